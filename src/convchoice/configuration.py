@@ -1,0 +1,287 @@
+"""Configurations as checked values: reading, the rules between keys, writing.
+
+`schema` says which keys there are and their types; `validated` adds what types cannot say (ranges,
+combinations). Nothing here knows torch; sizes are checked in `geometry`.
+"""
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.schema import (
+    PRECISIONS,
+    Config,
+    DownsampleConfig,
+    ModelConfig,
+    Operator,
+    Padding,
+    PaddingMode,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+CONF_DIR = PROJECT_ROOT / "conf"
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
+
+T = TypeVar("T")
+
+
+def require(condition: bool, name: str, value: object, rule: str, mend: str = "") -> None:
+    """Raise `ConfigurationError` for field `name` unless `condition` holds."""
+    if not condition:
+        raise ConfigurationError(name, value, rule, mend)
+
+
+def check_name(name: str, value: object) -> None:
+    """Refuse a name that could leave its folder or break a page.
+
+    Raises:
+        ConfigurationError: unless the value is letters, digits and ``_ . = -``, 100 at the most,
+            and begins with a letter or digit.
+    """
+    legal = isinstance(value, str) and NAME_PATTERN.fullmatch(value) is not None
+    require(
+        legal,
+        name,
+        value,
+        "a name is 1 to 100 letters, digits and _ . = - , a letter or digit first.",
+    )
+
+
+def _check_numbers(config: Config) -> None:
+    at_least_one = {
+        "seeds": config.seeds,
+        "data.batch_size": config.data.batch_size,
+        "conv.kernel_size": config.conv.kernel_size,
+        "conv.stride": config.conv.stride,
+        "downsample.window": config.downsample.window,
+        "downsample.stride": config.downsample.stride,
+        "trainer.max_epochs": config.trainer.max_epochs,
+        "trainer.threads": config.trainer.threads,
+    }
+    optional = {
+        "data.train_size": config.data.train_size,
+        "trainer.workers": config.trainer.workers,
+    }
+    at_least_one |= {name: value for name, value in optional.items() if value is not None}
+    for name, value in at_least_one.items():
+        require(value >= 1, name, value, "must be a whole number of at least 1.")
+    at_least_zero = {
+        "seed": config.seed,
+        "data.validation_size": config.data.validation_size or 0,
+        "data.validation_seed": config.data.validation_seed,
+        "downsample.padding": config.downsample.padding,
+        "model.hidden_units": config.model.hidden_units,
+    }
+    for name, value in at_least_zero.items():
+        require(value >= 0, name, value, "must be a whole number of at least 0.")
+        require(value < 2**31, name, value, f"must be below 2^31 = {2**31}.")
+    positive = {
+        "downsample.sigma": config.downsample.sigma,
+        "optimizer.learning_rate": config.optimizer.learning_rate,
+        "optimizer.epsilon": config.optimizer.epsilon,
+    }
+    for name, number in positive.items():
+        require(
+            math.isfinite(number) and number > 0, name, number, "must be a finite number above 0."
+        )
+    fractions = {
+        "optimizer.rho": config.optimizer.rho,
+        "optimizer.momentum": config.optimizer.momentum,
+    }
+    for name, number in fractions.items():
+        require(0 <= number < 1, name, number, "must be at least 0 and below 1.")
+    decay = config.optimizer.weight_decay
+    require(
+        math.isfinite(decay) and decay >= 0,
+        "optimizer.weight_decay",
+        decay,
+        "must be a finite number of at least 0.",
+    )
+
+
+def _check_downsample(config: DownsampleConfig) -> None:
+    if config.operator is Operator.weighted:
+        require(
+            config.window > 2,  # noqa: PLR2004 - the smallest window with unequal distances
+            "downsample.window",
+            config.window,
+            "all pixels of a window this small lie at the same distance from its centre, so that"
+            " weighting by distance is exactly average pooling.",
+            "Use downsample=average, or a window of 3 or more.",
+        )
+    require(
+        config.padding <= config.window // 2,
+        "downsample.padding",
+        config.padding,
+        f"may be at most half the window ({config.window // 2} for a window of {config.window}),"
+        " or a window could lie wholly on padding.",
+    )
+    learned = config.operator in {Operator.strided, Operator.all_conv, Operator.none}
+    require(
+        not learned or config.padding == 0,
+        "downsample.padding",
+        config.padding,
+        f"{config.operator.name} has no pooling window to pad; it must be 0.",
+    )
+
+
+def _check_model(config: ModelConfig) -> None:
+    require(bool(config.filters), "model.filters", config.filters, "needs at least one block.")
+    for filters in config.filters:
+        require(
+            filters >= 1,
+            "model.filters",
+            list(config.filters),
+            "each block needs at least 1 filter.",
+        )
+    blocks = range(1, len(config.filters) + 1)
+    for block in config.downsample_after:
+        require(
+            block in blocks,
+            "model.downsample_after",
+            list(config.downsample_after),
+            f"the model's blocks are numbered 1 to {len(config.filters)}.",
+        )
+    require(
+        len(set(config.downsample_after)) == len(config.downsample_after),
+        "model.downsample_after",
+        list(config.downsample_after),
+        "names a block twice.",
+    )
+
+
+def validated(config: Config) -> Config:
+    """Check the ranges and combinations that types cannot express.
+
+    Returns:
+        The same configuration.
+
+    Raises:
+        ConfigurationError: naming the first field that is not legal, the rule and the mend.
+    """
+    if config.arm is not None:
+        check_name("arm", config.arm)
+    _check_numbers(config)
+    _check_downsample(config.downsample)
+    _check_model(config.model)
+    precision = config.trainer.precision
+    require(
+        precision in PRECISIONS,
+        "trainer.precision",
+        precision,
+        f"must be one of {', '.join(PRECISIONS)}.",
+    )
+    if config.conv.padding is Padding.valid:
+        mode = config.conv.padding_mode
+        require(
+            mode is PaddingMode.zeros,
+            "conv.padding_mode",
+            mode.name,
+            "has no effect with conv.padding=valid.",
+            "Choose conv.padding=same or full, or leave conv.padding_mode at zeros.",
+        )
+    return config
+
+
+def from_mapping(schema: type[T], values: Any, origin: str) -> T:
+    """Merge plain values into a schema; OmegaConf's refusals become `ConfigurationError`."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), values)
+        return cast(T, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        key = str(error.full_key or error.key or "?")
+        first_line = str(error.msg or error).splitlines()[0]
+        raise ConfigurationError(f"{origin}: {key}", _value_at(values, key), first_line) from error
+
+
+def _value_at(values: Any, key: str) -> object:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def config_from_mapping(values: Mapping[str, Any], origin: str = "configuration") -> Config:
+    """The typed, validated configuration of resolved plain values.
+
+    Args:
+        values: as `config_to_mapping` gives them, or a resolved Hydra configuration.
+        origin: where they came from (a file's name), for the messages.
+
+    Raises:
+        ConfigurationError: for an unknown key, a wrong type, an illegal value or combination.
+    """
+    known = {key: value for key, value in values.items() if key != "scale"}
+    return validated(from_mapping(Config, known, origin))
+
+
+def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
+    """Plain values of a configuration, ready for YAML, `scale` left out.
+
+    Args:
+        config: the configuration.
+        run: True for one run (has `seed`, not `seeds`), False for an arm (`seeds`, not `seed`).
+    """
+    plain = {
+        item.name: _plain(getattr(config, item.name))
+        for item in dataclasses.fields(config)
+        if item.name not in {"scale", "seeds" if run else "seed"}
+    }
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    return list(value) if isinstance(value, list) else value
+
+
+def numeric_identity(config: Config) -> dict[str, Any]:
+    """The part of a run's configuration that decides its numbers.
+
+    Names, folders, tracking and the number of runs side by side are left out: they may change
+    without making a finished run stale.
+    """
+    plain = config_to_mapping(config)
+    for key in ("arm", "run_root", "tracking"):
+        del plain[key]
+    del plain["trainer"]["workers"]
+    for key in ("root", "fallback"):
+        del plain["data"][key]
+    return plain
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping.
+
+    Raises:
+        UserError: if the file is missing, is not YAML, or holds no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold a mapping of keys to values.")
+    return values
+
+
+def nearest(word: str, choices: list[str]) -> str:
+    """The choices as a sentence, the nearest one first as a question."""
+    close = difflib.get_close_matches(word, choices, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Legal: {', '.join(sorted(choices))}."
