@@ -66,6 +66,7 @@ def _check_numbers(config: Config) -> None:
         "conv.stride": config.conv.stride,
         "downsample.window": config.downsample.window,
         "downsample.stride": config.downsample.stride,
+        "downsample.kernel_size": config.downsample.kernel_size,
         "trainer.max_epochs": config.trainer.max_epochs,
         "trainer.threads": config.trainer.threads,
     }
@@ -198,7 +199,7 @@ def from_mapping(schema: type[T], values: Any, origin: str) -> T:
     """Merge plain values into a schema; OmegaConf's refusals become `ConfigurationError`."""
     try:
         merged = OmegaConf.merge(OmegaConf.structured(schema), values)
-        return cast(T, OmegaConf.to_object(merged))
+        return cast("T", OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         key = str(error.full_key or error.key or "?")
         first_line = str(error.msg or error).splitlines()[0]
@@ -232,12 +233,11 @@ def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
         config: the configuration.
         run: True for one run (has `seed`, not `seeds`), False for an arm (`seeds`, not `seed`).
     """
-    plain = {
+    return {
         item.name: _plain(getattr(config, item.name))
         for item in dataclasses.fields(config)
         if item.name not in {"scale", "seeds" if run else "seed"}
     }
-    return plain
 
 
 def _plain(value: Any) -> Any:

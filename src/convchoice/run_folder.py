@@ -4,7 +4,8 @@
         config.yaml           the resolved configuration of this run
         history.csv           a row an epoch
         metrics.json          final train/*, val/*, cost/*, and once evaluated test/*
-        environment.json      commit, versions, device, threads, data set, fingerprint, MLflow run
+        environment.json      commit, versions, device, threads, data set, fingerprint
+        mlflow_run_id.txt     the MLflow run that tells of it; absent without tracking
         weights.safetensors   the network's weights after the last epoch
         predictions.npz       once evaluated: logits (N, 10) and labels (N,) of the test set
 
@@ -37,6 +38,7 @@ METRICS = "metrics.json"
 ENVIRONMENT = "environment.json"
 WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
+TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
 
@@ -58,14 +60,19 @@ def sealed(path: Path) -> Iterator[Path]:
     On an exception the half-written folder is removed and whatever stood at `path` stays.
     """
     partial = partial_path(path)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    clear(partial)
     try:
         yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     seal(path)
+
+
+def clear(folder: Path) -> None:
+    """Make `folder` an empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 def seal(path: Path) -> None:
@@ -130,6 +137,11 @@ class Run:
         return int(self.config["seed"])
 
     @property
+    def mlflow_run_id(self) -> str | None:
+        """The MLflow run that tells of it, if one does."""
+        return noted_tracking(self.path)
+
+    @property
     def evaluated(self) -> bool:
         """Whether the test set's metrics and predictions are there."""
         return "test/accuracy" in self.metrics and (self.path / PREDICTIONS).exists()
@@ -147,6 +159,18 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"{path}: cannot be read as predictions: {error}") from error
         return logits.astype(np.float32), labels.astype(np.uint8)
+
+
+def note_tracking(folder: Path, run_id: str | None) -> None:
+    """Record, beside a training under way, which MLflow run tells of it."""
+    if run_id is not None:
+        (folder / TRACKING).write_text(run_id, encoding="utf-8")
+
+
+def noted_tracking(folder: Path) -> str | None:
+    """The MLflow run that tells of this folder's run, or None."""
+    path = folder / TRACKING
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def is_complete(path: Path) -> bool:

@@ -15,7 +15,6 @@ class Dataset(Enum):
     """Data sets the pipeline can train on."""
 
     mnist = "mnist"
-    digits = "digits"
 
 
 class Fallback(Enum):
@@ -136,6 +135,8 @@ class DownsampleConfig:
     stride: int = 2
     padding: int = 0
     """Rows and columns added on each side before a window is laid; never counted in a mean."""
+    kernel_size: int = 3
+    """Kernel of the learned convolution that `all_conv` puts in the place of a pooling."""
     sigma: float = 1.0
     """Width, in pixels, of the Gaussian of `weighted`."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from convchoice.configuration import check_name, from_mapping, read_yaml, require
+from convchoice.configuration import CONF_DIR, check_name, from_mapping, read_yaml, require
 
 
 @dataclass
@@ -109,3 +109,13 @@ def read_study(path: Path) -> Study:
         f"must be the file's own name, {path.stem}.",
     )
     return study
+
+
+def studies_of_arm(arm: str, folder: Path = CONF_DIR / "study") -> list[str]:
+    """Names of the shipped studies that an arm belongs to, in alphabetical order.
+
+    Raises:
+        UserError: if one of the studies cannot be read.
+    """
+    studies = [read_study(path) for path in sorted(folder.glob("*.yaml"))]
+    return [study.name for study in studies if arm in study.all_arms()]

@@ -1,0 +1,84 @@
+"""Hydra's part: the schema it checks against, and composing an arm out of `conf/`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from convchoice.arm import Arm, arm_from_mapping
+from convchoice.configuration import CONF_DIR, nearest
+from convchoice.errors import ConfigurationError
+from convchoice.schema import Config
+
+HYDRA_VERSION_BASE = "1.3"
+
+
+def register_schema() -> None:
+    """Tell Hydra the schema that `conf/config.yaml` begins with."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def options(group: str, conf: Path = CONF_DIR) -> list[str]:
+    """Names that a group of `conf/` offers, in alphabetical order."""
+    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain values, all references resolved, without `scale`.
+
+    Raises:
+        ConfigurationError: if a reference leads nowhere or a value does not fit its type.
+    """
+    try:
+        values = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        first_line = str(error.msg or error).splitlines()[0]
+        raise ConfigurationError(str(error.full_key), None, first_line) from error
+    mapping = cast("dict[str, Any]", values)
+    mapping.pop("scale", None)
+    return mapping
+
+
+def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
+    """Compose the arm `name` at a scale.
+
+    Args:
+        name: of an overlay in `conf/arm/`.
+        scale: of an option in `conf/scale/`.
+        overrides: further overrides in Hydra's syntax.
+        conf: folder of the configuration files.
+
+    Raises:
+        ConfigurationError: for an unknown arm or scale, or anything illegal in the files.
+        GeometryError: if a layer does not fit its input.
+    """
+    for group, option in (("arm", name), ("scale", scale)):
+        known = options(group, conf)
+        if option not in known:
+            raise ConfigurationError(
+                group, option, "there is no such option.", nearest(option, known)
+            )
+    register_schema()
+    with initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE):
+        try:
+            composed = compose("config", [f"scale={scale}", f"arm={name}", *overrides])
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigurationError(f"conf/arm/{name}.yaml", name, _reason(error)) from error
+    arm = arm_from_mapping(plain(composed), f"conf/arm/{name}.yaml")
+    if arm.name != name:
+        raise ConfigurationError(
+            f"conf/arm/{name}.yaml: arm", arm.name, f"must be the file's own name, {name}."
+        )
+    return arm
+
+
+def _reason(error: Exception) -> str:
+    """What Hydra or OmegaConf objects to, in one line."""
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return " ".join(lines[:2])

@@ -1,0 +1,45 @@
+"""The `evaluate` stage: measure every seed of one arm on the test set.
+
+python -m convchoice.evaluate --composed configs/max.yaml --trained trained --output runs
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from convchoice.arm import read_arm
+from convchoice.errors import UserError, exit_codes
+from convchoice.measurement import measure_runs
+from convchoice.tracking import open_tracking
+
+
+def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
+    """Measure the runs of one composed arm.
+
+    Raises:
+        UserError: if a trained run is missing or cannot be measured.
+    """
+    parser = argparse.ArgumentParser(prog="python -m convchoice.evaluate")
+    parser.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
+    parser.add_argument("--trained", type=Path, required=True, help="folder of trained arms")
+    parser.add_argument("--output", type=Path, required=True, help="folder of run folders")
+    options = parser.parse_args(arguments)
+    arm = read_arm(options.composed)
+    failures = measure_runs(
+        arm.runs(),
+        options.trained,
+        options.output,
+        open_store=lambda: open_tracking(arm.config.tracking),
+    )
+    if failures:
+        listed = "\n".join(
+            f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures
+        )
+        raise UserError(
+            f"{len(failures)} of {len(arm.seeds)} runs could not be measured:\n{listed}"
+        )
+
+
+if __name__ == "__main__":
+    with exit_codes():
+        evaluate_stage()

@@ -1,0 +1,59 @@
+"""Whether a finished run still stands: its configuration, data and training code in one hash."""
+
+import ast
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+from convchoice.configuration import numeric_identity
+from convchoice.schema import Config
+
+# The modules whose code decides a run's numbers; a test holds this against the imports.
+NUMERIC_MODULES = (
+    "classifier",
+    "data",
+    "datasets",
+    "geometry",
+    "idx",
+    "layers",
+    "network",
+    "training",
+)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+            node.body
+            and isinstance(node.body[0], ast.Expr)
+            and isinstance(node.body[0].value, ast.Constant)
+        ):
+            node.body = node.body[1:]
+    return tree
+
+
+def code_digest(folder: Path = Path(__file__).parent) -> str:
+    """SHA-256 of the numeric modules' code; comments, docstrings and layout do not count."""
+    digest = hashlib.sha256()
+    for name in NUMERIC_MODULES:
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        digest.update(ast.dump(_without_docstrings(tree)).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(config: Config, dataset_digest: str, code: str) -> str:
+    """SHA-256 over everything that decides the run's numbers.
+
+    Args:
+        config: the run's configuration, its seed included.
+        dataset_digest: of the files that are there.
+        code: `code_digest()`, computed once a start.
+    """
+    parts = {
+        "configuration": numeric_identity(config),
+        "data": dataset_digest,
+        "code": code,
+        "torch": version("torch"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,68 @@
+"""A metric as a person reads it: its label, its unit, which way it gets better.
+
+The unit is part of every key in a comparison's JSON (`difference_percentage_points`), so that no
+reader has to guess whether 0.1 is a tenth of the digits or a tenth of a percent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Direction(Enum):
+    """Which way a metric gets better."""
+
+    higher = "higher"
+    lower = "lower"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How differences of one metric are counted and written."""
+
+    metric: str
+    """Key in a run folder's metrics, such as ``test/accuracy``."""
+    label: str
+    unit: str
+    """Of differences and of the margin: ``percentage points``, ``nats``, or ``""``."""
+    short_unit: str
+    scale: float
+    """What a difference in the metric's own unit is multiplied by to be in `unit`."""
+    direction: Direction
+    decimals: int
+    """Digits after the point that a difference is shown with."""
+
+    def key(self, name: str) -> str:
+        """A JSON key that carries the unit, such as ``difference_percentage_points``."""
+        return f"{name}_{self.unit.replace(' ', '_')}" if self.unit else name
+
+    @property
+    def shown_unit(self) -> str:
+        """Unit of a value, not of a difference: accuracies are shown in percent."""
+        return "%" if self.unit == "percentage points" else self.unit
+
+    @property
+    def axis_label(self) -> str:
+        """Label and unit, as beside an axis."""
+        return f"{self.label}, {self.shown_unit}" if self.shown_unit else self.label
+
+    def shown(self, values: Sequence[float]) -> list[float]:
+        """Values in the unit they are shown in."""
+        return [self.scale * value for value in values]
+
+
+def measure_of(metric: str) -> Measure:
+    """The measure of a metric's key.
+
+    Accuracies are fractions in run folders and get better upwards; their differences are counted
+    in percentage points. Everything else (losses, errors) gets better downwards in its own unit.
+    """
+    part, _, quantity = metric.partition("/")
+    part = {"train": "training", "val": "validation"}.get(part, part)
+    label = f"{part} {quantity}".replace("_", " ").strip()
+    if "accuracy" in quantity:
+        return Measure(metric, label, "percentage points", "pp", 100.0, Direction.higher, 2)
+    if quantity in {"nll", "loss"}:
+        label = f"{part} negative log-likelihood" if quantity == "nll" else label
+        return Measure(metric, label, "nats", "nats", 1.0, Direction.lower, 4)
+    return Measure(metric, label, "", "", 1.0, Direction.lower, 4)

@@ -1,0 +1,34 @@
+"""Keep freed memory for the next step instead of handing it back to the system.
+
+A training step frees and asks for the same megabytes again and again. glibc returns blocks of that
+size to the system at once, and every page then has to be cleared and mapped anew: on 2 CPU cores
+the lecture's network trained 1.4 to 1.6 times as fast without that (field measurement; `bench/`).
+"""
+
+import ctypes
+
+# glibc's malloc.h
+M_TRIM_THRESHOLD = -1
+M_TOP_PAD = -2
+M_MMAP_THRESHOLD = -3
+LARGEST_MMAP_THRESHOLD = 32 * 1024 * 1024
+LARGEST_INT = 2**31 - 1
+TOP_PAD = 64 * 1024 * 1024
+
+
+def keep_freed_memory() -> bool:
+    """Ask the C library of this process to keep what is freed.
+
+    Returns:
+        True if it agreed; False where it is not glibc, which is no harm.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # no glibc: macOS, Windows, musl
+        return False
+    settings = (
+        (M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD),
+        (M_TRIM_THRESHOLD, LARGEST_INT),
+        (M_TOP_PAD, TOP_PAD),
+    )
+    return all(mallopt(name, value) == 1 for name, value in settings)

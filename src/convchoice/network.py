@@ -1,0 +1,94 @@
+"""The network of a configuration: blocks of convolution → detector → downsample, then the head.
+
+Built layer by layer from the plan of `geometry`, so its sizes are the planned ones.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from convchoice.geometry import Kind, Plan, PlannedLayer, plan
+from convchoice.layers import (
+    Convolution,
+    GlobalAverage,
+    detector,
+    glorot_uniform_,
+    pooling,
+    pytorch_uniform_,
+)
+from convchoice.schema import Config, Initialisation
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A 63-bit seed that depends on the run's seed and on what it is for, and on nothing else.
+
+    So the same seed gives two arms the same initial weights in every layer that has the same name
+    and shape in both, however many layers the arms have.
+    """
+    text = "/".join([str(seed), *names])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def _module(layer: PlannedLayer, config: Config) -> nn.Module:
+    if layer.kind is Kind.convolution:
+        assert layer.axes is not None  # noqa: S101 - every planned convolution has axes
+        channels, filters = layer.input_shape[0], layer.output_shape[0]
+        return Convolution(channels, filters, *layer.axes, config.conv.padding_mode)
+    if layer.kind is Kind.detector:
+        return detector(config.model.activation)
+    if layer.kind is Kind.pooling:
+        return pooling(config.downsample)
+    if layer.kind is Kind.flatten:
+        return nn.Flatten()
+    if layer.kind is Kind.global_average:
+        return GlobalAverage()
+    return nn.Linear(layer.input_shape[0], layer.output_shape[0])
+
+
+class Network(nn.Sequential):
+    """Images (N, C, H, W) to logits (N, 10).
+
+    Its children bear the planned layers' names with ``_`` for ``.``: ``block1_convolution``,
+    ``head_output``.
+
+    Args:
+        config: a validated configuration.
+        input_shape: (C, H, W) of one image.
+
+    Raises:
+        GeometryError: if the configuration's layers do not fit the images.
+    """
+
+    def __init__(self, config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+        """Plan, then build."""
+        super().__init__()
+        self.plan: Plan = plan(config, input_shape)
+        for layer in self.plan.layers:
+            self.add_module(layer.name.replace(".", "_"), _module(layer, config))
+        self.initialise(config.model.initialisation, config.seed)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def initialise(self, initialisation: Initialisation, seed: int) -> None:
+        """Draw the initial weights of each layer from a generator of its own.
+
+        Args:
+            initialisation: which distribution.
+            seed: the run's seed.
+        """
+        for name, module in self.named_children():
+            if not isinstance(module, nn.Conv2d | nn.Linear):
+                continue
+            generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))
+            with torch.no_grad():
+                if initialisation is Initialisation.glorot_uniform:
+                    glorot_uniform_(module.weight, generator)
+                    if module.bias is not None:
+                        module.bias.zero_()
+                else:
+                    pytorch_uniform_(module, generator)
+
+
+def count_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many of the logits (N, 10) are largest at their label (N,)."""
+    return (logits.argmax(1) == labels).sum()

@@ -1,0 +1,177 @@
+"""The short table in the terminal, made from comparisons; and where the report is.
+
+    python -m convchoice.summary [reports]
+
+Reads JSON and prints; imports nothing heavy, so that it answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from convchoice import wording
+from convchoice.errors import UserError, exit_codes
+from convchoice.measure import measure_of
+from convchoice.run_folder import read_json
+
+REPORT_FILES = ("index.html", "README.md")
+VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
+
+
+def _console(file: TextIO | None) -> Console:
+    # Highlighting would colour single digits; markup would read an arm's [name] as a style.
+    return Console(file=file, highlight=False, markup=False, emoji=False)
+
+
+def _style(verdict: str) -> str:
+    return VERDICT_STYLES.get(verdict.rsplit(maxsplit=1)[-1], "dim")
+
+
+def _two_lines(first: str, second: str) -> Text:
+    return Text.assemble(first, "\n", (second, "dim"))
+
+
+def study_table(comparison: Mapping[str, Any]) -> Table:
+    """A study's arms: score, difference to the partner, verdict and costs.
+
+    Two lines an arm (the value, its interval below), so that 80 columns are enough.
+    """
+    study, arms = comparison["study"], comparison["arms"]
+    measure = measure_of(study["metric"])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("arm", overflow="fold", min_width=9)
+    table.add_column(
+        f"{measure.label}\n{measure.shown_unit} [95 %]".replace("\n ", "\n"), no_wrap=True
+    )
+    if comparison["contrasts"]:
+        table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
+        table.add_column("verdict", overflow="fold", min_width=12)
+    for heading in ("para-\nmeters", "\nMACs", "train\ns"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    contrasts = {contrast["arm"]: contrast for contrast in comparison["contrasts"]}
+    for arm, item in arms.items():
+        contrast = contrasts.get(arm)
+        costs = item["costs"]
+        seconds = costs["train_seconds_mean"]
+        cells: list[Text | str] = [
+            _two_lines(arm, f"vs {item['partner']}" if contrast else f"n = {item['n']}"),
+            _two_lines(*wording.score(item, measure)),
+        ]
+        if contrast:
+            value = _two_lines(wording.difference(contrast), wording.difference_interval(contrast))
+            cells += [value, Text(contrast["verdict"], style=_style(contrast["verdict"]))]
+        elif contrasts:
+            cells += ["", ""]
+        table.add_row(
+            *cells,
+            wording.short(costs["parameters"]),
+            wording.short(costs["macs"]),
+            wording.NONE if seconds is None else wording.number(seconds, 1),
+        )
+    return table
+
+
+def printed_table(comparison: Mapping[str, Any]) -> Table:
+    """The rows of a published table that can be compared, beside ours."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("metric")
+    for heading in ("epoch", "printed", "our mean"):
+        table.add_column(heading, justify="right")
+    table.add_column("[95 %]", no_wrap=True)
+    table.add_column("ours below /\nequal / above")
+    printed = comparison["printed"]
+    for row in [*printed["rows"], *(row for row in printed["final"] if row["comparable"])]:
+        decimals = 1 if row["metric"] == "seconds" else 4
+        place = row["place"]
+        table.add_row(
+            row["metric"],
+            "end" if row["epoch"] is None else str(row["epoch"]),
+            wording.number(row["printed"], decimals),
+            wording.number(row["ours"]["mean"], decimals),
+            wording.interval(row["ours"]["interval_95"], decimals),
+            f"{place['below']} / {place['equal']} / {place['above']}",
+        )
+    return table
+
+
+def _seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
+    """What must be said about the number of seeds, each sentence once with the arms it is for."""
+    arms_by_sentence: dict[str, list[str]] = {}
+    for contrast in comparison["contrasts"]:
+        for sentence in contrast["seeds_sentences"]:
+            arms_by_sentence.setdefault(sentence, []).append(contrast["arm"])
+    everyone = len(comparison["contrasts"])
+    return [
+        sentence if len(arms) == everyone > 1 else f"{', '.join(arms)}: {sentence}"
+        for sentence, arms in arms_by_sentence.items()
+    ]
+
+
+def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> None:
+    """Print one study: question, answer, table, cautions."""
+    console = _console(file)
+    study = comparison["study"]
+    console.print(Text.assemble((study["name"], "bold"), "  ", study["question"]))
+    console.print(Text(wording.answer(comparison)))
+    console.print()
+    console.print(study_table(comparison))
+    printed = comparison["printed"]
+    if printed and printed["comparable_epochs"]:
+        console.print()
+        console.print(printed_table(comparison))
+    if comparison["contrasts"]:
+        console.print(Text(f"Margin {wording.margin(study)}.", style="dim"))
+    for sentence in [*(item["text"] for item in comparison["cautions"]), *_seeds_lines(comparison)]:
+        console.print(Text(f"! {sentence}", style="yellow"))
+    console.print()
+
+
+def print_summary(
+    comparisons: Iterable[Mapping[str, Any]], reports: Path, file: TextIO | None = None
+) -> None:
+    """Print every study's table, then the paths of the report's files that are there."""
+    for comparison in comparisons:
+        print_study(comparison, file)
+    console = _console(file)
+    there = [reports / name for name in REPORT_FILES if (reports / name).is_file()]
+    if there:
+        console.print(Text("The report:", style="bold"))
+    for path in there:
+        console.print(Text(f"  {path}"), soft_wrap=True)
+
+
+def read_comparisons(reports: Path) -> list[dict[str, Any]]:
+    """Every `<study>/comparison.json` under `reports`, by study name.
+
+    Raises:
+        UserError: if there is none, or one cannot be read.
+    """
+    paths = sorted(reports.glob("*/comparison.json"))
+    if not paths:
+        raise UserError(f"{reports}: no study's comparison.json here. Make them: make repro.")
+    return [read_json(path) for path in paths]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the summary of every study under a reports folder."""
+    with exit_codes():
+        parser = argparse.ArgumentParser(
+            prog="python -m convchoice.summary",
+            description="Every study's verdict in one short table, and where the report is.",
+        )
+        parser.add_argument(
+            "reports", nargs="?", type=Path, default=Path("reports"), help="default: reports"
+        )
+        reports = parser.parse_args(arguments).reports
+        print_summary(read_comparisons(reports), reports, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

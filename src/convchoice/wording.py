@@ -1,0 +1,206 @@
+"""Numbers as a person reads them; the same words in the terminal, the page and the figures.
+
+Pure functions from numbers to short strings. A true minus sign, thousands separated, no digits
+that the interval does not support.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from convchoice.measure import Measure, measure_of
+
+MINUS = "−"
+NONE = "–"
+MINUTE_SECONDS = 60
+HOUR_SECONDS = 3600
+BINARY_STEP = 1024
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with a true minus; a rounded zero has no sign."""
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = f"{0:.{decimals}f}"
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference, always with its sign unless it rounds to 0."""
+    text = number(value, decimals)
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def percent(fraction: float, decimals: int = 2) -> str:
+    """A fraction in percent, without the sign."""
+    return number(100 * fraction, decimals)
+
+
+def interval(bounds: Sequence[float] | None, decimals: int, *, with_signs: bool = False) -> str:
+    """``[low, high]``, or a dash where there is none."""
+    if bounds is None:
+        return NONE
+    write = signed if with_signs else number
+    return f"[{', '.join(write(bound, decimals) for bound in bounds)}]"
+
+
+def percent_interval(bounds: Sequence[float] | None, decimals: int = 2) -> str:
+    """``[low, high]`` of fractions, in percent."""
+    return interval(bounds and [100 * bound for bound in bounds], decimals)
+
+
+def difference(contrast: Mapping[str, Any]) -> str:
+    """A contrast's mean difference with its sign, without its unit."""
+    measure = measure_of(contrast["metric"])
+    return signed(contrast[measure.key("difference")], measure.decimals)
+
+
+def difference_interval(contrast: Mapping[str, Any]) -> str:
+    """A contrast's 95 % interval, without its unit."""
+    measure = measure_of(contrast["metric"])
+    return interval(contrast[measure.key("interval_95")], measure.decimals, with_signs=True)
+
+
+def margin(study: Mapping[str, Any]) -> str:
+    """A study's margin with its unit, such as ``±0.10 pp``."""
+    measure = measure_of(study["metric"])
+    return f"±{number(study['margin'], measure.decimals)} {measure.short_unit}".strip()
+
+
+def score(arm: Mapping[str, Any], measure: Measure) -> tuple[str, str]:
+    """An arm's mean of a metric and its interval; accuracies in percent."""
+    block = arm[measure.metric]
+    [mean] = measure.shown([block["mean"]])
+    bounds = block["interval_95"] and measure.shown(block["interval_95"])
+    return number(mean, measure.decimals), interval(bounds, measure.decimals)
+
+
+def whole(value: float | None) -> str:
+    """A whole number with thousands separated."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def short(value: float | None) -> str:
+    """A count in three digits: ``93.3k``, ``2.79M``."""
+    if value is None:
+        return NONE
+    for step, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= step:
+            return f"{value / step:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+def memory(value: float | None) -> str:
+    """Bytes in binary units: ``1.5 MiB``."""
+    if value is None:
+        return NONE
+    for suffix in ("B", "KiB", "MiB"):
+        if abs(value) < BINARY_STEP:
+            return f"{value:.3g} {suffix}"
+        value /= BINARY_STEP
+    return f"{value:.3g} GiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as ``8.3 s``, ``4 min 10 s`` or ``2 h 05 min``."""
+    if seconds is None:
+        return NONE
+    if round(seconds, 1) < MINUTE_SECONDS:
+        return f"{seconds:.1f} s"
+    whole_seconds = round(seconds)
+    if whole_seconds < HOUR_SECONDS:
+        return f"{whole_seconds // 60} min {whole_seconds % 60:02} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def p_value(value: float | None) -> str:
+    """A p in three decimals, ``< 0.001`` below that."""
+    if value is None:
+        return NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - as the text says
+
+
+def ratio(value: float | None) -> str:
+    """How many times the partner's price, ``same`` where it is the same."""
+    if value is None:
+        return NONE
+    return "same" if value == 1 else f"×{value:.3g}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as in a sentence: ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def seed_counts(counts: Iterable[int]) -> str:
+    """``n = 3 seeds``, or the range where arms have different numbers."""
+    distinct = sorted(set(counts))
+    most = f"{distinct[-1]} seed{'' if distinct[-1] == 1 else 's'}"
+    return f"n = {most}" if len(distinct) == 1 else f"n = {distinct[0]} to {most}"
+
+
+def seeds(numbers: Sequence[int]) -> str:
+    """Seeds as ranges: ``0–4, 7``."""
+    ranges: list[list[int]] = []
+    for seed in sorted(numbers):
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in ranges)
+
+
+def price(contrast: Mapping[str, Any]) -> str:
+    """What an arm costs beside its partner, as one phrase."""
+    ratios = contrast["price"]
+    names = (
+        ("parameters", "parameters_ratio"),
+        ("multiply-accumulates", "macs_ratio"),
+        ("seconds", "train_seconds_ratio"),
+        ("memory", "peak_memory_bytes_ratio"),
+    )
+    said = []
+    for name, key in names:
+        value = ratios[key]
+        if value is not None:
+            said.append(f"the same {name}" if value == 1 else f"{ratio(value)} {name}")
+    return ", ".join(said) or NONE
+
+
+def answer(comparison: Mapping[str, Any]) -> str:
+    """A study's outcome in words."""
+    if comparison["claim"] is not None:
+        return str(comparison["claim"]["sentence"])
+    if comparison["printed"] is not None:
+        return _printed_answer(comparison["printed"])
+    contrasts = comparison["contrasts"]
+    said = [f"{item['arm']} against {item['partner']}: {item['verdict']}" for item in contrasts]
+    return f"{'; '.join(said)}."
+
+
+def _printed_answer(printed: Mapping[str, Any]) -> str:
+    """Where a printed run falls among ours, and what does not compare."""
+    said = []
+    for row in printed["final"]:
+        if row["metric"] == "test/accuracy" and row["comparable"]:
+            ours, place = row["ours"]["values"], row["place"]
+            said.append(
+                f"The printed {percent(row['printed'])} % test accuracy lies among our"
+                f" {len(ours)} runs: {place['below']} are below it, {place['equal']} equal and"
+                f" {place['above']} above (ours run from {percent(min(ours))} to"
+                f" {percent(max(ours))} %)."
+                if min(ours) <= row["printed"] <= max(ours)
+                else f"The printed {percent(row['printed'])} % test accuracy lies outside our"
+                f" {len(ours)} runs, which run from {percent(min(ours))} to"
+                f" {percent(max(ours))} %."
+            )
+    if not said:
+        rows = [row for row in printed["rows"] if row["metric"] == "train/accuracy"]
+        for row in rows[-1:]:
+            bounds = row["ours"]["interval_95"]
+            within = "" if bounds is None else f" {percent_interval(bounds)}"
+            said.append(
+                f"After epoch {row['epoch']} the printed training accuracy is"
+                f" {percent(row['printed'])} % and ours {percent(row['ours']['mean'])} %{within}."
+            )
+    return " ".join([*said, printed["note"]]).strip()

@@ -1,0 +1,152 @@
+"""Runs side by side, each in a process of its own.
+
+A fresh process a run keeps runs from touching one another: no state is left over, memory is
+measured per run, and one that dies takes nobody along. Processes are forked from a server that has
+imported the heavy libraries once; where there is no fork (Windows) they are spawned.
+"""
+
+import multiprocessing
+import os
+import shutil
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Protocol
+
+from convchoice.errors import UserError
+from convchoice.events import Ended, Event, Listener
+
+TERMINATION_SECONDS = 5.0
+
+
+class Job(Protocol):
+    """What a worker is given: which run it is, and what to do."""
+
+    @property
+    def arm(self) -> str:
+        """The run's arm."""
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+
+    def work(self, listener: Listener) -> None:
+        """Do it, telling the listener; raise on failure."""
+
+
+def work_reporting_end(job: Job, listener: Listener) -> None:
+    """Do a job; its end, good or bad, is told as an `Ended` event."""
+    try:
+        job.work(listener)
+    except UserError as error:
+        listener(Ended(job.arm, job.seed, failure=str(error)))
+    except Exception as error:  # noqa: BLE001 - one run's fault must not stop the others
+        failure = f"{type(error).__name__}: {error}"
+        listener(Ended(job.arm, job.seed, failure, traceback.format_exc()))
+    else:
+        listener(Ended(job.arm, job.seed))
+
+
+def _in_process(job: Job, connection: Connection) -> None:
+    # A broken pipe means that the parent is gone: the exception then ends this process too.
+    work_reporting_end(job, connection.send)
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: BaseProcess
+    connection: Any
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpu_present() -> bool:
+    """Whether this machine has an NVIDIA GPU: a quick look that does not import torch."""
+    return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _context(preload: Sequence[str]) -> Any:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    workers: int,
+    listener: Listener,
+    preload: Sequence[str] = (),
+    when_started: Callable[[], None] = lambda: None,
+) -> None:
+    """Do all jobs, at most `workers` at once, each in a process of its own.
+
+    Args:
+        jobs: what to do; every job ends in exactly one `Ended` event.
+        workers: processes side by side.
+        listener: called in this process with every event, in the order a run tells them.
+        preload: modules that the server imports once for all workers.
+        when_started: called once the first workers are on their way; slow preparations of this
+            process fit here.
+
+    Raises:
+        BaseException: whatever the listener or a signal raises, after all workers were stopped.
+    """
+    context = _context(preload)
+    waiting = deque(jobs)
+    running: list[_Running] = []
+    started = False
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running.append(_launch(context, waiting.popleft()))
+            if not started:
+                started = True
+                when_started()
+            for ready in wait([item.connection for item in running]):
+                item = next(item for item in running if item.connection is ready)
+                if _hear(item, listener):
+                    running.remove(item)
+    finally:
+        for item in running:
+            item.process.terminate()
+        for item in running:
+            item.process.join(TERMINATION_SECONDS)
+            if item.process.is_alive():
+                item.process.kill()
+
+
+def _launch(context: Any, job: Job) -> _Running:
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_in_process, args=(job, sender), daemon=True)
+    process.start()
+    sender.close()
+    return _Running(job, process, receiver)
+
+
+def _hear(item: _Running, listener: Listener) -> bool:
+    """Pass one event on; True when it was the run's last."""
+    event: Event
+    try:
+        event = item.connection.recv()
+    except EOFError:
+        item.process.join()
+        code = item.process.exitcode
+        event = Ended(item.job.arm, item.job.seed, f"its process ended with exit status {code}")
+    ended = isinstance(event, Ended)
+    if ended:
+        item.process.join()
+        item.connection.close()
+    listener(event)
+    return ended

@@ -1,0 +1,34 @@
+"""Fixtures that more than one test module uses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.comparison import compare
+from convchoice.run_folder import runs_of_arm
+from convchoice.study import study_from_mapping
+from making import make_run, study_values
+
+Compared = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Compared:
+    """A function from errors an arm (a list, one a seed) to the study's comparison."""
+
+    def run_and_compare(
+        errors: dict[str, list[int]],
+        study: dict[str, Any] | None = None,
+        options: dict[str, dict[str, Any]] | None = None,
+        expected_seeds: dict[str, int] | None = None,
+    ) -> dict[str, Any]:
+        for arm, counts in errors.items():
+            for seed, count in enumerate(counts):
+                make_run(tmp_path / "runs", arm, seed, count, **(options or {}).get(arm, {}))
+        wanted = study_from_mapping(study or study_values(), "test")
+        runs = {arm: runs_of_arm(tmp_path / "runs", arm) for arm in errors}
+        return compare(wanted, runs, expected_seeds)
+
+    return run_and_compare

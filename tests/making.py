@@ -1,0 +1,146 @@
+"""Small run folders for tests, made through `run_folder`'s own writers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convchoice import run_folder
+from convchoice.configuration import config_from_mapping, config_to_mapping
+
+MNIST = {
+    "name": "mnist",
+    "title": "MNIST (70,000 handwritten digits)",
+    "digest": "0123456789abcdef",
+    "train_images": 55_000,
+    "validation_images": 5_000,
+    "test_images": 1_000,
+    "fallback_note": None,
+    "retry": None,
+}
+DIGITS = {
+    "name": "digits",
+    "title": "scikit-learn's digits (1,797 handwritten digits)",
+    "digest": "fedcba9876543210",
+    "train_images": 1_297,
+    "validation_images": 100,
+    "test_images": 400,
+    "fallback_note": (
+        "No source of MNIST answered: these numbers are of scikit-learn's digits, not of MNIST."
+        " To try MNIST again: make retry."
+    ),
+    "retry": "make retry",
+}
+
+
+def logits_with_errors(images: int, errors: int, seed: int) -> tuple[Any, Any]:
+    """Logits (images, 10) that are wrong on exactly `errors` images, and labels (images,)."""
+    labels = (np.arange(images) % 10).astype(np.uint8)
+    # The same hundred images are hard for every run; the seed decides which of them go wrong.
+    hard = min(images, max(100, 2 * errors))
+    wrong = np.random.default_rng(seed).permutation(hard)[:errors]
+    answers = labels.astype(np.int64)
+    answers[wrong] = (answers[wrong] + 1) % 10
+    logits = np.zeros((images, 10), dtype=np.float32)
+    logits[np.arange(images), answers] = 5.0
+    return logits, labels
+
+
+def make_run(
+    root: Path,
+    arm: str,
+    seed: int,
+    errors: int = 10,
+    *,
+    epochs: int = 1,
+    config: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    environment: Mapping[str, Any] | None = None,
+    dataset: Mapping[str, Any] = MNIST,
+    validation: bool = True,
+    evaluated: bool = True,
+) -> Path:
+    """Write one run folder.
+
+    Args:
+        root: of the run folders.
+        arm: name.
+        seed: of the run.
+        errors: wrong answers on the test images.
+        epochs: rows of the history.
+        config: values laid over the default configuration.
+        metrics: values laid over the made-up metrics.
+        environment: values laid over the made-up environment.
+        dataset: the environment's data set.
+        validation: whether the history has validation columns.
+        evaluated: whether there are test results.
+    """
+    values = config_to_mapping(config_from_mapping({"arm": arm, "seed": seed, **(config or {})}))
+    values["trainer"]["max_epochs"] = epochs
+    images = dataset["test_images"]
+    accuracy = (images - errors) / images
+    history = []
+    for epoch in range(1, epochs + 1):
+        row = {
+            "epoch": epoch,
+            "train/loss": round(0.2 / epoch + 0.001 * seed + 0.0002 * errors, 6),
+            "train/accuracy": round(0.95 + 0.008 * epoch - 0.0001 * errors, 6),
+        }
+        if validation:
+            row["val/loss"] = round(0.1 / epoch + 0.002 * seed + 0.0002 * errors, 6)
+            row["val/accuracy"] = round(0.97 + 0.004 * epoch - 0.0002 * errors, 6)
+        history.append({**row, "seconds": 8.0 + 0.1 * seed})
+    made = {key: value for key, value in history[-1].items() if "/" in key}
+    made |= {
+        "cost/parameters": 93_322,
+        "cost/macs": 2_794_240,
+        "cost/pooling_operations": 29_000,
+        "cost/activation_bytes": 7_000_000,
+        "cost/train_seconds": round(sum(row["seconds"] for row in history), 6),
+    }
+    if evaluated:
+        made |= {"test/accuracy": accuracy, "test/nll": round(0.02 + 0.002 * errors, 6)}
+    described = {
+        "commit": "c0ffee" * 6 + "c0ff",
+        "dirty": False,
+        "python": "3.11.2",
+        "platform": "Linux-x86_64",
+        "versions": {"torch": "2.9.0", "numpy": "2.4.0"},
+        "device": "cpu",
+        "device_name": "a CPU",
+        "threads": 1,
+        "precision": "32-true",
+        "deterministic": True,
+        "dataset": dict(dataset),
+        "fingerprint": "f" * 64,
+        "started": f"2026-01-01T00:{seed:02}:00+00:00",
+        "finished": f"2026-01-01T00:{seed:02}:30+00:00",
+        "mlflow_run_id": None,
+    }
+    path = run_folder.run_path(root, arm, seed)
+    with run_folder.sealed(path) as folder:
+        run_folder.write_config(folder, values)
+        run_folder.write_history(folder, history)
+        run_folder.write_json(folder / run_folder.METRICS, {**made, **(metrics or {})})
+        run_folder.write_json(folder / run_folder.ENVIRONMENT, {**described, **(environment or {})})
+        (folder / run_folder.WEIGHTS).write_bytes(b"no weights are read here")
+        if evaluated:
+            logits, labels = logits_with_errors(images, errors, seed)
+            run_folder.write_predictions(folder, logits, labels)
+    return path
+
+
+def study_values(**changes: Any) -> dict[str, Any]:
+    """A small legal study's mapping."""
+    return {
+        "name": "pooling",
+        "question": "Does max pooling work better?",
+        "claim": "Max pooling works better.",
+        "source": 'Lecture 4, slide "Pooling"',
+        "baseline": "max",
+        "arms": ["average"],
+        "claim_arm": "max",
+        "margin": 0.10,
+        **changes,
+    }

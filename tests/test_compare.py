@@ -1,0 +1,135 @@
+"""The stage: files, bytes, planned seeds, sweeps, what is said to the person."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice.compare import main
+from making import make_run, study_values
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for arm, base in (("max", 10), ("average", 14)):
+        for seed in range(3):
+            operator = {"downsample": {"operator": arm}}
+            make_run(tmp_path / "runs", arm, seed, base + seed**2, epochs=2, config=operator)
+    (tmp_path / "pooling.yaml").write_text(yaml.safe_dump(study_values()), encoding="utf-8")
+    return tmp_path
+
+
+def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
+    out = project / output
+    study = ["--study", str(project / "pooling.yaml")]
+    main([*study, "--runs", str(project / "runs"), "--output", str(out), *more])
+    return out
+
+
+def test_four_files_of_one_result(project: Path, capsys: pytest.CaptureFixture[str]):
+    out = run(project)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "comparison.json",
+        "differences.csv",
+        "learning_curves.csv",
+        "metrics.json",
+    ]
+    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert result["study"]["name"] == "pooling"
+    assert "Does max pooling work better?" in capsys.readouterr().out
+
+
+def test_metrics_are_flat_numbers(project: Path):
+    metrics = json.loads((run(project) / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["average/difference_percentage_points"] == -0.4
+    assert metrics["max/seeds"] == 3
+    assert all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in metrics.values()
+    )
+
+
+def test_tables_for_plots(project: Path):
+    out = run(project)
+    with (out / "differences.csv").open(encoding="utf-8") as file:
+        [row] = csv.DictReader(file)
+    assert row == {"arm": "average", "difference": "-0.4", "low": "-0.4", "high": "-0.4"}
+    with (out / "learning_curves.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["arm"], row["epoch"]) for row in rows] == [
+        ("max", "1"),
+        ("max", "2"),
+        ("average", "1"),
+        ("average", "2"),
+    ]
+    assert float(rows[0]["val/loss_low"]) < float(rows[0]["val/loss"])
+
+
+def test_the_same_run_folders_give_the_same_bytes(project: Path):
+    first, second = run(project, output="first"), run(project, output="second")
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("planned", "used", "missing"), [(2, [0, 1], {}), (5, [0, 1, 2], [3, 4])])
+def test_planned_seeds_bound_what_is_used(
+    project: Path, planned: int, used: list[int], missing: list[int]
+):
+    configs = project / "configs"
+    configs.mkdir()
+    for arm in ("max", "average"):
+        (configs / f"{arm}.yaml").write_text(f"seeds: {planned}\n", encoding="utf-8")
+    out = run(project, "--configs", str(configs))
+    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert result["contrasts"][0]["seeds"] == used
+    assert result["partial"]["missing_seeds"].get("max", {}) == missing
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def test_a_plan_without_a_number_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+    (project / "max.yaml").write_text("seeds: many\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        run(project, "--configs", str(project))
+    assert "max.yaml: seeds = 'many': must be a whole number" in said(capsys)
+
+
+def test_an_arm_that_was_never_run_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
+    study = study_values(arms=["average", "weighted"])
+    (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        run(project)
+    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in said(capsys)
+
+
+def test_a_sweep_is_compared_without_a_study(project: Path):
+    out = project / "swept"
+    main(["--baseline", "max", "--runs", str(project / "runs"), "--output", str(out)])
+    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert result["study"]["arms"] == ["average"]
+    assert result["contrasts"][0]["partner"] == "max"
+    assert result["claim"] is None
+
+
+def test_a_sweep_without_the_baseline_lists_its_arms(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--baseline", "none", "--runs", str(project / "runs"), "--output", "x"])
+    assert "there are average, max" in said(capsys)
+
+
+def test_neither_the_stage_nor_the_summary_imports_heavy_packages():
+    heavy = "{'torch', 'lightning', 'pytorch_lightning', 'mlflow', 'hydra', 'matplotlib'}"
+    code = (
+        f"import sys, convchoice.compare; assert not {heavy} & set(sys.modules)\n"
+        "assert 'scipy' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    code = f"import sys, convchoice.summary; assert not ({heavy} | {{'scipy'}}) & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,226 @@
+"""Statistics against hand computation, scipy's worked cases and simulation."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from convchoice.statistics import (
+    Interval,
+    holm,
+    mean_interval,
+    paired_comparison,
+    paired_t_power,
+    seeds_needed,
+    sign_flip_p,
+    smallest_rejecting_n,
+    two_way_bootstrap_interval,
+    wilson_interval,
+)
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_mean_interval_by_hand():
+    # 1, 2, 3, 4, 5: mean 3, s = √2.5, t(0.975; 4) = 2.776445, half width 2.776445 · √2.5 / √5.
+    interval = mean_interval([1, 2, 3, 4, 5])
+    assert interval is not None
+    half = 2.7764451 * math.sqrt(2.5) / math.sqrt(5)
+    assert interval.low == pytest.approx(3 - half)
+    assert interval.high == pytest.approx(3 + half)
+
+
+def test_mean_interval_with_another_confidence_by_hand():
+    # t(0.95; 4) = 2.131847.
+    interval = mean_interval([1, 2, 3, 4, 5], 0.90)
+    assert interval is not None
+    assert interval.high - 3 == pytest.approx(2.1318468 * math.sqrt(0.5))
+
+
+def test_one_value_has_no_interval():
+    assert mean_interval([0.99]) is None
+    assert paired_comparison([0.1]).interval_95 is None
+    assert paired_comparison([0.1]).p_t is None
+    assert paired_comparison([0.1]).mean == 0.1
+    assert sign_flip_p([0.1], generator()) == 1.0
+
+
+@pytest.mark.parametrize(("value", "p"), [(0.1, 0.0), (-0.1, 0.0), (0.0, 1.0)])
+def test_identical_differences_give_a_point_without_warnings(value: float, p: float):
+    paired = paired_comparison([value] * 7)  # 7 × 0.1 / 7 is not 0.1 in floating point
+    assert paired.mean == value
+    assert paired.interval_95 == Interval(value, value)
+    assert paired.interval_90 == Interval(value, value)
+    assert paired.p_t == p
+    assert sign_flip_p([value] * 7, generator()) == (2 / 2**7 if value else 1.0)
+
+
+def test_paired_comparison_on_students_sleep_data():
+    # Student (1908), as in R's help of t.test: t = −4.0621, df = 9, p = 0.002833,
+    # 95 % interval −2.4598858 to −0.7001142, mean −1.58.
+    first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    paired = paired_comparison(np.subtract(first, second))
+    assert paired.mean == pytest.approx(-1.58)
+    assert paired.p_t == pytest.approx(0.002833, abs=5e-7)
+    assert paired.interval_95 is not None
+    assert paired.interval_95.low == pytest.approx(-2.4598858, abs=1e-7)
+    assert paired.interval_95.high == pytest.approx(-0.7001142, abs=1e-7)
+
+
+def test_sign_flip_goes_through_all_assignments_by_hand():
+    # |1 + 2 − 4| and so on: count the assignments whose mean lies at least as far from 0.
+    differences = [1.0, 2.0, -0.5, 3.0]
+    seen = abs(sum(differences))
+    flipped = [abs(np.dot(signs, differences)) for signs in product((1, -1), repeat=4)]
+    share = sum(value >= seen for value in flipped) / 16
+    assert sign_flip_p(differences, generator()) == pytest.approx(share)
+
+
+def test_sign_flip_on_fishers_darwin_data():
+    # Fisher (1935), § 21: Darwin's 15 pairs of maize; 1,726 of 2^15 assignments, p = 0.05267.
+    # More than are gone through here, so the p is a sample's.
+    pairs = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+    assert sign_flip_p(pairs, generator()) == pytest.approx(1726 / 2**15, abs=0.005)
+
+
+def test_sampled_sign_flip_is_reproducible_and_never_zero():
+    differences = np.full(30, 1.0) + np.arange(30) / 100
+    first, second = (sign_flip_p(differences, generator()) for _ in range(2))
+    assert first == second
+    assert 0 < first < 0.001
+
+
+def test_five_seeds_never_reject_by_sign_flip_and_six_can():
+    assert smallest_rejecting_n() == 6
+    assert sign_flip_p([1, 2, 3, 4, 5], generator()) == pytest.approx(0.0625)
+    assert sign_flip_p([1, 2, 3, 4, 5, 6], generator()) == pytest.approx(0.03125)
+    assert smallest_rejecting_n(0.01) == 8  # 2 / 2^8 = 0.0078, 2 / 2^7 = 0.0156
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.04 × 4, 3, 2, 1 = 0.04, 0.06, 0.06, 0.04 → monotone.
+    assert holm([0.01, 0.04, 0.03, 0.02]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+    assert holm([None, 0.02, None, 0.03]) == [None, 0.04, None, 0.04]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lies_between_the_raw_p_and_bonferronis(p_values: list[float]):
+    adjusted = holm(p_values)
+    for raw, mine in zip(p_values, adjusted, strict=True):
+        assert mine is not None
+        assert raw <= mine <= min(1.0, raw * len(p_values)) or mine == max(
+            value for value in adjusted if value is not None and value <= mine
+        )
+        assert mine >= raw
+    order = np.argsort(p_values, kind="stable")
+    assert all(np.diff([adjusted[index] for index in order]) >= 0)  # type: ignore[arg-type]
+
+
+def test_wilson_of_the_lectures_printed_accuracy():
+    interval = wilson_interval(9921, 10_000)
+    assert round(interval.low, 4) == 0.9902
+    assert round(interval.high, 4) == 0.9937
+
+
+def test_wilson_by_its_formula():
+    # (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n) with 8 of 10 and z = 1.959964.
+    z, n, p = 1.959964, 10, 0.8
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    interval = wilson_interval(8, 10)
+    assert (interval.low, interval.high) == pytest.approx((centre - half, centre + half))
+
+
+def test_power_of_a_published_case():
+    # Two-sided paired t, effect 0.5, 34 pairs: power 0.8078 (G*Power 3.1; Cohen's table: 0.81).
+    assert paired_t_power(34, 0.5) == pytest.approx(0.8078, abs=5e-4)
+    assert paired_t_power(10, 0.0) == pytest.approx(0.05)
+
+
+def test_power_by_simulation():
+    draws = generator().normal(0.8, 1.0, size=(4_000, 12))
+    rejected = (stats.ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05).mean()
+    assert paired_t_power(12, 0.8) == pytest.approx(rejected, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "seeds"), [(0.1, 10), (0.2, 34), (0.5, 199), (0.0, 2), (1e-9, 2)]
+)
+def test_seeds_needed_for_published_effects(deviation: float, seeds: int):
+    # Cohen's effects 1, 0.5 and 0.2 take 10, 34 and 199 pairs for 80 % power.
+    assert seeds_needed(deviation, 0.1) == seeds
+
+
+def test_seeds_needed_is_the_fewest():
+    for deviation in (0.03, 0.07, 0.15, 0.31):
+        seeds = seeds_needed(deviation, 0.1)
+        assert seeds is not None
+        assert paired_t_power(seeds, 0.1 / deviation) >= 0.8
+        assert seeds == 2 or paired_t_power(seeds - 1, 0.1 / deviation) < 0.8
+
+
+def test_seeds_needed_gives_up_where_no_study_could_follow():
+    assert seeds_needed(1e6, 0.1) is None
+    with pytest.raises(ValueError, match="margin"):
+        seeds_needed(1.0, 0.0)
+
+
+def test_false_positive_rates_and_coverage_by_simulation():
+    draws = generator().normal(0.0, 1.0, size=(2_000, 8))
+    comparisons = [paired_comparison(row) for row in draws]
+    rejected = np.mean([item.p_t is not None and item.p_t < 0.05 for item in comparisons])
+    covered = np.mean(
+        [
+            item.interval_95 is not None and item.interval_95.low <= 0 <= item.interval_95.high
+            for item in comparisons
+        ]
+    )
+    assert rejected == pytest.approx(0.05, abs=0.015)
+    assert covered == pytest.approx(0.95, abs=0.015)
+    flipped = np.mean([sign_flip_p(row, generator()) <= 0.05 for row in draws[:500]])
+    assert flipped <= 0.05 + 0.025
+
+
+def test_two_way_bootstrap_is_wider_than_seeds_alone_and_covers():
+    random = generator()
+    hard = random.random(2_000) < 0.05  # the same images are hard for every seed
+    ours = (random.random((10, 2_000)) < 0.4) & hard
+    theirs = (random.random((10, 2_000)) < 0.6) & hard
+    differences = theirs.astype(np.int8) - ours.astype(np.int8)
+    both = two_way_bootstrap_interval(differences, generator())
+    seeds_only = mean_interval(differences.mean(axis=1))
+    assert both is not None
+    assert seeds_only is not None
+    assert both.low < differences.mean() < both.high
+    assert both.high - both.low > seeds_only.high - seeds_only.low
+    assert both == two_way_bootstrap_interval(differences, generator())
+
+
+def test_two_way_bootstrap_of_examples_alone_has_the_binomial_width():
+    # Every seed the same: only the images vary, 50 of 1,000 differ; sd = √(p(1−p)/n) = 0.00689.
+    differences = np.zeros((5, 1_000), dtype=np.int8)
+    differences[:, :50] = 1
+    interval = two_way_bootstrap_interval(differences, generator())
+    assert interval is not None
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.00689, rel=0.1)
+
+
+def test_two_way_bootstrap_of_nothing_to_draw():
+    assert two_way_bootstrap_interval(np.ones((1, 5), dtype=np.int8), generator()) is None
+    same = two_way_bootstrap_interval(np.zeros((3, 5), dtype=np.int8), generator())
+    assert same == Interval(0.0, 0.0)
+
+
+@pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [math.nan, 1.0], [math.inf]])
+def test_what_is_no_sample_is_refused(values: list[float]):
+    with pytest.raises(ValueError, match="value"):
+        mean_interval(values)

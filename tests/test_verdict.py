@@ -1,0 +1,137 @@
+"""Every boundary of the verdict words, by hand."""
+
+import pytest
+
+from convchoice.measure import Direction
+from convchoice.statistics import Interval
+from convchoice.verdict import (
+    ClaimVerdict,
+    Verdict,
+    claim_sentence,
+    claim_verdict_of,
+    seeds_sentences,
+    verdict_of,
+)
+
+MARGIN = 0.10
+# The 95 % interval, the 90 % interval, the word.
+CASES = [
+    ((0.11, 0.30), (0.13, 0.28), Verdict.better),
+    ((0.10, 0.30), (0.12, 0.28), Verdict.slightly_better),  # touching the margin is not beyond it
+    ((0.01, 0.30), (0.03, 0.28), Verdict.slightly_better),
+    ((0.01, 0.12), (0.02, 0.10), Verdict.slightly_better),  # touching the margin is not within it
+    ((0.01, 0.12), (0.02, 0.09), Verdict.negligibly_better),
+    ((0.01, 0.05), (0.02, 0.04), Verdict.negligibly_better),
+    ((0.00, 0.08), (0.01, 0.07), Verdict.equivalent),  # touching 0 is not above it
+    ((-0.02, 0.03), (-0.01, 0.02), Verdict.equivalent),
+    ((-0.11, 0.11), (-0.09, 0.09), Verdict.equivalent),
+    ((-0.12, 0.11), (-0.10, 0.09), Verdict.inconclusive),
+    ((-0.01, 0.30), (0.01, 0.28), Verdict.inconclusive),  # the 90 % interval alone shows no sign
+    ((-0.30, 0.30), (-0.25, 0.25), Verdict.inconclusive),
+    ((0.10, 0.10), (0.10, 0.10), Verdict.slightly_better),  # a point on the margin
+    ((0.05, 0.05), (0.05, 0.05), Verdict.negligibly_better),
+    ((0.0, 0.0), (0.0, 0.0), Verdict.equivalent),
+]
+
+
+@pytest.mark.parametrize(("wide", "narrow", "verdict"), CASES)
+def test_verdict(wide: tuple[float, float], narrow: tuple[float, float], verdict: Verdict):
+    assert verdict_of(Interval(*wide), Interval(*narrow), MARGIN, Direction.higher) is verdict
+
+
+@pytest.mark.parametrize(("wide", "narrow", "verdict"), CASES)
+def test_the_mirrored_interval_has_the_mirrored_verdict(
+    wide: tuple[float, float], narrow: tuple[float, float], verdict: Verdict
+):
+    mirrored = [Interval(-high, -low) for low, high in (wide, narrow)]
+    assert verdict_of(*mirrored, MARGIN, Direction.higher) is verdict.mirrored
+    assert verdict_of(*mirrored, MARGIN, Direction.lower) is verdict
+
+
+def test_no_interval_is_inconclusive():
+    assert verdict_of(None, None, MARGIN, Direction.higher) is Verdict.inconclusive
+
+
+def test_mirroring_by_hand():
+    assert Verdict.slightly_better.mirrored is Verdict.slightly_worse
+    assert Verdict.worse.mirrored is Verdict.better
+    assert Verdict.equivalent.mirrored is Verdict.equivalent
+    assert all(verdict.mirrored.mirrored is verdict for verdict in Verdict)
+
+
+def test_what_a_verdict_shows():
+    assert [verdict.value for verdict in Verdict if verdict.shown_better] == [
+        "better",
+        "slightly better",
+        "negligibly better",
+    ]
+    assert [verdict.value for verdict in Verdict if verdict.shown_worse] == [
+        "negligibly worse",
+        "slightly worse",
+        "worse",
+    ]
+    assert [verdict.value for verdict in Verdict if verdict.within_margin] == [
+        "negligibly better",
+        "equivalent",
+        "negligibly worse",
+    ]
+
+
+def test_five_seeds_are_said_to_be_too_few_and_six_are_not():
+    five = seeds_sentences(5, 40, Verdict.better)
+    assert five == ["5 seeds can never reject at 0.05 by a sign-flip test: that takes 6."]
+    assert seeds_sentences(6, 40, Verdict.better) == []
+
+
+def test_an_inconclusive_contrast_names_the_seeds_it_needs():
+    [sentence] = seeds_sentences(30, 1_234, Verdict.inconclusive)
+    assert sentence.startswith("With the spread seen, about 1,234 seeds would find")
+    assert seeds_sentences(30, 30, Verdict.inconclusive) == []
+    assert seeds_sentences(30, None, Verdict.inconclusive) == []
+    assert seeds_sentences(30, 40, Verdict.equivalent) == []
+
+
+def test_one_seed_shows_nothing():
+    assert seeds_sentences(1, None, Verdict.inconclusive) == [
+        "One seed can never reject at 0.05 by a sign-flip test: that takes 6.",
+        "One seed has no interval, so nothing is shown either way.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "claim"),
+    [
+        ([Verdict.better], ClaimVerdict.holds),
+        ([Verdict.better, Verdict.slightly_better], ClaimVerdict.holds),
+        ([Verdict.negligibly_better], ClaimVerdict.holds),
+        ([Verdict.better, Verdict.equivalent], ClaimVerdict.holds_in_part),
+        ([Verdict.better, Verdict.worse], ClaimVerdict.holds_in_part),
+        ([Verdict.equivalent, Verdict.inconclusive], ClaimVerdict.not_shown),
+        ([Verdict.inconclusive], ClaimVerdict.not_shown),
+        ([Verdict.inconclusive, Verdict.worse], ClaimVerdict.contradicted),
+        ([Verdict.negligibly_worse], ClaimVerdict.contradicted),
+    ],
+)
+def test_claim_is_an_intersection_union(verdicts: list[Verdict], claim: ClaimVerdict):
+    assert claim_verdict_of(verdicts) is claim
+    assert claim_verdict_of(verdicts[::-1]) is claim
+
+
+def test_a_claim_about_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        claim_verdict_of([])
+
+
+def test_claim_sentence_names_every_comparison_once():
+    sentence = claim_sentence(
+        {
+            ("max", "average"): Verdict.slightly_better,
+            ("max", "strided"): Verdict.inconclusive,
+            ("max", "none"): Verdict.slightly_better,
+            ("max_4x4", "weighted"): Verdict.negligibly_worse,
+        }
+    )
+    assert sentence == (
+        "The claim holds in part: max is slightly better than average and none and not told apart"
+        " from strided; max_4x4 is worse than weighted by less than the margin."
+    )
