@@ -1,0 +1,61 @@
+# `make help` lists what there is. Everything is installed into .venv, with the versions of
+# constraints.txt. PYTHON chooses the interpreter: make repro PYTHON=python3.12
+.DEFAULT_GOAL := help
+.PHONY: help install download repro test check format ui clean
+
+VENV := .venv
+PYTHON ?= python3
+PORT ?= 5000
+# Windows has Scripts where the others have bin.
+BIN := $(if $(filter Windows_NT,$(OS)),$(VENV)/Scripts,$(VENV)/bin)
+# Stages call `python` and find this one first; nothing needs to be activated.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUTF8 := 1
+
+help: ## what there is, a line each
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name one: make repro PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); name another: make repro PYTHON=python3.12" >&2; exit 2; }
+	@echo "making $(VENV) and installing (once; two to five minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the test tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,launchers]'
+	@touch $@
+
+# DVC keeps its cache without git too: an unpacked archive has no .git.
+.dvc/config.local:
+	@test -e .git || $(BIN)/dvc config --local core.no_scm true
+	@test -e $@ || touch $@
+
+install: $(VENV)/.installed .dvc/config.local ## make .venv and install the pipeline
+
+download: install ## fetch the data set again, where only the fallback is there
+	@$(BIN)/dvc repro --force --single-item download
+
+repro: install ## download, train, evaluate, compare, report; then the results in short
+	@$(BIN)/dvc repro
+	@$(BIN)/python -m convchoice.summary reports
+
+test: $(VENV)/.installed-dev ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## mend the format and what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=…), with the runs
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+
+clean: ## remove what was made here, but for .venv, the data and the reports
+	rm -rf configs trained runs mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
