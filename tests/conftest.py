@@ -1,6 +1,5 @@
 """Fixtures that more than one test module uses."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,7 @@ import pytest
 from convchoice.comparison import compare
 from convchoice.run_folder import runs_of_arm
 from convchoice.study import study_from_mapping
-from making import make_run, study_values
-
-Compared = Callable[..., dict[str, Any]]
+from making import Compared, make_run, study_values
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Small run folders for tests, made through `run_folder`'s own writers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,9 @@ import numpy as np
 
 from convchoice import run_folder
 from convchoice.configuration import config_from_mapping, config_to_mapping
+
+Compared = Callable[..., dict[str, Any]]
+"""The type of the fixture `compared`."""
 
 MNIST = {
     "name": "mnist",
@@ -144,3 +147,18 @@ def study_values(**changes: Any) -> dict[str, Any]:
         "margin": 0.10,
         **changes,
     }
+
+
+LECTURE = study_values(
+    name="lecture",
+    baseline="lecture",
+    arms=[],
+    claim_arm=None,
+    printed={
+        "train/loss": [0.1787, 0.0483, 0.0339, 0.0247, 0.0192],
+        "train/accuracy": [0.9436, 0.9853, 0.9897, 0.9927, 0.9942],
+        "test/nll": [0.0291],
+        "test/accuracy": [0.9921],
+    },
+)
+"""A study of a printed table, as a mapping."""

@@ -6,27 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Compared
 from convchoice import arm_result
 from convchoice.comparison import claim_pairs, compare
 from convchoice.errors import UserError
 from convchoice.run_folder import RunFolderError, read_run, runs_of_arm
 from convchoice.study import Study, study_from_mapping
-from making import DIGITS, MNIST, make_run, study_values
+from making import DIGITS, LECTURE, MNIST, Compared, make_run, study_values
 
 AVERAGE = {"config": {"downsample": {"operator": "average"}}}
-LECTURE = study_values(
-    name="lecture",
-    baseline="lecture",
-    arms=[],
-    claim_arm=None,
-    printed={
-        "train/loss": [0.1787, 0.0483, 0.0339, 0.0247, 0.0192],
-        "train/accuracy": [0.9436, 0.9853, 0.9897, 0.9927, 0.9942],
-        "test/nll": [0.0291],
-        "test/accuracy": [0.9921],
-    },
-)
 
 
 def test_a_contrast_by_hand(compared: Compared):

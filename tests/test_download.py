@@ -106,3 +106,12 @@ def test_two_processes_at_once_end_with_one_data_set(tmp_path: Path) -> None:
     root = tmp_path / "data" / "raw"
     datasets.load(root).verify()
     assert sorted(path.name for path in root.iterdir()) == ["mnist", "provenance.json"]
+
+
+@pytest.mark.parametrize(("written", "choice"), [("null", "none"), ("digits", "digits")])
+def test_the_configuration_file_says_what_to_fall_back_to(
+    tmp_path: Path, written: str, choice: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mnist.yaml").write_text(f"fallback: {written}\n", encoding="utf-8")
+    assert download.default_fallback(tmp_path) == choice

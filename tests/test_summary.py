@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Compared
 from convchoice import wording
 from convchoice.summary import main, print_study, print_summary
-from making import DIGITS, study_values
-from test_comparison import LECTURE
+from making import DIGITS, LECTURE, Compared, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}
 
@@ -65,7 +63,7 @@ def test_markup_in_names_is_printed_as_it_is(compared: Compared, monkeypatch: py
 def test_a_printed_table_is_set_beside_ours(compared: Compared, monkeypatch: pytest.MonkeyPatch):
     options = {"lecture": {"epochs": 5, "validation": False}}
     text = printed(compared({"lecture": [5, 7, 8, 9, 10]}, LECTURE, options), monkeypatch, 400)
-    assert "3 are below it, 0 equal and 2 above (ours run from 99.00 to" in text
+    assert "3 are below it, 0 equal and 2 above (ours span 99.00 to" in text
     assert "verdict" not in text
     assert "3 / 0 / 2" in text
 

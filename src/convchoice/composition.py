@@ -16,6 +16,7 @@ from convchoice.errors import ConfigurationError
 from convchoice.schema import Config
 
 HYDRA_VERSION_BASE = "1.3"
+OMEGACONF_DETAILS = ("full_key:", "object_type=", "reference_type=", "See https")
 
 
 def register_schema() -> None:
@@ -44,6 +45,21 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return mapping
 
 
+def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:
+    """Compose `conf/config.yaml` with overrides in Hydra's syntax into plain values.
+
+    Raises:
+        ConfigurationError: for an unknown option or key, or a value of the wrong type.
+    """
+    register_schema()
+    with initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE):
+        try:
+            composed = compose("config", list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigurationError(origin, " ".join(overrides), _reason(error)) from error
+    return plain(composed)
+
+
 def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
     """Compose the arm `name` at a scale.
 
@@ -63,22 +79,20 @@ def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path
             raise ConfigurationError(
                 group, option, "there is no such option.", nearest(option, known)
             )
-    register_schema()
-    with initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE):
-        try:
-            composed = compose("config", [f"scale={scale}", f"arm={name}", *overrides])
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigurationError(f"conf/arm/{name}.yaml", name, _reason(error)) from error
-    arm = arm_from_mapping(plain(composed), f"conf/arm/{name}.yaml")
+    origin = f"conf/arm/{name}.yaml"
+    arm = arm_from_mapping(
+        compose_values([f"scale={scale}", f"arm={name}", *overrides], origin, conf), origin
+    )
     if arm.name != name:
         raise ConfigurationError(
-            f"conf/arm/{name}.yaml: arm", arm.name, f"must be the file's own name, {name}."
+            f"{origin}: arm", arm.name, f"must be the file's own name, {name}."
         )
     return arm
 
 
 def _reason(error: Exception) -> str:
-    """What Hydra or OmegaConf objects to, in one line."""
+    """What Hydra or OmegaConf objects to, in one line: the rule, and the options there are."""
     cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return " ".join(lines[:2])
+    lines = [line.strip() for line in str(cause).partition("Config search path")[0].splitlines()]
+    told = [line for line in lines if line and not line.startswith(OMEGACONF_DETAILS)]
+    return " ".join(told)

@@ -2,8 +2,9 @@
 
     python -m convchoice.download [--root data/raw] [--fallback digits|none]
 
-Where only a fallback is there, MNIST is asked for again. `CONVCHOICE_FALLBACK=none` changes the
-default of `--fallback`, so that a machine that must have MNIST stops without it.
+Where only a fallback is there, MNIST is asked for again. What to fall back to is `data.fallback` in
+`conf/data/mnist.yaml` (null for nothing); `CONVCHOICE_FALLBACK=none` overrides it, so that a
+machine that must have MNIST stops without it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice import sources
+from convchoice.configuration import CONF_DIR, read_yaml
 from convchoice.errors import UserError, exit_codes
 from convchoice.schema import DataConfig, Fallback
 
@@ -21,15 +23,19 @@ CHOICES = (*Fallback.__members__, NO_FALLBACK)
 DIGEST_LETTERS = 12
 
 
-def default_fallback() -> str:
-    """The choice that `CONVCHOICE_FALLBACK` makes, or `digits`.
+def default_fallback(conf: Path = CONF_DIR) -> str:
+    """The choice that `CONVCHOICE_FALLBACK` makes, or else the data set's configuration file.
 
     Raises:
-        UserError: if the variable holds something else than a choice.
+        UserError: if either holds something else than a choice.
     """
-    choice = os.environ.get(FALLBACK_VARIABLE) or Fallback.digits.name
+    path = conf / "data" / "mnist.yaml"
+    configured = read_yaml(path).get("fallback")
+    origin, choice = f"{path}: fallback: ", str(configured or NO_FALLBACK)
+    if os.environ.get(FALLBACK_VARIABLE):
+        origin, choice = f"{FALLBACK_VARIABLE}=", os.environ[FALLBACK_VARIABLE]
     if choice not in CHOICES:
-        raise UserError(f"{FALLBACK_VARIABLE}={choice}: must be one of {', '.join(CHOICES)}.")
+        raise UserError(f"{origin}{choice}: must be one of {', '.join(CHOICES)}.")
     return choice
 
 

@@ -21,9 +21,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-WIDTH_INCHES = 5.4
+WIDTH_INCHES = 5.0
 """On a phone a figure is then shown at nine tenths of its size, so its text can still be read."""
-TITLE_CHARACTERS = 48
+TITLE_CHARACTERS = 45
 TITLE_LINE_POINTS = 17
 FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
@@ -64,10 +64,10 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "convchoice",
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": Ink.text.stand_in,
     "axes.labelcolor": Ink.text.stand_in,
-    "axes.labelsize": 9.5,
+    "axes.labelsize": 10,
     "axes.edgecolor": Ink.line.stand_in,
     "axes.facecolor": "none",
     "axes.spines.top": False,
@@ -83,7 +83,7 @@ STYLE: dict[Any, Any] = {
     "xtick.labelcolor": Ink.text.stand_in,
     "ytick.labelcolor": Ink.text.stand_in,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 9.5,
 }
 
 

@@ -109,6 +109,7 @@ def differences_figure(comparison: Mapping[str, Any]) -> Picture | None:
             markeredgewidth=2,
         )
     _rows(axes, [f"{contrast['arm']} − {contrast['partner']}" for contrast in contrasts])
+    axes.margins(x=0.06)
     _sides(axes, higher_is_better=comparison["measure"]["higher_is_better"])
     quiet_frame(axes, grid="x")
     axes.xaxis.set_major_locator(ticks())

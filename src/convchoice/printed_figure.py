@@ -26,9 +26,8 @@ def finding(row: Mapping[str, Any]) -> str:
     value = f"the printed {wording.percent(row['printed'])} %"
     for side in ("below", "above"):
         if place[side] == n:
-            return (
-                f"Our one run lies {side} {value}" if n == 1 else f"All {n} runs lie {side} {value}"
-            )
+            ours = {1: "Our one run lies", 2: "Both our runs lie"}.get(n, f"All our {n} runs lie")
+            return f"{ours} {side} {value}"
     return f"{place['below']} of our {n} runs lie below {value}, {place['above']} above"
 
 

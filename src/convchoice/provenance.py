@@ -7,12 +7,15 @@ turns what is unusual about them into cautions. States facts; grades nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from convchoice import wording
 from convchoice.errors import UserError
 from convchoice.run_folder import Run
 from convchoice.statistics import smallest_rejecting_n
 
 FULL_EPOCHS = 5
 """Epochs of the lecture's own recipe; fewer is said to be small."""
+SHORT_DIGEST = 12
+"""Characters of a digest or a commit that are shown."""
 
 
 def _values(found: Iterable[Any]) -> list[Any]:
@@ -150,3 +153,70 @@ def cautions(
     if True in made["dirty"]:
         say("dirty", "Some runs were made with changes that were not committed.")
     return found
+
+
+def _several(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values)) or "not recorded"
+
+
+def _counts(values: Sequence[int]) -> str:
+    return " or ".join(f"{value:,}" for value in values) or "an unrecorded number"
+
+
+def _seeds(comparison: Mapping[str, Any]) -> str:
+    by_seeds: dict[str, list[str]] = {}
+    for arm, item in comparison["arms"].items():
+        by_seeds.setdefault(wording.seeds(item["seeds"]), []).append(arm)
+    if len(by_seeds) == 1:
+        return f"{next(iter(by_seeds))} in every arm"
+    return "; ".join(f"{wording.listed(arms)}: {seeds}" for seeds, arms in by_seeds.items())
+
+
+def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How a study was made, as terms and descriptions."""
+    made, study = comparison["made"], comparison["study"]
+    dataset = made["dataset"]
+    digest = str(dataset["digest"] or "not recorded")[:SHORT_DIGEST]
+    states = {True: "with uncommitted changes", False: "clean"}
+    state = " and ".join(states[value] for value in made["dirty"]) or "state unknown"
+    versions = [f"{name} {_several(found)}" for name, found in made["versions"].items()]
+    contrasts = len(comparison["contrasts"])
+    rows = [
+        ("Runs", f"{made['runs']}; seeds {_seeds(comparison)}"),
+        ("Epochs", _counts(made["epochs"])),
+        (
+            "Images",
+            (
+                f"{_counts(made['training_images'])} for training,"
+                f" {_counts(made['validation_images'])} for validation,"
+                f" {wording.whole(dataset['test_images'])} for testing"
+            ),
+        ),
+        ("Data", f"{dataset['title'] or dataset['name']}, digest {digest}"),
+        (
+            "Device",
+            (
+                f"{_several(made['device_names'])} ({_several(made['devices'])}),"
+                f" threads {_several(made['threads'])}, precision {_several(made['precisions'])}"
+            ),
+        ),
+        ("Training time", f"{wording.duration(made['train_seconds_total'])} over all runs"),
+        ("Software", ", ".join([*versions, f"Python {_several(made['pythons'])}"])),
+        (
+            "Code",
+            (f"commit {_several([commit[:SHORT_DIGEST] for commit in made['commits']])} ({state})"),
+        ),
+    ]
+    if contrasts:
+        rows.append(
+            (
+                "Statistics",
+                (
+                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
+                    f" permutation; p adjusted by Holm over {contrasts}"
+                    f" contrast{'' if contrasts == 1 else 's'}; margin {wording.margin(study)}."
+                    " Seeds needed: for 80 % power to find a difference of the margin."
+                ),
+            )
+        )
+    return rows

@@ -154,7 +154,7 @@ class Run:
         """
         path = self.path / PREDICTIONS
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 logits, labels = arrays["logits"], arrays["labels"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"{path}: cannot be read as predictions: {error}") from error

@@ -101,19 +101,6 @@ def printed_table(comparison: Mapping[str, Any]) -> Table:
     return table
 
 
-def _seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
-    """What must be said about the number of seeds, each sentence once with the arms it is for."""
-    arms_by_sentence: dict[str, list[str]] = {}
-    for contrast in comparison["contrasts"]:
-        for sentence in contrast["seeds_sentences"]:
-            arms_by_sentence.setdefault(sentence, []).append(contrast["arm"])
-    everyone = len(comparison["contrasts"])
-    return [
-        sentence if len(arms) == everyone > 1 else f"{', '.join(arms)}: {sentence}"
-        for sentence, arms in arms_by_sentence.items()
-    ]
-
-
 def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> None:
     """Print one study: question, answer, table, cautions."""
     console = _console(file)
@@ -128,7 +115,10 @@ def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> No
         console.print(printed_table(comparison))
     if comparison["contrasts"]:
         console.print(Text(f"Margin {wording.margin(study)}.", style="dim"))
-    for sentence in [*(item["text"] for item in comparison["cautions"]), *_seeds_lines(comparison)]:
+    for sentence in [
+        *(item["text"] for item in comparison["cautions"]),
+        *wording.seeds_lines(comparison),
+    ]:
         console.print(Text(f"! {sentence}", style="yellow"))
     console.print()
 

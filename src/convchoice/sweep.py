@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from convchoice.arm import arm_from_mapping
 from convchoice.composition import HYDRA_VERSION_BASE, options, plain, register_schema
 from convchoice.configuration import CONF_DIR, check_name, nearest
-from convchoice.errors import ConfigurationError, UserError
+from convchoice.errors import ConfigurationError, UserError, exit_codes
 from convchoice.measurement import measure_runs
 from convchoice.run_folder import Run, read_run, run_path
 from convchoice.schema import Config
@@ -128,7 +128,8 @@ def say_result(run: Run) -> None:
 
 def _job(composed: DictConfig) -> float:
     overrides = list(HydraConfig.get().overrides.task)
-    run = train_and_measure(run_config(plain(composed), overrides))
+    with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash
+        run = train_and_measure(run_config(plain(composed), overrides))
     say_result(run)
     # What a sweeper may optimise: never the test set.
     return run.metrics.get("val/accuracy", run.metrics["train/accuracy"])

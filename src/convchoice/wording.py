@@ -60,10 +60,11 @@ def difference_interval(contrast: Mapping[str, Any]) -> str:
     return interval(contrast[measure.key("interval_95")], measure.decimals, with_signs=True)
 
 
-def margin(study: Mapping[str, Any]) -> str:
+def margin(study: Mapping[str, Any], *, spelled_out: bool = False) -> str:
     """A study's margin with its unit, such as ``±0.10 pp``."""
     measure = measure_of(study["metric"])
-    return f"±{number(study['margin'], measure.decimals)} {measure.short_unit}".strip()
+    unit = measure.unit if spelled_out else measure.short_unit
+    return f"±{number(study['margin'], measure.decimals)} {unit}".strip()
 
 
 def score(arm: Mapping[str, Any], measure: Measure) -> tuple[str, str]:
@@ -124,7 +125,9 @@ def ratio(value: float | None) -> str:
     """How many times the partner's price, ``same`` where it is the same."""
     if value is None:
         return NONE
-    return "same" if value == 1 else f"×{value:.3g}"
+    if value == 1:
+        return "same"
+    return f"×{value:.2f}" if 0.1 <= value < 10 else f"×{value:.3g}"  # noqa: PLR2004 - for width
 
 
 def listed(names: Sequence[str]) -> str:
@@ -150,21 +153,35 @@ def seeds(numbers: Sequence[int]) -> str:
     return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in ranges)
 
 
+PRICES = {
+    "parameters_ratio": "parameters",
+    "macs_ratio": "multiply-accumulates",
+    "train_seconds_ratio": "seconds",
+    "peak_memory_bytes_ratio": "memory",
+}
+
+
 def price(contrast: Mapping[str, Any]) -> str:
-    """What an arm costs beside its partner, as one phrase."""
-    ratios = contrast["price"]
-    names = (
-        ("parameters", "parameters_ratio"),
-        ("multiply-accumulates", "macs_ratio"),
-        ("seconds", "train_seconds_ratio"),
-        ("memory", "peak_memory_bytes_ratio"),
-    )
-    said = []
-    for name, key in names:
-        value = ratios[key]
-        if value is not None:
-            said.append(f"the same {name}" if value == 1 else f"{ratio(value)} {name}")
+    """What an arm costs beside its partner, as one phrase: what differs, then what is the same."""
+    ratios = {name: contrast["price"][key] for key, name in PRICES.items()}
+    said = [f"{ratio(value)} {name}" for name, value in ratios.items() if value not in {None, 1}]
+    same = [name for name, value in ratios.items() if value == 1]
+    if same:
+        said.append(f"same {listed(same)}")
     return ", ".join(said) or NONE
+
+
+def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
+    """What must be said about the number of seeds, each sentence once with its arms."""
+    arms_by_sentence: dict[str, list[str]] = {}
+    for contrast in comparison["contrasts"]:
+        for sentence in contrast["seeds_sentences"]:
+            arms_by_sentence.setdefault(sentence, []).append(contrast["arm"])
+    everyone = len(comparison["contrasts"])
+    return [
+        sentence if len(arms) == everyone > 1 else f"{listed(arms)}: {sentence}"
+        for sentence, arms in arms_by_sentence.items()
+    ]
 
 
 def answer(comparison: Mapping[str, Any]) -> str:
@@ -178,22 +195,27 @@ def answer(comparison: Mapping[str, Any]) -> str:
     return f"{'; '.join(said)}."
 
 
+def _final_place(row: Mapping[str, Any]) -> str:
+    ours, place, printed = row["ours"]["values"], row["place"], row["printed"]
+    runs = f"our {len(ours)} run{'' if len(ours) == 1 else 's'}"
+    what = f"The printed {percent(printed)} % test accuracy"
+    span = f"{percent(min(ours))} to {percent(max(ours))} %"
+    if not min(ours) <= printed <= max(ours):
+        return f"{what} lies outside {runs}, which span {span}."
+    verb = "is" if place["below"] == 1 else "are"
+    return (
+        f"{what} lies among {runs}: {place['below']} {verb} below it, {place['equal']} equal and"
+        f" {place['above']} above (ours span {span})."
+    )
+
+
 def _printed_answer(printed: Mapping[str, Any]) -> str:
     """Where a printed run falls among ours, and what does not compare."""
-    said = []
-    for row in printed["final"]:
-        if row["metric"] == "test/accuracy" and row["comparable"]:
-            ours, place = row["ours"]["values"], row["place"]
-            said.append(
-                f"The printed {percent(row['printed'])} % test accuracy lies among our"
-                f" {len(ours)} runs: {place['below']} are below it, {place['equal']} equal and"
-                f" {place['above']} above (ours run from {percent(min(ours))} to"
-                f" {percent(max(ours))} %)."
-                if min(ours) <= row["printed"] <= max(ours)
-                else f"The printed {percent(row['printed'])} % test accuracy lies outside our"
-                f" {len(ours)} runs, which run from {percent(min(ours))} to"
-                f" {percent(max(ours))} %."
-            )
+    said = [
+        _final_place(row)
+        for row in printed["final"]
+        if row["metric"] == "test/accuracy" and row["comparable"]
+    ]
     if not said:
         rows = [row for row in printed["rows"] if row["metric"] == "train/accuracy"]
         for row in rows[-1:]:

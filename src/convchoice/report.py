@@ -1,0 +1,141 @@
+"""The stage `report`: comparisons → one page, one Markdown file, figures.
+
+    python -m convchoice.report --studies pooling,strides_vs_pooling,lecture --reports reports
+
+reads `reports/<study>/comparison.json` and writes `reports/index.html` (one file that needs no
+network), `reports/README.md` (for a code host) and `reports/figures/<study>-<figure>.svg`. The same
+comparisons give the same bytes. Never imports torch.
+"""
+
+import argparse
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from convchoice.comparison import SCHEMA_VERSION
+from convchoice.configuration import check_name
+from convchoice.drawing import Picture
+from convchoice.errors import RunFolderError, UserError, exit_codes
+from convchoice.figures import figures_of
+from convchoice.page import page_view
+from convchoice.run_folder import read_json
+from convchoice.summary import print_summary
+
+PAGE = "index.html"
+MARKDOWN = "README.md"
+FIGURES = "figures"
+
+
+def markdown_text(text: object) -> str:
+    """A text that Markdown shows as it is, on one line: nothing in it is markup."""
+    flat = re.sub(r"\s+", " ", str(text))
+    return re.sub(r"([\\`*_{}\[\]|~$#])", r"\\\1", html.escape(flat, quote=False))
+
+
+def markdown_prose(text: object) -> str:
+    """Like `markdown_text`, but words between backticks stay code."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # an odd number of backticks: none of them is meant as code
+        return markdown_text(text)
+    return "".join(
+        f"`{part}`" if index % 2 else markdown_text(part) for index, part in enumerate(parts)
+    )
+
+
+def html_prose(text: object) -> Markup:
+    """Escaped text in which words between backticks are code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(text))))  # noqa: S704
+
+
+def inline_svg(picture: Picture) -> Markup:
+    """A figure's element, which `drawing` has escaped already."""
+    return Markup(picture.inline)  # noqa: S704 - made by matplotlib and `drawing`, texts escaped
+
+
+def environment() -> Environment:
+    """The templates: HTML escapes every value by itself, Markdown through the filter ``md``."""
+    made = Environment(
+        loader=PackageLoader("convchoice", "templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["md"] = markdown_text
+    made.filters["md_prose"] = markdown_prose
+    made.filters["prose"] = html_prose
+    made.filters["svg"] = inline_svg
+    return made
+
+
+def read_comparison(reports: Path, study: str) -> dict[str, Any]:
+    """A study's result.
+
+    Raises:
+        UserError: if it is missing, unreadable, or of another schema version.
+    """
+    path = reports / study / "comparison.json"
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. Make it: python -m convchoice.compare.")
+    comparison = read_json(path)
+    version = comparison.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{path}: schema_version = {version!r}, and this report reads {SCHEMA_VERSION}."
+            " Make it again: python -m convchoice.compare."
+        )
+    return comparison
+
+
+def write_report(reports: Path, comparisons: Sequence[Mapping[str, Any]]) -> None:
+    """Write the page, the Markdown file and the figures; figures of former reports go."""
+    pictures = [figures_of(comparison) for comparison in comparisons]
+    view = page_view(comparisons, pictures)
+    templates = environment()
+    folder = reports / FIGURES
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.svg"):
+        stale.unlink()
+    for picture in (picture for drawn in pictures for picture in drawn):
+        (folder / f"{picture.name}.svg").write_text(picture.file, encoding="utf-8")
+    for name in (PAGE, MARKDOWN):
+        text = templates.get_template(f"{name}.j2").render(view, figures=FIGURES)
+        (reports / name).write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the report of some studies."""
+    with exit_codes():
+        parser = argparse.ArgumentParser(
+            prog="python -m convchoice.report",
+            description="One page and one Markdown file from studies' results.",
+        )
+        parser.add_argument(
+            "--studies", required=True, metavar="A,B", help="studies, in the order of the report"
+        )
+        parser.add_argument(
+            "--reports",
+            type=Path,
+            default=Path("reports"),
+            metavar="FOLDER",
+            help="default: reports",
+        )
+        given = parser.parse_args(arguments)
+        studies = [name.strip() for name in given.studies.split(",") if name.strip()]
+        if not studies:
+            raise UserError("--studies: name at least one study.")
+        for name in studies:
+            pass
+        comparisons = [read_comparison(given.reports, name) for name in studies]
+        write_report(given.reports, comparisons)
+        print_summary(comparisons, given.reports)
+
+
+if __name__ == "__main__":
+    main()

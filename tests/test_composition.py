@@ -1,0 +1,162 @@
+"""Every file under `conf/` composes, and what cannot be composed is said plainly."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice.arm import read_arm
+from convchoice.compose import chosen_studies, compose_stage
+from convchoice.composition import compose_arm, options
+from convchoice.configuration import CONF_DIR
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.geometry import Kind, plan
+from convchoice.schema import Initialisation, OptimizerName
+
+PROJECT = CONF_DIR.parent
+GROUPS = ("conv", "data", "downsample", "model", "optimizer", "tracking", "trainer")
+
+
+@pytest.mark.parametrize("scale", options("scale"))
+@pytest.mark.parametrize("name", options("arm"))
+def test_every_arm_composes_at_every_scale(name: str, scale: str) -> None:
+    arm = compose_arm(name, scale)
+    assert arm.name == name
+    assert len(arm.runs()) == arm.config.seeds
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in GROUPS for option in options(group)]
+)
+def test_every_option_of_every_group_composes(group: str, option: str) -> None:
+    if group == "downsample":
+        compose_arm("max", "quick", [f"downsample={option}"])
+    else:
+        compose_arm("max", "quick", [f"{group}={option}"])
+
+
+def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
+    assert yaml.safe_load(compose_arm("max", "quick").to_yaml()) == {
+        "arm": "max",
+        "seeds": 6,
+        "run_root": "runs",
+        "data": {
+            "name": "mnist",
+            "root": "data/raw",
+            "fallback": "digits",
+            "train_size": 6000,
+            "validation_size": None,
+            "validation_seed": 2019,
+            "batch_size": 64,
+        },
+        "conv": {"kernel_size": 3, "padding": "valid", "padding_mode": "zeros", "stride": 1},
+        "downsample": {
+            "operator": "max",
+            "window": 2,
+            "stride": 2,
+            "padding": 0,
+            "kernel_size": 3,
+            "sigma": 1.0,
+        },
+        "model": {
+            "filters": [32, 64, 64],
+            "downsample_after": [1, 2],
+            "activation": "relu",
+            "head": "flatten",
+            "hidden_units": 64,
+            "initialisation": "glorot_uniform",
+        },
+        "optimizer": {
+            "name": "rmsprop",
+            "learning_rate": 0.001,
+            "rho": 0.9,
+            "epsilon": 1e-7,
+            "momentum": 0.0,
+            "weight_decay": 0.0,
+        },
+        "trainer": {
+            "max_epochs": 2,
+            "precision": "32-true",
+            "accelerator": "auto",
+            "deterministic": False,
+            "threads": 1,
+            "workers": None,
+        },
+        "tracking": {"store": "mlflow", "experiment": "convchoice", "uri": None},
+    }
+
+
+def test_the_lecture_recipe_is_the_lectures() -> None:
+    config = compose_arm("lecture", "full").config
+    assert config.data.train_size is None  # all 60,000
+    assert config.data.validation_size == 0
+    assert config.data.batch_size == 64
+    assert config.trainer.max_epochs == 5
+    assert config.seeds == 30
+    assert config.model.initialisation is Initialisation.glorot_uniform
+    rmsprop = config.optimizer
+    assert rmsprop.name is OptimizerName.rmsprop
+    assert (rmsprop.learning_rate, rmsprop.rho, rmsprop.epsilon) == (1e-3, 0.9, 1e-7)
+    assert plan(config).parameters == 93_322
+
+
+@pytest.mark.parametrize("study", ["pooling", "strides_vs_pooling"])
+def test_the_arms_of_a_study_share_everything_but_their_choice(study: str) -> None:
+    """Same recipe, same 576 inputs of the dense layer; equal parameters where that is claimed."""
+    arms = {name: compose_arm(name, "full") for name in chosen_studies([study])[0].all_arms()}
+    recipes = []
+    for arm in arms.values():
+        values = yaml.safe_load(arm.to_yaml())
+        del values["arm"], values["downsample"]
+        recipes.append(values)
+        flat = [layer for layer in plan(arm.config).layers if layer.kind is Kind.flatten]
+        assert flat[0].output_shape == (576,)
+    assert all(recipe == recipes[0] for recipe in recipes)
+    equal = {name: plan(arm.config).parameters for name, arm in arms.items() if name != "all_conv"}
+    assert set(equal.values()) == {93_322}
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "overrides", "message"),
+    [
+        ("averge", "quick", [], "arm = 'averge': there is no such option. Did you mean average?"),
+        ("max", "huge", [], "scale = 'huge': there is no such option. Legal: full, quick."),
+        ("max", "quick", ["conv.kernal_size=3"], "kernal_size"),
+        ("max", "quick", ["conv.padding=vlid"], r"expected one of \[valid, same, full\]"),
+        ("max", "quick", ["conv.kernel_size=7"], "block3.convolution: a 7×7 window"),
+        ("max", "quick", ["downsample=nothing"], "nothing"),
+    ],
+)
+def test_what_cannot_be_composed_is_said(
+    name: str, scale: str, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        compose_arm(name, scale, overrides)
+
+
+def test_a_study_that_names_a_missing_arm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "arm").mkdir()
+    shipped = (CONF_DIR / "study" / "pooling.yaml").read_text(encoding="utf-8")
+    (tmp_path / "study" / "pooling.yaml").write_text(shipped, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"there is no conf/arm/max\.yaml"):
+        chosen_studies(["pooling"], tmp_path)
+    with pytest.raises(ConfigurationError, match="there is no such study. Did you mean pooling"):
+        chosen_studies(["poling"], tmp_path)
+
+
+def test_the_stage_writes_one_file_an_arm_and_one_a_study(tmp_path: Path) -> None:
+    output = tmp_path / "configs"
+    compose_stage(["--scale", "quick", "--output", str(output)])
+    assert sorted(path.stem for path in output.glob("*.yaml")) == options("arm")
+    assert sorted(path.stem for path in (output / "studies").glob("*.yaml")) == options("study")
+    first = (output / "max.yaml").read_bytes()
+    assert read_arm(output / "max.yaml").config == compose_arm("max", "quick").config
+    compose_stage(["--scale", "quick", "--output", str(output)])
+    assert (output / "max.yaml").read_bytes() == first
+
+
+def test_the_pipeline_runs_the_shipped_arms_and_studies() -> None:
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    assert sorted(params["arms"]) == options("arm")
+    assert sorted(params["studies"]) == options("study")

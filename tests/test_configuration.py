@@ -1,0 +1,109 @@
+"""Keys, types, ranges and combinations, and the text of each refusal."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.configuration import (
+    config_from_mapping,
+    config_to_mapping,
+    nearest,
+    numeric_identity,
+    read_yaml,
+)
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.schema import Config, Operator
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": 1}, r"configuration: learning_rate = 1: Key 'learning_rate' not in"),
+        ({"conv": {"kernal": 3}}, r"conv\.kernal = 3: Key 'kernal' not in 'ConvConfig'"),
+        ({"conv": {"kernel_size": "large"}}, r"conv\.kernel_size = 'large': Value 'large' of type"),
+        ({"conv": {"padding": "vlid"}}, r"expected one of \[valid, same, full\]"),
+        ({"conv": {"kernel_size": 0}}, r"conv\.kernel_size = 0: must be a whole number of at l"),
+        ({"conv": {"stride": -1}}, r"conv\.stride = -1: must be"),
+        ({"conv": {"padding_mode": "reflect"}}, r"has no effect with conv\.padding=valid"),
+        ({"seed": -1}, r"seed = -1: must be a whole number of at least 0"),
+        ({"seed": 2**31}, r"must be below 2\^31"),
+        ({"model": {"filters": []}}, r"model\.filters = \[\]: needs at least one block"),
+        ({"model": {"filters": [0]}}, r"each block needs at least 1 filter"),
+        ({"model": {"downsample_after": [4]}}, r"blocks are numbered 1 to 3"),
+        ({"model": {"downsample_after": [1, 1]}}, r"names a block twice"),
+        ({"optimizer": {"learning_rate": math.nan}}, r"learning_rate = nan: must be a finite"),
+        ({"optimizer": {"learning_rate": math.inf}}, r"learning_rate = inf: must be a finite"),
+        ({"optimizer": {"rho": 1.0}}, r"rho = 1\.0: must be at least 0 and below 1"),
+        ({"optimizer": {"weight_decay": -1.0}}, r"weight_decay = -1\.0"),
+        ({"trainer": {"precision": "int8"}}, r"must be one of 32-true, bf16-mixed"),
+        ({"trainer": {"max_epochs": 0}}, r"trainer\.max_epochs = 0"),
+        ({"data": {"train_size": 0}}, r"data\.train_size = 0"),
+        ({"arm": "../elsewhere"}, r"arm = '\.\./elsewhere': a name is 1 to 100 letters"),
+        ({"arm": "two words"}, r"a name is 1 to 100 letters"),
+        (
+            {"downsample": {"operator": "weighted", "window": 2}},
+            r"downsample\.window = 2: all pixels .* exactly average pooling.* Use downsample=aver",
+        ),
+        ({"downsample": {"padding": 2}}, r"may be at most half the window \(1 for a window of 2\)"),
+        ({"downsample": {"operator": "strided", "padding": 1}}, r"strided has no pooling window"),
+    ],
+)
+def test_what_is_not_legal_is_refused_by_name(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        config_from_mapping(values)
+
+
+def test_plain_values_come_back_the_same() -> None:
+    config = config_from_mapping({"arm": "a", "downsample": {"operator": "average"}})
+    again = config_from_mapping(config_to_mapping(config))
+    assert again == config
+    assert again.downsample.operator is Operator.average
+
+
+def test_a_runs_values_have_a_seed_and_an_arms_have_seeds() -> None:
+    run, arm = config_to_mapping(Config()), config_to_mapping(Config(), run=False)
+    assert "seed" in run
+    assert "seeds" not in run
+    assert "seeds" in arm
+    assert "seed" not in arm
+    assert "scale" not in run | arm
+
+
+def test_numbers_do_not_depend_on_names_and_places() -> None:
+    here = config_from_mapping({"arm": "a", "run_root": "x", "tracking": {"store": "none"}})
+    there = config_from_mapping({"arm": "b", "trainer": {"workers": 2}, "data": {"root": "y"}})
+    assert numeric_identity(here) == numeric_identity(there)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": 1},
+        {"conv": {"kernel_size": 5}},
+        {"optimizer": {"learning_rate": 0.01}},
+        {"trainer": {"threads": 2}},
+        {"data": {"train_size": 100}},
+    ],
+)
+def test_numbers_depend_on_everything_else(values: dict[str, Any]) -> None:
+    assert numeric_identity(config_from_mapping(values)) != numeric_identity(Config())
+
+
+def test_a_slip_of_the_pen_is_answered_with_the_nearest_name() -> None:
+    assert nearest("averge", ["max", "average"]) == "Did you mean average? Legal: average, max."
+    assert nearest("zzz", ["max", "average"]) == "Legal: average, max."
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"a: [", "is not YAML"), (b"- 1", "must hold a mapping"), (b"\xff\xfe\x00", "is not YAML")],
+)
+def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "arm.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_yaml(path)
+    with pytest.raises(UserError, match="there is no such file"):
+        read_yaml(tmp_path / "missing.yaml")

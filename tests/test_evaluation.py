@@ -1,0 +1,106 @@
+"""Measuring a trained run: its metrics by hand, its refusals, and that nothing is executed."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from convchoice import datasets
+from convchoice.configuration import config_from_mapping
+from convchoice.errors import RunFolderError, UserError
+from convchoice.evaluation import EvaluationJob, load_network, test_metrics as metrics_of
+from convchoice.run_folder import WEIGHTS, read_run, run_path, seal
+from convchoice.training import TrainingJob
+from small_data import store_digits
+
+SMALL = {
+    "arm": "tiny",
+    "model": {"filters": [4, 4], "hidden_units": 8},
+    "data": {"train_size": 300},
+    "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+}
+
+
+@pytest.fixture(scope="module")
+def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `raw` (the data) and `trained/tiny/seed-0`."""
+    root = tmp_path_factory.mktemp("once")
+    stored = store_digits(root / "raw")
+    folder = run_path(root / "trained", "tiny", 0)
+    assert stored.name == "digits"
+    TrainingJob(config_from_mapping(SMALL), root / "raw", folder, {}, "f").work(lambda event: None)
+    seal(folder)
+    return root
+
+
+@pytest.fixture
+def trained(once_trained: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    shutil.copytree(once_trained, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def job(root: Path) -> EvaluationJob:
+    return EvaluationJob(
+        run_path(root / "trained", "tiny", 0), run_path(root / "runs", "tiny", 0), root / "raw",
+        "tiny", 0,
+    )  # fmt: skip
+
+
+def test_metrics_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]]))
+    measured = metrics_of(logits, torch.tensor([0, 1]))
+    assert measured["test/accuracy"] == 0.5
+    assert measured["test/errors"] == 1
+    assert measured["test/nll"] == pytest.approx(-(np.log(0.5) + np.log(0.25)) / 2)
+
+
+def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
+    work = job(trained)
+    work.work(lambda event: None)
+    before, run = read_run(work.trained), read_run(work.folder)
+    assert run.evaluated
+    assert not before.evaluated
+    assert run.history == before.history
+    assert before.metrics.items() < run.metrics.items()
+    logits, labels = run.predictions()
+    assert np.array_equal(labels, datasets.load(trained / "raw").test()[1])
+    assert run.metrics["test/accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
+
+
+def test_predictions_are_the_trained_networks(trained: Path) -> None:
+    work = job(trained)
+    work.work(lambda event: None)
+    run = read_run(work.folder)
+    images, _ = datasets.load(trained / "raw").test()
+    network = load_network(run)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images[:64])[:, None].float() / 255)
+    np.testing.assert_allclose(run.predictions()[0][:64], expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:
+    path = run_path(trained / "trained", "tiny", 0) / "environment.json"
+    digest = datasets.load(trained / "raw").digest
+    text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"was trained on a data set with digest 000000000000…, but"
+    ):
+        job(trained).work(lambda event: None)
+    assert not (trained / "runs" / "tiny" / "seed-0").exists()
+
+
+def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
+    path = run_path(trained / "trained", "tiny", 0) / WEIGHTS
+    whole = load_file(path)
+    save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
+    with pytest.raises(RunFolderError, match=r"are not the weights of its config\.yaml"):
+        job(trained).work(lambda event: None)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunFolderError, match="cannot be read as weights"):
+        job(trained).work(lambda event: None)
+    assert not (trained / "runs" / "tiny" / "seed-0").exists()

@@ -1,0 +1,236 @@
+"""The report: golden Markdown, one self-contained page, escaping, refusals, determinism."""
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.compare import write_comparison
+from convchoice.page import badge, page_view
+from convchoice.report import main, markdown_prose, markdown_text
+from making import DIGITS, LECTURE, Compared, study_values
+
+GOLDEN = Path(__file__).parent / "golden" / "README.md"
+EVIL = "<script>alert(1)</script> [x](y) a|b *c* `d` $e$ &amp;"
+ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}
+
+
+def save(reports: Path, comparison: dict[str, Any]) -> None:
+    write_comparison(reports / comparison["study"]["name"], comparison)
+
+
+@pytest.fixture
+def reports(tmp_path: Path, compared: Compared) -> Path:
+    """Two studies' results: one with a contrast, one with a printed table."""
+    folder = tmp_path / "reports"
+    options = {"average": {"config": {"downsample": {"operator": "average"}}}}
+    save(folder, compared(ERRORS, options=options))
+    save(folder, compared({"lecture": [20, 21]}, LECTURE, {"lecture": {"validation": False}}))
+    return folder
+
+
+def make(reports: Path, studies: str = "pooling,lecture") -> tuple[str, str]:
+    main(["--studies", studies, "--reports", str(reports)])
+    page = (reports / "index.html").read_text(encoding="utf-8")
+    return page, (reports / "README.md").read_text(encoding="utf-8")
+
+
+def test_markdown_is_the_golden_one(reports: Path):
+    _, markdown = make(reports)
+    if os.environ.get("CONVCHOICE_WRITE_GOLDEN"):
+        GOLDEN.write_text(markdown, encoding="utf-8")
+    assert markdown == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_markdown_names_figures_that_are_there(reports: Path):
+    _, markdown = make(reports)
+    figures = re.findall(r"\]\((figures/[^)]+)\)", markdown)
+    assert len(figures) == 4
+    assert all((reports / figure).is_file() for figure in figures)
+
+
+def test_the_same_comparisons_give_the_same_bytes_and_old_figures_go(reports: Path):
+    first = make(reports)
+    (reports / "figures" / "stale.svg").touch()
+    assert make(reports) == first
+    assert not (reports / "figures" / "stale.svg").exists()
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch, its ids, its links and its nesting."""
+
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
+
+    def __init__(self, text: str) -> None:  # noqa: D107 - the class says it
+        super().__init__()
+        self.ids: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(  # noqa: D102 - the parser's own protocol, as below
+        self, tag: str, attributes: list[tuple[str, str | None]]
+    ) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in {"src", "href", "data", "srcset", "action"}:
+                self.fetched.append(value or "")
+
+    def handle_startendtag(  # noqa: D102
+        self, tag: str, attributes: list[tuple[str, str | None]]
+    ) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: D102
+        assert self.open.pop() == tag
+
+
+def test_the_page_fetches_nothing(reports: Path):
+    text, _ = make(reports)
+    page = Page(text)
+    assert page.open == []
+    assert all(target.startswith(("#", "data:,")) for target in page.fetched)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert not re.findall(r"url\((?!#)", text)
+    assert not {"script", "iframe", "img", "object"} & set(page.tags)
+
+
+def test_every_link_and_label_has_its_target(reports: Path):
+    text, _ = make(reports)
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    targets = [target[1:] for target in page.fetched if target.startswith("#")]
+    labels = " ".join(re.findall(r'aria-labelledby="([^"]+)"', text)).split()
+    assert set(targets) | set(labels) <= set(page.ids)
+
+
+def test_the_page_opens_on_the_answers(reports: Path):
+    text, _ = make(reports)
+    body = re.sub(r"<[^>]+>", " ", text[text.index("<main>") :])
+    answer = "The claim holds: max is better than average."
+    assert body.index(answer) < body.index("Scores")
+    for told in ("−0.50", "[−0.75, −0.25]", "worse", "same parameters", "±0.10 pp"):
+        assert told in body
+
+
+def test_texts_of_a_study_are_escaped_in_both(tmp_path: Path, compared: Compared):
+    texts = dict.fromkeys(("question", "claim", "source", "notes"), EVIL)
+    environment = {"device_name": EVIL, "commit": EVIL, "versions": {"torch": EVIL}}
+    options = {arm: {"environment": environment} for arm in ERRORS}
+    save(tmp_path, compared(ERRORS, study_values(**texts), options))
+    page, markdown = make(tmp_path, "pooling")
+    assert "<script" not in page
+    assert "script" not in Page(page).tags
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in markdown
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt; \[x\](y) a\|b \*c\* \`d\` \$e\$" in markdown
+
+
+def test_escaping_for_markdown_by_hand():
+    assert markdown_text("a_b [c](d) | <e> & `f`\n#g") == (
+        r"a\_b \[c\](d) \| &lt;e&gt; &amp; \`f\` \#g"
+    )
+    assert markdown_prose("use `a_b` not c_d") == r"use `a_b` not c\_d"
+    assert markdown_prose("one ` alone_") == r"one \` alone\_"
+
+
+def test_the_fallback_data_set_is_said_before_everything(tmp_path: Path, compared: Compared):
+    options = {arm: {"dataset": DIGITS} for arm in ERRORS}
+    save(tmp_path, compared({"max": [3, 4], "average": [14, 15]}, options=options))
+    page, markdown = make(tmp_path, "pooling")
+    main_part = page[page.index("<main>") :]
+    assert 'class="banner strong"' in main_part
+    assert main_part.index("make retry") < main_part.index('class="card"')
+    assert "claim holds on digits" in main_part
+    assert markdown.index("> **No source of MNIST answered") < markdown.index("## ")
+
+
+def test_small_scale_and_too_few_seeds_are_said_on_the_page(reports: Path):
+    page, markdown = make(reports)
+    for text in (page, markdown):
+        assert "Small scale: 1 epoch over 55,000 training images, 3 seeds an arm." in text
+        assert "3 seeds can never reject at 0.05 by a sign-flip test: that takes 6." in text
+
+
+def test_a_clean_study_has_no_banner(tmp_path: Path, compared: Compared):
+    options = {arm: {"epochs": 5} for arm in ERRORS}
+    save(tmp_path, compared({"max": [10] * 6, "average": [12] * 6}, options=options))
+    page, _ = make(tmp_path, "pooling")
+    assert 'class="banner' not in page
+
+
+@pytest.mark.parametrize(
+    ("errors", "epochs", "text"),
+    [
+        ([5, 9], 5, "within our runs"),
+        ([9, 10], 5, "outside our runs"),
+        ([9, 10], 2, "2 of 5 epochs compared"),
+    ],
+)
+def test_badge_of_a_printed_study(compared: Compared, errors: list[int], epochs: int, text: str):
+    found = badge(compared({"lecture": errors}, LECTURE, {"lecture": {"epochs": epochs}}))
+    assert found is not None
+    assert found["text"] == text
+
+
+def test_a_study_without_a_claim_has_no_badge(compared: Compared):
+    comparison = compared(ERRORS, study_values(claim_arm=None))
+    assert badge(comparison) is None
+    [study] = page_view([comparison], [[]])["studies"]
+    assert study["answer"] == "average against max: worse."
+
+
+def test_left_out_seeds_are_said(tmp_path: Path, compared: Compared):
+    save(tmp_path, compared({"max": [10, 11, 12], "average": [15, 17]}))
+    page, markdown = make(tmp_path, "pooling")
+    assert "1 left out" in page
+    assert "average without seeds 2" in page
+    assert "average without seeds 2" in markdown
+
+
+def test_the_summary_and_the_paths_come_last(reports: Path, capsys: pytest.CaptureFixture[str]):
+    make(reports)
+    out = capsys.readouterr().out.replace("\n", "")
+    assert out.index("The claim holds") < out.index("The report:")
+    assert str(reports / "README.md") in out
+
+
+def test_a_missing_study_says_how_to_make_it(reports: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        make(reports, "pooling,padding")
+    assert "python -m convchoice.compare" in capsys.readouterr().err
+
+
+def test_another_schema_version_is_refused(reports: Path, capsys: pytest.CaptureFixture[str]):
+    path = reports / "pooling" / "comparison.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "schema_version": 2}), encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        make(reports)
+    assert "schema_version = 2, and this report reads 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("studies", "message"),
+    [("../reports/pooling", "a name is"), (",", "at least one study"), ("a b", "a name is")],
+)
+def test_what_is_no_study_name_is_refused(
+    reports: Path, capsys: pytest.CaptureFixture[str], studies: str, message: str
+):
+    with pytest.raises(SystemExit, match="2"):
+        make(reports, studies)
+    assert message in capsys.readouterr().err

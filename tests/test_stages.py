@@ -1,0 +1,64 @@
+"""`dvc.yaml` says the truth: its dependencies are the imports, and its lists are complete."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convchoice.configuration import CONF_DIR, PROJECT_ROOT
+from imports import needed_modules
+
+PIPELINE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES: dict[str, Any] = PIPELINE["stages"]
+MODULE = re.compile(r"src/convchoice/(\w+)\.py")
+
+
+def paths(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def test_the_stages_are_the_designs_in_their_order() -> None:
+    assert list(STAGES) == ["download", "compose", "train", "evaluate", "compare", "report"]
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_depends_on_exactly_the_modules_that_it_imports(stage: str) -> None:
+    declared = {match[1] for path in STAGES[stage]["deps"] if (match := MODULE.fullmatch(path))}
+    assert declared == needed_modules(stage)
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_stage_runs_the_module_of_its_name_and_says_what_it_does(stage: str) -> None:
+    assert STAGES[stage]["cmd"].startswith(f"python -m convchoice.{stage} ")
+    assert len(STAGES[stage]["desc"]) > 20
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_files_that_a_stage_depends_on_exist_or_are_made_by_another(stage: str) -> None:
+    made = [path for other in STAGES.values() for kind in ("outs", "metrics", "plots")
+            for path in paths(other.get(kind, []))]  # fmt: skip
+    made += ["runs", *[f"reports/{study.stem}/comparison.json" for study in studies()]]
+    for path in STAGES[stage]["deps"]:
+        from_a_stage = any(path == out or path.startswith(f"{out}/") for out in made)
+        assert from_a_stage or (PROJECT_ROOT / path).exists(), path
+
+
+def studies() -> list[Path]:
+    return sorted((CONF_DIR / "study").glob("*.yaml"))
+
+
+def test_the_report_depends_on_every_studys_result() -> None:
+    wanted = {f"reports/{path.stem}/comparison.json" for path in studies()}
+    declared = {path for path in STAGES["report"]["deps"] if path.startswith("reports/")}
+    assert declared == wanted
+
+
+def test_metrics_and_plots_are_declared() -> None:
+    compare = STAGES["compare"]
+    assert any("metrics.json" in path for path in paths(compare["metrics"]))
+    assert {Path(path).name for path in paths(compare["plots"])} == {
+        "learning_curves.csv",
+        "differences.csv",
+    }

@@ -1,0 +1,199 @@
+"""One run: its folder, its determinism, and going on after an interruption."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from convchoice import run_folder
+from convchoice.classifier import RunningMean, optimizer_of
+from convchoice.configuration import config_from_mapping
+from convchoice.events import Advanced, EpochEnded, Event, Started
+from convchoice.run_folder import Run, partial_path, read_run, run_path, seal
+from convchoice.schema import OptimizerConfig
+from convchoice.training import CHECKPOINT, TrainingError, TrainingJob
+from small_data import store_digits
+
+SMALL = {
+    "arm": "tiny",
+    "model": {"filters": [4, 4], "hidden_units": 8},
+    "data": {"train_size": 300, "batch_size": 32},
+    "trainer": {"max_epochs": 3, "accelerator": "cpu"},
+}
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "raw"
+    store_digits(root)
+    return root
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process in mid-training."""
+
+
+def job(root: Path, data_root: Path, **changes: Any) -> TrainingJob:
+    config = config_from_mapping(SMALL | changes)
+    folder = run_path(root, "tiny", config.seed)
+    return TrainingJob(config, data_root, folder, {"commit": "unknown"}, "fingerprint")
+
+
+def trained(root: Path, data_root: Path, **changes: Any) -> Run:
+    work = job(root, data_root, **changes)
+    work.work(lambda event: None)
+    seal(work.folder)
+    return read_run(work.folder)
+
+
+def comparable(run: Run) -> tuple[Any, ...]:
+    """All of a run that must be the same to the last bit: weights, history but for its clock."""
+    weights = {
+        name: weight.tolist()
+        for name, weight in load_file(run.path / "weights.safetensors").items()
+    }
+    history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
+    metrics = {key: run.metrics[key] for key in run.metrics if not key.startswith("cost/")}
+    return weights, history, metrics
+
+
+def test_a_run_folder_is_whole_and_says_how_it_was_made(tmp_path: Path, data_root: Path) -> None:
+    run = trained(tmp_path, data_root)
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(run_folder.TRAINED_FILES)
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+    assert set(run.history[0]) == {
+        "epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds",
+    }  # fmt: skip
+    assert run.metrics["val/accuracy"] == run.history[-1]["val/accuracy"]
+    assert run.metrics["cost/train_seconds"] == pytest.approx(
+        sum(row["seconds"] for row in run.history)
+    )
+    assert not any(key.startswith("test/") for key in run.metrics)
+    dataset = run.environment["dataset"]
+    assert (dataset["name"], dataset["train_images"]) == ("digits", 300)
+    assert (dataset["validation_images"], dataset["test_images"]) == (108, 500)
+    assert "not of MNIST" in dataset["fallback_note"]
+    assert (run.environment["device"], run.environment["threads"]) == ("cpu", 1)
+    assert run.config["seed"] == 0
+
+
+def test_it_learns(tmp_path: Path, data_root: Path) -> None:
+    run = trained(tmp_path, data_root, optimizer={"learning_rate": 0.01})
+    assert run.history[-1]["train/loss"] < 0.7 * run.history[0]["train/loss"]
+
+
+def test_the_same_run_again_is_the_same_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
+    first = trained(tmp_path / "first", data_root)
+    trained(tmp_path / "between", data_root, seed=5)  # leaves whatever state it leaves
+    torch.rand(7)
+    assert comparable(trained(tmp_path / "second", data_root)) == comparable(first)
+    assert comparable(trained(tmp_path / "other", data_root, seed=1)) != comparable(first)
+
+
+@pytest.mark.parametrize("epochs_done", [1, 2])
+def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
+    tmp_path: Path, data_root: Path, epochs_done: int
+) -> None:
+    whole = trained(tmp_path / "whole", data_root)
+    work = job(tmp_path / "parts", data_root)
+
+    def interrupt(event: Event) -> None:
+        # The checkpoint of an epoch is written after its event: stop at the next epoch's end.
+        if isinstance(event, EpochEnded) and event.row["epoch"] == epochs_done + 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        work.work(interrupt)
+    assert not work.folder.exists()
+    assert (partial_path(work.folder) / CHECKPOINT).is_file()
+    heard: list[Event] = []
+    work.work(heard.append)
+    seal(work.folder)
+    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=epochs_done)
+    assert comparable(read_run(work.folder)) == comparable(whole)
+
+
+def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root: Path) -> None:
+    work = job(tmp_path, data_root)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        work.work(interrupt)
+    heard: list[Event] = []
+    replace(work, fingerprint="another").work(heard.append)
+    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
+
+
+def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
+    tmp_path: Path, data_root: Path
+) -> None:
+    class Planted:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "executed",))
+
+    work = job(tmp_path, data_root)
+    partial = partial_path(work.folder)
+    partial.mkdir(parents=True)
+    (partial / "fingerprint").write_text("fingerprint", encoding="utf-8")
+    torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
+    with pytest.raises(Exception, match="[Ww]eights.only"):
+        work.work(lambda event: None)
+    assert not (tmp_path / "executed").exists()
+    shutil.rmtree(partial)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
+    tmp_path: Path, data_root: Path
+) -> None:
+    work = job(tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e12})
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+, in epoch 1; the"):
+        work.work(lambda event: None)
+    assert not work.folder.exists()
+
+
+def test_a_run_without_validation_has_no_validation_columns(
+    tmp_path: Path, data_root: Path
+) -> None:
+    run = trained(tmp_path, data_root, data={"train_size": 300, "validation_size": 0})
+    assert set(run.history[0]) == {"epoch", "train/loss", "train/accuracy", "seconds"}
+
+
+def test_the_listener_hears_of_the_progress(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convchoice.training.TICK_SECONDS", 0.0)
+    heard: list[Event] = []
+    job(tmp_path, data_root).work(heard.append)
+    shares = [event.fraction for event in heard if isinstance(event, Advanced)]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    assert all(event.loss > 0 for event in heard if isinstance(event, Advanced))
+
+
+def test_rmsprop_is_keras_of_2019() -> None:
+    """v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε), two steps by hand."""
+    weight = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
+    optimizer = optimizer_of(OptimizerConfig(), [weight])
+    value, mean_square = 1.0, 0.0
+    for gradient in (0.5, -0.2):
+        weight.grad = torch.tensor([gradient], dtype=torch.float64)
+        optimizer.step()
+        mean_square = 0.9 * mean_square + 0.1 * gradient**2
+        value -= 1e-3 * gradient / (mean_square**0.5 + 1e-7)
+    assert weight.item() == pytest.approx(value, rel=1e-12)
+
+
+def test_the_running_mean_weights_batches_by_their_size() -> None:
+    mean = RunningMean()
+    assert mean.empty
+    mean.add(torch.tensor(1.0), torch.tensor(3), 3)
+    mean.add(torch.tensor(5.0), torch.tensor(0), 1)
+    assert mean.take() == (2.0, 0.75)
+    assert mean.empty

@@ -1,0 +1,99 @@
+"""Runs side by side, in real processes."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from convchoice.errors import UserError
+from convchoice.events import Ended, Event, Listener, Started
+from convchoice.workers import available_cores, run_jobs, work_reporting_end
+
+
+@dataclass(frozen=True)
+class PlayedJob:
+    """Does what `kind` says."""
+
+    arm: str
+    seed: int
+    kind: str = "well"
+    folder: Path | None = None
+
+    def work(self, listener: Listener) -> None:
+        listener(Started(self.arm, self.seed, epochs=1, epochs_done=0))
+        if self.kind == "refused":
+            raise UserError("the field is wrong")
+        if self.kind == "fault":
+            raise ZeroDivisionError("division by zero")
+        if self.kind == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "slow":
+            time.sleep(60)
+        if self.folder is not None:
+            (self.folder / f"{self.seed}").write_text(str(os.getpid()), encoding="utf-8")
+
+
+def ends(jobs: list[PlayedJob], workers: int = 2) -> dict[int, Ended]:
+    heard: list[Event] = []
+    run_jobs(jobs, workers, heard.append)
+    ended = [event for event in heard if isinstance(event, Ended)]
+    assert len(ended) == len(jobs)
+    return {event.seed: event for event in ended}
+
+
+def test_every_job_is_done_in_a_process_of_its_own(tmp_path: Path) -> None:
+    ended = ends([PlayedJob("a", seed, folder=tmp_path) for seed in range(5)])
+    assert [ended[seed].failure for seed in range(5)] == [""] * 5
+    processes = {path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert len(processes) == 5
+    assert str(os.getpid()) not in processes
+
+
+def test_one_failure_leaves_the_others_alone(tmp_path: Path) -> None:
+    kinds = ["well", "refused", "fault", "killed", "well"]
+    ended = ends([PlayedJob("a", seed, kind, tmp_path) for seed, kind in enumerate(kinds)])
+    assert ended[1].failure == "the field is wrong"
+    assert ended[1].details == ""
+    assert ended[2].failure == "ZeroDivisionError: division by zero"
+    assert "Traceback" in ended[2].details
+    assert ended[3].failure == "its process ended with exit status -9"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "4"]
+
+
+def test_an_exception_in_the_listener_stops_the_workers() -> None:
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([PlayedJob("a", seed, "slow") for seed in range(2)], 2, interrupt)
+    # Were a worker still asleep, joining it at exit would take the minute that it sleeps.
+
+
+def test_the_preparation_runs_once_after_the_first_workers_are_launched() -> None:
+    calls: list[str] = []
+    run_jobs(
+        [PlayedJob("a", seed) for seed in range(3)],
+        1,
+        lambda event: calls.append(type(event).__name__),
+        when_started=lambda: calls.append("prepared"),
+    )
+    assert calls[0] == "prepared"
+    assert calls.count("prepared") == 1
+
+
+def test_no_jobs_are_no_work() -> None:
+    run_jobs([], 2, lambda event: pytest.fail(f"heard {event}"))
+
+
+def test_a_job_in_this_process_reports_its_end_too() -> None:
+    heard: list[Event] = []
+    work_reporting_end(PlayedJob("a", 0, "fault"), heard.append)
+    assert isinstance(heard[-1], Ended)
+    assert heard[-1].failure.startswith("ZeroDivisionError")
+
+
+def test_there_is_a_core() -> None:
+    assert available_cores() >= 1
