@@ -119,8 +119,13 @@ def test_the_arms_of_a_study_share_everything_but_their_choice(study: str) -> No
 @pytest.mark.parametrize(
     ("name", "scale", "overrides", "message"),
     [
-        ("averge", "quick", [], "arm = 'averge': there is no such option. Did you mean average?"),
-        ("max", "huge", [], "scale = 'huge': there is no such option. Legal: full, quick."),
+        (
+            "averge",
+            "quick",
+            [],
+            r"arm = 'averge': there is no such option\. Did you mean average\?",
+        ),
+        ("max", "huge", [], r"scale = 'huge': there is no such option\. Legal: full, quick\."),
         ("max", "quick", ["conv.kernal_size=3"], "kernal_size"),
         ("max", "quick", ["conv.padding=vlid"], r"expected one of \[valid, same, full\]"),
         ("max", "quick", ["conv.kernel_size=7"], "block3.convolution: a 7×7 window"),
@@ -141,7 +146,7 @@ def test_a_study_that_names_a_missing_arm_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study" / "pooling.yaml").write_text(shipped, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"there is no conf/arm/max\.yaml"):
         chosen_studies(["pooling"], tmp_path)
-    with pytest.raises(ConfigurationError, match="there is no such study. Did you mean pooling"):
+    with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
         chosen_studies(["poling"], tmp_path)
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from convchoice import datasets
 from convchoice.configuration import config_from_mapping
 from convchoice.errors import RunFolderError, UserError
-from convchoice.evaluation import EvaluationJob, load_network, test_metrics as metrics_of
+from convchoice.evaluation import EvaluationJob, load_network
+from convchoice.evaluation import test_metrics as metrics_of
 from convchoice.run_folder import WEIGHTS, read_run, run_path, seal
 from convchoice.training import TrainingJob
 from small_data import store_digits

@@ -3,6 +3,7 @@
 import math
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -135,8 +136,6 @@ def test_same_padding_keeps_the_size_and_pads_as_numpy_does(mode: PaddingMode, k
     height, width = convolution_axis(9, config), convolution_axis(8, config)
     maps = seeded(1, 2, 9, 8)
     layer = Convolution(2, 3, height, width, mode).double()
-    import numpy as np
-
     padded = np.pad(
         maps.numpy(),
         ((0, 0), (0, 0), (height.before, height.after), (width.before, width.after)),

@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
     VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
 
-    def __init__(self, text: str) -> None:  # noqa: D107 - the class says it
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.ids: list[str] = []
         self.fetched: list[str] = []
@@ -74,9 +74,7 @@ class Page(HTMLParser):
         self.feed(text)
         self.close()
 
-    def handle_starttag(  # noqa: D102 - the parser's own protocol, as below
-        self, tag: str, attributes: list[tuple[str, str | None]]
-    ) -> None:
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         if tag not in self.VOID:
             self.open.append(tag)
@@ -86,14 +84,12 @@ class Page(HTMLParser):
             if name in {"src", "href", "data", "srcset", "action"}:
                 self.fetched.append(value or "")
 
-    def handle_startendtag(  # noqa: D102
-        self, tag: str, attributes: list[tuple[str, str | None]]
-    ) -> None:
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attributes)
         if tag not in self.VOID:
             self.open.pop()
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: D102
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
@@ -207,6 +203,21 @@ def test_the_summary_and_the_paths_come_last(reports: Path, capsys: pytest.Captu
     out = capsys.readouterr().out.replace("\n", "")
     assert out.index("The claim holds") < out.index("The report:")
     assert str(reports / "README.md") in out
+
+
+def test_studies_may_be_named_by_the_parameters_file(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+):
+    parameters = reports / "params.yaml"
+    parameters.write_text("scale: quick\nstudies: [lecture]\n", encoding="utf-8")
+    main(["--params", str(parameters), "--reports", str(reports)])
+    page = (reports / "index.html").read_text(encoding="utf-8")
+    assert 'id="lecture"' in page
+    assert 'id="pooling"' not in page
+    parameters.write_text("studies: pooling\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--params", str(parameters), "--reports", str(reports)])
+    assert "params.yaml: studies = 'pooling': must be a list" in capsys.readouterr().err
 
 
 def test_a_missing_study_says_how_to_make_it(reports: Path, capsys: pytest.CaptureFixture[str]):

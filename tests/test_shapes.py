@@ -20,7 +20,7 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
     main(["downsample=strided", "--json"])
     told = json.loads(capsys.readouterr().out)
     assert told["totals"]["parameters"] == 93_322
-    assert [layer["receptive_field"] for layer in told["layers"]][0] == 3
+    assert told["layers"][0]["receptive_field"] == 3
     assert told["layers"][0]["formula"] == "⌊(28 − 1 − 3)/2⌋ + 1 = 13"
     assert told["layers"][0]["output_shape"] == [32, 13, 13]
 

@@ -1,5 +1,6 @@
 """torchvision beside a torch that it does not fit, in fresh interpreters."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,6 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def own_operators_fit() -> bool:
-    import importlib.util
-
     spec = importlib.util.find_spec("torchvision")
     assert spec is not None
     assert spec.origin is not None
@@ -52,7 +51,8 @@ def test_installing_twice_or_late_adds_nothing() -> None:
     done = python(
         "import sys, convchoice\n"
         "from convchoice import torchvision_pairing as pairing\n"
-        "def finders(): return sum(type(f).__name__ == '_BeforeTorchvision' for f in sys.meta_path)\n"
+        "def finders():\n"
+        "    return sum(type(f).__name__ == '_BeforeTorchvision' for f in sys.meta_path)\n"
         "pairing.install(); assert finders() == 1\n"
         "import torchvision; assert finders() == 0\n"
         "pairing.install(); assert finders() == 0"

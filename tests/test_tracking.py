@@ -1,6 +1,5 @@
 """A real MLflow store on SQLite: what it is told, and the life of a run in it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tracking(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowTracking]:
+def tracking(root: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowTracking:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     opened = open_tracking(TrackingConfig(), root)
     assert isinstance(opened, MlflowTracking)
-    yield opened
+    return opened
 
 
 def status(tracking: MlflowTracking, run_id: str | None) -> str:

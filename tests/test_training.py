@@ -33,7 +33,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """Stands for whatever ends a process in mid-training."""
 
 
@@ -104,9 +104,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
     def interrupt(event: Event) -> None:
         # The checkpoint of an epoch is written after its event: stop at the next epoch's end.
         if isinstance(event, EpochEnded) and event.row["epoch"] == epochs_done + 1:
-            raise Interrupted
+            raise StoppedError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         work.work(interrupt)
     assert not work.folder.exists()
     assert (partial_path(work.folder) / CHECKPOINT).is_file()
@@ -122,9 +122,9 @@ def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root
 
     def interrupt(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-            raise Interrupted
+            raise StoppedError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         work.work(interrupt)
     heard: list[Event] = []
     replace(work, fingerprint="another").work(heard.append)
@@ -143,7 +143,7 @@ def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
     partial.mkdir(parents=True)
     (partial / "fingerprint").write_text("fingerprint", encoding="utf-8")
     torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
-    with pytest.raises(Exception, match="[Ww]eights.only"):
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
         work.work(lambda event: None)
     assert not (tmp_path / "executed").exists()
     shutil.rmtree(partial)
@@ -178,7 +178,7 @@ def test_the_listener_hears_of_the_progress(
 
 
 def test_rmsprop_is_keras_of_2019() -> None:
-    """v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε), two steps by hand."""
+    """Two steps by hand: v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε)."""
     weight = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     optimizer = optimizer_of(OptimizerConfig(), [weight])
     value, mean_square = 1.0, 0.0

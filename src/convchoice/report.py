@@ -1,6 +1,7 @@
 """The stage `report`: comparisons → one page, one Markdown file, figures.
 
     python -m convchoice.report --studies pooling,strides_vs_pooling,lecture --reports reports
+    python -m convchoice.report --params params.yaml --reports reports
 
 reads `reports/<study>/comparison.json` and writes `reports/index.html` (one file that needs no
 network), `reports/README.md` (for a code host) and `reports/figures/<study>-<figure>.svg`. The same
@@ -18,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from convchoice.comparison import SCHEMA_VERSION
-from convchoice.configuration import check_name
+from convchoice.configuration import check_name, read_yaml, require
 from convchoice.drawing import Picture
 from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.figures import figures_of
@@ -74,6 +75,18 @@ def environment() -> Environment:
     return made
 
 
+def studies_of_parameters(path: Path) -> list[str]:
+    """The studies that a parameters file lists.
+
+    Raises:
+        UserError: if the file cannot be read or its `studies` is no list of names.
+    """
+    studies = read_yaml(path).get("studies")
+    legal = isinstance(studies, list) and bool(studies)
+    require(legal, f"{path}: studies", studies, "must be a list of at least one study's name.")
+    return list(studies or [])
+
+
 def read_comparison(reports: Path, study: str) -> dict[str, Any]:
     """A study's result.
 
@@ -116,8 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             prog="python -m convchoice.report",
             description="One page and one Markdown file from studies' results.",
         )
-        parser.add_argument(
-            "--studies", required=True, metavar="A,B", help="studies, in the order of the report"
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")
+        which.add_argument(
+            "--params", type=Path, metavar="FILE", help="YAML file whose key `studies` lists them"
         )
         parser.add_argument(
             "--reports",
@@ -127,11 +142,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             help="default: reports",
         )
         given = parser.parse_args(arguments)
-        studies = [name.strip() for name in given.studies.split(",") if name.strip()]
+        studies = (
+            studies_of_parameters(given.params)
+            if given.params
+            else [name.strip() for name in given.studies.split(",") if name.strip()]
+        )
         if not studies:
             raise UserError("--studies: name at least one study.")
         for name in studies:
-            pass
+            check_name("studies", name)
         comparisons = [read_comparison(given.reports, name) for name in studies]
         write_report(given.reports, comparisons)
         print_summary(comparisons, given.reports)

@@ -1,4 +1,4 @@
-"""Train the seeds of an arm: which are missing, side by side, shown, tracked and given their names."""
+"""Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence

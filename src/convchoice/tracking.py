@@ -178,7 +178,7 @@ class MlflowTracking:
             }
             name = f"{config.arm}/seed-{config.seed}"
             run_id = self._make(name, tags, parameters_of(config))
-        return run_id
+        return run_id  # noqa: RET504 - the block may end early, with the exception swallowed
 
     def _make(self, name: str, tags: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
         run = self._client.create_run(self._experiment, run_name=name, tags=dict(tags))

@@ -1,0 +1,171 @@
+"""An arm's seeds: what is kept, what is trained, what is removed, and one failure among others."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice import seeds
+from convchoice.configuration import config_from_mapping
+from convchoice.errors import UserError
+from convchoice.events import Ended
+from convchoice.measurement import measure_runs
+from convchoice.run_folder import WEIGHTS, partial_path, read_run, run_path
+from convchoice.schema import Config
+from convchoice.tracking import NoTracking
+from small_data import store_digits
+
+
+class Told(NoTracking):
+    """Writes down what a tracking store would be told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str | None]] = []
+
+    def begin(self, config: Config, studies: Any, known: str | None) -> str | None:
+        self.calls.append(("begin", known))
+        return f"id-{config.seed}"
+
+    def trained(self, run_id: str | None) -> None:
+        self.calls.append(("trained", run_id))
+
+    def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
+        self.calls.append(("killed" if killed else "failed", run_id))
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "raw"
+    store_digits(root)
+    return root
+
+
+@pytest.fixture
+def configs(data_root: Path) -> Callable[..., list[Config]]:
+    def make(count: int, **changes: Any) -> list[Config]:
+        values = {
+            "arm": "tiny",
+            "model": {"filters": [4, 4], "hidden_units": 8},
+            "data": {"train_size": 100, "root": str(data_root)},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+            "tracking": {"store": "none"},
+        }
+        one = config_from_mapping(values | changes)
+        return [replace(one, seed=seed) for seed in range(count)]
+
+    return make
+
+
+def written(root: Path) -> dict[str, int]:
+    return {
+        path.parent.name: path.stat().st_mtime_ns for path in sorted(root.glob(f"*/*/{WEIGHTS}"))
+    }
+
+
+def test_seeds_that_stand_are_kept_missing_ones_trained_and_leftovers_removed(
+    tmp_path: Path, configs: Callable[..., list[Config]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert seeds.train_seeds(configs(2), tmp_path) == []
+    first = written(tmp_path)
+    assert set(first) == {"seed-0", "seed-1"}
+    assert seeds.train_seeds(configs(3), tmp_path) == []
+    second = written(tmp_path)
+    assert set(second) == {"seed-0", "seed-1", "seed-2"}
+    assert {seed: second[seed] for seed in first} == first
+    assert seeds.train_seeds(configs(1), tmp_path) == []
+    assert written(tmp_path) == {"seed-0": first["seed-0"]}
+    said = capsys.readouterr().out
+    assert "arm tiny: 3 seeds, 2 kept, 1 to train" in said
+    assert "arm tiny: 1 seeds, 1 kept, 0 to train" in said
+
+
+def test_another_configuration_or_a_damaged_folder_is_trained_again(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    seeds.train_seeds(configs(1), tmp_path)
+    assert seeds.missing_runs(configs(1), tmp_path) == []
+    changed = configs(1, optimizer={"learning_rate": 0.01})
+    assert len(seeds.missing_runs(changed, tmp_path)) == 1
+    (run_path(tmp_path, "tiny", 0) / "metrics.json").write_text("{", encoding="utf-8")
+    assert len(seeds.missing_runs(configs(1), tmp_path)) == 1
+
+
+def test_side_by_side_in_processes_gives_the_same_numbers_as_here(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    both = configs(2)
+    for folder, workers in (("here", 0), ("beside", 2)):
+        missing = seeds.missing_runs(both, tmp_path / folder)
+        assert seeds.train_missing(missing, workers=workers, open_store=NoTracking) == []
+    for seed in (0, 1):
+        here, beside = (
+            read_run(run_path(tmp_path / folder, "tiny", seed)) for folder in ("here", "beside")
+        )
+        assert (here.path / WEIGHTS).read_bytes() == (beside.path / WEIGHTS).read_bytes()
+        assert here.metrics["val/loss"] == beside.metrics["val/loss"]
+
+
+def test_a_failed_seed_is_said_and_told_and_leaves_the_others_whole(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    well, bad = configs(2)
+    bad = replace(bad, optimizer=replace(bad.optimizer, learning_rate=1e30))
+    told = Told()
+    missing = seeds.missing_runs([well, bad], tmp_path)
+    failures = seeds.train_missing(missing, workers=1, open_store=lambda: told)
+    assert [(event.seed, "the loss is" in event.failure) for event in failures] == [(1, True)]
+    assert set(written(tmp_path)) == {"seed-0"}
+    assert told.calls == [("begin", None), ("trained", "id-0"), ("begin", None), ("failed", "id-1")]
+    assert read_run(run_path(tmp_path, "tiny", 0)).mlflow_run_id == "id-0"
+
+
+def test_what_is_stopped_is_told_as_killed_and_goes_on_in_the_same_mlflow_run(
+    tmp_path: Path, configs: Callable[..., list[Config]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+    missing = seeds.missing_runs(configs(1), tmp_path)
+
+    def stop(self: object, key: object, event: Ended) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(seeds.Bookkeeper, "_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        seeds.train_missing(missing, workers=0, open_store=lambda: told)
+    assert told.calls == [("begin", None), ("killed", "id-0")]
+    partial = partial_path(missing[0].folder)
+    assert (partial / "mlflow_run_id.txt").read_text(encoding="utf-8") == "id-0"
+
+
+def test_measuring_makes_final_folders_and_names_what_is_missing(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    seeds.train_seeds(configs(1), tmp_path / "trained")
+    failures = measure_runs(
+        configs(2), tmp_path / "trained", tmp_path / "runs", workers=0, open_store=NoTracking
+    )
+    assert read_run(run_path(tmp_path / "runs", "tiny", 0)).evaluated
+    assert len(failures) == 1
+    assert "seed-1: there is no such run folder" in failures[0].failure
+
+
+def test_without_data_the_mend_is_said(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    nowhere = configs(1, data={"root": str(tmp_path / "nowhere")})
+    with pytest.raises(UserError, match=r"python -m convchoice\.download"):
+        seeds.train_seeds(nowhere, tmp_path)
+
+
+def test_workers_fill_the_cores_with_their_threads(
+    configs: Callable[..., list[Config]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeds, "available_cores", lambda: 8)
+    one = configs(1)[0]
+    assert seeds.default_workers(one) == 8
+    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, threads=3))) == 2
+    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, threads=99))) == 1
+    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, workers=5))) == 5
+    assert os.cpu_count()
