@@ -39,8 +39,9 @@ download: install ## fetch the data set again, where only the fallback is there
 	@$(BIN)/dvc repro --force --single-item download
 
 repro: install ## download, train, evaluate, compare, report; then the results in short
+	@touch $(VENV)/.began
 	@$(BIN)/dvc repro
-	@$(BIN)/python -m convchoice.summary reports
+	@test reports/index.html -nt $(VENV)/.began || $(BIN)/python -m convchoice.summary reports
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convchoice import wording
 from convchoice.arm_result import CURVES
 from convchoice.comparison import compare
 from convchoice.configuration import read_yaml, require
@@ -186,6 +187,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Study.margin,
         help="with --baseline: the smallest difference that matters (default %(default)s)",
     )
+    parser.add_argument(
+        "--brief", action="store_true", help="print one line instead of the study's table"
+    )
     return parser.parse_args(arguments)
 
 
@@ -201,7 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         planned = planned_seeds(given.configs, study) if given.configs else None
         comparison = compare(study, runs_of_study(study, given.runs, planned), planned)
         write_comparison(given.output, comparison)
-        print_study(comparison)
+        if given.brief:
+            print(f"{study.name}: {wording.answer(comparison)} → {given.output / COMPARISON}")
+        else:
+            print_study(comparison)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from convchoice.arm import read_arm
 from convchoice.comparison import SCHEMA_VERSION
 from convchoice.configuration import check_name, read_yaml, require
 from convchoice.drawing import Picture
@@ -26,6 +27,7 @@ from convchoice.figures import figures_of
 from convchoice.page import page_view
 from convchoice.run_folder import read_json
 from convchoice.summary import print_summary
+from convchoice.tracking import open_tracking
 
 PAGE = "index.html"
 MARKDOWN = "README.md"
@@ -122,6 +124,25 @@ def write_report(reports: Path, comparisons: Sequence[Mapping[str, Any]]) -> Non
         (reports / name).write_text(text, encoding="utf-8")
 
 
+def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], configs: Path) -> None:
+    """Tell MLflow of each study: its numbers, its result, its figures and the page.
+
+    Raises:
+        UserError: if a baseline's composed configuration cannot be read.
+    """
+    for comparison in comparisons:
+        study = comparison["study"]
+        config = read_arm(configs / f"{study['baseline']}.yaml").config
+        folder = reports / study["name"]
+        files = [
+            folder / "comparison.json",
+            *sorted((reports / FIGURES).glob(f"{study['name']}-*.svg")),
+            reports / PAGE,
+        ]
+        numbers = read_json(folder / "metrics.json")
+        open_tracking(config.tracking).study(study["name"], numbers, files)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the report of some studies."""
     with exit_codes():
@@ -141,6 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             metavar="FOLDER",
             help="default: reports",
         )
+        parser.add_argument(
+            "--configs",
+            type=Path,
+            metavar="FOLDER",
+            help="holds <arm>.yaml, which say where MLflow is to be told of the studies",
+        )
         given = parser.parse_args(arguments)
         studies = (
             studies_of_parameters(given.params)
@@ -153,6 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             check_name("studies", name)
         comparisons = [read_comparison(given.reports, name) for name in studies]
         write_report(given.reports, comparisons)
+        if given.configs:
+            tell_tracking(given.reports, comparisons, given.configs)
         print_summary(comparisons, given.reports)
 
 
