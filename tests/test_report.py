@@ -198,11 +198,17 @@ def test_left_out_seeds_are_said(tmp_path: Path, compared: Compared):
     assert "average without seeds 2" in markdown
 
 
-def test_the_summary_and_the_paths_come_last(reports: Path, capsys: pytest.CaptureFixture[str]):
+def test_it_says_where_the_report_is_and_how_to_see_the_tables(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+):
     make(reports)
-    out = capsys.readouterr().out.replace("\n", "")
-    assert out.index("The claim holds") < out.index("The report:")
-    assert str(reports / "README.md") in out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "The report:",
+        f"  {reports / 'index.html'}",
+        f"  {reports / 'README.md'}",
+        "The tables: python -m convchoice.summary",
+    ]
 
 
 def test_studies_may_be_named_by_the_parameters_file(

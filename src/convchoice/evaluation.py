@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from convchoice import run_folder
+from convchoice.batches import EVALUATION_BATCH, Batches
 from convchoice.configuration import config_from_mapping
-from convchoice.data import EVALUATION_BATCH, Batches
 from convchoice.datasets import load
 from convchoice.device import device_of
 from convchoice.errors import RunFolderError, UserError

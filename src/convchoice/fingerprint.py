@@ -11,6 +11,7 @@ from convchoice.schema import Config
 
 # The modules whose code decides a run's numbers; a test holds this against the imports.
 NUMERIC_MODULES = (
+    "batches",
     "classifier",
     "data",
     "datasets",

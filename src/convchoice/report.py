@@ -26,7 +26,7 @@ from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.figures import figures_of
 from convchoice.page import page_view
 from convchoice.run_folder import read_json
-from convchoice.summary import print_summary
+from convchoice.summary import print_paths
 from convchoice.tracking import open_tracking
 
 PAGE = "index.html"
@@ -182,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_report(given.reports, comparisons)
         if given.configs:
             tell_tracking(given.reports, comparisons, given.configs)
-        print_summary(comparisons, given.reports)
+        print_paths(given.reports)
+        print("The tables: python -m convchoice.summary")
 
 
 if __name__ == "__main__":

@@ -129,6 +129,11 @@ def print_summary(
     """Print every study's table, then the paths of the report's files that are there."""
     for comparison in comparisons:
         print_study(comparison, file)
+    print_paths(reports, file)
+
+
+def print_paths(reports: Path, file: TextIO | None = None) -> None:
+    """Print the paths of the report's files that are there."""
     console = _console(file)
     there = [reports / name for name in REPORT_FILES if (reports / name).is_file()]
     if there:

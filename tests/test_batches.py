@@ -1,0 +1,37 @@
+"""The order of an epoch, and the batches."""
+
+import torch
+
+from convchoice.batches import Batches, EpochOrder, ShuffledBatches, scaled
+
+
+def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed() -> None:
+    order, again, other = EpochOrder(50, seed=0), EpochOrder(50, seed=0), EpochOrder(50, seed=1)
+    first = order.permutation()
+    assert sorted(first.tolist()) == list(range(50))
+    assert torch.equal(first, again.permutation())
+    assert not torch.equal(first, other.permutation())
+    order.set_epoch(1)
+    assert not torch.equal(first, order.permutation())
+    again.set_epoch(1)
+    assert torch.equal(order.permutation(), again.permutation())
+
+
+def test_pixels_are_divided_by_255() -> None:
+    image = torch.tensor([[[0, 51], [102, 255]]], dtype=torch.uint8)
+    assert torch.allclose(scaled(image), torch.tensor([[[[0.0, 0.2], [0.4, 1.0]]]]))
+    assert scaled(image).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_batches_keep_images_and_labels_together_and_the_last_may_be_smaller() -> None:
+    images = torch.arange(10, dtype=torch.uint8)[:, None, None].expand(10, 2, 2)
+    labels = torch.arange(10)
+    plain = list(Batches(images, labels, 4))
+    shuffled = ShuffledBatches(images, labels, 4, EpochOrder(10, seed=0))
+    assert [len(some) for _, some in plain] == [4, 4, 2]
+    assert len(shuffled) == len(list(shuffled)) == 3
+    for some_images, some_labels in [*plain, *shuffled]:
+        assert torch.equal((some_images[:, 0, 0, 0] * 255).round().long(), some_labels)
+    seen = torch.cat([some for _, some in shuffled])
+    assert sorted(seen.tolist()) == list(range(10))
+    assert seen.tolist() != list(range(10))
