@@ -31,7 +31,9 @@ TINY_SCALE = {
     "recipe_epochs": 1,
 }
 TINY_MODEL = {"filters": [4, 4, 4], "hidden_units": 8}
-ARMS = ["max", "average", "max_4x4", "average_4x4", "weighted", "strided", "all_conv", "lecture"]
+# Two of the studies, to save minutes: every kind of stage, and arms that a study shares or not.
+ARMS = ["max", "strided", "all_conv", "lecture"]
+STUDIES = ["strides_vs_pooling", "lecture"]
 
 
 def copy_of_the_project(folder: Path) -> Path:
@@ -98,6 +100,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.rmtree(root / "reports", ignore_errors=True)
     edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE)
     edit_yaml(root / "conf/model/lecture.yaml", TINY_MODEL)
+    edit_yaml(root / "params.yaml", {"arms": ARMS, "studies": STUDIES})
+    pipeline = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    pipeline["stages"]["report"]["deps"].remove("reports/pooling/comparison.json")
+    edit_yaml(root / "dvc.yaml", pipeline)
     made = Project(root)
     (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
     ran = made.repro()
@@ -121,11 +127,11 @@ def test_the_report_says_that_it_is_not_mnist_and_how_to_try_again(project: Proj
         text = (project.root / "reports" / name).read_text(encoding="utf-8")
         assert "digits" in text
         assert "not of MNIST" in text
-        assert "MNIST_MIRROR=" in text
+        assert "MNIST_MIRROR=" in text.replace("\\", "")  # Markdown escapes the underscore
 
 
 def test_every_study_has_its_result(project: Project) -> None:
-    for study in ("pooling", "strides_vs_pooling", "lecture"):
+    for study in STUDIES:
         path = project.root / "reports" / study / "comparison.json"
         assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] >= 1
 
@@ -136,7 +142,7 @@ def test_mlflow_holds_a_finished_run_an_arm_and_seed_and_one_a_study(project: Pr
         curves = store.execute("select distinct key from metrics").fetchall()
     names = [name for name, _ in rows]
     runs = [f"{arm}/seed-{seed}" for arm in ARMS for seed in range(1 if arm == "lecture" else 2)]
-    studies = [f"study/{name}" for name in ("lecture", "pooling", "strides_vs_pooling")]
+    studies = [f"study/{name}" for name in STUDIES]
     assert sorted(names) == sorted(runs + studies)
     assert {status for _, status in rows} == {"FINISHED"}
     assert {"train/loss", "val/accuracy", "test/accuracy", "cost/macs"} <= {
@@ -147,7 +153,7 @@ def test_mlflow_holds_a_finished_run_an_arm_and_seed_and_one_a_study(project: Pr
 def test_doing_it_again_does_nothing_and_dvc_tells_what_there_is(project: Project) -> None:
     assert project.repro() == []
     assert "up to date" in project.dvc("status")
-    assert "pooling" in project.dvc("metrics", "show")
+    assert "strides_vs_pooling" in project.dvc("metrics", "show")
     assert "train@max" in project.dvc("dag")
     page = project.dvc("plots", "show")
     assert "index.html" in page
@@ -155,7 +161,7 @@ def test_doing_it_again_does_nothing_and_dvc_tells_what_there_is(project: Projec
 
 def test_editing_one_arm_retrains_that_arm_alone(project: Project) -> None:
     """A change under `conf/` that alters one arm's composed configuration reaches that arm only."""
-    path = project.root / "conf" / "arm" / "average.yaml"
+    path = project.root / "conf" / "arm" / "strided.yaml"
     untouched = project.root / "trained" / "max" / "seed-0" / "weights.safetensors"
     before = untouched.stat().st_mtime_ns
     with path.open("a", encoding="utf-8") as file:
@@ -163,13 +169,13 @@ def test_editing_one_arm_retrains_that_arm_alone(project: Project) -> None:
     ran = project.repro()
     assert ran[:1] == ["compose"]
     assert [name for name in ran if name.startswith(("train@", "evaluate@"))] == [
-        "train@average",
-        "evaluate@average",
+        "train@strided",
+        "evaluate@strided",
     ]
     assert ran[-1] == "report"
     assert untouched.stat().st_mtime_ns == before
     for seed in (0, 1):
-        run = read_run(project.root / "runs" / "average" / f"seed-{seed}")
+        run = read_run(project.root / "runs" / "strided" / f"seed-{seed}")
         assert run.config["optimizer"]["learning_rate"] == 5.0e-3
 
 
