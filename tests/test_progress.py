@@ -38,7 +38,7 @@ def test_a_log_gets_a_line_an_epoch_and_no_control_characters() -> None:
             "training max seed 0: epoch 1/2  loss 0.5123  validation accuracy 0.9500"
             "  8 s left in this run"
         ),
-        "training max seed 0: done (1 of 2)",
+        "training max seed 0: done (1 of 2, 0 s left for all)",
         "training max seed 1: goes on after epoch 1",
         "training max seed 1: FAILED: [bold] no markup",
         "Traceback: once",

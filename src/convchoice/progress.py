@@ -1,5 +1,6 @@
 """What a person sees while runs are at work: bars on a terminal, lines in a log."""
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -35,10 +36,10 @@ class Display:
         self.verb = verb
         self.runs = runs
         self.console = console or Console(highlight=False, soft_wrap=True)
+        self.began = time.perf_counter()
         self.ended = 0
         self.explained: set[str] = set()
         self.share: dict[tuple[str, int], float] = {}
-        self.left: dict[tuple[str, int], float] = {}
         self.tasks: dict[tuple[str, int], TaskID] = {}
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -51,6 +52,7 @@ class Display:
 
     def __enter__(self) -> Self:
         """Begin to show."""
+        self.began = time.perf_counter()
         self.progress.start()
         return self
 
@@ -72,7 +74,7 @@ class Display:
             if event.epochs_done:
                 self._line(event, f"goes on after epoch {event.epochs_done}")
         elif isinstance(event, Advanced):
-            self.share[key], self.left[key] = event.fraction, event.seconds_left
+            self.share[key] = event.fraction
             note = (
                 f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}"
                 f"  {duration(event.seconds_left)} left"
@@ -80,7 +82,6 @@ class Display:
             self._update(key, note)
         elif isinstance(event, EpochEnded):
             self.share[key] = event.row["epoch"] / event.epochs
-            self.left[key] = event.seconds_left
             note = self._epoch(event)
             self._update(key, note)
             if not self.console.is_terminal:
@@ -92,7 +93,6 @@ class Display:
         key = (event.arm, event.seed)
         self.ended += 1
         self.share[key] = 1.0
-        self.left.pop(key, None)
         task = self.tasks.pop(key, None)
         if task is not None:
             self.progress.remove_task(task)
@@ -102,7 +102,15 @@ class Display:
                 self.explained.add(event.failure)  # eight seeds fail with one traceback
                 self.console.print(event.details, markup=False)
         else:
-            self._line(event, f"done ({self.ended} of {self.runs})")
+            self._line(event, f"done ({self.ended} of {self.runs}{self._rest()})")
+
+    def _rest(self) -> str:
+        """An estimate for all the runs that are still to come, from the share that is done."""
+        done = sum(self.share.values()) / self.runs
+        if self.ended == self.runs or done <= 0:
+            return ""
+        left = (time.perf_counter() - self.began) * (1 - done) / done
+        return f", {duration(left)} left for all"
 
     def _update(self, key: tuple[str, int], note: str) -> None:
         if key in self.tasks:
