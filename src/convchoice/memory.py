@@ -2,8 +2,8 @@
 
 A training step frees and asks for the same megabytes again and again. glibc returns blocks of that
 size to the system at once, and every page then has to be cleared and mapped anew. Without that,
-steps of the lecture's network took 1.53 times less time (1.34 to 1.72 in five rounds on one AMD EPYC
-core; `python bench/freed_memory.py`).
+1.53 times as many images a second of the lecture's network were trained (1.34 to 1.72 in five
+rounds on one AMD EPYC core; `python bench/freed_memory.py`).
 """
 
 import ctypes
