@@ -1,13 +1,12 @@
 # `make help` lists what there is. Everything is installed into .venv, with the versions of
-# constraints.txt. PYTHON chooses the interpreter: make repro PYTHON=python3.12
+# constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 .DEFAULT_GOAL := help
 .PHONY: help install download repro test check format ui clean
 
 VENV := .venv
 PYTHON ?= python3
 PORT ?= 5000
-# Windows has Scripts where the others have bin.
-BIN := $(if $(filter Windows_NT,$(OS)),$(VENV)/Scripts,$(VENV)/bin)
+BIN := $(VENV)/bin
 # Stages call `python` and find this one first; nothing needs to be activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
@@ -19,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name one: make repro PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); name another: make repro PYTHON=python3.12" >&2; exit 2; }
 	@echo "making $(VENV) and installing (once; two to five minutes)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
@@ -29,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 # DVC keeps its cache without git too: an unpacked archive has no .git.
-.dvc/config.local:
+.dvc/config.local: | $(VENV)/.installed
 	@test -e .git || $(BIN)/dvc config --local core.no_scm true
 	@test -e $@ || touch $@
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from convchoice.arm import read_arm
-from convchoice.compose import chosen_studies, compose_stage
+from convchoice.compose import Parameters, chosen_studies, compose_stage, read_parameters
 from convchoice.composition import compose_arm, options
 from convchoice.configuration import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
@@ -103,7 +103,10 @@ def test_the_lecture_recipe_is_the_lectures() -> None:
 @pytest.mark.parametrize("study", ["pooling", "strides_vs_pooling"])
 def test_the_arms_of_a_study_share_everything_but_their_choice(study: str) -> None:
     """Same recipe, same 576 inputs of the dense layer; equal parameters where that is claimed."""
-    arms = {name: compose_arm(name, "full") for name in chosen_studies([study])[0].all_arms()}
+    arms = {
+        name: compose_arm(name, "full")
+        for name in chosen_studies(Parameters("full", options("arm"), [study]))[0].all_arms()
+    }
     recipes = []
     for arm in arms.values():
         values = yaml.safe_load(arm.to_yaml())
@@ -139,25 +142,39 @@ def test_what_cannot_be_composed_is_said(
         compose_arm(name, scale, overrides)
 
 
-def test_a_study_that_names_a_missing_arm_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "study").mkdir()
-    (tmp_path / "arm").mkdir()
-    shipped = (CONF_DIR / "study" / "pooling.yaml").read_text(encoding="utf-8")
-    (tmp_path / "study" / "pooling.yaml").write_text(shipped, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"there is no conf/arm/max\.yaml"):
-        chosen_studies(["pooling"], tmp_path)
+def test_a_study_whose_arm_the_pipeline_does_not_train_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
+        chosen_studies(
+            Parameters("quick", ["max", "average", "max_4x4", "average_4x4"], ["pooling"])
+        )
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
-        chosen_studies(["poling"], tmp_path)
+        chosen_studies(Parameters("quick", ["max"], ["poling"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scale: quick\narms: max\nstudies: [pooling]", "arms = 'max': must be a list"),
+        ("scale: quick\narms: [max]\nstudies: []", r"studies = \[\]: must be a list"),
+        ("scale: quick\narms: [max, max]\nstudies: [pooling]", "each name may stand once"),
+    ],
+)
+def test_parameters_that_are_no_lists_of_names_are_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message):
+        read_parameters(tmp_path / "params.yaml")
 
 
 def test_the_stage_writes_one_file_an_arm_and_one_a_study(tmp_path: Path) -> None:
     output = tmp_path / "configs"
-    compose_stage(["--scale", "quick", "--output", str(output)])
+    compose_stage(["--params", str(PROJECT / "params.yaml"), "--output", str(output)])
     assert sorted(path.stem for path in output.glob("*.yaml")) == options("arm")
     assert sorted(path.stem for path in (output / "studies").glob("*.yaml")) == options("study")
     first = (output / "max.yaml").read_bytes()
     assert read_arm(output / "max.yaml").config == compose_arm("max", "quick").config
-    compose_stage(["--scale", "quick", "--output", str(output)])
+    compose_stage(["--params", str(PROJECT / "params.yaml"), "--output", str(output)])
     assert (output / "max.yaml").read_bytes() == first
 
 

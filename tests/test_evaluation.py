@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from convchoice import datasets
 from convchoice.configuration import config_from_mapping
 from convchoice.errors import RunFolderError, UserError
-from convchoice.evaluation import EvaluationJob, load_network
+from convchoice.evaluation import load_network
 from convchoice.evaluation import test_metrics as metrics_of
+from convchoice.jobs import EvaluationJob, TrainingJob
 from convchoice.run_folder import WEIGHTS, read_run, run_path, seal
-from convchoice.training import TrainingJob
 from small_data import store_digits
 
 SMALL = {

@@ -26,7 +26,9 @@ def write_modules(folder: Path, text: str) -> str:
 
 
 def test_comments_docstrings_and_layout_do_not_count_and_code_does(tmp_path: Path) -> None:
-    plain = write_modules(tmp_path, "def double(x):\n    return 2 * x\n")
-    same = 'def double(x):\n    """Twice x."""\n    # why not\n    return (2 *\n            x)\n'
+    plain = write_modules(
+        tmp_path, 'SIDE = 8\n"""Pixels."""\ndef f(x):\n    "f"\n    return 2 * x\n'
+    )
+    same = 'SIDE = 8\n"""In pixels."""\n\n# why\ndef f(x):\n    """2x."""\n    return (2 *\n  x)\n'
     assert write_modules(tmp_path, same) == plain
-    assert write_modules(tmp_path, "def double(x):\n    return 3 * x\n") != plain
+    assert write_modules(tmp_path, same.replace("(2 *", "(3 *")) != plain

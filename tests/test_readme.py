@@ -102,8 +102,9 @@ def test_every_figure_of_its_tables_is_the_reports() -> None:
         text=True,
         check=False,
     )
-    if shown.returncode != 0:
+    if not (PROJECT_ROOT / ".git").exists():
         pytest.skip("this is no git clone: the committed report cannot be looked up")
+    assert shown.returncode == 0, shown.stderr
     block = README.partition("<!-- results")[2].partition("<!-- end of results -->")[0]
     rows = [line for line in block.splitlines() if line.startswith("| ")]
     assert len(rows) > 5

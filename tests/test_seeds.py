@@ -93,19 +93,19 @@ def test_another_configuration_or_a_damaged_folder_is_trained_again(
     assert len(seeds.missing_runs(configs(1), tmp_path)) == 1
 
 
-def test_side_by_side_in_processes_gives_the_same_numbers_as_here(
+def test_side_by_side_gives_the_same_numbers_as_one_after_the_other(
     tmp_path: Path, configs: Callable[..., list[Config]]
 ) -> None:
     both = configs(2)
-    for folder, workers in (("here", 0), ("beside", 2)):
+    for folder, workers in (("alone", 1), ("beside", 2)):
         missing = seeds.missing_runs(both, tmp_path / folder)
         assert seeds.train_missing(missing, workers=workers, open_store=NoTracking) == []
     for seed in (0, 1):
-        here, beside = (
-            read_run(run_path(tmp_path / folder, "tiny", seed)) for folder in ("here", "beside")
+        alone, beside = (
+            read_run(run_path(tmp_path / folder, "tiny", seed)) for folder in ("alone", "beside")
         )
-        assert (here.path / WEIGHTS).read_bytes() == (beside.path / WEIGHTS).read_bytes()
-        assert here.metrics["val/loss"] == beside.metrics["val/loss"]
+        assert (alone.path / WEIGHTS).read_bytes() == (beside.path / WEIGHTS).read_bytes()
+        assert alone.metrics["val/loss"] == beside.metrics["val/loss"]
 
 
 def test_a_failed_seed_is_said_and_told_and_leaves_the_others_whole(
@@ -133,7 +133,7 @@ def test_what_is_stopped_is_told_as_killed_and_goes_on_in_the_same_mlflow_run(
 
     monkeypatch.setattr(seeds.Bookkeeper, "_end", stop)
     with pytest.raises(KeyboardInterrupt):
-        seeds.train_missing(missing, workers=0, open_store=lambda: told)
+        seeds.train_missing(missing, workers=1, open_store=lambda: told)
     assert told.calls == [("begin", None), ("killed", "id-0")]
     partial = partial_path(missing[0].folder)
     assert (partial / "mlflow_run_id.txt").read_text(encoding="utf-8") == "id-0"
@@ -143,9 +143,11 @@ def test_measuring_makes_final_folders_and_names_what_is_missing(
     tmp_path: Path, configs: Callable[..., list[Config]]
 ) -> None:
     seeds.train_seeds(configs(1), tmp_path / "trained")
+    told = Told()
     failures = measure_runs(
-        configs(2), tmp_path / "trained", tmp_path / "runs", workers=0, open_store=NoTracking
+        configs(2), tmp_path / "trained", tmp_path / "runs", workers=1, open_store=lambda: told
     )
+    assert ("failed", None) in told.calls
     assert read_run(run_path(tmp_path / "runs", "tiny", 0)).evaluated
     assert len(failures) == 1
     assert "seed-1: there is no such run folder" in failures[0].failure
@@ -157,6 +159,13 @@ def test_without_data_the_mend_is_said(
     nowhere = configs(1, data={"root": str(tmp_path / "nowhere")})
     with pytest.raises(UserError, match=r"python -m convchoice\.download"):
         seeds.train_seeds(nowhere, tmp_path)
+
+
+def test_a_stand_in_that_is_forbidden_is_refused(configs: Callable[..., list[Config]]) -> None:
+    one = configs(1)[0]
+    strict = replace(one, data=replace(one.data, fallback=None))
+    with pytest.raises(UserError, match=r"holds scikit-learn's digits .* not mnist"):
+        seeds.missing_runs([strict], Path("anywhere"))
 
 
 def test_workers_fill_the_cores_with_their_threads(

@@ -3,14 +3,23 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from convchoice.configuration import PROJECT_ROOT
+from convchoice.composition import compose_values
+from convchoice.configuration import PROJECT_ROOT, config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.run_folder import read_run
-from convchoice.sweep import derived_name, offer_new_names
+from convchoice.sweep import (
+    derived_name,
+    offer_new_names,
+    refuse_to_replace,
+    run_config,
+    swept_keys,
+)
+from making import make_run
 from small_data import store_digits
 
 TINY = [
@@ -41,6 +50,7 @@ def test_a_sweep_leaves_a_run_folder_a_job_and_a_second_one_keeps_them(tmp_path:
     assert all(run.evaluated for run in runs)
     assert [run.config["downsample"]["operator"] for run in runs] == ["max"] * 2 + ["average"] * 2
     assert "max seed 0: test accuracy" in done.stdout
+    assert (tmp_path / "swept runs" / "multirun.yaml").is_file()
     again = train(tmp_path, *[part.replace("swept runs", "'swept runs'") for part in sweep])
     assert again.stdout.count("kept swept runs/") == 4
 
@@ -74,20 +84,62 @@ def test_what_is_not_legal_is_said_without_a_traceback(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "name"),
+    ("overrides", "swept", "name"),
     [
-        ([], "default"),
-        (["seed=3", "run_root=x", "tracking=none"], "default"),
-        (["downsample=average", "conv.padding=same", "seed=1"], "average-same"),
-        (["downsample=max", "conv.kernel_size=5"], "max-kernel_size=5"),
-        (["model.filters=[8,16]"], "filters=-8-16-"),
-        (["optimizer.learning_rate=1e-3"], "learning_rate=1e-3"),
+        ([], [], ""),
+        (["seed=3", "run_root=x", "tracking=none"], [], ""),
+        (["downsample=average", "conv.padding=same", "seed=1"], [], "average-same"),
+        (["downsample=max", "conv.kernel_size=5"], [], "max-kernel_size=5"),
+        (["model.filters=[8,16]"], [], "filters=-8-16-"),
+        (
+            ["downsample=none", "trainer.deterministic=true"],
+            [],
+            "downsample=none-deterministic=true",
+        ),
+        (["scale=full"], [], "full"),
+        (["downsample=max", "conv.padding=same", "data.train_size=9"], ["conv.padding"], "same"),
     ],
 )
 def test_a_configuration_without_a_name_gets_one_from_its_overrides(
-    overrides: list[str], name: str
+    overrides: list[str], swept: list[str], name: str
 ) -> None:
-    assert derived_name(overrides) == name
+    assert derived_name(overrides, swept) == name
+
+
+def test_what_is_swept_is_what_has_more_than_one_value() -> None:
+    arguments = ["-m", "downsample=max,average", "model.filters=[4,4]", "seed=range(3)", "arm=max"]
+    assert swept_keys(arguments) == ["downsample", "seed"]
+    with pytest.raises(ConfigurationError, match="command line = 'nonsense'"):
+        swept_keys(["nonsense"])
+
+
+def test_a_named_arm_keeps_its_name_and_in_a_sweep_is_told_from_its_siblings() -> None:
+    composed = compose_values(["arm=max", "conv.padding=same"], "test")
+    given = ["arm=max", "conv.padding=same", "seed=3"]
+    assert run_config(composed, given).arm == "max"
+    assert run_config(composed, given, ["conv.padding", "seed"]).arm == "max-same"
+    assert run_config(compose_values([], "test"), []).arm == "default"
+
+
+def test_a_run_of_another_configuration_is_never_replaced(tmp_path: Path) -> None:
+    there = make_run(tmp_path, "mine", 0)
+    same = config_from_mapping({"arm": "mine", "trainer": {"max_epochs": 1}})
+    refuse_to_replace(same, there)
+    other = replace(same, conv=replace(same.conv, kernel_size=5))
+    with pytest.raises(
+        ConfigurationError, match=r"differs in conv\.kernel_size \(3 there, 5 here\)"
+    ):
+        refuse_to_replace(other, there)
+    refuse_to_replace(other, tmp_path / "mine" / "seed-1")
+
+
+def test_a_number_of_seeds_is_the_pipelines() -> None:
+    with pytest.raises(ConfigurationError, match="-m seed=0,1,2"):
+        run_config(compose_values(["seeds=3"], "test"), ["seeds=3"])
+
+
+def test_a_name_that_begins_with_a_known_one_is_a_variant() -> None:
+    offer_new_names(["arm=average_same,max-5x5", "conv.padding=same"])
 
 
 def test_a_slip_of_the_pen_is_never_taken_for_a_new_name() -> None:

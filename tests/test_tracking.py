@@ -91,6 +91,38 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(tracking: MlflowTrack
     assert unknown not in {None, first, "0" * 32}
 
 
+def test_telling_that_breaks_off_never_leaves_a_run_running(
+    tracking: MlflowTracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = tracking.begin(config(), [], None)
+    tracking.trained(run_id)
+    tracking.evaluating(run_id)
+    assert status(tracking, run_id) == "RUNNING"
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking._client, "log_artifact", fail)
+        tracking.evaluated(evaluated_run(tmp_path, run_id))
+    assert status(tracking, run_id) == "FAILED"
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking._client, "log_batch", fail)
+        assert tracking.begin(config(seed=77), [], None) is None
+    found = tracking._client.search_runs([tracking._experiment], filter_string="tags.seed = '77'")
+    assert [run.info.status for run in found] == ["FAILED"]
+
+
+def test_a_store_that_cannot_be_opened_is_said_and_the_runs_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    opened = open_tracking(TrackingConfig(), tmp_path)
+    assert isinstance(opened, NoTracking)
+    assert "warning: MLflow at http://127.0.0.1:9 is not told" in capsys.readouterr().err
+
+
 def test_a_failure_has_its_reason(tracking: MlflowTracking) -> None:
     run_id = tracking.begin(config(), [], None)
     tracking.ended_badly(run_id, "the loss is nan at step 7", killed=False)

@@ -1,6 +1,5 @@
 """One run: its folder, its determinism, and going on after an interruption."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,15 @@ from safetensors.torch import load_file
 from convchoice import run_folder
 from convchoice.classifier import RunningMean, optimizer_of
 from convchoice.configuration import config_from_mapping
+from convchoice.errors import ConfigurationError
 from convchoice.events import Advanced, EpochEnded, Event, Started
+from convchoice.jobs import TrainingJob
 from convchoice.run_folder import Run, partial_path, read_run, run_path, seal
 from convchoice.schema import OptimizerConfig
-from convchoice.training import CHECKPOINT, TrainingError, TrainingJob
+from convchoice.training import CHECKPOINT, TrainingError
 from small_data import store_digits
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "arm": "tiny",
     "model": {"filters": [4, 4], "hidden_units": 8},
     "data": {"train_size": 300, "batch_size": 32},
@@ -143,10 +144,68 @@ def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
     partial.mkdir(parents=True)
     (partial / "fingerprint").write_text("fingerprint", encoding="utf-8")
     torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
-    with pytest.raises(Exception, match=r"[Ww]eights.only"):
-        work.work(lambda event: None)
+    heard: list[Event] = []
+    work.work(heard.append)
     assert not (tmp_path / "executed").exists()
-    shutil.rmtree(partial)
+    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
+
+
+def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
+    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = trained(tmp_path / "whole", data_root)
+    work = job(tmp_path / "damaged", data_root)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        work.work(interrupt)
+    checkpoint = partial_path(work.folder) / CHECKPOINT
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    work.work(lambda event: None)
+    seal(work.folder)
+    assert "cannot be read, so the run starts afresh" in capsys.readouterr().out
+    assert comparable(read_run(work.folder)) == comparable(whole)
+
+
+def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(tmp_path / "whole", data_root)
+    work = job(tmp_path / "stopped", data_root)
+
+    def stop(*_arguments: object) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("convchoice.training._write", stop)
+        with pytest.raises(StoppedError):
+            work.work(lambda event: None)
+    heard: list[Event] = []
+    work.work(heard.append)
+    seal(work.folder)
+    assert heard == [Started("tiny", 0, epochs=3, epochs_done=3)]
+    assert comparable(read_run(work.folder)) == comparable(whole)
+
+
+def test_the_mlflow_run_of_a_start_that_saw_no_epoch_is_not_forgotten(
+    tmp_path: Path, data_root: Path
+) -> None:
+    work = job(tmp_path, data_root)
+    partial_path(work.folder).mkdir(parents=True)
+    run_folder.note_tracking(partial_path(work.folder), "abc")
+    noted: list[str | None] = []
+    work.work(lambda event: noted.append(run_folder.noted_tracking(partial_path(work.folder))))
+    assert noted[0] == "abc"
+
+
+def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root: Path) -> None:
+    settings = SMALL["trainer"] | {"precision": "16-mixed"}
+    work = job(tmp_path, data_root, trainer=settings)
+    with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
+        work.work(lambda event: None)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(

@@ -12,7 +12,7 @@ import yaml
 
 from convchoice.configuration import config_from_mapping, config_to_mapping, read_yaml
 from convchoice.errors import ConfigurationError
-from convchoice.geometry import plan
+from convchoice.fitting import fitting_plan
 from convchoice.schema import Config
 
 
@@ -47,7 +47,7 @@ def arm_from_mapping(values: Mapping[str, Any], origin: str) -> Arm:
     config = config_from_mapping(values, origin)
     if config.arm is None:
         raise ConfigurationError(f"{origin}: arm", None, "an arm needs a name.")
-    plan(config)
+    fitting_plan(config)
     return Arm(config.arm, config)
 
 

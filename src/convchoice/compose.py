@@ -1,6 +1,6 @@
 """The `compose` stage: `conf/` becomes one resolved YAML an arm, and one a study.
 
-    python -m convchoice.compose --scale quick --output configs
+    python -m convchoice.compose --params params.yaml --output configs
 
 DVC then caches by the composed result: a change in `conf/` that leaves an arm's file as it was
 retrains nothing of that arm.
@@ -10,37 +10,71 @@ import argparse
 import dataclasses
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from convchoice.composition import compose_arm, options
-from convchoice.configuration import CONF_DIR, nearest
+from convchoice.configuration import CONF_DIR, nearest, read_yaml, require
 from convchoice.errors import ConfigurationError, exit_codes
 from convchoice.study import Study, read_study
 
 STUDIES = "studies"
 
 
-def chosen_studies(names: Sequence[str], conf: Path = CONF_DIR) -> list[Study]:
-    """The studies of these names, each of whose arms there is an overlay for.
+@dataclass(frozen=True)
+class Parameters:
+    """What `params.yaml` asks for.
+
+    Attributes:
+        scale: an option of `conf/scale`.
+        arms: names of files in `conf/arm`.
+        studies: names of files in `conf/study`.
+    """
+
+    scale: str
+    arms: list[str]
+    studies: list[str]
+
+
+def read_parameters(path: Path) -> Parameters:
+    """The parameters of the pipeline.
 
     Raises:
-        ConfigurationError: for an unknown study or arm.
+        UserError: if the file cannot be read, or its lists are no lists of different names.
+    """
+    values = read_yaml(path)
+    for key in ("arms", "studies"):
+        names = values.get(key)
+        legal = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+        require(bool(legal), f"{path}: {key}", names, "must be a list of at least one name.")
+        twice = sorted({name for name in names or [] if (names or []).count(name) > 1})
+        require(not twice, f"{path}: {key}", twice, "each name may stand once.")
+    return Parameters(str(values.get("scale")), list(values["arms"]), list(values["studies"]))
+
+
+def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]:
+    """The studies of the pipeline, each of whose arms the pipeline trains.
+
+    Raises:
+        ConfigurationError: for an unknown study, or an arm of it that is not in the list of arms.
         UserError: if a study's file is not legal.
     """
     known = options("study", conf)
-    arms = options("arm", conf)
     studies = []
-    for name in names:
+    for name in parameters.studies:
         if name not in known:
-            raise ConfigurationError("study", name, "there is no such study.", nearest(name, known))
+            raise ConfigurationError(
+                "studies", name, "there is no such study.", nearest(name, known)
+            )
         study = read_study(conf / "study" / f"{name}.yaml")
         for arm in study.all_arms():
-            if arm not in arms:
+            if arm not in parameters.arms:
                 raise ConfigurationError(
                     f"conf/study/{name}.yaml: arms", arm,
-                    f"there is no conf/arm/{arm}.yaml.", nearest(arm, arms),
+                    "is not among the arms that the pipeline trains.",
+                    f"Add it to `arms` in params.yaml. {nearest(arm, parameters.arms)}",
                 )  # fmt: skip
         studies.append(study)
     return studies
@@ -53,13 +87,15 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
         UserError: for anything illegal; nothing is written then.
     """
     parser = argparse.ArgumentParser(prog="python -m convchoice.compose")
-    parser.add_argument("--scale", required=True, help="an option of conf/scale")
+    parser.add_argument(
+        "--params", type=Path, required=True, help="YAML file with `scale`, `arms` and `studies`"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    options_given = parser.parse_args(arguments)
-    studies = chosen_studies(options("study"))
-    names = options("arm")
-    arms = [compose_arm(name, options_given.scale) for name in names]
-    output: Path = options_given.output
+    given = parser.parse_args(arguments)
+    parameters = read_parameters(given.params)
+    arms = [compose_arm(name, parameters.scale) for name in parameters.arms]
+    studies = chosen_studies(parameters)
+    output: Path = given.output
     shutil.rmtree(output, ignore_errors=True)
     (output / STUDIES).mkdir(parents=True)
     for arm in arms:
@@ -67,7 +103,7 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     for study in studies:
         text = yaml.safe_dump(dataclasses.asdict(study), sort_keys=False, allow_unicode=True)
         (output / STUDIES / f"{study.name}.yaml").write_text(text, encoding="utf-8")
-    print(f"composed {len(arms)} arms and {len(studies)} studies at scale {options_given.scale}")
+    print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convchoice.arm import Arm, arm_from_mapping
-from convchoice.configuration import CONF_DIR, nearest
+from convchoice.configuration import CONF_DIR, legal_keys, nearest
 from convchoice.errors import ConfigurationError
 from convchoice.schema import Config
 
@@ -56,7 +56,9 @@ def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR)
         try:
             composed = compose("config", list(overrides))
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigurationError(origin, " ".join(overrides), _reason(error)) from error
+            raise ConfigurationError(
+                _field(error, origin), " ".join(overrides), _reason(error)
+            ) from error
     return plain(composed)
 
 
@@ -90,9 +92,19 @@ def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path
     return arm
 
 
+def _field(error: BaseException, origin: str) -> str:
+    """The origin, and the key that the error or one of its causes names."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            return f"{origin}: {cause.full_key}"
+        cause = cause.__cause__ or cause.__context__
+    return origin
+
+
 def _reason(error: Exception) -> str:
     """What Hydra or OmegaConf objects to, in one line: the rule, and the options there are."""
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).partition("Config search path")[0].splitlines()]
     told = [line for line in lines if line and not line.startswith(OMEGACONF_DETAILS)]
-    return " ".join(told)
+    return " ".join(told) + legal_keys(error)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.schema import (
@@ -24,8 +24,8 @@ from convchoice.schema import (
     DownsampleConfig,
     ModelConfig,
     Operator,
+    OptimizerName,
     Padding,
-    PaddingMode,
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +162,29 @@ def _check_model(config: ModelConfig) -> None:
     )
 
 
+def _check_effects(config: Config) -> None:
+    """Refuse a value that its neighbours leave without effect: two arms would be the same one."""
+    optimizer, operator = config.optimizer, config.downsample.operator
+    rmsprop = optimizer.name is OptimizerName.rmsprop
+    adam = optimizer.name is OptimizerName.adam
+    settings = (
+        ("downsample.sigma", config.downsample, operator is Operator.weighted, "weighted pooling"),
+        ("downsample.kernel_size", config.downsample, operator is Operator.all_conv, "all_conv"),
+        ("optimizer.rho", optimizer, rmsprop, "rmsprop"),
+        ("optimizer.momentum", optimizer, not adam, "rmsprop and sgd"),
+        ("conv.padding_mode", config.conv, config.conv.padding is not Padding.valid,
+         "conv.padding=same or full"),
+    )  # fmt: skip
+    for name, group, used, user in settings:
+        key = name.rpartition(".")[2]
+        value, unset = getattr(group, key), getattr(type(group)(), key)
+        shown = value.name if isinstance(value, Enum) else value
+        require(
+            used or value == unset, name, shown, f"has an effect with {user} only.",
+            f"Leave {name} out, or choose what uses it.",
+        )  # fmt: skip
+
+
 def validated(config: Config) -> Config:
     """Check the ranges and combinations that types cannot express.
 
@@ -183,15 +206,7 @@ def validated(config: Config) -> Config:
         precision,
         f"must be one of {', '.join(PRECISIONS)}.",
     )
-    if config.conv.padding is Padding.valid:
-        mode = config.conv.padding_mode
-        require(
-            mode is PaddingMode.zeros,
-            "conv.padding_mode",
-            mode.name,
-            "has no effect with conv.padding=valid.",
-            "Choose conv.padding=same or full, or leave conv.padding_mode at zeros.",
-        )
+    _check_effects(config)
     return config
 
 
@@ -202,8 +217,22 @@ def from_mapping(schema: type[T], values: Any, origin: str) -> T:
         return cast("T", OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         key = str(error.full_key or error.key or "?")
-        first_line = str(error.msg or error).splitlines()[0]
+        first_line = str(error.msg or error).splitlines()[0] + legal_keys(error)
         raise ConfigurationError(f"{origin}: {key}", _value_at(values, key), first_line) from error
+
+
+def legal_keys(error: BaseException) -> str:
+    """For an error about an unknown key: a sentence with the keys that there are, else nothing."""
+    cause: BaseException | None = error
+    while cause is not None:
+        schema = getattr(cause, "object_type", None)
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and dataclasses.is_dataclass(
+            schema
+        ):
+            names = [item.name for item in dataclasses.fields(schema)]
+            return f". {nearest(str(cause.key), names)}"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _value_at(values: Any, key: str) -> object:

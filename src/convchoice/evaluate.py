@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.arm import read_arm
+from convchoice.bookkeeping import said_failures
 from convchoice.errors import UserError, exit_codes
 from convchoice.measurement import measure_runs
 from convchoice.tracking import open_tracking
@@ -32,12 +33,7 @@ def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
         open_store=lambda: open_tracking(arm.config.tracking),
     )
     if failures:
-        listed = "\n".join(
-            f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures
-        )
-        raise UserError(
-            f"{len(failures)} of {len(arm.seeds)} runs could not be measured:\n{listed}"
-        )
+        raise UserError(said_failures(failures, len(arm.seeds), "could not be measured"))
 
 
 if __name__ == "__main__":

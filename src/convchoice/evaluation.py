@@ -5,8 +5,8 @@ added, so that every folder there is whole.
 """
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,41 +26,26 @@ from convchoice.memory import keep_freed_memory
 from convchoice.network import Network
 from convchoice.run_folder import Run
 
+if TYPE_CHECKING:
+    from convchoice.jobs import EvaluationJob
 
-@dataclass(frozen=True)
-class EvaluationJob:
-    """One run to measure.
 
-    Attributes:
-        trained: the folder that the training left.
-        folder: the final run folder.
-        data_root: where the verified data set lies.
-        arm: the run's arm.
-        seed: the run's seed.
+def evaluate(job: "EvaluationJob", listener: Listener) -> None:
+    """Measure one trained run and write its final folder.
+
+    Raises:
+        UserError: for a trained folder or a data set that is missing, damaged or another one.
     """
-
-    trained: Path
-    folder: Path
-    data_root: Path
-    arm: str
-    seed: int
-
-    def work(self, listener: Listener) -> None:
-        """Measure the run and write its final folder.
-
-        Raises:
-            UserError: for a trained folder or a data set that is missing, damaged or another one.
-        """
-        listener(Started(self.arm, self.seed, epochs=1, epochs_done=0))
-        keep_freed_memory()
-        run = run_folder.read_run(self.trained)
-        torch.set_num_threads(int(run.config["trainer"]["threads"]))
-        logits, labels = test_logits(run, self.data_root)
-        with run_folder.sealed(self.folder) as partial:
-            shutil.copytree(self.trained, partial, dirs_exist_ok=True)
-            metrics = {**run.metrics, **test_metrics(logits, labels)}
-            run_folder.write_json(partial / run_folder.METRICS, metrics)
-            run_folder.write_predictions(partial, logits.numpy(), labels.numpy().astype(np.uint8))
+    keep_freed_memory()
+    listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
+    run = run_folder.read_run(job.trained)
+    torch.set_num_threads(int(run.config["trainer"]["threads"]))
+    logits, labels = test_logits(run, job.data_root)
+    with run_folder.sealed(job.folder) as partial:
+        shutil.copytree(job.trained, partial, dirs_exist_ok=True)
+        metrics = {**run.metrics, **test_metrics(logits, labels)}
+        run_folder.write_json(partial / run_folder.METRICS, metrics)
+        run_folder.write_predictions(partial, logits.numpy(), labels.numpy().astype(np.uint8))
 
 
 def load_network(run: Run) -> Network:

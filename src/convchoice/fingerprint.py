@@ -23,15 +23,11 @@ NUMERIC_MODULES = (
 )
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            node.body
-            and isinstance(node.body[0], ast.Expr)
-            and isinstance(node.body[0].value, ast.Constant)
-        ):
-            node.body = node.body[1:]
-    return tree
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Replaces every expression that is only a text, docstrings above all, by nothing."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
 
 def code_digest(folder: Path = Path(__file__).parent) -> str:
@@ -39,7 +35,8 @@ def code_digest(folder: Path = Path(__file__).parent) -> str:
     digest = hashlib.sha256()
     for name in NUMERIC_MODULES:
         tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
-        digest.update(ast.dump(_without_docstrings(tree)).encode())
+        # Source again, not a dump of the tree, which differs between versions of Python.
+        digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
     return digest.hexdigest()
 
 

@@ -231,13 +231,13 @@ class _Planner:
         )  # fmt: skip
         self.shape = output_shape
 
-    def _check(self, name: str, axes: tuple[Axis, Axis], mend: str) -> None:
+    def _check(self, name: str, axes: tuple[Axis, Axis]) -> None:
         for axis in axes:
             if axis.output < 1 or axis.size + min(axis.after, 0) < 1:
                 raise GeometryError(
                     f"{name}: a {axis.kernel}×{axis.kernel} window does not fit its"
                     f" {_times(self.shape[1:])} input: {axis.formula}, and a size must be at"
-                    f" least 1. {mend}"
+                    " least 1."
                 )
 
     def _check_mode(self, name: str, axes: tuple[Axis, Axis]) -> None:
@@ -248,17 +248,11 @@ class _Planner:
             if pad > most.get(mode, pad):
                 raise GeometryError(
                     f"{name}: padding_mode={mode.name} can add at most {most[mode]} pixels to an"
-                    f" axis of {axis.size}, but {pad} are asked for. Use conv.padding_mode=zeros or"
-                    " a smaller conv.kernel_size."
+                    f" axis of {axis.size}, but {pad} are asked for. Use conv.padding_mode=zeros."
                 )
 
     def convolution(self, name: str, axes: tuple[Axis, Axis], filters: int) -> None:
-        smallest = min(self.shape[1:])
-        self._check(
-            name, axes,
-            f"What fits: conv.kernel_size up to {smallest}, conv.padding=same, or fewer"
-            " downsampling steps (model.downsample_after).",
-        )  # fmt: skip
+        self._check(name, axes)
         self._check_mode(name, axes)
         height, width = axes
         weights = height.kernel * width.kernel * self.shape[0] * filters
@@ -280,7 +274,7 @@ class _Planner:
     def pooling(self, name: str) -> None:
         config = self.config.downsample
         height, width = (pooling_axis(size, config) for size in self.shape[1:])
-        self._check_grid(name, (height, width))
+        self._check(name, (height, width))
         output_shape = (self.shape[0], height.output, width.output)
         self.add(
             name,
@@ -291,22 +285,15 @@ class _Planner:
             pooling_operations=math.prod(output_shape) * height.kernel * width.kernel,
         )
 
-    def _check_grid(self, name: str, axes: tuple[Axis, Axis]) -> None:
-        self._check(
-            name, axes,
-            f"What fits: downsample.window up to {min(self.shape[1:])}, or fewer downsampling"
-            " steps (model.downsample_after).",
-        )  # fmt: skip
-
     def block(self, number: int, filters: int, *, downsampled: bool) -> None:
         config = self.config.downsample
         operator = config.operator if downsampled else Operator.none
         name = f"block{number}"
         first, second = (convolution_axis(size, self.config.conv) for size in self.shape[1:])
         if operator is Operator.strided:
-            self._check(f"{name}.convolution", (first, second), "Use a smaller conv.kernel_size.")
+            self._check(f"{name}.convolution", (first, second))
             grid = (pooling_axis(first.output, config), pooling_axis(second.output, config))
-            self._check_grid(f"{name}.downsample", grid)
+            self._check(f"{name}.downsample", grid)
             first, second = strided_axis(first, config), strided_axis(second, config)
         self.convolution(f"{name}.convolution", (first, second), filters)
         self.detector(f"{name}.detector")
@@ -315,7 +302,7 @@ class _Planner:
                 pooling_axis(self.shape[1], config),
                 pooling_axis(self.shape[2], config),
             )
-            self._check_grid(f"{name}.downsample", grid)
+            self._check(f"{name}.downsample", grid)
             height, width = (learned_axis(size, config) for size in self.shape[1:])
             self.convolution(f"{name}.downsample", (height, width), filters)
             self.detector(f"{name}.downsample_detector")
@@ -349,7 +336,7 @@ def plan(config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> Pla
         input_shape: (C, H, W) of one image.
 
     Raises:
-        GeometryError: naming the first layer that does not fit, its sizes and what would fit.
+        GeometryError: naming the first layer that does not fit, its sizes and the rule.
     """
     planner = _Planner(config, input_shape)
     for number, filters in enumerate(config.model.filters, start=1):

@@ -3,38 +3,46 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from convchoice.events import Ended, Event, Listener
+from convchoice.bookkeeping import carry_out
+from convchoice.events import Ended, Event, Listener, Started
+from convchoice.jobs import EVALUATION_MODULE, EvaluationJob
 from convchoice.progress import Display
-from convchoice.run_folder import read_run, run_path
+from convchoice.run_folder import noted_tracking, read_run, run_path
 from convchoice.schema import Config
 from convchoice.seeds import default_workers
 from convchoice.tracking import NoTracking, Tracking
-from convchoice.workers import run_jobs, work_reporting_end
-
-if TYPE_CHECKING:
-    from convchoice.evaluation import EvaluationJob
-
-WORKER_MODULE = "convchoice.evaluation"
 
 
 @dataclass
 class _Bookkeeper:
     """Hears every event: tells MLflow of whole runs, collects failures."""
 
+    trained: Path
     root: Path
     show: Listener
     tracking: Tracking = field(default_factory=NoTracking)
+    ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
     failures: list[Ended] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
-        if isinstance(event, Ended):
+        key = (event.arm, event.seed)
+        if isinstance(event, Started):
+            self.ids[key] = noted_tracking(run_path(self.trained, *key))
+            self.tracking.evaluating(self.ids[key])
+        elif isinstance(event, Ended):
             if event.failure:
                 self.failures.append(event)
+                self.tracking.ended_badly(self.ids.get(key), event.failure, killed=False)
             else:
-                self.tracking.evaluated(read_run(run_path(self.root, event.arm, event.seed)))
+                self.tracking.evaluated(read_run(run_path(self.root, *key)))
+            self.ids.pop(key, None)
         self.show(event)
+
+    def close(self) -> None:
+        """Mark what is still under way as killed."""
+        for run_id in self.ids.values():
+            self.tracking.ended_badly(run_id, "stopped while it was evaluated", killed=True)
 
 
 def measure_runs(
@@ -51,7 +59,7 @@ def measure_runs(
         configs: one a run, of one arm.
         trained: folder of the trained arms.
         root: folder of the final run folders' arms.
-        workers: processes side by side; 0 works in this process, None chooses by the machine.
+        workers: processes side by side; None chooses by the machine.
         open_store: opens the tracking; called while the first workers are starting.
 
     Returns:
@@ -59,30 +67,17 @@ def measure_runs(
     """
     if workers is None:
         workers = min(default_workers(configs[0]), len(configs))
+    jobs = [
+        EvaluationJob(
+            trained=run_path(trained, str(config.arm), config.seed),
+            folder=run_path(root, str(config.arm), config.seed),
+            data_root=Path(config.data.root),
+            arm=str(config.arm),
+            seed=config.seed,
+        )
+        for config in configs
+    ]
     with Display("evaluating", len(configs)) as display:
-        keeper = _Bookkeeper(root, display.hear)
-
-        def open_now() -> None:
-            keeper.tracking = open_store()
-
-        if workers:
-            jobs = (_job(config, trained, root) for config in configs)
-            run_jobs(jobs, workers, keeper.hear, [WORKER_MODULE], open_now)
-        else:
-            open_now()
-            for config in configs:
-                work_reporting_end(_job(config, trained, root), keeper.hear)
+        keeper = _Bookkeeper(trained, root, display.hear)
+        carry_out(jobs, keeper, workers, EVALUATION_MODULE, open_store)
     return keeper.failures
-
-
-def _job(config: Config, trained: Path, root: Path) -> "EvaluationJob":
-    from convchoice.evaluation import EvaluationJob  # noqa: PLC0415 - torch, where it is needed
-
-    arm = str(config.arm)
-    return EvaluationJob(
-        trained=run_path(trained, arm, config.seed),
-        folder=run_path(root, arm, config.seed),
-        data_root=Path(config.data.root),
-        arm=arm,
-        seed=config.seed,
-    )

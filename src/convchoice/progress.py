@@ -40,6 +40,7 @@ class Display:
         self.ended = 0
         self.explained: set[str] = set()
         self.share: dict[tuple[str, int], float] = {}
+        self.head_start = 0.0
         self.tasks: dict[tuple[str, int], TaskID] = {}
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -70,6 +71,7 @@ class Display:
         key = (event.arm, event.seed)
         if isinstance(event, Started):
             self.share[key] = event.epochs_done / event.epochs
+            self.head_start += self.share[key]
             self.tasks[key] = self.progress.add_task(self._name(event), total=1.0, note="starting")
             if event.epochs_done:
                 self._line(event, f"goes on after epoch {event.epochs_done}")
@@ -106,10 +108,11 @@ class Display:
 
     def _rest(self) -> str:
         """An estimate for all the runs that are still to come, from the share that is done."""
-        done = sum(self.share.values()) / self.runs
-        if self.ended == self.runs or done <= 0:
+        done = sum(self.share.values())
+        if self.ended == self.runs or done <= self.head_start:
             return ""
-        left = (time.perf_counter() - self.began) * (1 - done) / done
+        pace = (time.perf_counter() - self.began) / (done - self.head_start)
+        left = pace * (self.runs - done)
         return f", {duration(left)} left for all"
 
     def _update(self, key: tuple[str, int], note: str) -> None:

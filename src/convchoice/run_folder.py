@@ -173,11 +173,6 @@ def noted_tracking(folder: Path) -> str | None:
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
-def is_complete(path: Path) -> bool:
-    """Whether every file that a finished training leaves is there."""
-    return all((path / name).is_file() for name in TRAINED_FILES)
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file's mapping.
 

@@ -4,23 +4,19 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convchoice import environment, run_folder
-from convchoice.datasets import load
-from convchoice.errors import RunFolderError
+from convchoice.bookkeeping import carry_out
+from convchoice.datasets import StoredDataset, load
+from convchoice.errors import RunFolderError, UserError
 from convchoice.events import Ended, EpochEnded, Event, Listener, Started
 from convchoice.fingerprint import code_digest, fingerprint
+from convchoice.jobs import TRAINING_MODULE, TrainingJob
 from convchoice.progress import Display
-from convchoice.schema import Accelerator, Config
+from convchoice.schema import Accelerator, Config, DataConfig
 from convchoice.study import studies_of_arm
 from convchoice.tracking import NoTracking, Tracking, open_tracking
-from convchoice.workers import available_cores, gpu_present, run_jobs, work_reporting_end
-
-if TYPE_CHECKING:
-    from convchoice.training import TrainingJob
-
-WORKER_MODULE = "convchoice.training"
+from convchoice.workers import available_cores, gpu_present
 
 
 @dataclass(frozen=True)
@@ -53,12 +49,23 @@ def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
     code = code_digest()
     missing = []
     for config in configs:
-        digest = load(Path(config.data.root)).digest
+        digest = _stored(config.data).digest
         folder = run_folder.run_path(root, str(config.arm), config.seed)
         wanted = fingerprint(config, digest, code)
         if not stands(folder, wanted):
             missing.append(Missing(config, folder, wanted))
     return missing
+
+
+def _stored(data: DataConfig) -> StoredDataset:
+    """The data set that is there, unless it is a stand-in that the configuration forbids."""
+    stored = load(Path(data.root))
+    if stored.fallback_note is not None and data.fallback is None:
+        raise UserError(
+            f"data.fallback = None: {data.root} holds {stored.title}, not {data.name.name}."
+            f" Fetch it: {stored.provenance.retry}. Or allow the stand-in: data.fallback=digits."
+        )
+    return stored
 
 
 def default_workers(config: Config) -> int:
@@ -76,6 +83,7 @@ class Bookkeeper:
 
     runs: dict[tuple[str, int], Missing]
     show: Listener
+    studies: list[str]
     tracking: Tracking = field(default_factory=NoTracking)
     ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
     failures: list[Ended] = field(default_factory=list)
@@ -86,8 +94,7 @@ class Bookkeeper:
         partial = run_folder.partial_path(self.runs[key].folder)
         if isinstance(event, Started):
             known = run_folder.noted_tracking(partial)
-            config = self.runs[key].config
-            self.ids[key] = self.tracking.begin(config, studies_of_arm(event.arm), known)
+            self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known)
             run_folder.note_tracking(partial, self.ids[key])
         elif isinstance(event, EpochEnded):
             self.tracking.epoch(self.ids.get(key), event.row)
@@ -96,13 +103,14 @@ class Bookkeeper:
         self.show(event)
 
     def _end(self, key: tuple[str, int], event: Ended) -> None:
-        run_id = self.ids.pop(key, None)
+        run_id = self.ids.get(key)
         if event.failure:
             self.failures.append(event)
             self.tracking.ended_badly(run_id, event.failure, killed=False)
-            return
-        run_folder.seal(self.runs[key].folder)
-        self.tracking.trained(run_id)
+        else:
+            run_folder.seal(self.runs[key].folder)
+            self.tracking.trained(run_id)
+        self.ids.pop(key, None)
 
     def close(self) -> None:
         """Mark what is still under way as killed."""
@@ -111,48 +119,41 @@ class Bookkeeper:
 
 
 def train_missing(
-    missing: Sequence[Missing],
-    *,
-    workers: int,
-    open_store: Callable[[], Tracking],
+    missing: Sequence[Missing], *, workers: int, open_store: Callable[[], Tracking]
 ) -> list[Ended]:
     """Train runs and seal their folders.
 
     Args:
         missing: what to train.
-        workers: processes side by side; 0 trains in this process.
+        workers: processes side by side.
         open_store: opens the tracking; called while the first workers are starting.
 
     Returns:
         The failures; every other run is whole.
     """
     described = environment.describe()
+    jobs = [
+        TrainingJob(
+            item.config, Path(item.config.data.root), item.folder, described, item.fingerprint
+        )
+        for item in missing
+    ]
     with Display("training", len(missing)) as display:
         keeper = Bookkeeper(
-            {(str(item.config.arm), item.config.seed): item for item in missing}, display.hear
+            {(job.arm, job.seed): item for job, item in zip(jobs, missing, strict=True)},
+            display.hear,
+            known_studies({job.arm for job in jobs}),
         )
-
-        def open_now() -> None:
-            keeper.tracking = open_store()
-
-        try:
-            if workers:
-                jobs = (_job(item, described) for item in missing)
-                run_jobs(jobs, workers, keeper.hear, [WORKER_MODULE], open_now)
-            else:
-                open_now()
-                for item in missing:
-                    work_reporting_end(_job(item, described), keeper.hear)
-        finally:
-            keeper.close()
+        carry_out(jobs, keeper, workers, TRAINING_MODULE, open_store)
     return keeper.failures
 
 
-def _job(item: Missing, described: dict[str, object]) -> "TrainingJob":
-    from convchoice.training import TrainingJob  # noqa: PLC0415 - torch, only where it is needed
-
-    data_root = Path(item.config.data.root)
-    return TrainingJob(item.config, data_root, item.folder, described, item.fingerprint)
+def known_studies(arms: set[str]) -> list[str]:
+    """Studies that one of the arms belongs to: labels, so a study's fault stops no training."""
+    try:
+        return sorted({study for arm in arms for study in studies_of_arm(arm)})
+    except UserError:
+        return []
 
 
 def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:

@@ -20,7 +20,8 @@ from rich.table import Table
 from convchoice.composition import compose_values
 from convchoice.configuration import config_from_mapping
 from convchoice.errors import exit_codes
-from convchoice.geometry import Plan, plan
+from convchoice.fitting import fitting_plan
+from convchoice.geometry import Plan
 from convchoice.schema import Config
 
 JSON_FLAG = "--json"
@@ -81,9 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: for an illegal configuration, or one whose layers do not fit.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if {"--help", "-h"} & set(given):
+        print(__doc__)
+        return
     overrides = [argument for argument in given if argument != JSON_FLAG]
     config = config_from_mapping(compose_values(overrides, "command line"), "command line")
-    network = plan(config)
+    network = fitting_plan(config)
     summed = totals(network, config)
     if JSON_FLAG in given:
         layers = [

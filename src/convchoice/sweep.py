@@ -6,18 +6,27 @@ same configuration, data and code, is kept.
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from convchoice.arm import arm_from_mapping
 from convchoice.composition import HYDRA_VERSION_BASE, options, plain, register_schema
-from convchoice.configuration import CONF_DIR, check_name, nearest
+from convchoice.configuration import (
+    CONF_DIR,
+    check_name,
+    config_from_mapping,
+    nearest,
+    numeric_identity,
+)
 from convchoice.errors import ConfigurationError, UserError, exit_codes
 from convchoice.measurement import measure_runs
 from convchoice.run_folder import Run, read_run, run_path
@@ -27,25 +36,49 @@ from convchoice.sources import ensure
 from convchoice.tracking import open_tracking
 
 WORK_FOLDER = ".trained"
+SWEPT = "CONVCHOICE_SWEPT"
+SILENT_VALUES = ("true", "false", "null", "none")  # they say nothing without their key
 # Keys that say where and how a run is made, not what it is.
-UNNAMED = ("arm", "seed", "seeds", "run_root", "scale", "tracking", "trainer.workers", "data.root")
+UNNAMED = ("arm", "seed", "run_root", "tracking", "trainer.workers", "data.root", "data.fallback")
 
 
-def derived_name(overrides: list[str]) -> str:
-    """A name for a configuration that has none: its overrides' values, the numbers with their key.
+def _names_a_place(override: str) -> bool:
+    key = override.lstrip("+~").partition("=")[0]
+    return any(key == name or key.startswith(f"{name}.") for name in UNNAMED)
 
-    ``downsample=average conv.padding=same conv.kernel_size=5`` gives
-    ``average-same-kernel_size=5``; no override at all gives ``default``.
+
+def swept_keys(arguments: Sequence[str]) -> list[str]:
+    """Keys that a multirun gives more than one value.
+
+    Raises:
+        ConfigurationError: if an argument is no override in Hydra's syntax.
+    """
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        first_line = str(error).splitlines()[0]
+        raise ConfigurationError("command line", " ".join(overrides), first_line) from error
+    return [str(override.key_or_group) for override in parsed if override.is_sweep_override()]
+
+
+def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
+    """A name for a configuration that was given none, from what was set.
+
+    In a sweep what was swept makes the name, else all that was set: ``downsample=average
+    conv.padding=same conv.kernel_size=5`` gives ``average-same-kernel_size=5``. Two configurations
+    may come to the same name; `refuse_to_replace` then keeps them apart.
     """
     parts = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if any(key == name or key.startswith(f"{name}.") for name in UNNAMED):
+        if _names_a_place(override) or (swept and key not in swept):
             continue
-        leaf = key.rpartition(".")[2]
-        parts.append(value if value.isidentifier() else f"{leaf}={value}")
-    name = "-".join(parts) or "default"
-    return "".join(letter if letter.isalnum() or letter in "_.=-" else "-" for letter in name)
+        speaks = value.isidentifier() and value not in SILENT_VALUES
+        parts.append(value if speaks else f"{key.rpartition('.')[2]}={value}")
+    return "".join(
+        letter if letter.isalnum() or letter in "_.=-" else "-" for letter in "-".join(parts)
+    )
 
 
 def offer_new_names(arguments: list[str]) -> None:
@@ -59,15 +92,14 @@ def offer_new_names(arguments: list[str]) -> None:
     """
     known = options("arm")
     chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("arm=")]
-    others = [argument.partition("=")[0] for argument in arguments if "=" in argument]
-    own_settings = any(
-        not any(key == name or key.startswith(f"{name}.") for name in UNNAMED) for key in others
-    )
+    own_settings = any("=" in part and not _names_a_place(part) for part in arguments)
     for name in [name for value in chosen for name in value.split(",")]:
         if name in known or name == "null":
             continue
         suggestion = nearest(name, known)
-        if not own_settings or suggestion.startswith("Did you mean"):
+        variant = any(name.startswith((f"{arm}_", f"{arm}-")) for arm in known)
+        slip = suggestion.startswith("Did you mean") and not variant
+        if not own_settings or slip:
             raise ConfigurationError(
                 "arm", name, "there is no such arm.",
                 f"{suggestion} Or give a configuration of your own a new name:"
@@ -77,17 +109,61 @@ def offer_new_names(arguments: list[str]) -> None:
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
-def run_config(composed: Mapping[str, Any], overrides: list[str]) -> Config:
-    """The checked configuration of one job.
+def run_config(
+    composed: Mapping[str, Any], overrides: Sequence[str], swept: Sequence[str] = ()
+) -> Config:
+    """The checked configuration of one job, under a name that tells it from its siblings.
+
+    Args:
+        composed: plain values of the composition.
+        overrides: the job's own overrides.
+        swept: keys that its sweep gives more than one value.
 
     Raises:
-        ConfigurationError: for an illegal value or combination.
+        ConfigurationError: for an illegal value or combination, or `seeds`, which one job has not.
         GeometryError: if a layer does not fit its input.
     """
-    values = dict(composed)
-    if values.get("arm") is None:
-        values["arm"] = derived_name(overrides)
-    return arm_from_mapping(values, "configuration").config
+    for override in overrides:
+        if override.lstrip("+").startswith("seeds="):
+            raise ConfigurationError(
+                "seeds", override.partition("=")[2], "is the pipeline's number of seeds.",
+                "Name the seeds of a sweep: -m seed=0,1,2",
+            )  # fmt: skip
+    arm = composed.get("arm")
+    derived = derived_name(overrides, swept) if swept or arm is None else ""
+    name = "-".join(part for part in (arm, derived) if part) or "default"
+    return arm_from_mapping({**composed, "arm": name}, "configuration").config
+
+
+def refuse_to_replace(config: Config, folder: Path) -> None:
+    """Refuse to put a run where a run of another configuration lies.
+
+    Raises:
+        ConfigurationError: naming the folder and the keys that differ.
+    """
+    try:
+        there = config_from_mapping(read_run(folder).config)
+    except UserError:
+        return  # nothing there, or nothing that could be kept
+    old, new = (flattened(numeric_identity(each)) for each in (there, config))
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if differing:
+        shown = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in differing)
+        raise ConfigurationError(
+            "run_root", config.run_root, f"{folder} holds a run that differs in {shown}.",
+            "Choose another run_root, or give this configuration a name of its own: arm=NAME",
+        )  # fmt: skip
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def train_and_measure(config: Config) -> Run:
@@ -103,12 +179,13 @@ def train_and_measure(config: Config) -> Run:
     if not missing and read_run(folder).evaluated:
         print(f"kept {folder}: same configuration, data and code")
         return read_run(folder)
+    refuse_to_replace(config, folder)
     work = root / WORK_FOLDER
-    tracking = open_tracking(config.tracking)
+    tracking = cache(lambda: open_tracking(config.tracking))
     missing = missing_runs([config], work)
-    failures = train_missing(missing, workers=0, open_store=lambda: tracking)
+    failures = train_missing(missing, workers=1, open_store=tracking)
     if not failures:
-        failures = measure_runs([config], work, root, workers=0, open_store=lambda: tracking)
+        failures = measure_runs([config], work, root, workers=1, open_store=tracking)
     if failures:
         raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
     shutil.rmtree(run_path(work, str(config.arm), config.seed))
@@ -127,9 +204,11 @@ def say_result(run: Run) -> None:
 
 
 def _job(composed: DictConfig) -> float:
-    overrides = list(HydraConfig.get().overrides.task)
+    settings = HydraConfig.get()
+    overrides = list(settings.overrides.task)
+    swept = str(settings.job.env_set.get(SWEPT, "")).split()
     with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash
-        run = train_and_measure(run_config(plain(composed), overrides))
+        run = train_and_measure(run_config(plain(composed), overrides, swept))
     say_result(run)
     # What a sweeper may optimise: never the test set.
     return run.metrics.get("val/accuracy", run.metrics["train/accuracy"])
@@ -143,6 +222,9 @@ def application() -> None:
     """
     register_schema()
     offer_new_names(sys.argv[1:])
+    swept = swept_keys(sys.argv[1:])
+    if swept:  # a job sees its own values only, so it is told, by whatever launcher
+        sys.argv.append(f"+hydra.job.env_set.{SWEPT}='{' '.join(swept)}'")
     main = hydra.main(
         version_base=HYDRA_VERSION_BASE, config_path=str(CONF_DIR), config_name="config"
     )(_job)

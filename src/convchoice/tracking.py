@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,9 @@ class Tracking(Protocol):
     def trained(self, run_id: str | None) -> None:
         """The training is over and the evaluation is still to come."""
 
+    def evaluating(self, run_id: str | None) -> None:
+        """The evaluation begins."""
+
     def evaluated(self, run: Run) -> None:
         """A run is whole: its final metrics and files."""
 
@@ -80,6 +83,9 @@ class NoTracking:
         """Nothing to tell."""
 
     def trained(self, run_id: str | None) -> None:
+        """Nothing to tell."""
+
+    def evaluating(self, run_id: str | None) -> None:
         """Nothing to tell."""
 
     def evaluated(self, run: Run) -> None:
@@ -123,13 +129,22 @@ def default_uri(root: Path = PROJECT_ROOT) -> str:
 def open_tracking(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Tracking:
     """The store that a configuration names, ready to be told, its experiment made.
 
-    Processes that open a fresh SQLite store at once race in its migration, so they take turns.
+    Processes that open a fresh SQLite store at once race in its migration, so they take turns. A
+    store that cannot be opened is said in one line, and the runs go on untold.
     """
     if config.store is Store.none:
         return NoTracking()
     uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(root)
-    with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
-        return MlflowTracking(uri, config.experiment, root)
+    try:
+        with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
+            return MlflowTracking(uri, config.experiment, root)
+    except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock may come up with
+        print(f"warning: MLflow at {uri} is not told: {_first_line(error)}", file=sys.stderr)
+        return NoTracking()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 class MlflowTracking:
@@ -145,6 +160,9 @@ class MlflowTracking:
         """Open the store and its experiment."""
         # Progress bars of MLflow's own and its agent hints have no place between ours.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        # A server that is away costs seconds, not the minutes of MLflow's own defaults.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         import mlflow  # noqa: PLC0415 - two seconds that only a run with tracking pays
         from mlflow import entities  # noqa: PLC0415
 
@@ -154,6 +172,7 @@ class MlflowTracking:
         self._entities = entities
         self._client = mlflow.MlflowClient(tracking_uri=uri)
         self._silenced = False
+        self._commit, self._dirty = commit_state(root)
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
             artifacts = str(root / ARTIFACTS) if uri.startswith("sqlite:") else None
@@ -172,7 +191,6 @@ class MlflowTracking:
             if known is not None and self._knows(known):
                 self._client.update_run(known, status="RUNNING")
                 return known
-            commit, dirty = commit_state()
             tags = {
                 KIND_TAG: "run",
                 "arm": str(config.arm),
@@ -180,8 +198,8 @@ class MlflowTracking:
                 "stage": "train",
                 "study": ",".join(studies),
                 "mlflow.source.name": "convchoice.train",
-                "mlflow.source.git.commit": commit,
-                "git.dirty": str(dirty).lower(),
+                "mlflow.source.git.commit": self._commit,
+                "git.dirty": str(self._dirty).lower(),
             }
             name = f"{config.arm}/seed-{config.seed}"
             run_id = self._make(name, tags, parameters_of(config))
@@ -191,7 +209,8 @@ class MlflowTracking:
         run = self._client.create_run(self._experiment, run_name=name, tags=dict(tags))
         run_id = str(run.info.run_id)
         params = [self._entities.Param(key, str(value)) for key, value in parameters.items()]
-        self._client.log_batch(run_id, params=params)
+        with self._closed_on_failure(run_id):
+            self._client.log_batch(run_id, params=params)
         return run_id
 
     def _knows(self, run_id: str) -> bool:
@@ -221,29 +240,33 @@ class MlflowTracking:
             with self._patience():
                 self._client.update_run(run_id, status="SCHEDULED")
 
-    def evaluated(self, run: Run) -> None:
-        """Log the final numbers, the data set and the run folder's small files; then FINISHED.
+    def evaluating(self, run_id: str | None) -> None:
+        """RUNNING for the time of it; a run that was evaluated before is opened again."""
+        if run_id is not None:
+            with self._patience():
+                if self._knows(run_id):
+                    self._client.update_run(run_id, status="RUNNING")
 
-        A run that was evaluated before is opened again for the time of it.
-        """
+    def evaluated(self, run: Run) -> None:
+        """Log the final numbers, the data set and the run folder's small files; then FINISHED."""
         run_id = run.mlflow_run_id
         if run_id is None:
             return
         with self._patience():
             if not self._knows(run_id):
                 return  # the folder comes from elsewhere
-            self._client.update_run(run_id, status="RUNNING")
             final = {
                 key: value
                 for key, value in run.metrics.items()
                 if key.startswith(("test/", "cost/"))
             }
-            self._metrics(run_id, final, len(run.history))
-            self._client.set_tag(run_id, "stage", "evaluate")
-            self._log_dataset(run_id, run.environment["dataset"])
-            for name in (CONFIG, HISTORY, METRICS, ENVIRONMENT):
-                self._client.log_artifact(run_id, str(run.path / name))
-            self._client.set_terminated(run_id, "FINISHED")
+            with self._closed_on_failure(run_id):
+                self._metrics(run_id, final, len(run.history))
+                self._client.set_tag(run_id, "stage", "evaluate")
+                self._log_dataset(run_id, run.environment["dataset"])
+                for name in (CONFIG, HISTORY, METRICS, ENVIRONMENT):
+                    self._client.log_artifact(run_id, str(run.path / name))
+                self._client.set_terminated(run_id, "FINISHED")
 
     def _log_dataset(self, run_id: str, dataset: Mapping[str, Any]) -> None:
         described = self._entities.Dataset(
@@ -261,26 +284,28 @@ class MlflowTracking:
         if run_id is None:
             return
         with self._patience():
+            if not self._knows(run_id):
+                return
             self._client.set_tag(run_id, "reason", reason)
             self._client.set_terminated(run_id, "KILLED" if killed else "FAILED")
 
     def study(self, name: str, numbers: Mapping[str, float], files: Iterable[Path]) -> None:
         """A run of its own for the study, with its numbers, and its files as artifacts."""
         with self._patience():
-            commit, _ = commit_state()
             tags = {
                 KIND_TAG: "study",
                 "study": name,
                 "stage": "report",
                 "mlflow.source.name": "convchoice.report",
-                "mlflow.source.git.commit": commit,
+                "mlflow.source.git.commit": self._commit,
             }
             run_id = self._make(f"study/{name}", tags, {})
-            self._metrics(run_id, numbers, 0)
-            for path in files:
-                folder = "figures" if path.suffix == ".svg" else None
-                self._client.log_artifact(run_id, str(path), folder)
-            self._client.set_terminated(run_id, "FINISHED")
+            with self._closed_on_failure(run_id):
+                self._metrics(run_id, numbers, 0)
+                for path in files:
+                    folder = "figures" if path.suffix == ".svg" else None
+                    self._client.log_artifact(run_id, str(path), folder)
+                self._client.set_terminated(run_id, "FINISHED")
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
@@ -290,5 +315,15 @@ class MlflowTracking:
         except Exception as error:  # noqa: BLE001 - whatever a server or a disk may come up with
             if not self._silenced:
                 self._silenced = True
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                print(f"warning: MLflow was not told everything: {reason}", file=sys.stderr)
+                told = _first_line(error)
+                print(f"warning: MLflow was not told everything: {told}", file=sys.stderr)
+
+    @contextmanager
+    def _closed_on_failure(self, run_id: str) -> Iterator[None]:
+        """Where telling breaks off, try to leave the run FAILED: RUNNING would be a lie."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):
+                self._client.set_terminated(run_id, "FAILED")
+            raise

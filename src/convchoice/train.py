@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.arm import read_arm
+from convchoice.bookkeeping import said_failures
 from convchoice.errors import UserError, exit_codes
+from convchoice.seeds import train_seeds
 
 
 def train_stage(arguments: Sequence[str]) -> None:
@@ -26,8 +28,6 @@ def train_stage(arguments: Sequence[str]) -> None:
     Raises:
         UserError: if the arm cannot be read, or a run failed (the others are finished first).
     """
-    from convchoice.seeds import train_seeds  # noqa: PLC0415 - workers start sooner without it
-
     parser = argparse.ArgumentParser(prog="python -m convchoice.train")
     parser.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
     parser.add_argument("--output", type=Path, required=True, help="folder of trained arms")
@@ -35,16 +35,13 @@ def train_stage(arguments: Sequence[str]) -> None:
     arm = read_arm(options.composed)
     failures = train_seeds(arm.runs(), options.output)
     if failures:
-        listed = "\n".join(
-            f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures
-        )
-        raise UserError(f"{len(failures)} of {len(arm.runs())} runs failed:\n{listed}")
+        raise UserError(said_failures(failures, len(arm.seeds), "failed"))
 
 
 def main() -> None:
     """Choose the door by the arguments."""
     with exit_codes():
-        if "--composed" in sys.argv:
+        if any(argument.partition("=")[0] == "--composed" for argument in sys.argv):
             train_stage(sys.argv[1:])
         else:
             from convchoice.sweep import application  # noqa: PLC0415 - Hydra only where it is used

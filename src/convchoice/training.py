@@ -1,18 +1,16 @@
 """One run, trained by Lightning: the work that a run's own process does.
 
 Writes into the run's partial folder and leaves a checkpoint there after every epoch, from which a
-later start goes on. `train` gives the folder its final name.
+later start goes on. `seeds` gives the folder its final name.
 """
 
 import logging
 import math
 import time
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -25,10 +23,13 @@ from convchoice.configuration import config_to_mapping
 from convchoice.data import ImageDataModule
 from convchoice.datasets import StoredDataset, load
 from convchoice.device import device_name, device_of, finished_time, peak_memory_bytes
-from convchoice.errors import UserError
+from convchoice.errors import ConfigurationError, UserError
 from convchoice.events import Advanced, EpochEnded, Listener, Started
 from convchoice.memory import keep_freed_memory
 from convchoice.schema import Config
+
+if TYPE_CHECKING:
+    from convchoice.jobs import TrainingJob
 
 CHECKPOINT = "resume.ckpt"
 FINGERPRINT = "fingerprint"
@@ -39,47 +40,10 @@ class TrainingError(UserError):
     """A training that cannot go on, such as one whose loss is no longer finite."""
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """One run to train.
-
-    Attributes:
-        config: the run's configuration.
-        data_root: where the verified data set lies.
-        folder: the run's final folder; the work is done in its partial folder.
-        environment: `environment.describe()` of this start.
-        fingerprint: of configuration, data and code.
-    """
-
-    config: Config
-    data_root: Path
-    folder: Path
-    environment: Mapping[str, Any]
-    fingerprint: str
-
-    @property
-    def arm(self) -> str:
-        """The run's arm."""
-        return str(self.config.arm)
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.config.seed
-
-    def work(self, listener: Listener) -> None:
-        """Train the run in this process.
-
-        Raises:
-            UserError: for data that is not there or altered, or a loss that is not finite.
-        """
-        _train(self, listener)
-
-
 class _Recorder(Callback):
     """Keeps the history, and tells the listener how the training goes."""
 
-    def __init__(self, job: TrainingJob, listener: Listener) -> None:
+    def __init__(self, job: "TrainingJob", listener: Listener) -> None:
         self.job = job
         self.listener = listener
         self.rows: list[dict[str, float]] = []
@@ -94,7 +58,8 @@ class _Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        # Not `on_train_start`, which Lightning leaves out when all epochs were done before.
         self.epochs_before = len(self.rows)
         self.started = time.perf_counter()
         epochs = self.job.config.trainer.max_epochs
@@ -182,17 +147,37 @@ def _quiet() -> None:
 
 
 def resumable_checkpoint(partial: Path, fingerprint: str) -> Path | None:
-    """The checkpoint that an interrupted start of the very same run left, if there is one."""
+    """The checkpoint that an interrupted start of the very same run left, if it can be read.
+
+    Nothing in the file is executed; a damaged one costs the epochs that it held, not the run.
+    """
     mark, checkpoint = partial / FINGERPRINT, partial / CHECKPOINT
     if not (mark.is_file() and checkpoint.is_file()):
         return None
-    return checkpoint if mark.read_text(encoding="utf-8") == fingerprint else None
+    if mark.read_text(encoding="utf-8") != fingerprint:
+        return None
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch raises whatever its readers come upon
+        reason = str(error).splitlines()[0]
+        print(f"{checkpoint}: cannot be read, so the run starts afresh: {reason}", flush=True)
+        return None
+    return checkpoint
+
+
+def _check_precision(config: Config, device: torch.device) -> None:
+    """Lightning would quietly train in another precision than the one that is recorded."""
+    if config.trainer.precision == "16-mixed" and device.type == "cpu":
+        raise ConfigurationError(
+            "trainer.precision", "16-mixed", "float16 needs a GPU.", "Use bf16-mixed on a CPU."
+        )
 
 
 def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     """Lightning's trainer for one run."""
     settings = config.trainer
     device = device_of(settings.accelerator)
+    _check_precision(config, device)
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
@@ -218,7 +203,13 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     )
 
 
-def _train(job: TrainingJob, listener: Listener) -> None:
+def train(job: "TrainingJob", listener: Listener) -> None:
+    """Train one run and fill its partial folder.
+
+    Raises:
+        UserError: for data that is not there or altered, a device or precision that is not to be
+            had, or a loss that is not finite.
+    """
     _quiet()
     keep_freed_memory()
     config = job.config
@@ -228,7 +219,9 @@ def _train(job: TrainingJob, listener: Listener) -> None:
     partial = run_folder.partial_path(job.folder)
     checkpoint = resumable_checkpoint(partial, job.fingerprint)
     if checkpoint is None:
+        told = run_folder.noted_tracking(partial)  # a run killed before its first epoch's end
         run_folder.clear(partial)
+        run_folder.note_tracking(partial, told)
         (partial / FINGERPRINT).write_text(job.fingerprint, encoding="utf-8")
     stored = load(job.data_root)
     images = ImageDataModule(config.data, config.seed, stored)
@@ -240,7 +233,7 @@ def _train(job: TrainingJob, listener: Listener) -> None:
 
 
 def _write(
-    job: TrainingJob,
+    job: "TrainingJob",
     partial: Path,
     classifier: Classifier,
     rows: list[dict[str, float]],

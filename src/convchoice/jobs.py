@@ -1,0 +1,80 @@
+"""What a run's own process is given to do; only that process, at its work, imports torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convchoice.events import Listener
+from convchoice.schema import Config
+
+TRAINING_MODULE = "convchoice.training"
+EVALUATION_MODULE = "convchoice.evaluation"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One run to train.
+
+    Attributes:
+        config: the run's configuration.
+        data_root: where the verified data set lies.
+        folder: the run's final folder; the work is done in its partial folder.
+        environment: `environment.describe()` of this start.
+        fingerprint: of configuration, data and code.
+    """
+
+    config: Config
+    data_root: Path
+    folder: Path
+    environment: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def arm(self) -> str:
+        """The run's arm."""
+        return str(self.config.arm)
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config.seed
+
+    def work(self, listener: Listener) -> None:
+        """Train the run in this process.
+
+        Raises:
+            UserError: for data that is not there or altered, or a loss that is not finite.
+        """
+        from convchoice.training import train  # noqa: PLC0415 - torch, only where it works
+
+        train(self, listener)
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """One trained run to measure.
+
+    Attributes:
+        trained: the folder that the training left.
+        folder: the final run folder.
+        data_root: where the verified data set lies.
+        arm: the run's arm.
+        seed: the run's seed.
+    """
+
+    trained: Path
+    folder: Path
+    data_root: Path
+    arm: str
+    seed: int
+
+    def work(self, listener: Listener) -> None:
+        """Measure the run and write its final folder.
+
+        Raises:
+            UserError: for a trained folder or a data set that is missing, damaged or another one.
+        """
+        from convchoice.evaluation import evaluate  # noqa: PLC0415 - torch, only where it works
+
+        evaluate(self, listener)
