@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from convchoice import sources
 from convchoice.datasets import StoredDataset
 from convchoice.schema import Fallback
 
 
 def store_digits(root: Path) -> StoredDataset:
-    """Have the digits under `root`, asking no mirror at all."""
-    asked, sources.PUBLIC_MIRRORS = sources.PUBLIC_MIRRORS, ()
-    try:
+    """Have the digits under `root`, asking no mirror at all, whatever the environment names."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sources, "PUBLIC_MIRRORS", ())
+        patched.delenv(sources.MIRROR_VARIABLE, raising=False)
         return sources.ensure(root, Fallback.digits)
-    finally:
-        sources.PUBLIC_MIRRORS = asked

@@ -1,0 +1,191 @@
+"""Programs that train the lecture's network, each as its own people write it.
+
+    python bench/peers.py NAME --images 12800 --threads 2
+
+trains two epochs and prints the images a second of the second one. Each is started in a process of
+its own by `training.py`, which alternates them.
+
+ours        this project's training of one run: Lightning, callbacks, checkpoint, history
+bare        a plain PyTorch loop of the same arithmetic, data in memory
+tutorial    Lightning + torchvision's data set and transforms + DataLoader, as tutorials write it
+keras       the lecture's own program: Keras 3 on TensorFlow (needs the extra `bench`)
+"""
+
+import argparse
+import gzip
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+BATCH = 64
+EPOCHS = 2
+DATA = Path("data/raw")
+
+
+def ours(images: int, threads: int) -> float:
+    """One run, as `convchoice.train` does it."""
+    from convchoice.configuration import config_from_mapping
+    from convchoice.events import EpochEnded, Event
+    from convchoice.jobs import TrainingJob
+
+    seconds: list[float] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            seconds.append(event.row["seconds"])
+
+    config = config_from_mapping(
+        {
+            "arm": "ours",
+            "data": {"train_size": images, "validation_size": 0},
+            "trainer": {"max_epochs": EPOCHS, "threads": threads},
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        TrainingJob(config, DATA, Path(folder) / "ours" / "seed-0", {}, "bench").work(hear)
+    return images / seconds[-1]
+
+
+def bare(images: int, threads: int) -> float:
+    """The same arithmetic with nothing around it."""
+    import numpy as np
+    import torch
+    from torch.nn import functional
+
+    from convchoice.batches import EpochOrder, ShuffledBatches
+    from convchoice.classifier import optimizer_of
+    from convchoice.datasets import load
+    from convchoice.memory import keep_freed_memory
+    from convchoice.network import Network
+    from convchoice.schema import Config
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    pixels, labels = load(DATA).train()
+    order = EpochOrder(images, seed=0)
+    batches = ShuffledBatches(
+        torch.from_numpy(pixels[:images]),
+        torch.from_numpy(labels[:images].astype(np.int64)),
+        BATCH,
+        order,
+    )
+    network = Network(Config())
+    optimizer = optimizer_of(Config().optimizer, network.parameters())
+    began = 0.0
+    for epoch in range(EPOCHS):
+        order.set_epoch(epoch)
+        began = time.perf_counter()
+        for some_images, some_labels in batches:
+            optimizer.zero_grad()
+            functional.cross_entropy(network(some_images), some_labels).backward()
+            optimizer.step()
+    return images / (time.perf_counter() - began)
+
+
+def tutorial(images: int, threads: int) -> float:
+    """What the first page of search results does."""
+    import pytorch_lightning
+    import torch
+    from torch import nn
+    from torch.nn import functional
+    from torch.utils.data import DataLoader, Subset
+    from torchvision import transforms
+    from torchvision.datasets import MNIST
+
+    torch.set_num_threads(threads)
+
+    class Tutorial(pytorch_lightning.LightningModule):
+        """The lecture's network."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = nn.Sequential(
+                nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Conv2d(64, 64, 3), nn.ReLU(),
+                nn.Flatten(), nn.Linear(576, 64), nn.ReLU(), nn.Linear(64, 10),
+            )  # fmt: skip
+            self.ends: list[float] = []
+
+        def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
+            some_images, some_labels = batch
+            loss = functional.cross_entropy(self.network(some_images), some_labels)
+            self.log("train_loss", loss)
+            return loss
+
+        def on_train_epoch_start(self) -> None:
+            self.began = time.perf_counter()
+
+        def on_train_epoch_end(self) -> None:
+            self.ends.append(time.perf_counter() - self.began)
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.RMSprop(self.parameters(), lr=1e-3)
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for packed in (DATA / "mnist").glob("*.gz"):
+            with gzip.open(packed) as source, (raw / packed.stem).open("wb") as target:
+                shutil.copyfileobj(source, target)
+        dataset = MNIST(folder, train=True, transform=transforms.ToTensor())
+        loader = DataLoader(Subset(dataset, range(images)), batch_size=BATCH, shuffle=True)
+        module = Tutorial()
+        trainer = pytorch_lightning.Trainer(
+            max_epochs=EPOCHS, accelerator="cpu", default_root_dir=folder
+        )
+        trainer.fit(module, loader)
+    return images / module.ends[-1]
+
+
+def keras(images: int, threads: int) -> float:
+    """The lecture's program, word for word but for today's imports."""
+    import os
+
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import numpy as np
+    import tensorflow as tf
+    from keras import layers, models
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    with gzip.open(DATA / "mnist" / "train-images-idx3-ubyte.gz") as file:
+        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    with gzip.open(DATA / "mnist" / "train-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)
+    inputs = pixels[:images].astype("float32") / 255
+    answers = np.eye(10, dtype="float32")[labels[:images]]
+    model = models.Sequential()
+    model.add(layers.Conv2D(32, (3, 3), activation="relu"))
+    model.add(layers.MaxPooling2D((2, 2)))
+    model.add(layers.Conv2D(64, (3, 3), activation="relu"))
+    model.add(layers.MaxPooling2D((2, 2)))
+    model.add(layers.Conv2D(64, (3, 3), activation="relu"))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(64, activation="relu"))
+    model.add(layers.Dense(10, activation="softmax"))
+    model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
+    seconds = 0.0
+    for _ in range(EPOCHS):
+        began = time.perf_counter()
+        model.fit(inputs, answers, epochs=1, batch_size=BATCH, verbose=0)
+        seconds = time.perf_counter() - began
+    return images / seconds
+
+
+PEERS = {"ours": ours, "bare": bare, "tutorial": tutorial, "keras": keras}
+
+
+def main() -> None:
+    """Train one peer and print its images a second."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    print(f"images_per_second {PEERS[given.peer](given.images, given.threads):.1f}")
+
+
+if __name__ == "__main__":
+    main()

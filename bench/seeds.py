@@ -1,0 +1,78 @@
+"""One arm's seeds on all cores, against the same seeds one after another with all threads.
+
+    python bench/seeds.py --rounds 5
+
+Both are this project's own training of whole arms, imports, validation and sealing included, in
+turns. Prints medians and the ratio with its range, and writes bench/seeds.json.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from convchoice.configuration import config_from_mapping
+from convchoice.seeds import missing_runs, train_missing
+from convchoice.tracking import NoTracking
+from convchoice.workers import available_cores
+
+RESULT = Path(__file__).parent / "seeds.json"
+
+
+def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
+    """Train some seeds of the lecture's network; returns the wall time."""
+    one = config_from_mapping(
+        {
+            "arm": "bench",
+            "data": {"train_size": images},
+            "trainer": {"max_epochs": 1, "threads": threads},
+            "tracking": {"store": "none"},
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
+        began = time.perf_counter()
+        failures = train_missing(missing, workers=workers, open_store=NoTracking)
+        ended = time.perf_counter()
+    assert not failures, failures
+    return ended - began
+
+
+def main() -> None:
+    """Alternate both ways, print and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--images", type=int, default=12_800)
+    given = parser.parse_args()
+    cores = available_cores()
+    seconds(seeds=1, images=640, workers=1, threads=1)  # starts the server that workers come from
+    pairs = []
+    for _ in range(given.rounds):
+        beside = seconds(seeds=given.seeds, images=given.images, workers=cores, threads=1)
+        after = seconds(seeds=given.seeds, images=given.images, workers=1, threads=cores)
+        pairs.append((beside, after))
+    ratios = sorted(after / beside for beside, after in pairs)
+    result = {
+        "machine": platform.platform(),
+        "cores": cores,
+        "rounds": given.rounds,
+        "seeds": given.seeds,
+        "images": given.images,
+        "seconds_side_by_side": statistics.median(beside for beside, _ in pairs),
+        "seconds_one_after_another": statistics.median(after for _, after in pairs),
+        "ratio": statistics.median(ratios),
+        "ratio_range": [ratios[0], ratios[-1]],
+    }
+    print(json.dumps(result, indent=2))
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
