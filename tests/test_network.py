@@ -44,6 +44,13 @@ def test_the_same_seed_shares_initial_weights_between_arms_by_layer_name() -> No
         assert torch.equal(weight, strided[name]), name
 
 
+def test_layers_of_one_shape_do_not_share_their_initial_weights() -> None:
+    weights = network(model={"filters": [8, 8, 8]}).state_dict()
+    second, third = weights["block2_convolution.weight"], weights["block3_convolution.weight"]
+    assert second.shape == third.shape
+    assert not torch.equal(second, third)
+
+
 def test_seed_zero_is_a_seed_and_seeds_differ() -> None:
     first, again, other = (network(seed=seed).state_dict() for seed in (0, 0, 1))
     name = "block1_convolution.weight"

@@ -61,6 +61,12 @@ def test_a_run_of_ones_own_gets_the_name_that_it_is_given(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert read_run(tmp_path / "runs" / "mine" / "seed-0").config["conv"]["padding"] == "same"
     assert not (tmp_path / "outputs").exists()
+    weights = tmp_path / "runs" / "mine" / "seed-0" / "weights.safetensors"
+    before = weights.read_bytes()
+    other = train(tmp_path, "arm=mine", "conv.padding=full", *TINY)
+    assert other.returncode == 2
+    assert "holds a run that differs in conv.padding (same there, full here)" in other.stderr
+    assert weights.read_bytes() == before
 
 
 @pytest.mark.parametrize(
