@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything is installed into .venv, with the versions of
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help install download repro test check format ui clean
+.PHONY: help install download repro test check format bench ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -52,6 +52,11 @@ check: $(VENV)/.installed-dev ## format, lint, types
 format: $(VENV)/.installed-dev ## mend the format and what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: install ## training speed against peers, in turns (some minutes)
+	@$(BIN)/python bench/training.py
+	@$(BIN)/python bench/seeds.py
+	@$(BIN)/python bench/freed_memory.py
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=…), with the runs
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)

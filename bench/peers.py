@@ -85,6 +85,7 @@ def bare(images: int, threads: int) -> float:
 
 def tutorial(images: int, threads: int) -> float:
     """What the first page of search results does."""
+    import convchoice  # noqa: F401, I001 - makes torchvision importable beside a CPU torch
     import pytorch_lightning
     import torch
     from torch import nn
