@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,10 @@ class PlayedJob:
             raise ZeroDivisionError("division by zero")
         if self.kind == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "telling":
+            for _ in range(600):
+                time.sleep(0.1)
+                listener(Started(self.arm, self.seed, epochs=1, epochs_done=0))
         if self.kind == "slow":
             time.sleep(60)
         if self.folder is not None:
@@ -97,3 +103,27 @@ def test_a_job_in_this_process_reports_its_end_too() -> None:
 
 def test_there_is_a_core() -> None:
     assert available_cores() >= 1
+
+
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path: Path) -> None:
+    """The parent is killed in mid-work; the workers notice at the next event that they tell."""
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from convchoice.workers import run_jobs\n"
+        "from test_workers import PlayedJob\n"
+        "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run_jobs([PlayedJob('a', seed, 'telling') for seed in range(2)], 2, die)\n"
+    )
+    folder = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,  # were a worker alive, it would hold the pipe of its output open
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert done.stderr == ""

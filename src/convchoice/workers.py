@@ -52,8 +52,10 @@ def work_reporting_end(job: Job, listener: Listener) -> None:
 
 
 def _in_process(job: Job, connection: Connection) -> None:
-    # A broken pipe means that the parent is gone: the exception then ends this process too.
-    work_reporting_end(job, connection.send)
+    try:
+        work_reporting_end(job, connection.send)
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone, and with it whoever could be told
 
 
 @dataclass
