@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convchoice.configuration import flattened
 from convchoice.errors import RunFolderError, UserError
 from convchoice.run_folder import Run
 from convchoice.statistics import mean_interval
@@ -24,18 +25,6 @@ WITHOUT_EFFECT = (
     "arm", "seed", "seeds", "run_root", "tracking", "trainer.workers", "data.root", "data.fallback",
 )  # fmt: skip
 """Keys that decide no number: names, folders, tracking, how many runs went side by side."""
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys; lists stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{name}.")
-        else:
-            flat[name] = value
-    return flat
 
 
 def effective_configuration(run: Run) -> dict[str, Any]:

@@ -277,6 +277,18 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
 def numeric_identity(config: Config) -> dict[str, Any]:
     """The part of a run's configuration that decides its numbers.
 

@@ -24,6 +24,7 @@ from convchoice.configuration import (
     CONF_DIR,
     check_name,
     config_from_mapping,
+    flattened,
     nearest,
     numeric_identity,
 )
@@ -153,17 +154,6 @@ def refuse_to_replace(config: Config, folder: Path) -> None:
             "run_root", config.run_root, f"{folder} holds a run that differs in {shown}.",
             "Choose another run_root, or give this configuration a name of its own: arm=NAME",
         )  # fmt: skip
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def train_and_measure(config: Config) -> Run:
