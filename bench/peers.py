@@ -28,6 +28,7 @@ def ours(images: int, threads: int) -> float:
     from convchoice.configuration import config_from_mapping
     from convchoice.events import EpochEnded, Event
     from convchoice.jobs import TrainingJob
+    from convchoice.training import train
 
     seconds: list[float] = []
 
@@ -43,7 +44,7 @@ def ours(images: int, threads: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        TrainingJob(config, DATA, Path(folder) / "ours" / "seed-0", {}, "bench").work(hear)
+        train([TrainingJob(config, DATA, Path(folder) / "ours" / "seed-0", {}, "bench")], hear)
     return images / seconds[-1]
 
 

@@ -1,6 +1,7 @@
 """Measuring a trained run: its metrics by hand, its refusals, and that nothing is executed."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from safetensors.torch import load_file, save_file
 from convchoice import datasets
 from convchoice.configuration import config_from_mapping
 from convchoice.errors import RunFolderError, UserError
-from convchoice.evaluation import load_network
+from convchoice.evaluation import evaluate, evaluate_run, load_network
 from convchoice.evaluation import test_metrics as metrics_of
+from convchoice.events import Ended, Event
 from convchoice.jobs import EvaluationJob, TrainingJob
 from convchoice.run_folder import WEIGHTS, read_run, run_path, seal
+from convchoice.training import train
 from small_data import store_digits
 
 SMALL = {
@@ -25,6 +28,10 @@ SMALL = {
 }
 
 
+def ignore(event: Event) -> None:
+    """Hear nothing."""
+
+
 @pytest.fixture(scope="module")
 def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `raw` (the data) and `trained/tiny/seed-0`."""
@@ -32,7 +39,7 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stored = store_digits(root / "raw")
     folder = run_path(root / "trained", "tiny", 0)
     assert stored.name == "digits"
-    TrainingJob(config_from_mapping(SMALL), root / "raw", folder, {}, "f").work(lambda event: None)
+    train([TrainingJob(config_from_mapping(SMALL), root / "raw", folder, {}, "f")], ignore)
     seal(folder)
     return root
 
@@ -61,7 +68,7 @@ def test_metrics_by_hand() -> None:
 
 def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
     work = job(trained)
-    work.work(lambda event: None)
+    evaluate_run(work, ignore)
     before, run = read_run(work.trained), read_run(work.folder)
     assert run.evaluated
     assert not before.evaluated
@@ -74,7 +81,7 @@ def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) ->
 
 def test_predictions_are_the_trained_networks(trained: Path) -> None:
     work = job(trained)
-    work.work(lambda event: None)
+    evaluate_run(work, ignore)
     run = read_run(work.folder)
     images, _ = datasets.load(trained / "raw").test()
     network = load_network(run)
@@ -91,7 +98,7 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
     with pytest.raises(
         UserError, match=r"was trained on a data set with digest 000000000000…, but"
     ):
-        job(trained).work(lambda event: None)
+        evaluate_run(job(trained), ignore)
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
@@ -100,8 +107,22 @@ def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
     whole = load_file(path)
     save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
     with pytest.raises(RunFolderError, match=r"are not the weights of its config\.yaml"):
-        job(trained).work(lambda event: None)
+        evaluate_run(job(trained), ignore)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match="cannot be read as weights"):
-        job(trained).work(lambda event: None)
+        evaluate_run(job(trained), ignore)
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
+
+
+def test_one_run_that_cannot_be_measured_leaves_the_others_alone(trained: Path) -> None:
+    foreign = run_path(trained / "trained", "tiny", 1)
+    shutil.copytree(run_path(trained / "trained", "tiny", 0), foreign)
+    good = job(trained)
+    bad = replace(good, trained=foreign, folder=run_path(trained / "runs", "tiny", 1), seed=1)
+    heard: list[Event] = []
+    evaluate([bad, good], heard.append)
+    ended = {event.seed: event.failure for event in heard if isinstance(event, Ended)}
+    assert ended[0] == ""
+    assert "which is not what its folder's name says" in ended[1]
+    assert read_run(good.folder).evaluated
+    assert not bad.folder.exists()

@@ -10,8 +10,9 @@ import pytest
 
 from convchoice import seeds
 from convchoice.configuration import config_from_mapping
-from convchoice.errors import UserError
+from convchoice.errors import ConfigurationError, UserError
 from convchoice.events import Ended
+from convchoice.jobs import TrainingJob
 from convchoice.measurement import measure_runs
 from convchoice.run_folder import WEIGHTS, partial_path, read_run, run_path
 from convchoice.schema import Config
@@ -178,3 +179,61 @@ def test_workers_fill_the_cores_with_their_threads(
     assert seeds.default_workers(replace(one, trainer=replace(one.trainer, threads=99))) == 1
     assert seeds.default_workers(replace(one, trainer=replace(one.trainer, workers=5))) == 5
     assert os.cpu_count()
+
+
+def jobs_of(configs: list[Config]) -> list[TrainingJob]:
+    return [TrainingJob(config, Path("raw"), Path("folder"), {}, "f") for config in configs]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "together", "precision", "sizes"),
+    [
+        (False, None, "32-true", [1] * 5),
+        (True, None, "32-true", [5]),
+        (True, None, "16-mixed", [1] * 5),
+        (True, 2, "32-true", [2, 2, 1]),
+        (False, 3, "32-true", [3, 2]),
+    ],
+)
+def test_seeds_go_together_on_a_gpu_or_when_asked_to(
+    configs: Callable[..., list[Config]],
+    monkeypatch: pytest.MonkeyPatch,
+    gpu: bool,
+    together: int | None,
+    precision: str,
+    sizes: list[int],
+) -> None:
+    monkeypatch.setattr(seeds, "gpu_present", lambda: gpu)
+    trainer = {"precision": precision, "seeds_together": together}
+    groups = seeds.trained_together(jobs_of(configs(5, trainer=trainer)))
+    assert [len(group.jobs) for group in groups] == sizes
+    assert sorted(seed for group in groups for _, seed in group.runs) == list(range(5))
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_trained_apart(
+    configs: Callable[..., list[Config]],
+) -> None:
+    trainer = {"seeds_together": 8, "accelerator": "cpu"}
+    wide = {"model": {"filters": [8, 8], "hidden_units": 8}}
+    mixed = configs(2, trainer=trainer) + configs(3, trainer=trainer, **wide)
+    assert [len(group.jobs) for group in seeds.trained_together(jobs_of(mixed))] == [2, 3]
+
+
+def test_an_arms_seeds_trained_together_are_sealed_and_told_one_by_one(
+    tmp_path: Path, configs: Callable[..., list[Config]]
+) -> None:
+    told = Told()
+    trainer = {"seeds_together": 3, "accelerator": "cpu", "max_epochs": 1}
+    missing = seeds.missing_runs(configs(3, trainer=trainer), tmp_path)
+    assert seeds.train_missing(missing, workers=1, open_store=lambda: told) == []
+    assert [read_run(item.folder).environment["seeds_together"] for item in missing] == [3] * 3
+    assert sorted(call for call in told.calls if call[0] == "trained") == [
+        ("trained", f"id-{seed}") for seed in range(3)
+    ]
+
+
+def test_float16_seeds_cannot_be_asked_to_go_together(
+    configs: Callable[..., list[Config]],
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"trainer\.seeds_together = 2: in 16-mixed"):
+        configs(2, trainer={"precision": "16-mixed", "seeds_together": 2})

@@ -9,14 +9,15 @@ import torch
 from safetensors.torch import load_file
 
 from convchoice import run_folder
-from convchoice.classifier import RunningMean, optimizer_of
+from convchoice.classifier import RunningMeans, optimizer_of
 from convchoice.configuration import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.events import Advanced, EpochEnded, Event, Started
 from convchoice.jobs import TrainingJob
+from convchoice.recording import TrainingError
 from convchoice.run_folder import Run, partial_path, read_run, run_path, seal
 from convchoice.schema import OptimizerConfig
-from convchoice.training import CHECKPOINT, TrainingError
+from convchoice.training import CHECKPOINT, train
 from small_data import store_digits
 
 SMALL: dict[str, Any] = {
@@ -46,7 +47,7 @@ def job(root: Path, data_root: Path, **changes: Any) -> TrainingJob:
 
 def trained(root: Path, data_root: Path, **changes: Any) -> Run:
     work = job(root, data_root, **changes)
-    work.work(lambda event: None)
+    train([work], lambda event: None)
     seal(work.folder)
     return read_run(work.folder)
 
@@ -108,11 +109,11 @@ def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        work.work(interrupt)
+        train([work], interrupt)
     assert not work.folder.exists()
     assert (partial_path(work.folder) / CHECKPOINT).is_file()
     heard: list[Event] = []
-    work.work(heard.append)
+    train([work], heard.append)
     seal(work.folder)
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=epochs_done)
     assert comparable(read_run(work.folder)) == comparable(whole)
@@ -126,9 +127,9 @@ def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        work.work(interrupt)
+        train([work], interrupt)
     heard: list[Event] = []
-    replace(work, fingerprint="another").work(heard.append)
+    train([replace(work, fingerprint="another")], heard.append)
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
 
 
@@ -145,7 +146,7 @@ def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
     (partial / "fingerprint").write_text("fingerprint", encoding="utf-8")
     torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
     heard: list[Event] = []
-    work.work(heard.append)
+    train([work], heard.append)
     assert not (tmp_path / "executed").exists()
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
 
@@ -161,10 +162,10 @@ def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        work.work(interrupt)
+        train([work], interrupt)
     checkpoint = partial_path(work.folder) / CHECKPOINT
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    work.work(lambda event: None)
+    train([work], lambda event: None)
     seal(work.folder)
     assert "cannot be read, so the run starts afresh" in capsys.readouterr().out
     assert comparable(read_run(work.folder)) == comparable(whole)
@@ -182,9 +183,9 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr("convchoice.training._write", stop)
         with pytest.raises(StoppedError):
-            work.work(lambda event: None)
+            train([work], lambda event: None)
     heard: list[Event] = []
-    work.work(heard.append)
+    train([work], heard.append)
     seal(work.folder)
     assert heard == [Started("tiny", 0, epochs=3, epochs_done=3)]
     assert comparable(read_run(work.folder)) == comparable(whole)
@@ -197,7 +198,7 @@ def test_the_mlflow_run_of_a_start_that_saw_no_epoch_is_not_forgotten(
     partial_path(work.folder).mkdir(parents=True)
     run_folder.note_tracking(partial_path(work.folder), "abc")
     noted: list[str | None] = []
-    work.work(lambda event: noted.append(run_folder.noted_tracking(partial_path(work.folder))))
+    train([work], lambda event: noted.append(run_folder.noted_tracking(partial_path(work.folder))))
     assert noted[0] == "abc"
 
 
@@ -205,7 +206,7 @@ def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root
     settings = SMALL["trainer"] | {"precision": "16-mixed"}
     work = job(tmp_path, data_root, trainer=settings)
     with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
-        work.work(lambda event: None)
+        train([work], lambda event: None)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
@@ -213,7 +214,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
 ) -> None:
     work = job(tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e12})
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+, in epoch 1; the"):
-        work.work(lambda event: None)
+        train([work], lambda event: None)
     assert not work.folder.exists()
 
 
@@ -227,9 +228,9 @@ def test_a_run_without_validation_has_no_validation_columns(
 def test_the_listener_hears_of_the_progress(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convchoice.training.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("convchoice.recording.TICK_SECONDS", 0.0)
     heard: list[Event] = []
-    job(tmp_path, data_root).work(heard.append)
+    train([job(tmp_path, data_root)], heard.append)
     shares = [event.fraction for event in heard if isinstance(event, Advanced)]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
@@ -250,9 +251,17 @@ def test_rmsprop_is_keras_of_2019() -> None:
 
 
 def test_the_running_mean_weights_batches_by_their_size() -> None:
-    mean = RunningMean()
-    assert mean.empty
-    mean.add(torch.tensor(1.0), torch.tensor(3), 3)
-    mean.add(torch.tensor(5.0), torch.tensor(0), 1)
-    assert mean.take() == (2.0, 0.75)
-    assert mean.empty
+    means = RunningMeans()
+    assert means.empty
+    means.add(torch.tensor(1.0), torch.tensor(3), 3)
+    means.add(torch.tensor(5.0), torch.tensor(0), 1)
+    assert means.take() == [(2.0, 0.75)]
+    assert means.empty
+
+
+def test_the_running_means_of_several_runs_are_kept_apart() -> None:
+    means = RunningMeans(2)
+    means.add(torch.tensor([1.0, 2.0]), torch.tensor([3, 0]), 3)
+    means.add(torch.tensor([5.0, 2.0]), torch.tensor([0, 1]), 1)
+    assert means.losses == [2.0, 2.0]
+    assert means.take() == [(2.0, 0.75), (2.0, 0.25)]

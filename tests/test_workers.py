@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convchoice.errors import UserError
-from convchoice.events import Ended, Event, Listener, Started
+from convchoice.events import Ended, Event, Listener, RunKey, Started
 from convchoice.workers import available_cores, run_jobs, work_reporting_end
 
 
@@ -23,6 +23,10 @@ class PlayedJob:
     seed: int
     kind: str = "well"
     folder: Path | None = None
+
+    @property
+    def runs(self) -> list[RunKey]:
+        return [(self.arm, self.seed)]
 
     def work(self, listener: Listener) -> None:
         listener(Started(self.arm, self.seed, epochs=1, epochs_done=0))
@@ -99,6 +103,38 @@ def test_a_job_in_this_process_reports_its_end_too() -> None:
     work_reporting_end(PlayedJob("a", 0, "fault"), heard.append)
     assert isinstance(heard[-1], Ended)
     assert heard[-1].failure.startswith("ZeroDivisionError")
+
+
+@dataclass(frozen=True)
+class PlayedGroup:
+    """Four runs in one process: one ends itself, then the process does what `kind` says."""
+
+    kind: str
+
+    @property
+    def runs(self) -> list[RunKey]:
+        return [("a", seed) for seed in range(4)]
+
+    def work(self, listener: Listener) -> None:
+        listener(Ended("a", 2, failure="the loss is nan"))
+        PlayedJob("a", 0, self.kind).work(listener)
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        ("well", ""),
+        ("refused", "the field is wrong"),
+        ("killed", "its process ended with exit status -9"),
+    ],
+)
+def test_every_run_of_a_group_ends_once(kind: str, failure: str) -> None:
+    heard: list[Event] = []
+    run_jobs([PlayedGroup(kind), PlayedGroup("well")], 1, heard.append)
+    ended = [(event.seed, event.failure) for event in heard if isinstance(event, Ended)]
+    first, second = ended[:4], ended[4:]
+    assert sorted(first) == [(0, failure), (1, failure), (2, "the loss is nan"), (3, failure)]
+    assert sorted(second) == [(0, ""), (1, ""), (2, "the loss is nan"), (3, "")]
 
 
 def test_there_is_a_core() -> None:

@@ -5,7 +5,7 @@ by image and a quarter of the memory of floats.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -88,6 +88,51 @@ class ShuffledBatches(Batches):
         for first in range(0, len(order), self.batch_size):
             chosen = order[first : first + self.batch_size]
             yield scaled(self.images[chosen]), self.labels[chosen]
+
+
+class StackedOrders:
+    """The orders of several seeds, moved on together."""
+
+    def __init__(self, orders: Sequence[EpochOrder]) -> None:
+        """Hold on to the orders, all of one size."""
+        self.orders = list(orders)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of every order."""
+        for order in self.orders:
+            order.set_epoch(epoch)
+
+    def permutation(self) -> Tensor:
+        """Indices (S, N): each seed's own order, the one that it has alone."""
+        return torch.stack([order.permutation() for order in self.orders])
+
+
+class StackedBatches(Batches):
+    """A batch for each of several seeds at a time, each in its own order.
+
+    Yields (images float32 (S, B, 1, H, W), labels int64 (S, B)).
+
+    Args:
+        images: as for `Batches`, one set for all seeds.
+        labels: as for `Batches`.
+        batch_size: images a seed's batch, B.
+        orders: each seed's order of each epoch.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, batch_size: int, orders: StackedOrders
+    ) -> None:
+        """Keep the orders where Lightning looks for `set_epoch`."""
+        super().__init__(images, labels, batch_size)
+        self.sampler = orders
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch's batches."""
+        order = self.sampler.permutation().to(self.images.device)
+        for first in range(0, order.shape[1], self.batch_size):
+            chosen = order[:, first : first + self.batch_size]
+            pixels = scaled(self.images[chosen.flatten()])
+            yield pixels.reshape(*chosen.shape, *pixels.shape[1:]), self.labels[chosen]
 
 
 def scaled(images: Tensor) -> Tensor:

@@ -8,34 +8,39 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 
+from convchoice.geometry import Plan
 from convchoice.network import Network, count_correct
 from convchoice.schema import Config, OptimizerConfig, OptimizerName
 
 
-class RunningMean:
-    """Mean loss and accuracy over the images seen since the last reset.
+class RunningMeans:
+    """Mean loss and accuracy of each run over the images seen since the last reset.
 
     Sums stay on the device, so adding a batch never waits for it.
+
+    Args:
+        runs: number of runs that are trained together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runs: int = 1) -> None:
         """Start empty."""
-        self._loss = torch.zeros((), dtype=torch.float64)
-        self._correct = torch.zeros((), dtype=torch.int64)
+        self.runs = runs
+        self._loss = torch.zeros(runs, dtype=torch.float64)
+        self._correct = torch.zeros(runs, dtype=torch.int64)
         self._images = 0
 
-    def add(self, loss: Tensor, correct: Tensor, images: int) -> None:
-        """Add a batch.
+    def add(self, losses: Tensor, correct: Tensor, images: int) -> None:
+        """Add a batch of each run.
 
         Args:
-            loss: mean loss of the batch, a scalar.
-            correct: number of right answers, a scalar.
-            images: size of the batch.
+            losses: mean loss of each run's batch, (runs,), or a scalar for one run.
+            correct: number of right answers of each run, likewise.
+            images: size of a run's batch.
         """
-        if self._loss.device != loss.device:
-            self._loss = self._loss.to(loss.device)
-            self._correct = self._correct.to(loss.device)
-        self._loss += loss.detach().to(torch.float64) * images
+        if self._loss.device != losses.device:
+            self._loss = self._loss.to(losses.device)
+            self._correct = self._correct.to(losses.device)
+        self._loss += losses.detach().to(torch.float64) * images
         self._correct += correct
         self._images += images
 
@@ -45,14 +50,17 @@ class RunningMean:
         return self._images == 0
 
     @property
-    def loss(self) -> float:
-        """The mean loss so far, NaN when nothing was added."""
-        return self._loss.item() / (self._images or float("nan"))
+    def losses(self) -> list[float]:
+        """The mean loss of each run so far, NaN when nothing was added."""
+        images = self._images or float("nan")
+        return [total / images for total in self._loss.tolist()]
 
-    def take(self) -> tuple[float, float]:
-        """The mean loss and the accuracy so far, both NaN when nothing was added; then reset."""
-        means = self.loss, self._correct.item() / (self._images or float("nan"))
-        self.__init__()  # type: ignore[misc]
+    def take(self) -> list[tuple[float, float]]:
+        """Mean loss and accuracy of each run so far, NaN when nothing was added; then reset."""
+        images = self._images or float("nan")
+        accuracies = [correct / images for correct in self._correct.tolist()]
+        means = list(zip(self.losses, accuracies, strict=True))
+        self.__init__(self.runs)  # type: ignore[misc]
         return means
 
 
@@ -96,28 +104,40 @@ class Classifier(LightningModule):
         super().__init__()
         self.config = config
         self.network = Network(config, input_shape)
-        self.training_mean = RunningMean()
-        self.validation_mean = RunningMean()
+        self.training_means = RunningMeans()
+        self.validation_means = RunningMeans()
+        self.last_losses = torch.zeros(1)
+
+    @property
+    def plan(self) -> Plan:
+        """The network's layers."""
+        return self.network.plan
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The network's weights, in a list of one: `StackedClassifier` has several."""
+        return [self.network.state_dict()]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, 10)."""
         logits: Tensor = self.network(images)
         return logits
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Cross-entropy of one batch; its share of the running means is noted."""
+    def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
         images, labels = batch
         logits = self.network(images)
         loss = functional.cross_entropy(logits, labels)
-        self.training_mean.add(loss, count_correct(logits, labels), len(labels))
+        means.add(loss, count_correct(logits, labels), len(labels))
+        return loss
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Cross-entropy of one batch; its share of the running means is noted."""
+        loss = self._losses(batch, self.training_means)
+        self.last_losses = loss.detach().reshape(1)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Note one batch's share of the validation means."""
-        images, labels = batch
-        logits = self.network(images)
-        loss = functional.cross_entropy(logits, labels)
-        self.validation_mean.add(loss, count_correct(logits, labels), len(labels))
+        self._losses(batch, self.validation_means)
 
     def configure_optimizers(self) -> Optimizer:
         """The configuration's optimiser over all parameters."""

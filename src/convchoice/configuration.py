@@ -73,6 +73,7 @@ def _check_numbers(config: Config) -> None:
     optional = {
         "data.train_size": config.data.train_size,
         "trainer.workers": config.trainer.workers,
+        "trainer.seeds_together": config.trainer.seeds_together,
     }
     at_least_one |= {name: value for name, value in optional.items() if value is not None}
     for name, value in at_least_one.items():
@@ -206,6 +207,12 @@ def validated(config: Config) -> Config:
         precision,
         f"must be one of {', '.join(PRECISIONS)}.",
     )
+    together = config.trainer.seeds_together
+    require(
+        precision != "16-mixed" or together in {None, 1}, "trainer.seeds_together", together,
+        "in 16-mixed each seed needs a loss scale of its own.",
+        "Use trainer.seeds_together=1, or another precision.",
+    )  # fmt: skip
     _check_effects(config)
     return config
 

@@ -1,8 +1,10 @@
-"""The images of one run: who trains and who validates, held in memory on the training device.
+"""The images of a run, or of several trained together: who trains and who validates.
 
+They are held in memory on the training device.
 The test set is not opened here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,14 @@ from pytorch_lightning import LightningDataModule
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from convchoice.batches import EVALUATION_BATCH, Batches, EpochOrder, ShuffledBatches
+from convchoice.batches import (
+    EVALUATION_BATCH,
+    Batches,
+    EpochOrder,
+    ShuffledBatches,
+    StackedBatches,
+    StackedOrders,
+)
 from convchoice.datasets import StoredDataset
 from convchoice.errors import ConfigurationError
 from convchoice.schema import DataConfig
@@ -81,15 +90,15 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         config: which images.
-        seed: the run's seed; it moves the order, never the split.
+        seeds: of the runs that are trained together; they move the order, never the split.
         stored: the verified data set.
     """
 
-    def __init__(self, config: DataConfig, seed: int, stored: StoredDataset) -> None:
+    def __init__(self, config: DataConfig, seeds: Sequence[int], stored: StoredDataset) -> None:
         """Read, verify and deal out the training images."""
         super().__init__()
         self.config = config
-        self.seed = seed
+        self.seeds = list(seeds)
         images, labels = stored.train()
         size = config.validation_size
         self.split = split(labels, config, stored.spec.validation_size if size is None else size)
@@ -106,11 +115,14 @@ class ImageDataModule(LightningDataModule):
         chosen = torch.from_numpy(indices)
         return self._images[chosen].to(self.device), self._labels[chosen].to(self.device)
 
-    def train_dataloader(self) -> ShuffledBatches:
+    def train_dataloader(self) -> ShuffledBatches | StackedBatches:
         """Batches of training images, in a new order each epoch."""
         images, labels = self._chosen(self.split.training)
-        order = EpochOrder(len(labels), self.seed)
-        return ShuffledBatches(images, labels, self.config.batch_size, order)
+        orders = [EpochOrder(len(labels), seed) for seed in self.seeds]
+        size = self.config.batch_size
+        if len(orders) == 1:
+            return ShuffledBatches(images, labels, size, orders[0])
+        return StackedBatches(images, labels, size, StackedOrders(orders))
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Batches of validation images; none without a validation split."""

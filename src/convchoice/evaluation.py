@@ -21,22 +21,38 @@ from convchoice.configuration import config_from_mapping
 from convchoice.datasets import load
 from convchoice.device import device_of
 from convchoice.errors import RunFolderError, UserError
-from convchoice.events import Listener, Started
+from convchoice.events import Ended, Listener, Started
 from convchoice.memory import keep_freed_memory
 from convchoice.network import Network
 from convchoice.run_folder import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convchoice.jobs import EvaluationJob
 
 
-def evaluate(job: "EvaluationJob", listener: Listener) -> None:
+def evaluate(jobs: "Sequence[EvaluationJob]", listener: Listener) -> None:
+    """Measure trained runs, one after another, and write their final folders.
+
+    A run that cannot be measured ends with its reason; the others are measured all the same.
+    """
+    keep_freed_memory()
+    for job in jobs:
+        try:
+            evaluate_run(job, listener)
+        except UserError as error:
+            listener(Ended(job.arm, job.seed, str(error)))
+        else:
+            listener(Ended(job.arm, job.seed))
+
+
+def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
     """Measure one trained run and write its final folder.
 
     Raises:
         UserError: for a trained folder or a data set that is missing, damaged or another one.
     """
-    keep_freed_memory()
     listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
     run = run_folder.read_run(job.trained)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))

@@ -6,6 +6,9 @@ Plain values only, so that an event can travel between processes.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+RunKey = tuple[str, int]
+"""A run's arm and seed."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -13,6 +16,11 @@ class Event:
 
     arm: str
     seed: int
+
+    @property
+    def key(self) -> RunKey:
+        """Which run it happened to."""
+        return (self.arm, self.seed)
 
 
 @dataclass(frozen=True)

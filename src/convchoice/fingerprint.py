@@ -19,6 +19,8 @@ NUMERIC_MODULES = (
     "idx",
     "layers",
     "network",
+    "recording",
+    "stacked",
     "training",
 )
 

@@ -1,11 +1,11 @@
-"""What a run's own process is given to do; only that process, at its work, imports torch."""
+"""What a process is given to do with its runs; only that process, at its work, imports torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convchoice.events import Listener
+from convchoice.events import Listener, RunKey
 from convchoice.schema import Config
 
 TRAINING_MODULE = "convchoice.training"
@@ -40,15 +40,27 @@ class TrainingJob:
         """The run's seed."""
         return self.config.seed
 
+
+@dataclass(frozen=True)
+class TrainingJobs:
+    """Runs that one process trains together: one, or several that differ in their seed alone."""
+
+    jobs: tuple[TrainingJob, ...]
+
+    @property
+    def runs(self) -> tuple[RunKey, ...]:
+        """Which runs."""
+        return tuple((job.arm, job.seed) for job in self.jobs)
+
     def work(self, listener: Listener) -> None:
-        """Train the run in this process.
+        """Train the runs in this process.
 
         Raises:
-            UserError: for data that is not there or altered, or a loss that is not finite.
+            UserError: for data that is not there or altered, or losses that are not finite.
         """
         from convchoice.training import train  # noqa: PLC0415 - torch, only where it works
 
-        train(self, listener)
+        train(self.jobs, listener)
 
 
 @dataclass(frozen=True)
@@ -69,12 +81,20 @@ class EvaluationJob:
     arm: str
     seed: int
 
-    def work(self, listener: Listener) -> None:
-        """Measure the run and write its final folder.
 
-        Raises:
-            UserError: for a trained folder or a data set that is missing, damaged or another one.
-        """
+@dataclass(frozen=True)
+class EvaluationJobs:
+    """Trained runs that one process measures, one after another; its imports are paid once."""
+
+    jobs: tuple[EvaluationJob, ...]
+
+    @property
+    def runs(self) -> tuple[RunKey, ...]:
+        """Which runs."""
+        return tuple((job.arm, job.seed) for job in self.jobs)
+
+    def work(self, listener: Listener) -> None:
+        """Measure the runs and write their final folders; one may fail without the others."""
         from convchoice.evaluation import evaluate  # noqa: PLC0415 - torch, only where it works
 
-        evaluate(self, listener)
+        evaluate(self.jobs, listener)

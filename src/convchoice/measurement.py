@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convchoice.bookkeeping import carry_out
 from convchoice.events import Ended, Event, Listener, Started
-from convchoice.jobs import EVALUATION_MODULE, EvaluationJob
+from convchoice.jobs import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
 from convchoice.progress import Display
 from convchoice.run_folder import noted_tracking, read_run, run_path
 from convchoice.schema import Config
@@ -26,7 +26,7 @@ class _Bookkeeper:
     failures: list[Ended] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
-        key = (event.arm, event.seed)
+        key = event.key
         if isinstance(event, Started):
             self.ids[key] = noted_tracking(run_path(self.trained, *key))
             self.tracking.evaluating(self.ids[key])
@@ -79,5 +79,6 @@ def measure_runs(
     ]
     with Display("evaluating", len(configs)) as display:
         keeper = _Bookkeeper(trained, root, display.hear)
-        carry_out(jobs, keeper, workers, EVALUATION_MODULE, open_store)
+        shares = [EvaluationJobs(tuple(jobs[start::workers])) for start in range(workers)]
+        carry_out(shares, keeper, workers, EVALUATION_MODULE, open_store)
     return keeper.failures

@@ -22,6 +22,10 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+MOST_BARS = 8
+"""Runs with a bar of their own; of more that go on together the rest move as these do."""
+
+
 class Display:
     """Shows the events of runs. On a terminal a bar a run and one for all; else a line an epoch.
 
@@ -68,11 +72,16 @@ class Display:
 
     def hear(self, event: Event) -> None:
         """Show one event."""
-        key = (event.arm, event.seed)
+        key = event.key
         if isinstance(event, Started):
             self.share[key] = event.epochs_done / event.epochs
             self.head_start += self.share[key]
-            self.tasks[key] = self.progress.add_task(self._name(event), total=1.0, note="starting")
+            self.tasks[key] = self.progress.add_task(
+                self._name(event),
+                total=1.0,
+                note="starting",
+                visible=len(self.tasks) < MOST_BARS,
+            )
             if event.epochs_done:
                 self._line(event, f"goes on after epoch {event.epochs_done}")
         elif isinstance(event, Advanced):
@@ -92,7 +101,7 @@ class Display:
             self._end(event)
 
     def _end(self, event: Ended) -> None:
-        key = (event.arm, event.seed)
+        key = event.key
         self.ended += 1
         self.share[key] = 1.0
         task = self.tasks.pop(key, None)

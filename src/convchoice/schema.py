@@ -182,7 +182,10 @@ class TrainerConfig:
     """CPU threads of one training. Two runs side by side on one thread each beat one run on two
     threads, and results do not then depend on how many cores a machine has."""
     workers: int | None = None
-    """Runs trained side by side; null takes one per CPU core, or one on a GPU."""
+    """Processes side by side; null takes one per CPU core, or one on a GPU."""
+    seeds_together: int | None = None
+    """Seeds of an arm that one process trains in one pass, their weights stacked; null takes all on
+    a GPU and one on the CPU. The numbers of each seed are its own up to rounding."""
 
 
 @dataclass

@@ -1,17 +1,19 @@
 """Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convchoice import environment, run_folder
 from convchoice.bookkeeping import carry_out
+from convchoice.configuration import config_to_mapping
 from convchoice.datasets import StoredDataset, load
 from convchoice.errors import RunFolderError, UserError
 from convchoice.events import Ended, EpochEnded, Event, Listener, Started
 from convchoice.fingerprint import code_digest, fingerprint
-from convchoice.jobs import TRAINING_MODULE, TrainingJob
+from convchoice.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
 from convchoice.progress import Display
 from convchoice.schema import Accelerator, Config, DataConfig
 from convchoice.study import studies_of_arm
@@ -72,9 +74,40 @@ def default_workers(config: Config) -> int:
     """Runs side by side: one a GPU, or as many as the CPU has cores for their threads."""
     if config.trainer.workers is not None:
         return config.trainer.workers
-    if config.trainer.accelerator is not Accelerator.cpu and gpu_present():
+    if on_gpu(config):
         return 1
     return max(1, available_cores() // config.trainer.threads)
+
+
+def on_gpu(config: Config) -> bool:
+    """Whether a configuration's runs will be trained on a GPU, as far as can be seen from here."""
+    return config.trainer.accelerator is not Accelerator.cpu and gpu_present()
+
+
+def default_seeds_together(config: Config) -> int | None:
+    """How many seeds of an arm one process trains in one pass; None for all of them.
+
+    All on a GPU, where a step costs its launches; one on the CPU, where it costs its arithmetic.
+    In float16 each seed has a loss scale of its own, so they are trained apart.
+    """
+    if config.trainer.seeds_together is not None:
+        return config.trainer.seeds_together
+    return None if on_gpu(config) and config.trainer.precision != "16-mixed" else 1
+
+
+def trained_together(jobs: Sequence[TrainingJob]) -> list[TrainingJobs]:
+    """Deal jobs out to processes: those that differ in their seed alone may go together."""
+    alike: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        but_for_seed = json.dumps(config_to_mapping(replace(job.config, seed=0)), sort_keys=True)
+        alike.setdefault(but_for_seed, []).append(job)
+    groups = []
+    for same in alike.values():
+        size = default_seeds_together(same[0].config) or len(same)
+        groups += [
+            TrainingJobs(tuple(same[first : first + size])) for first in range(0, len(same), size)
+        ]
+    return groups
 
 
 @dataclass
@@ -90,7 +123,7 @@ class Bookkeeper:
 
     def hear(self, event: Event) -> None:
         """Act on one event."""
-        key = (event.arm, event.seed)
+        key = event.key
         partial = run_folder.partial_path(self.runs[key].folder)
         if isinstance(event, Started):
             known = run_folder.noted_tracking(partial)
@@ -144,7 +177,7 @@ def train_missing(
             display.hear,
             known_studies({job.arm for job in jobs}),
         )
-        carry_out(jobs, keeper, workers, TRAINING_MODULE, open_store)
+        carry_out(trained_together(jobs), keeper, workers, TRAINING_MODULE, open_store)
     return keeper.failures
 
 

@@ -1,19 +1,17 @@
-"""One run, trained by Lightning: the work that a run's own process does.
+"""One run, or several seeds of an arm together, trained by Lightning: a process's whole work.
 
-Writes into the run's partial folder and leaves a checkpoint there after every epoch, from which a
-later start goes on. `seeds` gives the folder its final name.
+Writes into the runs' partial folders and leaves a checkpoint in the first after every epoch, from
+which a later start of the same runs goes on. `seeds` gives the folders their final names.
 """
 
 import logging
-import math
-import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from safetensors.torch import save_file
 
@@ -22,121 +20,22 @@ from convchoice.classifier import Classifier
 from convchoice.configuration import config_to_mapping
 from convchoice.data import ImageDataModule
 from convchoice.datasets import StoredDataset, load
-from convchoice.device import device_name, device_of, finished_time, peak_memory_bytes
-from convchoice.errors import ConfigurationError, UserError
-from convchoice.events import Advanced, EpochEnded, Listener, Started
+from convchoice.device import device_name, device_of, peak_memory_bytes
+from convchoice.errors import ConfigurationError
+from convchoice.events import Listener
+from convchoice.geometry import Plan
 from convchoice.memory import keep_freed_memory
+from convchoice.recording import Recorder
 from convchoice.schema import Config
+from convchoice.stacked import StackedClassifier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convchoice.jobs import TrainingJob
 
 CHECKPOINT = "resume.ckpt"
 FINGERPRINT = "fingerprint"
-TICK_SECONDS = 0.5
-
-
-class TrainingError(UserError):
-    """A training that cannot go on, such as one whose loss is no longer finite."""
-
-
-class _Recorder(Callback):
-    """Keeps the history, and tells the listener how the training goes."""
-
-    def __init__(self, job: "TrainingJob", listener: Listener) -> None:
-        self.job = job
-        self.listener = listener
-        self.rows: list[dict[str, float]] = []
-        self.started = self.epoch_started = time.perf_counter()
-        self.training_ended: float | None = None
-        self.next_tick = 0.0
-        self.epochs_before = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        # Not `on_train_start`, which Lightning leaves out when all epochs were done before.
-        self.epochs_before = len(self.rows)
-        self.started = time.perf_counter()
-        epochs = self.job.config.trainer.max_epochs
-        self.listener(Started(self.job.arm, self.job.seed, epochs, self.epochs_before))
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self.epoch_started = time.perf_counter()
-        self.training_ended = None
-        self.next_tick = self.epoch_started + TICK_SECONDS
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self.training_ended = finished_time(pl_module.device)
-
-    def _seconds_left(self, fraction: float) -> float:
-        """Time for the rest of the run, at the speed since this start."""
-        epochs = self.job.config.trainer.max_epochs
-        done = fraction - self.epochs_before / epochs
-        return (time.perf_counter() - self.started) * (1 - fraction) / done if done > 0 else 0.0
-
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,  # noqa: ARG002 - Lightning's signature
-        batch_idx: int,
-    ) -> None:
-        if time.perf_counter() < self.next_tick:
-            return
-        self.next_tick = time.perf_counter() + TICK_SECONDS
-        epochs = self.job.config.trainer.max_epochs
-        fraction = (trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches) / epochs
-        loss = float(outputs["loss"])
-        self._check(loss, trainer)
-        self.listener(
-            Advanced(
-                self.job.arm,
-                self.job.seed,
-                epoch=trainer.current_epoch + 1,
-                epochs=epochs,
-                fraction=fraction,
-                loss=_classifier(pl_module).training_mean.loss,
-                seconds_left=self._seconds_left(fraction),
-            )
-        )
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        classifier = _classifier(pl_module)
-        ended = self.training_ended or finished_time(pl_module.device)
-        loss, accuracy = classifier.training_mean.take()
-        self._check(loss, trainer)
-        row = {
-            "epoch": float(trainer.current_epoch + 1),
-            "train/loss": loss,
-            "train/accuracy": accuracy,
-        }
-        if not classifier.validation_mean.empty:
-            row["val/loss"], row["val/accuracy"] = classifier.validation_mean.take()
-        row["seconds"] = ended - self.epoch_started
-        self.rows.append(row)
-        epochs = self.job.config.trainer.max_epochs
-        left = self._seconds_left(len(self.rows) / epochs)
-        self.listener(EpochEnded(self.job.arm, self.job.seed, row, epochs, left))
-
-    def _check(self, loss: float, trainer: Trainer) -> None:
-        if math.isfinite(loss):
-            return
-        raise TrainingError(
-            f"the loss is {loss} at step {trainer.global_step}, in epoch"
-            f" {trainer.current_epoch + 1}; the last good epoch is {len(self.rows)}."
-            " Use a smaller optimizer.learning_rate than"
-            f" {self.job.config.optimizer.learning_rate:g}."
-        )
-
-
-def _classifier(module: LightningModule) -> Classifier:
-    return cast("Classifier", module)
 
 
 def _quiet() -> None:
@@ -203,49 +102,58 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     )
 
 
-def train(job: "TrainingJob", listener: Listener) -> None:
-    """Train one run and fill its partial folder.
+def train(jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
+    """Train one run, or several that differ in their seed alone, and fill their partial folders.
 
     Raises:
         UserError: for data that is not there or altered, a device or precision that is not to be
-            had, or a loss that is not finite.
+            had, or losses of which none is finite. A run among several whose loss is lost is told
+            to the listener as ended, and leaves its folder unfilled.
     """
     _quiet()
     keep_freed_memory()
-    config = job.config
+    config = jobs[0].config
     torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.seed)
     started = datetime.now(UTC)
-    partial = run_folder.partial_path(job.folder)
-    checkpoint = resumable_checkpoint(partial, job.fingerprint)
-    if checkpoint is None:
-        told = run_folder.noted_tracking(partial)  # a run killed before its first epoch's end
-        run_folder.clear(partial)
-        run_folder.note_tracking(partial, told)
-        (partial / FINGERPRINT).write_text(job.fingerprint, encoding="utf-8")
-    stored = load(job.data_root)
-    images = ImageDataModule(config.data, config.seed, stored)
-    classifier = Classifier(config)
-    recorder = _Recorder(job, listener)
-    trainer = trainer_of(config, partial, recorder)
+    checkpoint = _prepared(jobs)
+    stored = load(jobs[0].data_root)
+    images = ImageDataModule(config.data, [job.seed for job in jobs], stored)
+    classifier = (
+        Classifier(config) if len(jobs) == 1 else StackedClassifier([job.config for job in jobs])
+    )
+    if config.trainer.precision == "64-true":
+        classifier.double()  # before Lightning does: it loads a checkpoint into the module as it is
+    recorder = Recorder(jobs, listener)
+    trainer = trainer_of(config, run_folder.partial_path(jobs[0].folder), recorder)
     trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
-    _write(job, partial, classifier, recorder.rows, images, stored, trainer, started)
+    states = classifier.states()
+    shared = _environment(jobs, images, stored, trainer, started)
+    for place in recorder.alive:
+        cost = _cost(config, classifier.plan, recorder.rows[place], trainer, len(jobs))
+        _write(jobs[place], recorder.rows[place], states[place], cost, shared)
 
 
-def _write(
-    job: "TrainingJob",
-    partial: Path,
-    classifier: Classifier,
-    rows: list[dict[str, float]],
-    images: ImageDataModule,
-    stored: StoredDataset,
-    trainer: Trainer,
-    started: datetime,
-) -> None:
-    """Fill the run folder, and take the traces of the work away."""
-    config = job.config
-    last = {key: value for key, value in rows[-1].items() if "/" in key}
-    plan = classifier.network.plan
+def _prepared(jobs: "Sequence[TrainingJob]") -> Path | None:
+    """The partial folders, empty but for the checkpoint that is returned, if there is one."""
+    first = run_folder.partial_path(jobs[0].folder)
+    mark = "\n".join(job.fingerprint for job in jobs)
+    checkpoint = resumable_checkpoint(first, mark)
+    if checkpoint is None:
+        for job in jobs:
+            partial = run_folder.partial_path(job.folder)
+            # A run killed before its first epoch's end goes on in its MLflow run all the same.
+            told = run_folder.noted_tracking(partial)
+            run_folder.clear(partial)
+            run_folder.note_tracking(partial, told)
+        (first / FINGERPRINT).write_text(mark, encoding="utf-8")
+    return checkpoint
+
+
+def _cost(
+    config: Config, plan: Plan, rows: list[dict[str, float]], trainer: Trainer, runs: int
+) -> dict[str, float]:
+    """What a run cost; of runs trained together, each one's share of seconds and memory."""
     cost = {
         "cost/parameters": plan.parameters,
         "cost/macs": plan.macs,
@@ -253,17 +161,30 @@ def _write(
         "cost/activation_bytes": plan.activation_bytes(config.data.batch_size),
         "cost/train_seconds": sum(row["seconds"] for row in rows),
     }
-    device = trainer.strategy.root_device
-    peak = peak_memory_bytes(device)
+    peak = peak_memory_bytes(trainer.strategy.root_device)
     if peak is not None:
-        cost["cost/peak_memory_bytes"] = peak
-    environment = {
-        **job.environment,
+        cost["cost/peak_memory_bytes"] = peak // runs
+    return cost
+
+
+def _environment(
+    jobs: "Sequence[TrainingJob]",
+    images: ImageDataModule,
+    stored: StoredDataset,
+    trainer: Trainer,
+    started: datetime,
+) -> dict[str, Any]:
+    """Where and on what the runs were trained, all but each one's fingerprint."""
+    config = jobs[0].config
+    device = trainer.strategy.root_device
+    return {
+        **jobs[0].environment,
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": config.trainer.precision,
         "deterministic": config.trainer.deterministic or device.type == "cpu",
+        "seeds_together": len(jobs),
         "dataset": {
             "name": stored.name,
             "title": stored.title,
@@ -274,18 +195,31 @@ def _write(
             "fallback_note": stored.fallback_note,
             "retry": stored.provenance.retry,
         },
-        "fingerprint": job.fingerprint,
         "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    weights = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in classifier.network.state_dict().items()
-    }
-    save_file(weights, partial / run_folder.WEIGHTS)
-    run_folder.write_config(partial, config_to_mapping(config))
+
+
+def _write(
+    job: "TrainingJob",
+    rows: list[dict[str, float]],
+    weights: dict[str, torch.Tensor],
+    cost: dict[str, float],
+    environment: dict[str, Any],
+) -> None:
+    """Fill a run's folder, and take the traces of the work away."""
+    partial = run_folder.partial_path(job.folder)
+    last = {key: value for key, value in rows[-1].items() if "/" in key}
+    save_file(
+        {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
+        partial / run_folder.WEIGHTS,
+    )
+    run_folder.write_config(partial, config_to_mapping(job.config))
     run_folder.write_history(partial, rows)
     run_folder.write_json(partial / run_folder.METRICS, {**last, **cost})
-    run_folder.write_json(partial / run_folder.ENVIRONMENT, environment)
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    run_folder.write_json(
+        partial / run_folder.ENVIRONMENT,
+        {**environment, "fingerprint": job.fingerprint, "finished": finished},
+    )
     for name in (CHECKPOINT, FINGERPRINT):
         (partial / name).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Runs side by side, each in a process of its own.
+"""Jobs side by side, each in a process of its own.
 
-A fresh process a run keeps runs from touching one another: no state is left over, memory is
+A fresh process a training keeps runs from touching one another: no state is left over, memory is
 measured per run, and one that dies takes nobody along. Processes are forked from a server that has
 imported the heavy libraries once; where there is no fork (Windows) they are spawned.
 """
@@ -12,43 +12,50 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
 from convchoice.errors import UserError
-from convchoice.events import Ended, Event, Listener
+from convchoice.events import Ended, Event, Listener, RunKey
 
 TERMINATION_SECONDS = 5.0
 
 
 class Job(Protocol):
-    """What a worker is given: which run it is, and what to do."""
+    """What a worker is given: which runs, and what to do with them."""
 
     @property
-    def arm(self) -> str:
-        """The run's arm."""
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
+    def runs(self) -> Sequence[RunKey]:
+        """Which runs: mostly one; each ends in one `Ended` event."""
 
     def work(self, listener: Listener) -> None:
         """Do it, telling the listener; raise on failure."""
 
 
 def work_reporting_end(job: Job, listener: Listener) -> None:
-    """Do a job; its end, good or bad, is told as an `Ended` event."""
+    """Do a job; each run's end, good or bad, is told as an `Ended` event.
+
+    A job may tell the end of some of its runs itself; the rest end as the job ends.
+    """
+    left = dict.fromkeys(job.runs)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Ended):
+            left.pop(event.key, None)
+        listener(event)
+
+    failure, details = "", ""
     try:
-        job.work(listener)
+        job.work(tell)
     except UserError as error:
-        listener(Ended(job.arm, job.seed, failure=str(error)))
+        failure = str(error)
     except Exception as error:  # noqa: BLE001 - one run's fault must not stop the others
-        failure = f"{type(error).__name__}: {error}"
-        listener(Ended(job.arm, job.seed, failure, traceback.format_exc()))
-    else:
-        listener(Ended(job.arm, job.seed))
+        failure, details = f"{type(error).__name__}: {error}", traceback.format_exc()
+    for arm, seed in tuple(left):
+        listener(Ended(arm, seed, failure, details))
 
 
 def _in_process(job: Job, connection: Connection) -> None:
@@ -60,7 +67,7 @@ def _in_process(job: Job, connection: Connection) -> None:
 
 @dataclass
 class _Running:
-    job: Job
+    left: set[RunKey]
     process: BaseProcess
     connection: Any
 
@@ -73,8 +80,12 @@ def available_cores() -> int:
 
 
 def gpu_present() -> bool:
-    """Whether this machine has an NVIDIA GPU: a quick look that does not import torch."""
-    return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+    """Whether there is an NVIDIA GPU and a torch built for it: a look that imports no torch."""
+    if not (Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi")):
+        return False
+    torch = find_spec("torch")
+    libraries = Path(str(torch.origin)).parent / "lib" if torch else Path()
+    return any(libraries.glob("*torch_cuda.*"))
 
 
 def _context(preload: Sequence[str]) -> Any:
@@ -95,7 +106,7 @@ def run_jobs(
     """Do all jobs, at most `workers` at once, each in a process of its own.
 
     Args:
-        jobs: what to do; every job ends in exactly one `Ended` event.
+        jobs: what to do; each of their runs ends in exactly one `Ended` event.
         workers: processes side by side.
         listener: called in this process with every event, in the order a run tells them.
         preload: modules that the server imports once for all workers.
@@ -134,21 +145,22 @@ def _launch(context: Any, job: Job) -> _Running:
     process = context.Process(target=_in_process, args=(job, sender), daemon=True)
     process.start()
     sender.close()
-    return _Running(job, process, receiver)
+    return _Running(set(job.runs), process, receiver)
 
 
 def _hear(item: _Running, listener: Listener) -> bool:
-    """Pass one event on; True when it was the run's last."""
-    event: Event
+    """Pass one event on; True when it was the process's last."""
+    events: list[Event]
     try:
-        event = item.connection.recv()
+        events = [item.connection.recv()]
     except EOFError:
         item.process.join()
-        code = item.process.exitcode
-        event = Ended(item.job.arm, item.job.seed, f"its process ended with exit status {code}")
-    ended = isinstance(event, Ended)
-    if ended:
+        failure = f"its process ended with exit status {item.process.exitcode}"
+        events = [Ended(arm, seed, failure) for arm, seed in sorted(item.left)]
+    item.left -= {event.key for event in events if isinstance(event, Ended)}
+    if not item.left:
         item.process.join()
         item.connection.close()
-    listener(event)
-    return ended
+    for event in events:
+        listener(event)
+    return not item.left

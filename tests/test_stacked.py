@@ -1,0 +1,167 @@
+"""Seeds trained together: each one's numbers are those that it gets alone."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from convchoice import run_folder
+from convchoice.configuration import config_from_mapping
+from convchoice.events import Ended, EpochEnded, Event, Started
+from convchoice.jobs import TrainingJob
+from convchoice.run_folder import partial_path, read_run, run_path, seal
+from convchoice.training import CHECKPOINT, train
+from small_data import store_digits
+
+SEEDS = (0, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "raw"
+    store_digits(root)
+    return root
+
+
+def jobs(root: Path, data_root: Path, **changes: Any) -> list[TrainingJob]:
+    """A few seeds of a small network in double precision, five steps an epoch, the last short."""
+    values: dict[str, Any] = {
+        "arm": "tiny",
+        "model": {"filters": [4, 6], "hidden_units": 8},
+        "data": {"train_size": 150, "batch_size": 32},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "precision": "64-true"},
+    }
+    config = config_from_mapping(values | changes)
+    return [
+        TrainingJob(
+            replace(config, seed=seed), data_root, run_path(root, "tiny", seed), {}, f"mark {seed}"
+        )
+        for seed in SEEDS
+    ]
+
+
+def outcome(job: TrainingJob) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    seal(job.folder)
+    run = read_run(job.folder)
+    return load_file(run.path / "weights.safetensors"), run.history
+
+
+def assert_same(job: TrainingJob, other: TrainingJob, tolerance: float) -> None:
+    (weights, history), (expected, expected_history) = outcome(job), outcome(other)
+    assert weights.keys() == expected.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, expected[name], rtol=tolerance, atol=tolerance)
+    for row, expected_row in zip(history, expected_history, strict=True):
+        assert row.keys() == expected_row.keys()
+        for key in row.keys() - {"seconds"}:
+            assert row[key] == pytest.approx(expected_row[key], rel=tolerance), key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"downsample": {"operator": "average"}},
+        {"downsample": {"operator": "weighted", "window": 4, "padding": 1}},
+        {"downsample": {"operator": "strided"}, "conv": {"padding": "same"}},
+        {"downsample": {"operator": "all_conv"}, "optimizer": {"name": "adam"}},
+        {"model": {"filters": [4], "downsample_after": [1], "head": "global_average",
+                   "hidden_units": 0, "activation": "gelu", "initialisation": "pytorch"},
+         "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
+    ],
+)  # fmt: skip
+def test_each_seed_ends_as_it_does_alone(
+    tmp_path: Path, data_root: Path, changes: dict[str, Any]
+) -> None:
+    together = jobs(tmp_path / "together", data_root, **changes)
+    train(together, lambda event: None)
+    for job, alone in zip(together, jobs(tmp_path / "alone", data_root, **changes), strict=True):
+        train([alone], lambda event: None)
+        assert_same(job, alone, 1e-9)
+
+
+def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_root: Path) -> None:
+    together = jobs(tmp_path, data_root)
+    heard: list[Event] = []
+    train(together, heard.append)
+    for job in together:
+        seal(job.folder)
+        run = read_run(job.folder)
+        assert sorted(path.name for path in run.path.iterdir()) == sorted(run_folder.TRAINED_FILES)
+        assert run.environment["seeds_together"] == 3
+        assert run.environment["fingerprint"] == f"mark {job.seed}"
+        assert run.config["seed"] == job.seed
+    started = [event.seed for event in heard if isinstance(event, Started)]
+    epochs = [event.seed for event in heard if isinstance(event, EpochEnded)]
+    assert started == list(SEEDS)
+    assert epochs == list(SEEDS) * 2
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a process in mid-training."""
+
+
+def test_interrupted_seeds_go_on_together_to_the_same_last_bit(
+    tmp_path: Path, data_root: Path
+) -> None:
+    whole, parts = jobs(tmp_path / "whole", data_root), jobs(tmp_path / "parts", data_root)
+    train(whole, lambda event: None)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(parts, interrupt)
+    assert (partial_path(parts[0].folder) / CHECKPOINT).is_file()
+    heard: list[Event] = []
+    train(parts, heard.append)
+    assert heard[0] == Started("tiny", 0, epochs=2, epochs_done=1)
+    for job, expected in zip(parts, whole, strict=True):
+        assert_same(job, expected, 0)
+
+
+def test_other_seeds_do_not_go_on_from_a_groups_checkpoint(tmp_path: Path, data_root: Path) -> None:
+    parts = jobs(tmp_path, data_root)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(parts, interrupt)
+    heard: list[Event] = []
+    train(parts[:2], heard.append)
+    assert heard[0] == Started("tiny", 0, epochs=2, epochs_done=0)
+
+
+def test_a_seed_whose_loss_is_lost_ends_alone(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seed's first weights are made to overflow; the others end as if it were not there."""
+    from convchoice import stacked  # noqa: PLC0415 - patched here
+
+    built = stacked.Network
+
+    def spoiled(config: Any, *arguments: Any) -> Any:
+        network = built(config, *arguments)
+        if config.seed == SEEDS[1]:
+            with torch.no_grad():
+                network.head_output.weight.fill_(torch.inf)
+        return network
+
+    expected = jobs(tmp_path / "expected", data_root)
+    train(expected, lambda event: None)
+    monkeypatch.setattr(stacked, "Network", spoiled)
+    together = jobs(tmp_path / "together", data_root)
+    heard: list[Event] = []
+    train(together, heard.append)
+    ended = [event for event in heard if isinstance(event, Ended)]
+    assert [event.seed for event in ended] == [SEEDS[1]]
+    assert ended[0].failure.startswith("the loss is nan at step 5, in epoch 1; the last good epoch")
+    assert not (partial_path(together[1].folder) / "weights.safetensors").exists()
+    for place in (0, 2):
+        assert_same(together[place], expected[place], 0)
