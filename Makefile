@@ -1,7 +1,8 @@
 # `make help` lists what there is. Everything is installed into .venv, with the versions of
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
+# `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
 .DEFAULT_GOAL := help
-.PHONY: help install download repro test check format bench ui clean
+.PHONY: help install download repro test check format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -38,8 +39,9 @@ download: install ## fetch the data set again, where only the fallback is there
 	@$(BIN)/dvc repro --force --single-item download
 
 repro: install ## download, train, evaluate, compare, report; then the results in short
+	@$(if $(STUDY)$(SCALE),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)'))
 	@$(BIN)/dvc repro
-	@$(BIN)/python -m convchoice.summary reports
+	@$(BIN)/python -m convchoice.summary --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest
@@ -53,13 +55,20 @@ format: $(VENV)/.installed-dev ## mend the format and what lint can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: install ## training speed against peers, in turns (some minutes)
+bench: install ## speed against peers, in turns (half an hour)
 	@$(BIN)/python bench/training.py
 	@$(BIN)/python bench/seeds.py
+	@$(BIN)/python bench/bookkeeping.py
+	@$(BIN)/python bench/evaluation.py
+	@$(BIN)/python bench/growth.py
+	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/freed_memory.py
+
+bench-gpu: ## seeds together on a GPU, and the full studies there (PYTHON=…, no network needed)
+	@PYTHONPATH=src:bench $(PYTHON) bench/gpu.py
 
 ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=…), with the runs
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
 clean: ## remove what was made here, but for .venv, the data and the reports
-	rm -rf configs trained runs mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf configs trained runs compared mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

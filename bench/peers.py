@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 BATCH = 64
 EPOCHS = 2
@@ -48,8 +49,8 @@ def ours(images: int, threads: int) -> float:
     return images / seconds[-1]
 
 
-def bare(images: int, threads: int) -> float:
-    """The same arithmetic with nothing around it."""
+def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
+    """Seconds of each epoch of the same arithmetic with nothing around it, on a torch device."""
     import numpy as np
     import torch
     from torch.nn import functional
@@ -57,31 +58,40 @@ def bare(images: int, threads: int) -> float:
     from convchoice.batches import EpochOrder, ShuffledBatches
     from convchoice.classifier import optimizer_of
     from convchoice.datasets import load
+    from convchoice.device import finished_time
     from convchoice.memory import keep_freed_memory
     from convchoice.network import Network
     from convchoice.schema import Config
 
-    torch.set_num_threads(threads)
     keep_freed_memory()
     pixels, labels = load(DATA).train()
     order = EpochOrder(images, seed=0)
     batches = ShuffledBatches(
-        torch.from_numpy(pixels[:images]),
-        torch.from_numpy(labels[:images].astype(np.int64)),
+        torch.from_numpy(pixels[:images]).to(device),
+        torch.from_numpy(labels[:images].astype(np.int64)).to(device),
         BATCH,
         order,
     )
-    network = Network(Config())
+    network = Network(Config()).to(device)
     optimizer = optimizer_of(Config().optimizer, network.parameters())
-    began = 0.0
-    for epoch in range(EPOCHS):
+    seconds = []
+    for epoch in range(epochs):
         order.set_epoch(epoch)
         began = time.perf_counter()
         for some_images, some_labels in batches:
             optimizer.zero_grad()
             functional.cross_entropy(network(some_images), some_labels).backward()
             optimizer.step()
-    return images / (time.perf_counter() - began)
+        seconds.append(finished_time(device) - began)
+    return seconds
+
+
+def bare(images: int, threads: int) -> float:
+    """A plain loop on the CPU."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return images / bare_seconds(images, EPOCHS, torch.device("cpu"))[-1]
 
 
 def tutorial(images: int, threads: int) -> float:

@@ -9,20 +9,18 @@ turns. Prints medians and the ratio with its range, and writes bench/seeds.json.
 import argparse
 import contextlib
 import io
-import json
-import platform
 import statistics
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from convchoice.configuration import config_from_mapping
 from convchoice.seeds import missing_runs, train_missing
 from convchoice.tracking import NoTracking
 from convchoice.workers import available_cores
-
-RESULT = Path(__file__).parent / "seeds.json"
+from turns import in_turns, publish, ratio
 
 
 def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
@@ -53,25 +51,28 @@ def main() -> None:
     given = parser.parse_args()
     cores = available_cores()
     seconds(seeds=1, images=640, workers=1, threads=1)  # starts the server that workers come from
-    pairs = []
-    for _ in range(given.rounds):
-        beside = seconds(seeds=given.seeds, images=given.images, workers=cores, threads=1)
-        after = seconds(seeds=given.seeds, images=given.images, workers=1, threads=cores)
-        pairs.append((beside, after))
-    ratios = sorted(after / beside for beside, after in pairs)
-    result = {
-        "machine": platform.platform(),
-        "cores": cores,
-        "rounds": given.rounds,
-        "seeds": given.seeds,
-        "images": given.images,
-        "seconds_side_by_side": statistics.median(beside for beside, _ in pairs),
-        "seconds_one_after_another": statistics.median(after for _, after in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_range": [ratios[0], ratios[-1]],
-    }
-    print(json.dumps(result, indent=2))
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    figures = in_turns(
+        given.rounds,
+        {
+            "side by side": partial(
+                seconds, seeds=given.seeds, images=given.images, workers=cores, threads=1
+            ),
+            "one after another": partial(
+                seconds, seeds=given.seeds, images=given.images, workers=1, threads=cores
+            ),
+        },
+    )
+    publish(
+        "seeds",
+        {
+            "cores": cores,
+            "rounds": given.rounds,
+            "seeds": given.seeds,
+            "images": given.images,
+            "seconds": {name: statistics.median(values) for name, values in figures.items()},
+            "ratio": ratio(figures["one after another"], figures["side by side"]),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ range, and writes bench/training.json.
 """
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+from turns import in_turns, publish, ratio
+
 BENCH = Path(__file__).parent
-RESULT = BENCH / "training.json"
 
 
 def measured(python: str, peer: str, images: int, threads: int) -> float:
@@ -41,32 +41,29 @@ def main() -> None:
     parser.add_argument("--keras-python", help="interpreter that has the extra `bench`")
     given = parser.parse_args()
     peers = ["ours", "bare", "tutorial"] + (["keras"] if given.keras_python else [])
-    speeds: dict[str, list[float]] = {peer: [] for peer in peers}
-    for turn in range(1, given.rounds + 1):
-        for peer in peers:
-            python = given.keras_python if peer == "keras" else sys.executable
-            speeds[peer].append(measured(python, peer, given.images, given.threads))
-        print(f"round {turn} of {given.rounds}:", {p: round(v[-1]) for p, v in speeds.items()})
-    table = {}
-    for peer in peers:
-        ratios = sorted(a / b for a, b in zip(speeds["ours"], speeds[peer], strict=True))
-        table[peer] = {
-            "images_per_second": statistics.median(speeds[peer]),
-            "ours_over_peer": statistics.median(ratios),
-            "ours_over_peer_range": [ratios[0], ratios[-1]],
+    figures = in_turns(
+        given.rounds,
+        {
+            peer: partial(
+                measured,
+                given.keras_python if peer == "keras" else sys.executable,
+                peer,
+                given.images,
+                given.threads,
+            )
+            for peer in peers
+        },
+        "images/s",
+    )
+    table = {
+        peer: {
+            "images_per_second": statistics.median(speeds),
+            "ours_over_peer": ratio(figures["ours"], speeds),
         }
-        print(
-            f"{peer:9} {table[peer]['images_per_second']:8,.0f} images/s"
-            f"   ours / {peer}: {table[peer]['ours_over_peer']:.2f}"
-            f" ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        )
-    settings = {
-        "machine": platform.platform(),
-        "rounds": given.rounds,
-        "images": given.images,
-        "threads": given.threads,
+        for peer, speeds in figures.items()
     }
-    RESULT.write_text(json.dumps({**settings, "peers": table}, indent=2) + "\n", encoding="utf-8")
+    settings = {"rounds": given.rounds, "images": given.images, "threads": given.threads}
+    publish("training", {**settings, "peers": table})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from convchoice.choose import arms_of
+from convchoice.compose import read_parameters
 from convchoice.configuration import CONF_DIR, PROJECT_ROOT
+from convchoice.study import read_study
 from imports import needed_modules
 
 
@@ -62,20 +65,21 @@ def test_a_stage_runs_the_module_of_its_name_and_says_what_it_does(stage: str) -
 def test_files_that_a_stage_depends_on_exist_or_are_made_by_another(stage: str) -> None:
     made = [path for other in STAGES.values() for kind in ("outs", "metrics", "plots")
             for path in paths(other.get(kind, []))]  # fmt: skip
-    made += ["runs", *[f"reports/{study.stem}/comparison.json" for study in studies()]]
+    made += ["runs", "compared/${scale}"]
     for path in STAGES[stage]["deps"]:
         from_a_stage = any(path == out or path.startswith(f"{out}/") for out in made)
         assert from_a_stage or (PROJECT_ROOT / path).exists(), path
 
 
-def studies() -> list[Path]:
-    return sorted((CONF_DIR / "study").glob("*.yaml"))
+def test_the_report_depends_on_a_stamp_of_every_study_whichever_were_chosen() -> None:
+    assert "compared/${scale}/${item.study}" in paths(STAGES["compare"]["outs"])
+    assert "compared/${scale}" in STAGES["report"]["deps"]
 
 
-def test_the_report_depends_on_every_studys_result() -> None:
-    wanted = {f"reports/{path.stem}/comparison.json" for path in studies()}
-    declared = {path for path in STAGES["report"]["deps"] if path.startswith("reports/")}
-    assert declared == wanted
+def test_the_parameters_name_exactly_the_arms_of_their_studies() -> None:
+    parameters = read_parameters(PROJECT_ROOT / "params.yaml")
+    chosen = [read_study(CONF_DIR / "study" / f"{name}.yaml") for name in parameters.studies]
+    assert parameters.arms == arms_of(chosen)
 
 
 def test_metrics_and_plots_are_declared() -> None:

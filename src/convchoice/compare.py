@@ -10,6 +10,7 @@ run folders give the same bytes. Statistics alone: never imports torch.
 
 import argparse
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="with --baseline: the smallest difference that matters (default %(default)s)",
     )
     parser.add_argument(
+        "--stamp",
+        type=Path,
+        metavar="FILE",
+        help="also write the result's SHA-256 here; one stage can then depend on a folder of them,"
+        " whichever studies there are",
+    )
+    parser.add_argument(
         "--brief", action="store_true", help="print one line instead of the study's table"
     )
     return parser.parse_args(arguments)
@@ -205,6 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         planned = planned_seeds(given.configs, study) if given.configs else None
         comparison = compare(study, runs_of_study(study, given.runs, planned), planned)
         write_comparison(given.output, comparison)
+        if given.stamp:
+            digest = hashlib.sha256((given.output / COMPARISON).read_bytes()).hexdigest()
+            given.stamp.parent.mkdir(parents=True, exist_ok=True)
+            given.stamp.write_text(digest + "\n", encoding="utf-8")
         if given.brief:
             print(f"{study.name}: {wording.answer(comparison)} → {given.output / COMPARISON}")
         else:

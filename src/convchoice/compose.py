@@ -15,10 +15,11 @@ from pathlib import Path
 
 import yaml
 
-from convchoice.composition import compose_arm, options
+from convchoice.arm import Arm
+from convchoice.composition import compose_arm, compose_new_arm, options
 from convchoice.configuration import CONF_DIR, nearest, read_yaml, require
 from convchoice.errors import ConfigurationError, exit_codes
-from convchoice.study import Study, read_study
+from convchoice.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"
 
@@ -29,13 +30,15 @@ class Parameters:
 
     Attributes:
         scale: an option of `conf/scale`.
-        arms: names of files in `conf/arm`.
+        arms: names of files in `conf/arm`, or of arms that the studies bring along.
         studies: names of files in `conf/study`.
+        reports: folder of the studies' reports.
     """
 
     scale: str
     arms: list[str]
     studies: list[str]
+    reports: str = "reports"
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -51,7 +54,14 @@ def read_parameters(path: Path) -> Parameters:
         require(bool(legal), f"{path}: {key}", names, "must be a list of at least one name.")
         twice = sorted({name for name in names or [] if (names or []).count(name) > 1})
         require(not twice, f"{path}: {key}", twice, "each name may stand once.")
-    return Parameters(str(values.get("scale")), list(values["arms"]), list(values["studies"]))
+    reports = values.get("reports", "reports")
+    require(
+        isinstance(reports, str) and not Path(reports).is_absolute() and ".." not in reports,
+        f"{path}: reports", reports, "must be a folder within the project.",
+    )  # fmt: skip
+    return Parameters(
+        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports
+    )
 
 
 def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]:
@@ -74,10 +84,30 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
                 raise ConfigurationError(
                     f"conf/study/{name}.yaml: arms", arm,
                     "is not among the arms that the pipeline trains.",
-                    f"Add it to `arms` in params.yaml. {nearest(arm, parameters.arms)}",
+                    f"Let `make repro STUDY={name}` choose the arms, or add it to `arms` in"
+                    f" params.yaml. {nearest(arm, parameters.arms)}",
                 )  # fmt: skip
         studies.append(study)
     return studies
+
+
+def composed_arms(
+    parameters: Parameters, studies: Sequence[Study], conf: Path = CONF_DIR
+) -> list[Arm]:
+    """The arms of the pipeline, out of `conf/arm` or of the studies that bring them along.
+
+    Raises:
+        ConfigurationError: for an unknown arm, or anything illegal in one.
+        GeometryError: if a layer does not fit its input.
+    """
+    new = new_arms_of(studies)
+    origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
+    return [
+        compose_new_arm(name, parameters.scale, new[name], origins[name], conf)
+        if name in new
+        else compose_arm(name, parameters.scale, conf=conf)
+        for name in parameters.arms
+    ]
 
 
 def compose_stage(arguments: Sequence[str] | None = None) -> None:
@@ -93,8 +123,8 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     given = parser.parse_args(arguments)
     parameters = read_parameters(given.params)
-    arms = [compose_arm(name, parameters.scale) for name in parameters.arms]
     studies = chosen_studies(parameters)
+    arms = composed_arms(parameters, studies)
     output: Path = given.output
     shutil.rmtree(output, ignore_errors=True)
     (output / STUDIES).mkdir(parents=True)

@@ -92,6 +92,31 @@ def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path
     return arm
 
 
+def compose_new_arm(
+    name: str, scale: str, settings: Sequence[str], origin: str, conf: Path = CONF_DIR
+) -> Arm:
+    """Compose an arm that a study brings along.
+
+    Args:
+        name: of the arm, none of those in `conf/arm/`.
+        scale: of an option in `conf/scale/`.
+        settings: overrides in Hydra's syntax; ``arm=max`` begins with that arm.
+        origin: what to call the study's file in messages.
+        conf: folder of the configuration files.
+
+    Raises:
+        ConfigurationError: for a name that is taken, or anything illegal in the settings.
+        GeometryError: if a layer does not fit its input.
+    """
+    if name in options("arm", conf):
+        raise ConfigurationError(
+            f"{origin}: new_arms", name, f"conf/arm/{name}.yaml is that arm already.",
+            "Leave it out of new_arms, or give yours another name.",
+        )  # fmt: skip
+    values = compose_values([f"scale={scale}", *settings], f"{origin}: new_arms.{name}", conf)
+    return arm_from_mapping({**values, "arm": name}, f"{origin}: new_arms.{name}")
+
+
 def _field(error: BaseException, origin: str) -> str:
     """The origin, and the key that the error or one of its causes names."""
     cause: BaseException | None = error

@@ -4,7 +4,7 @@ Written before the results, one YAML file each in `conf/study/`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ class Study:
     """Arm that the others are compared with."""
     arms: list[str] = MISSING
     """The other arms, in the order of the report."""
+    new_arms: dict[str, list[str]] = field(default_factory=dict)
+    """Arms that the study brings along, beside those of `conf/arm`: their names, and what each
+    sets, as on the command line: ``five: [arm=max, conv.kernel_size=5]``."""
     against: dict[str, str] = field(default_factory=dict)
     """Arms whose like-for-like partner is another arm than the baseline."""
     claim_arm: str | None = None
@@ -70,6 +73,8 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     require(
         not repeated, f"{origin}: arms", repeated, "each arm may stand once, the baseline included."
     )
+    for arm in study.new_arms:
+        require(arm in arms, f"{origin}: new_arms", arm, f"must be one of the study's arms {arms}.")
     for arm, partner in study.against.items():
         require(
             arm in study.arms, f"{origin}: against", arm, f"must be one of the arms {study.arms}."
@@ -109,6 +114,25 @@ def read_study(path: Path) -> Study:
         f"must be the file's own name, {path.stem}.",
     )
     return study
+
+
+def new_arms_of(studies: Iterable[Study]) -> dict[str, list[str]]:
+    """What the arms set that the studies bring along, by name.
+
+    Raises:
+        ConfigurationError: if two studies mean different arms by one name.
+    """
+    found: dict[str, list[str]] = {}
+    for study in studies:
+        for arm, settings in study.new_arms.items():
+            require(
+                found.setdefault(arm, settings) == settings,
+                f"study {study.name}: new_arms.{arm}",
+                settings,
+                f"another study's arm of that name sets {found[arm]}.",
+                "Give one of the two another name.",
+            )
+    return found
 
 
 def studies_of_arm(arm: str, folder: Path = CONF_DIR / "study") -> list[str]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convchoice import wording
+from convchoice.configuration import read_yaml
 from convchoice.errors import UserError, exit_codes
 from convchoice.measure import measure_of
 from convchoice.run_folder import read_json
@@ -142,13 +143,15 @@ def print_paths(reports: Path, file: TextIO | None = None) -> None:
         console.print(Text(f"  {path}"), soft_wrap=True)
 
 
-def read_comparisons(reports: Path) -> list[dict[str, Any]]:
-    """Every `<study>/comparison.json` under `reports`, by study name.
+def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The results of some studies under `reports`, or of every one by name.
 
     Raises:
         UserError: if there is none, or one cannot be read.
     """
     paths = sorted(reports.glob("*/comparison.json"))
+    if studies is not None:
+        paths = [reports / name / "comparison.json" for name in studies]
     if not paths:
         raise UserError(f"{reports}: no study's comparison.json here. Make them: make repro.")
     return [read_json(path) for path in paths]
@@ -164,8 +167,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(
             "reports", nargs="?", type=Path, default=Path("reports"), help="default: reports"
         )
-        reports = parser.parse_args(arguments).reports
-        print_summary(read_comparisons(reports), reports, sys.stdout)
+        parser.add_argument(
+            "--params", type=Path, metavar="FILE", help="YAML file with `studies` and `reports`"
+        )
+        given = parser.parse_args(arguments)
+        reports, studies = given.reports, None
+        if given.params:
+            values = read_yaml(given.params)
+            reports, studies = Path(values.get("reports", reports)), values.get("studies")
+        print_summary(read_comparisons(reports, studies), reports, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""What tracking, checkpoints and progress cost: the same training with all of them off.
+
+    python bench/bookkeeping.py --rounds 5
+
+Both train the same seeds of the lecture's network side by side in worker processes. `with` is this
+project's own training of an arm: MLflow store, checkpoint an epoch, history, bars, sealed folders.
+`without` is Lightning's `fit` of the same module and data with no callback, logger or checkpoint.
+Times are of the whole, start-up included; the tracking server opens while the workers start.
+"""
+
+import argparse
+import contextlib
+import io
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from convchoice.configuration import config_from_mapping
+from convchoice.events import Event, Listener, RunKey
+from convchoice.jobs import TRAINING_MODULE
+from convchoice.run_folder import read_run
+from convchoice.schema import Config
+from convchoice.seeds import missing_runs, train_missing
+from convchoice.tracking import NoTracking, open_tracking
+from convchoice.workers import available_cores, run_jobs
+from turns import in_turns, publish, ratio
+
+
+@dataclass(frozen=True)
+class PlainTraining:
+    """Lightning's `fit` and nothing around it."""
+
+    config: Config
+
+    @property
+    def runs(self) -> list[RunKey]:
+        """The one run."""
+        return [(str(self.config.arm), self.config.seed)]
+
+    def work(self, _listener: Listener) -> None:
+        """Train."""
+        import torch
+        from pytorch_lightning import Trainer
+
+        from convchoice.classifier import Classifier
+        from convchoice.data import ImageDataModule
+        from convchoice.datasets import load
+        from convchoice.memory import keep_freed_memory
+
+        keep_freed_memory()
+        torch.set_num_threads(self.config.trainer.threads)
+        images = ImageDataModule(
+            self.config.data, [self.config.seed], load(Path(self.config.data.root))
+        )
+        Trainer(
+            accelerator="cpu", max_epochs=self.config.trainer.max_epochs, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            num_sanity_val_steps=0,
+        ).fit(Classifier(self.config), datamodule=images)  # fmt: skip
+
+
+def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
+    """Train, with or without books; returns the wall time and the largest resident memory."""
+
+    def ignore(event: Event) -> None:
+        pass
+
+    with tempfile.TemporaryDirectory() as folder:
+        if not books:
+            began = time.perf_counter()
+            jobs = [PlainTraining(config) for config in configs]
+            run_jobs(jobs, available_cores(), ignore, [TRAINING_MODULE])
+            return time.perf_counter() - began, 0.0
+        tracking = replace(configs[0].tracking, uri=f"sqlite:///{folder}/mlflow.db")
+        configs = [replace(config, tracking=tracking) for config in configs]
+        missing = missing_runs(configs, Path(folder))
+        with contextlib.redirect_stdout(io.StringIO()):
+            began = time.perf_counter()
+            failures = train_missing(
+                missing, workers=available_cores(), open_store=lambda: open_tracking(tracking)
+            )
+            ended = time.perf_counter()
+        assert not failures, failures
+        peaks = [read_run(item.folder).metrics["cost/peak_memory_bytes"] for item in missing]
+    return ended - began, max(peaks)
+
+
+def main() -> None:
+    """Alternate both, print and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=2)
+    given = parser.parse_args()
+    one = config_from_mapping(
+        {
+            "arm": "bench",
+            "data": {"validation_size": 0},
+            "trainer": {"max_epochs": given.epochs},
+        }
+    )
+    configs = [replace(one, seed=seed) for seed in range(available_cores())]
+    small = replace(one, data=replace(one.data, train_size=640))
+    train_missing([], workers=1, open_store=NoTracking)
+    seconds([small], books=False)  # starts the server that workers come from
+    memory: list[float] = []
+
+    def with_books() -> float:
+        taken, peak = seconds(configs, books=True)
+        memory.append(peak)
+        return taken
+
+    figures = in_turns(
+        given.rounds,
+        {"with": with_books, "without": lambda: seconds(configs, books=False)[0]},
+    )
+    publish(
+        "bookkeeping",
+        {
+            "seeds_side_by_side": len(configs),
+            "epochs_of_60000": given.epochs,
+            "rounds": given.rounds,
+            "seconds_with": statistics.median(figures["with"]),
+            "seconds_without": statistics.median(figures["without"]),
+            "with_over_without": ratio(figures["with"], figures["without"]),
+            "peak_resident_gigabytes_of_a_training": max(memory) / 1e9,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

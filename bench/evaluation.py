@@ -1,0 +1,128 @@
+"""Evaluation of one arm's seeds against a bare batched forward pass of the same networks.
+
+    python bench/evaluation.py --rounds 5
+
+`ours` is `measure_runs`: run folders read and checked, data verified, predictions and metrics
+written, final folders sealed. `bare` loads the same weights and only runs the networks over the
+test images in batches, in as many processes. Both without start-up: a first measurement, not
+counted, starts the server that workers come from.
+"""
+
+import argparse
+import contextlib
+import io
+import shutil
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convchoice.configuration import config_from_mapping
+from convchoice.events import Event, Listener, RunKey
+from convchoice.jobs import EVALUATION_MODULE
+from convchoice.measurement import measure_runs
+from convchoice.run_folder import run_path
+from convchoice.seeds import missing_runs, train_missing
+from convchoice.tracking import NoTracking
+from convchoice.workers import available_cores, run_jobs
+from turns import in_turns, publish, ratio
+
+if TYPE_CHECKING:
+    from convchoice.schema import Config
+
+
+@dataclass(frozen=True)
+class BareForward:
+    """The networks of some runs over the test images, and nothing else."""
+
+    folders: tuple[Path, ...]
+    data_root: Path
+
+    @property
+    def runs(self) -> list[RunKey]:
+        """One for the whole job."""
+        return [("bare", id(self) % 1000)]
+
+    def work(self, _listener: Listener) -> None:
+        """Run them."""
+        import torch
+
+        from convchoice.batches import EVALUATION_BATCH, Batches
+        from convchoice.datasets import load
+        from convchoice.evaluation import load_network
+        from convchoice.memory import keep_freed_memory
+        from convchoice.run_folder import read_run
+
+        keep_freed_memory()
+        torch.set_num_threads(1)
+        images, labels = load(self.data_root).test()
+        batches = Batches(
+            torch.from_numpy(images), torch.from_numpy(labels.astype("int64")), EVALUATION_BATCH
+        )
+        for folder in self.folders:
+            network = load_network(read_run(folder))
+            with torch.inference_mode():
+                torch.cat([network(batch) for batch, _ in batches])
+
+
+def main() -> None:
+    """Train briefly, then alternate both ways of evaluating."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=8)
+    given = parser.parse_args()
+    one = config_from_mapping(
+        {
+            "arm": "bench",
+            "data": {"train_size": 640},
+            "trainer": {"max_epochs": 1},
+            "tracking": {"store": "none"},
+        }
+    )
+    configs: list[Config] = [replace(one, seed=seed) for seed in range(given.seeds)]
+    cores = available_cores()
+    with tempfile.TemporaryDirectory() as folder:
+        trained, runs = Path(folder) / "trained", Path(folder) / "runs"
+        with contextlib.redirect_stdout(io.StringIO()):
+            missing = missing_runs(configs, trained)
+            assert not train_missing(missing, workers=cores, open_store=NoTracking)
+
+        def ours() -> float:
+            shutil.rmtree(runs, ignore_errors=True)
+            with contextlib.redirect_stdout(io.StringIO()):
+                began = time.perf_counter()
+                failures = measure_runs(configs, trained, runs, open_store=NoTracking)
+                ended = time.perf_counter()
+            assert not failures, failures
+            return ended - began
+
+        def bare() -> float:
+            folders = [run_path(trained, "bench", seed) for seed in range(given.seeds)]
+            jobs = [
+                BareForward(tuple(folders[start::cores]), Path(one.data.root))
+                for start in range(cores)
+            ]
+            heard: list[Event] = []
+            began = time.perf_counter()
+            run_jobs(jobs, cores, heard.append, [EVALUATION_MODULE])
+            assert not any(getattr(event, "failure", "") for event in heard), heard
+            return time.perf_counter() - began
+
+        ours()
+        figures = in_turns(given.rounds, {"ours": ours, "bare": bare})
+    publish(
+        "evaluation",
+        {
+            "seeds": given.seeds,
+            "rounds": given.rounds,
+            "seconds_ours": statistics.median(figures["ours"]),
+            "seconds_bare": statistics.median(figures["bare"]),
+            "speed_ours_over_bare": ratio(figures["bare"], figures["ours"]),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

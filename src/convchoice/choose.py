@@ -1,0 +1,140 @@
+"""Choose what the pipeline runs: studies, and with them their arms, and a scale.
+
+    python -m convchoice.choose --study padding --scale full
+    python -m convchoice.choose --study all
+    python -m convchoice.choose --study path/to/my_study.yaml
+
+Writes `params.yaml`, from which `dvc.yaml` takes its stages; `make repro STUDY=… SCALE=…` calls it
+first. A study's file from elsewhere is taken up into `conf/study`. Reports of the scale `quick` lie
+in `reports`, those of another scale in a folder of its name there.
+"""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from convchoice.compose import Parameters, chosen_studies, composed_arms, read_parameters
+from convchoice.composition import options
+from convchoice.configuration import CONF_DIR, check_name, nearest
+from convchoice.errors import ConfigurationError, UserError, exit_codes
+from convchoice.study import Study, read_study
+
+ALL = "all"
+USUAL_SCALE = "quick"
+TEMPLATE = """\
+# What the pipeline runs. `make repro STUDY=<name, …, or all> SCALE=<name>` writes this file.
+# scale: a file in conf/scale. quick: all of `make repro` within 10 minutes on 2 CPU cores.
+scale: {scale}
+
+# studies: files in conf/study; arms: theirs, files in conf/arm or brought along by a study.
+studies: {studies}
+arms: {arms}
+
+# Where the reports go.
+reports: {reports}
+"""
+
+
+def taken_up(path: Path, conf: Path = CONF_DIR) -> str:
+    """Copy a study's file from elsewhere into `conf/study`.
+
+    Returns:
+        The study's name.
+
+    Raises:
+        UserError: if the file is no legal study, or another study has its name.
+    """
+    study = read_study(path)
+    target = conf / "study" / path.name
+    if target.resolve() == path.resolve():
+        return study.name
+    if target.exists() and target.read_bytes() != path.read_bytes():
+        raise UserError(
+            f"{path}: {target.relative_to(conf.parent)} is another study of that name."
+            " Give yours another name (its file's and its `name`), or change that file."
+        )
+    shutil.copyfile(path, target)
+    print(f"{path}: taken up as {target.relative_to(conf.parent)}")
+    return study.name
+
+
+def named_studies(wanted: str, conf: Path = CONF_DIR) -> list[str]:
+    """Names of the studies that a list of names and files asks for, or of all there are.
+
+    Raises:
+        UserError: for an unknown name, or a file that is no legal study.
+    """
+    if wanted == ALL:
+        return options("study", conf)
+    names = []
+    for part in (part.strip() for part in wanted.split(",")):
+        if part.endswith((".yaml", ".yml")):
+            names.append(taken_up(Path(part), conf))
+            continue
+        known = options("study", conf)
+        if part not in known:
+            raise ConfigurationError(
+                "STUDY", part, "there is no such study.",
+                f"{nearest(part, known)} A study of your own: STUDY=path/to/it.yaml",
+            )  # fmt: skip
+        names.append(part)
+    return list(dict.fromkeys(names))
+
+
+def arms_of(studies: Sequence[Study]) -> list[str]:
+    """The studies' arms in order, each once."""
+    return list(dict.fromkeys(arm for study in studies for arm in study.all_arms()))
+
+
+def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_DIR) -> Parameters:
+    """What the pipeline is to run: as it stands in the file, but for what is asked for.
+
+    Raises:
+        UserError: for an unknown study or scale, or anything illegal in the studies or their arms.
+    """
+    now = read_parameters(path)
+    names = now.studies if wanted is None else named_studies(wanted, conf)
+    studies = [read_study(conf / "study" / f"{name}.yaml") for name in names]
+    arms = now.arms if wanted is None else arms_of(studies)
+    scale = scale or now.scale
+    check_name("SCALE", scale)
+    reports = "reports" if scale == USUAL_SCALE else f"reports/{scale}"
+    parameters = Parameters(scale, arms, names, reports)
+    # All of it is composed once here, so that a mistake is told before the file is written.
+    composed = composed_arms(parameters, chosen_studies(parameters, conf), conf)
+    runs = sum(len(arm.seeds) for arm in composed)
+    print(f"{path}: scale {scale}, {len(names)} studies, {len(arms)} arms, {runs} runs")
+    return parameters
+
+
+def choose(arguments: Sequence[str] | None = None) -> None:
+    """Write `params.yaml`.
+
+    Raises:
+        UserError: for anything illegal; the file is left as it was then.
+    """
+    parser = argparse.ArgumentParser(prog="python -m convchoice.choose")
+    parser.add_argument("--study", help="names or files, with commas between, or `all`")
+    parser.add_argument("--scale", help="an option of conf/scale")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="file to write")
+    given = parser.parse_args(arguments)
+    parameters = chosen(given.study, given.scale, given.params)
+
+    def listed(names: list[str]) -> str:
+        return yaml.safe_dump(names, default_flow_style=True, width=10_000).strip()
+
+    text = TEMPLATE.format(
+        scale=parameters.scale,
+        studies=listed(parameters.studies),
+        arms=listed(parameters.arms),
+        reports=parameters.reports,
+    )
+    given.params.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with exit_codes():
+        choose()

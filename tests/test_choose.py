@@ -1,0 +1,153 @@
+"""Choosing what the pipeline runs: a study by name, all of them, or one of one's own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice.choose import arms_of, choose, chosen, named_studies, taken_up
+from convchoice.compose import chosen_studies, composed_arms, read_parameters
+from convchoice.composition import options
+from convchoice.configuration import CONF_DIR, PROJECT_ROOT
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.study import read_study
+
+OWN = """\
+name: bigger_kernel
+question: Do 5×5 kernels work better than 3×3 ones?
+claim: Larger kernels see more.
+source: a colleague
+baseline: max
+arms: [five, five_average]
+new_arms:
+  five: [arm=max, conv.kernel_size=5, conv.padding=same]
+  five_average: [downsample=average, conv.kernel_size=5, conv.padding=same]
+against:
+  five_average: five
+"""
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A copy of the configuration that a test may add to."""
+    return Path(shutil.copytree(CONF_DIR, tmp_path / "conf"))
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def test_a_study_by_name_brings_its_arms(params: Path) -> None:
+    choose(["--study", "strides_vs_pooling", "--params", str(params)])
+    study = read_study(CONF_DIR / "study" / "strides_vs_pooling.yaml")
+    written = read_parameters(params)
+    assert written.studies == ["strides_vs_pooling"]
+    assert written.arms == study.all_arms()
+    assert (written.scale, written.reports) == ("quick", "reports")
+
+
+def test_arms_that_studies_share_are_there_once(params: Path) -> None:
+    parameters = chosen("pooling,strides_vs_pooling", None, params)
+    assert len(set(parameters.arms)) == len(parameters.arms)
+    assert parameters.arms[0] == "max"
+
+
+def test_all_is_every_study(conf: Path) -> None:
+    assert named_studies("all", conf) == options("study", conf)
+
+
+def test_another_scale_has_its_reports_in_a_folder_of_its_own(params: Path) -> None:
+    before = read_parameters(params)
+    choose(["--scale", "full", "--params", str(params)])
+    after = read_parameters(params)
+    assert (after.scale, after.reports) == ("full", "reports/full")
+    assert (after.arms, after.studies) == (before.arms, before.studies)
+    choose(["--scale", "quick", "--params", str(params)])
+    assert read_parameters(params) == before
+
+
+def test_what_was_chosen_is_what_the_file_in_the_repository_says(tmp_path: Path) -> None:
+    """The committed file is one that this module writes, comments and all."""
+    params = Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
+    choose(["--study", ",".join(read_parameters(params).studies), "--params", str(params)])
+    assert params.read_bytes() == (PROJECT_ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--study", "poolin"], r"STUDY = 'poolin': there is no such study\. Did you mean pooling"),
+        (["--scale", "ful"], r"scale = 'ful': there is no such option\. Did you mean full"),
+        (["--scale", "../etc"], r"SCALE = '\.\./etc'"),
+        (["--study", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+    ],
+)
+def test_a_mistake_is_told_and_the_file_left(
+    params: Path, arguments: list[str], message: str
+) -> None:
+    before = params.read_bytes()
+    with pytest.raises(UserError, match=message):
+        choose([*arguments, "--params", str(params)])
+    assert params.read_bytes() == before
+
+
+def test_a_study_of_ones_own_is_one_file(tmp_path: Path, conf: Path, params: Path) -> None:
+    own = tmp_path / "bigger_kernel.yaml"
+    own.write_text(OWN, encoding="utf-8")
+    parameters = chosen(str(own), None, params, conf)
+    assert parameters.studies == ["bigger_kernel"]
+    assert parameters.arms == ["max", "five", "five_average"]
+    arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
+    assert [arm.name for arm in arms] == parameters.arms
+    assert [arm.config.downsample.operator.name for arm in arms] == ["max", "max", "average"]
+    assert [arm.config.conv.padding.name for arm in arms] == ["valid", "same", "same"]
+    assert {len(arm.seeds) for arm in arms} == {6}
+
+
+def test_another_study_of_the_same_name_is_not_overwritten(tmp_path: Path, conf: Path) -> None:
+    own = tmp_path / "pooling.yaml"
+    own.write_text(OWN.replace("bigger_kernel", "pooling"), encoding="utf-8")
+    before = (conf / "study" / "pooling.yaml").read_bytes()
+    with pytest.raises(UserError, match=r"pooling\.yaml is another study of that name"):
+        taken_up(own, conf)
+    assert (conf / "study" / "pooling.yaml").read_bytes() == before
+
+
+def test_a_new_arm_must_not_take_a_shipped_arms_name(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
+    own = tmp_path / "bigger_kernel.yaml"
+    own.write_text(OWN.replace("five_average", "average"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"conf/arm/average\.yaml is that arm already"):
+        chosen(str(own), None, params, conf)
+
+
+def test_two_studies_must_mean_the_same_arm_by_one_name(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
+    for name, text in (("one", OWN), ("two", OWN.replace("kernel_size=5", "kernel_size=7"))):
+        values = yaml.safe_load(text) | {"name": name}
+        (conf / "study" / f"{name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"study two: new_arms\.five = .*arm of that name"):
+        chosen("one,two", None, params, conf)
+
+
+def test_a_new_arm_that_cannot_be_built_is_told_with_its_name(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
+    own = tmp_path / "bigger_kernel.yaml"
+    own.write_text(OWN.replace("conv.kernel_size=5", "conv.kernal_size=5"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"new_arms\.five.*kernal_size"):
+        chosen(str(own), None, params, conf)
+
+
+def test_arms_of_keeps_the_order_of_the_studies() -> None:
+    first, second = (
+        read_study(CONF_DIR / "study" / f"{name}.yaml")
+        for name in ("strides_vs_pooling", "pooling")
+    )
+    arms = arms_of([first, second])
+    assert arms[: len(first.all_arms())] == first.all_arms()
+    assert set(arms) == {*first.all_arms(), *second.all_arms()}
