@@ -57,10 +57,12 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
             "padding": 0,
             "kernel_size": 3,
             "sigma": 1.0,
+            "pieces": 3,
         },
         "model": {
             "filters": [32, 64, 64],
             "downsample_after": [1, 2],
+            "first_layer": "convolution",
             "activation": "relu",
             "head": "flatten",
             "hidden_units": 64,

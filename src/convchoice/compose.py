@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from convchoice.composition import compose_arm, options
-from convchoice.configuration import CONF_DIR, nearest, read_yaml, require
-from convchoice.errors import ConfigurationError, exit_codes
+from convchoice.configuration import CONF_DIR, nearest, read_yaml
+from convchoice.errors import ConfigurationError, exit_codes, require
 from convchoice.study import Study, read_study
 
 STUDIES = "studies"
