@@ -1,4 +1,4 @@
-"""The building blocks, against the lecture's worked example, naive loops and torch itself."""
+"""The learned layers, against the lecture's way, naive loops and torch itself."""
 
 import math
 from itertools import product
@@ -9,100 +9,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convchoice.geometry import Axis, convolution_axis, strided_axis
-from convchoice.layers import Convolution, GlobalAverage, WeightedPooling, pooling
+from convchoice.axes import Axes, Axis, convolution_axes, pooling_axes, strided_axes
+from convchoice.layers import Convolution, DenseMap, GlobalAverage, LocallyConnected
 from convchoice.schema import ConvConfig, DownsampleConfig, Operator, Padding, PaddingMode
 
-# The lecture's 4×4 example, slide "Pooling".
-EXAMPLE = torch.tensor(
-    [[2.0, 3.0, 1.0, 9.0], [4.0, 7.0, 3.0, 5.0], [8.0, 2.0, 2.0, 2.0], [1.0, 3.0, 4.0, 5.0]]
-)[None, None]
+NUMPY_MODES = {
+    PaddingMode.zeros: "constant",
+    PaddingMode.reflect: "reflect",
+    PaddingMode.replicate: "edge",
+    PaddingMode.circular: "wrap",
+}
 
 
-def seeded(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+def seeded(*shape: int, seed: int = 7) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_the_lectures_max_pooling_example() -> None:
-    pooled = pooling(DownsampleConfig(Operator.max))(EXAMPLE)
-    assert pooled.tolist() == [[[[7.0, 9.0], [8.0, 5.0]]]]
-
-
-def test_the_lectures_average_pooling_example_with_its_slip_put_right() -> None:
-    # The slide prints 3.25 in the lower left; (8 + 2 + 1 + 3) / 4 is 3.5.
-    pooled = pooling(DownsampleConfig(Operator.average))(EXAMPLE)
-    assert pooled.tolist() == [[[[4.0, 4.5], [3.5, 3.25]]]]
-
-
-def test_max_pooling_pads_with_minus_infinity() -> None:
-    negative = -torch.ones(1, 1, 4, 4)
-    pooled = pooling(DownsampleConfig(Operator.max, window=4, stride=2, padding=1))(negative)
-    assert pooled.unique().tolist() == [-1.0]
-
-
-@pytest.mark.parametrize("operator", [Operator.average, Operator.weighted])
-def test_means_never_count_padding(operator: Operator) -> None:
-    constant = torch.full((1, 2, 11, 9), 5.0)
-    pooled = pooling(DownsampleConfig(operator, window=4, stride=2, padding=1))(constant)
-    assert torch.allclose(pooled, torch.tensor(5.0))
-
-
-def naive_weighted_pooling(
-    maps: Tensor, window: int, stride: int, padding: int, sigma: float
-) -> Tensor:
-    """Σ wᵢxᵢ / Σ wᵢ, pixel by pixel."""
-    rows, columns = ((size + 2 * padding - window) // stride + 1 for size in maps.shape[2:])
-    pooled = torch.zeros(*maps.shape[:2], rows, columns, dtype=maps.dtype)
-    centre = (window - 1) / 2
-    for image, channel, row, column in product(
-        range(maps.shape[0]), range(maps.shape[1]), range(rows), range(columns)
-    ):
-        total = weight_sum = 0.0
-        for y, x in product(range(window), repeat=2):
-            pixel_row, pixel_column = row * stride + y - padding, column * stride + x - padding
-            if 0 <= pixel_row < maps.shape[2] and 0 <= pixel_column < maps.shape[3]:
-                squared_distance = (y - centre) ** 2 + (x - centre) ** 2
-                weight = math.exp(-squared_distance / (2 * sigma**2))
-                total += weight * maps[image, channel, pixel_row, pixel_column].item()
-                weight_sum += weight
-        pooled[image, channel, row, column] = total / weight_sum
-    return pooled
-
-
-@pytest.mark.parametrize(
-    ("window", "stride", "padding", "sigma"),
-    [(3, 2, 0, 1.0), (4, 2, 1, 1.0), (4, 2, 1, 0.5), (5, 3, 2, 2.0), (3, 1, 1, 0.8)],
-)
-def test_weighted_pooling_is_the_naive_loop(
-    window: int, stride: int, padding: int, sigma: float
-) -> None:
-    maps = seeded(2, 3, 8, 7)
-    pooled = WeightedPooling(window, stride, padding, sigma)(maps)
-    expected = naive_weighted_pooling(maps, window, stride, padding, sigma)
-    torch.testing.assert_close(pooled, expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("sigma", [0.3, 1.0, 5.0])
-def test_a_2x2_weighted_window_is_exactly_average_pooling(sigma: float) -> None:
-    maps = seeded(2, 3, 9, 8)
-    weighted = WeightedPooling(window=2, stride=2, padding=0, sigma=sigma)(maps)
-    torch.testing.assert_close(weighted, functional.avg_pool2d(maps, 2), rtol=1e-14, atol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("window", "sigma", "binomial"),
-    [
-        (3, (2 * math.log(2)) ** -0.5, [1.0, 2.0, 1.0]),
-        (4, math.log(3) ** -0.5, [1.0, 3.0, 3.0, 1.0]),
-    ],
-)
-def test_binomial_weights_are_gaussian_ones(
-    window: int, sigma: float, binomial: list[float]
-) -> None:
-    row = torch.tensor(binomial, dtype=torch.float64)
-    expected = torch.outer(row, row) / row.sum() ** 2
-    weights = WeightedPooling(window, stride=2, padding=0, sigma=sigma).weights
-    torch.testing.assert_close(weights, expected, rtol=1e-12, atol=0)
+def padded(maps: Tensor, axes: Axes, mode: PaddingMode) -> Tensor:
+    height, width = axes
+    pads = ((0, 0), (0, 0), (height.before, height.after), (width.before, width.after))
+    return torch.from_numpy(np.pad(maps.numpy(), pads, mode=NUMPY_MODES[mode]))  # type: ignore[call-overload]
 
 
 def patches_times_weights(maps: Tensor, layer: nn.Conv2d) -> Tensor:
@@ -124,48 +50,148 @@ def test_convolution_is_patches_weighted_and_summed(kernel: int, stride: int) ->
 
 
 @pytest.mark.parametrize("mode", list(PaddingMode))
-@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
-def test_same_padding_keeps_the_size_and_pads_as_numpy_does(mode: PaddingMode, kernel: int) -> None:
-    numpy_modes = {
-        PaddingMode.zeros: "constant",
-        PaddingMode.reflect: "reflect",
-        PaddingMode.replicate: "edge",
-        PaddingMode.circular: "wrap",
-    }
-    config = ConvConfig(kernel_size=kernel, padding=Padding.same, padding_mode=mode)
-    height, width = convolution_axis(9, config), convolution_axis(8, config)
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5, [2, 3], [5, 4], [1, 6]])
+@pytest.mark.parametrize("stride", [1, 2, [1, 3]])
+def test_same_padding_keeps_the_size_and_pads_as_numpy_does(
+    mode: PaddingMode, kernel: int | list[int], stride: int | list[int]
+) -> None:
+    """⌈n/s⌉ outputs an axis, the odd pixel of the padding behind: Keras's "same"."""
+    config = ConvConfig(kernel, Padding.same, mode, stride)
+    axes = convolution_axes((9, 8), config)
     maps = seeded(1, 2, 9, 8)
-    layer = Convolution(2, 3, height, width, mode).double()
-    padded = np.pad(
-        maps.numpy(),
-        ((0, 0), (0, 0), (height.before, height.after), (width.before, width.after)),
-        mode=numpy_modes[mode],  # type: ignore[call-overload]
-    )
+    layer = Convolution(2, 3, *axes, mode).double()
     made = layer(maps)
-    assert made.shape[2:] == (9, 8)
-    torch.testing.assert_close(made, patches_times_weights(torch.from_numpy(padded), layer))
+    steps = stride if isinstance(stride, list) else [stride, stride]
+    assert made.shape[2:] == (math.ceil(9 / steps[0]), math.ceil(8 / steps[1]))
+    torch.testing.assert_close(made, patches_times_weights(padded(maps, axes, mode), layer))
 
 
-@pytest.mark.parametrize("size", [26, 13, 12, 11, 28])
-def test_a_strided_convolution_is_the_unstrided_one_at_each_windows_first_pixel(size: int) -> None:
+@pytest.mark.parametrize("mode", list(PaddingMode))
+@pytest.mark.parametrize("pixels", [1, [2, 1], [0, 3]])
+def test_explicit_padding_adds_its_pixels_on_each_side(
+    mode: PaddingMode, pixels: int | list[int]
+) -> None:
+    axes = convolution_axes((9, 8), ConvConfig([3, 4], pixels, mode, [2, 1]))
+    before = pixels if isinstance(pixels, list) else [pixels, pixels]
+    assert [(axis.before, axis.after) for axis in axes] == [(each, each) for each in before]
+    maps = seeded(1, 2, 9, 8)
+    layer = Convolution(2, 3, *axes, mode).double()
+    torch.testing.assert_close(layer(maps), patches_times_weights(padded(maps, axes, mode), layer))
+
+
+@pytest.mark.parametrize("sizes", [(26, 26), (13, 12), (12, 13), (11, 28)])
+def test_a_strided_convolution_is_the_unstrided_one_at_each_windows_first_pixel(
+    sizes: tuple[int, int],
+) -> None:
     config, downsample = ConvConfig(), DownsampleConfig(Operator.strided)
-    unstrided_axis = convolution_axis(size, config)
-    axis = strided_axis(unstrided_axis, downsample)
-    maps = seeded(1, 2, size, size)
-    strided = Convolution(2, 3, axis, axis).double()
-    unstrided = Convolution(2, 3, unstrided_axis, unstrided_axis).double()
+    unstrided_axes = convolution_axes(sizes, config)
+    maps = seeded(1, 2, *sizes)
+    strided = Convolution(2, 3, *strided_axes(unstrided_axes, downsample)).double()
+    unstrided = Convolution(2, 3, *unstrided_axes).double()
     unstrided.load_state_dict(strided.state_dict())
-    windows = unstrided_axis.output // 2
-    expected = unstrided(maps)[:, :, ::2, ::2][:, :, :windows, :windows]
+    rows, columns = (axis.output // 2 for axis in unstrided_axes)
+    expected = unstrided(maps)[:, :, ::2, ::2][:, :, :rows, :columns]
     torch.testing.assert_close(strided(maps), expected)
+
+
+@pytest.mark.parametrize(("window", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (4, 3, 2)])
+def test_a_depthwise_convolution_weights_each_channels_window_by_its_own_filter(
+    window: int, stride: int, padding: int
+) -> None:
+    maps = seeded(2, 3, 9, 8)
+    axes = pooling_axes((9, 8), DownsampleConfig(Operator.depthwise, window, stride, padding))
+    layer = Convolution(3, 3, *axes, depthwise=True).double()
+    assert layer.bias is None
+    made, framed = layer(maps), padded(maps, axes, PaddingMode.zeros)
+    for channel, row, column in product(*(range(size) for size in made.shape[1:])):
+        top, left = row * stride, column * stride
+        patch = framed[:, channel, top : top + window, left : left + window]
+        expected = (patch * layer.weight[channel, 0]).sum((1, 2))
+        torch.testing.assert_close(made[:, channel, row, column], expected)
+
+
+def test_a_depthwise_convolution_can_be_average_pooling() -> None:
+    maps = seeded(2, 3, 9, 8)
+    axes = pooling_axes((9, 8), DownsampleConfig(Operator.depthwise))
+    layer = Convolution(3, 3, *axes, depthwise=True).double()
+    nn.init.constant_(layer.weight, 0.25)
+    torch.testing.assert_close(layer(maps), functional.avg_pool2d(maps, 2))
+
+
+LOCAL = [
+    ConvConfig(),
+    ConvConfig([2, 3], Padding.same, PaddingMode.zeros, [2, 1]),
+    ConvConfig(3, Padding.full, PaddingMode.reflect, 3),
+    ConvConfig([3, 1], [1, 0], PaddingMode.circular, 2),
+]
+
+
+def locally_connected(config: ConvConfig) -> LocallyConnected:
+    layer = LocallyConnected(2, 3, *convolution_axes((7, 6), config), config.padding_mode).double()
+    with torch.no_grad():
+        layer.weight.copy_(seeded(*layer.weight.shape, seed=1))
+        layer.bias.copy_(seeded(*layer.bias.shape, seed=2))
+    return layer
+
+
+@pytest.mark.parametrize("config", LOCAL)
+def test_a_locally_connected_layer_has_weights_of_its_own_at_every_position(
+    config: ConvConfig,
+) -> None:
+    maps, layer = seeded(2, 2, 7, 6), locally_connected(config)
+    made, framed = layer(maps), padded(maps, layer.axes, config.padding_mode)
+    height, width = layer.axes
+    assert made.shape == (2, 3, height.output, width.output)
+    for row, column, filter_ in product(range(height.output), range(width.output), range(3)):
+        position = row * width.output + column
+        top, left = row * height.stride, column * width.stride
+        patch = framed[:, :, top : top + height.kernel, left : left + width.kernel]
+        weights = layer.weight[position, :, filter_].reshape(2, height.kernel, width.kernel)
+        expected = (patch * weights).sum((1, 2, 3)) + layer.bias[position, filter_]
+        torch.testing.assert_close(made[:, filter_, row, column], expected)
+
+
+@pytest.mark.parametrize("config", LOCAL)
+def test_a_locally_connected_layer_with_tied_weights_is_a_convolution(config: ConvConfig) -> None:
+    maps, layer = seeded(2, 2, 7, 6), locally_connected(config)
+    shared = Convolution(2, 3, *layer.axes, config.padding_mode).double()
+    with torch.no_grad():
+        layer.weight.copy_(shared.weight.flatten(1).T.expand_as(layer.weight))
+        assert shared.bias is not None
+        layer.bias.copy_(shared.bias.expand_as(layer.bias))
+    torch.testing.assert_close(layer(maps), shared(maps))
+
+
+def test_a_dense_map_is_a_product_laid_out_as_a_map() -> None:
+    maps = seeded(2, 3, 4, 5)
+    layer = DenseMap((3, 4, 5), (2, 3, 4)).double()
+    made = layer(maps)
+    assert made.shape == (2, 2, 3, 4)
+    for filter_, row, column in product(range(2), range(3), range(4)):
+        unit = (row * 4 + column) * 2 + filter_
+        expected = (maps * layer.weight[unit].reshape(3, 4, 5)).sum((1, 2, 3)) + layer.bias[unit]
+        torch.testing.assert_close(made[:, filter_, row, column], expected)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    maps = seeded(2, 2, 7, 6).requires_grad_()
+    for config in LOCAL:
+        layer = locally_connected(config)
+        assert torch.autograd.gradcheck(layer, (maps,))
+        names = [name for name, _ in layer.named_parameters()]
+        values = [value.detach().clone().requires_grad_() for value in layer.parameters()]
+
+        def answered(*given: Tensor, layer: nn.Module = layer, names: list[str] = names) -> Tensor:
+            return torch.func.functional_call(layer, dict(zip(names, given, strict=True)), maps)
+
+        assert torch.autograd.gradcheck(answered, values)
+    assert torch.autograd.gradcheck(DenseMap((2, 7, 6), (2, 2, 3)).double(), (maps,))
+    axes = pooling_axes((7, 6), DownsampleConfig(Operator.depthwise, 3, 2, 1))
+    assert torch.autograd.gradcheck(Convolution(2, 2, *axes, depthwise=True).double(), (maps,))
 
 
 def test_the_global_average_is_the_mean_of_each_map() -> None:
     maps = seeded(2, 3, 5, 4)
     assert GlobalAverage()(maps).shape == (2, 3)
     torch.testing.assert_close(GlobalAverage()(maps), maps.mean(dim=(2, 3)))
-
-
-def test_pooling_refuses_what_does_not_pool() -> None:
-    with pytest.raises(ValueError, match="strided is not a pooling operator"):
-        pooling(DownsampleConfig(Operator.strided))

@@ -18,8 +18,8 @@ from typing import Any
 from convchoice import wording
 from convchoice.arm_result import CURVES
 from convchoice.comparison import compare
-from convchoice.configuration import read_yaml, require
-from convchoice.errors import UserError, exit_codes
+from convchoice.configuration import read_yaml
+from convchoice.errors import UserError, exit_codes, require
 from convchoice.measure import measure_of
 from convchoice.run_folder import Run, runs_of_arm, write_json
 from convchoice.study import Study, read_study, study_from_mapping

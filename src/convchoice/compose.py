@@ -17,8 +17,8 @@ import yaml
 
 from convchoice.arm import Arm
 from convchoice.composition import compose_arm, compose_new_arm, options
-from convchoice.configuration import CONF_DIR, nearest, read_yaml, require
-from convchoice.errors import ConfigurationError, exit_codes
+from convchoice.configuration import CONF_DIR, nearest, read_yaml
+from convchoice.errors import ConfigurationError, exit_codes, require
 from convchoice.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"

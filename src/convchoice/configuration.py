@@ -1,7 +1,8 @@
 """Configurations as checked values: reading, the rules between keys, writing.
 
 `schema` says which keys there are and their types; `validated` adds what types cannot say (ranges,
-combinations). Nothing here knows torch; sizes are checked in `geometry`.
+combinations; those of the network's blocks are in `block_rules`). Nothing here knows torch; sizes
+are checked in `geometry`.
 """
 
 import dataclasses
@@ -17,16 +18,9 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from convchoice.errors import ConfigurationError, UserError
-from convchoice.schema import (
-    PRECISIONS,
-    Config,
-    DownsampleConfig,
-    ModelConfig,
-    Operator,
-    OptimizerName,
-    Padding,
-)
+from convchoice.block_rules import Setting, block_settings, checked_blocks
+from convchoice.errors import ConfigurationError, UserError, require
+from convchoice.schema import PRECISIONS, Config, OptimizerName
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CONF_DIR = PROJECT_ROOT / "conf"
@@ -34,12 +28,6 @@ CONF_DIR = PROJECT_ROOT / "conf"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
 
 T = TypeVar("T")
-
-
-def require(condition: bool, name: str, value: object, rule: str, mend: str = "") -> None:
-    """Raise `ConfigurationError` for field `name` unless `condition` holds."""
-    if not condition:
-        raise ConfigurationError(name, value, rule, mend)
 
 
 def check_name(name: str, value: object) -> None:
@@ -62,11 +50,10 @@ def _check_numbers(config: Config) -> None:
     at_least_one = {
         "seeds": config.seeds,
         "data.batch_size": config.data.batch_size,
-        "conv.kernel_size": config.conv.kernel_size,
-        "conv.stride": config.conv.stride,
         "downsample.window": config.downsample.window,
         "downsample.stride": config.downsample.stride,
         "downsample.kernel_size": config.downsample.kernel_size,
+        "downsample.pieces": config.downsample.pieces,
         "trainer.max_epochs": config.trainer.max_epochs,
         "trainer.threads": config.trainer.threads,
     }
@@ -112,77 +99,23 @@ def _check_numbers(config: Config) -> None:
     )
 
 
-def _check_downsample(config: DownsampleConfig) -> None:
-    if config.operator is Operator.weighted:
-        require(
-            config.window > 2,  # noqa: PLR2004 - the smallest window with unequal distances
-            "downsample.window",
-            config.window,
-            "all pixels of a window this small lie at the same distance from its centre, so that"
-            " weighting by distance is exactly average pooling.",
-            "Use downsample=average, or a window of 3 or more.",
-        )
-    require(
-        config.padding <= config.window // 2,
-        "downsample.padding",
-        config.padding,
-        f"may be at most half the window ({config.window // 2} for a window of {config.window}),"
-        " or a window could lie wholly on padding.",
-    )
-    learned = config.operator in {Operator.strided, Operator.all_conv, Operator.none}
-    require(
-        not learned or config.padding == 0,
-        "downsample.padding",
-        config.padding,
-        f"{config.operator.name} has no pooling window to pad; it must be 0.",
-    )
-
-
-def _check_model(config: ModelConfig) -> None:
-    require(bool(config.filters), "model.filters", config.filters, "needs at least one block.")
-    for filters in config.filters:
-        require(
-            filters >= 1,
-            "model.filters",
-            list(config.filters),
-            "each block needs at least 1 filter.",
-        )
-    blocks = range(1, len(config.filters) + 1)
-    for block in config.downsample_after:
-        require(
-            block in blocks,
-            "model.downsample_after",
-            list(config.downsample_after),
-            f"the model's blocks are numbered 1 to {len(config.filters)}.",
-        )
-    require(
-        len(set(config.downsample_after)) == len(config.downsample_after),
-        "model.downsample_after",
-        list(config.downsample_after),
-        "names a block twice.",
-    )
-
-
 def _check_effects(config: Config) -> None:
     """Refuse a value that its neighbours leave without effect: two arms would be the same one."""
-    optimizer, operator = config.optimizer, config.downsample.operator
-    rmsprop = optimizer.name is OptimizerName.rmsprop
-    adam = optimizer.name is OptimizerName.adam
+    rmsprop = config.optimizer.name is OptimizerName.rmsprop
+    adam = config.optimizer.name is OptimizerName.adam
     settings = (
-        ("downsample.sigma", config.downsample, operator is Operator.weighted, "weighted pooling"),
-        ("downsample.kernel_size", config.downsample, operator is Operator.all_conv, "all_conv"),
-        ("optimizer.rho", optimizer, rmsprop, "rmsprop"),
-        ("optimizer.momentum", optimizer, not adam, "rmsprop and sgd"),
-        ("conv.padding_mode", config.conv, config.conv.padding is not Padding.valid,
-         "conv.padding=same or full"),
-    )  # fmt: skip
-    for name, group, used, user in settings:
-        key = name.rpartition(".")[2]
-        value, unset = getattr(group, key), getattr(type(group)(), key)
+        *block_settings(config),
+        Setting("optimizer.rho", config.optimizer, rmsprop, "rmsprop"),
+        Setting("optimizer.momentum", config.optimizer, not adam, "rmsprop and sgd"),
+    )
+    for setting in settings:
+        key = setting.name.rpartition(".")[2]
+        value, unset = getattr(setting.group, key), getattr(type(setting.group)(), key)
         shown = value.name if isinstance(value, Enum) else value
         require(
-            used or value == unset, name, shown, f"has an effect with {user} only.",
-            f"Leave {name} out, or choose what uses it.",
+            setting.used or value == unset, setting.name, shown,
+            f"has an effect with {setting.users} only.",
+            f"Leave {setting.name} out, or choose what uses it.",
         )  # fmt: skip
 
 
@@ -190,7 +123,7 @@ def validated(config: Config) -> Config:
     """Check the ranges and combinations that types cannot express.
 
     Returns:
-        The same configuration.
+        The same configuration, with sizes of one number or two in their canonical form.
 
     Raises:
         ConfigurationError: naming the first field that is not legal, the rule and the mend.
@@ -198,8 +131,7 @@ def validated(config: Config) -> Config:
     if config.arm is not None:
         check_name("arm", config.arm)
     _check_numbers(config)
-    _check_downsample(config.downsample)
-    _check_model(config.model)
+    config = checked_blocks(config)
     precision = config.trainer.precision
     require(
         precision in PRECISIONS,

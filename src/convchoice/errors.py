@@ -39,6 +39,12 @@ class ConfigurationError(UserError):
         super().__init__(f"{text} {mend}" if mend else text)
 
 
+def require(condition: bool, name: str, value: object, rule: str, mend: str = "") -> None:
+    """Raise `ConfigurationError` for field `name` unless `condition` holds."""
+    if not condition:
+        raise ConfigurationError(name, value, rule, mend)
+
+
 class RunFolderError(UserError):
     """A run folder that is missing, unfinished, altered or foreign."""
 

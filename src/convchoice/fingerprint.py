@@ -11,14 +11,19 @@ from convchoice.schema import Config
 
 # The modules whose code decides a run's numbers; a test holds this against the imports.
 NUMERIC_MODULES = (
+    "axes",
     "batches",
     "classifier",
     "data",
     "datasets",
     "geometry",
     "idx",
+    "initialisation",
     "layers",
     "network",
+    "pairs",
+    "planned",
+    "pooling",
     "recording",
     "stacked",
     "training",

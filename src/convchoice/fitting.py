@@ -1,48 +1,57 @@
 """What would fit, when a configuration's layers do not: the mend beside the refusal."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from enum import Enum
+from typing import Any
 
+from convchoice.configuration import validated
+from convchoice.errors import UserError
 from convchoice.geometry import GeometryError, Plan, plan
-from convchoice.schema import Config, Operator, Padding
+from convchoice.pairs import PairValue, once, pair_of
+from convchoice.schema import Config, Padding, PaddingMode
 
 IMAGE_SHAPE = (1, 28, 28)
-SMALLEST_WEIGHTED_WINDOW = 3
+
+Candidate = tuple[str, Config]
+"""A change of one key as an override, and the configuration that it makes."""
 
 
 def _fits(config: Config, input_shape: tuple[int, int, int]) -> bool:
     try:
-        plan(config, input_shape)
-    except GeometryError:
+        plan(validated(config), input_shape)
+    except UserError:
         return False
     return True
 
 
-def _candidates(config: Config) -> list[list[tuple[str, Config]]]:
-    """Changes of one key, as overrides with their configurations, the smallest change first."""
+def _changed(config: Config, group: str, key: str, value: Any) -> Candidate:
+    """`config` with one key changed, and the override that says so."""
+    changed = replace(config, **{group: replace(getattr(config, group), **{key: value})})
+    word = value.name if isinstance(value, Enum) else str(value).replace(" ", "")
+    return f"{group}.{key}={word}", changed
+
+
+def _smaller(value: PairValue) -> Iterator[PairValue]:
+    """A size with the larger side cut down pixel by pixel, then both."""
+    height, width = pair_of(value)
+    for size in range(max(height, width) - 1, 0, -1):
+        yield once((min(height, size), min(width, size)))
+
+
+def _candidates(config: Config) -> Iterator[Iterator[Candidate]]:
+    """Changes of one key, the smallest change first."""
     conv, downsample, steps = config.conv, config.downsample, config.model.downsample_after
-    weighted = downsample.operator is Operator.weighted
-    smallest = max(SMALLEST_WEIGHTED_WINDOW if weighted else 1, 2 * downsample.padding)
-    return [
-        [
-            (f"conv.kernel_size={size}", replace(config, conv=replace(conv, kernel_size=size)))
-            for size in range(conv.kernel_size - 1, 0, -1)
-        ],
-        [
-            (
-                f"downsample.window={size}",
-                replace(config, downsample=replace(downsample, window=size)),
-            )
-            for size in range(downsample.window - 1, smallest - 1, -1)
-        ],
-        [("conv.padding=same", replace(config, conv=replace(conv, padding=Padding.same)))],
-        [
-            (
-                f"model.downsample_after={steps[:count]}".replace(" ", ""),
-                replace(config, model=replace(config.model, downsample_after=steps[:count])),
-            )
-            for count in range(len(steps) - 1, -1, -1)
-        ],
-    ]
+    for group, key, values in (
+        ("conv", "kernel_size", _smaller(conv.kernel_size)),
+        ("downsample", "window", _smaller(downsample.window)),
+        ("conv", "padding", [Padding.same]),
+        ("conv", "padding_mode", [PaddingMode.zeros]),
+        ("conv", "stride", _smaller(conv.stride)),
+        ("downsample", "stride", _smaller(downsample.stride)),
+        ("model", "downsample_after", [steps[:n] for n in range(len(steps) - 1, -1, -1)]),
+    ):
+        yield (_changed(config, group, key, value) for value in values)
 
 
 def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -> list[str]:
@@ -53,7 +62,8 @@ def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -
         input_shape: (C, H, W) of one image.
 
     Returns:
-        At most four: a smaller kernel, a smaller window, "same" padding, fewer downsampling steps.
+        Of each key that can mend it the nearest value: a smaller kernel, a smaller window, "same"
+        padding, zeros in it, smaller strides, fewer downsampling steps.
     """
     found = (
         next((text for text, changed in tried if _fits(changed, input_shape)), None)

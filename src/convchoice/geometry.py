@@ -1,32 +1,27 @@
-"""Sizes: what every layer of a configuration makes of its input, in whole numbers.
+"""The plan of a network: what every layer of a configuration makes of its input, in whole numbers.
 
 One plan serves the network's builder, the shape table, the costs and the messages, so they cannot
-disagree. Everything follows from one formula (the lecture's "Convolutional Strides" slide, with
-padding before and after counted apart):
-
-    output = ⌊(n + before + after − f) / s⌋ + 1
-
-for an axis of n pixels, a kernel of f, a stride of s. Never imports torch.
+disagree. Every size follows from the formula in `axes`. Never imports torch.
 """
 
 import math
-from dataclasses import dataclass
-from enum import Enum
 
-from convchoice.errors import UserError
-from convchoice.schema import (
-    Activation,
-    Config,
-    ConvConfig,
-    DownsampleConfig,
-    Head,
-    Operator,
-    Padding,
-    PaddingMode,
+from convchoice.axes import (
+    Axes,
+    blur_axes,
+    convolution_axes,
+    learned_axes,
+    pooling_axes,
+    same_axes,
+    strided_axes,
 )
+from convchoice.errors import UserError
+from convchoice.pairs import Pair, shown
+from convchoice.planned import Kind, Plan, PlannedLayer, Shape
+from convchoice.schema import Activation, Config, FirstLayer, Head, Operator, PaddingMode
 
-Shape = tuple[int, ...]
-BYTES_PER_VALUE = 4
+__all__ = ["CLASSES", "GeometryError", "Kind", "Plan", "PlannedLayer", "Shape", "plan"]
+
 CLASSES = 10
 
 
@@ -34,169 +29,29 @@ class GeometryError(UserError):
     """A configuration whose layers cannot be laid on their inputs."""
 
 
-class Kind(Enum):
-    """What a planned layer does."""
-
-    convolution = "convolution"
-    detector = "detector"
-    pooling = "pooling"
-    flatten = "flatten"
-    global_average = "global average"
-    dense = "dense"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A kernel laid along one spatial axis.
-
-    Attributes:
-        size: pixels of the input, n.
-        kernel: pixels of the kernel or window, f.
-        stride: pixels from one position to the next, s.
-        before: pixels added in front of the first.
-        after: pixels added behind the last; a negative number leaves that many out.
-    """
-
-    size: int
-    kernel: int
-    stride: int
-    before: int = 0
-    after: int = 0
-
-    @property
-    def output(self) -> int:
-        """Number of positions; below 1 when the kernel does not fit."""
-        return (self.size + self.before + self.after - self.kernel) // self.stride + 1
-
-    @property
-    def formula(self) -> str:
-        """The size formula with this axis's numbers put in."""
-        padding = self.before + self.after
-        sign = "−" if padding < 0 else "+"
-        return (
-            f"⌊({self.size} {sign} {abs(padding)} − {self.kernel})/{self.stride}⌋ + 1"
-            f" = {self.output}"
-        )
+def _check_fit(name: str, axes: Axes) -> None:
+    height, width = axes
+    for axis, side in ((height, "height"), (width, "width")):
+        if not axis.fits:
+            along = "" if height == width else f" along the {side}"
+            raise GeometryError(
+                f"{name}: a {height.kernel}×{width.kernel} window does not fit its"
+                f" {height.size}×{width.size} input{along}: {axis.formula}, and a size must be at"
+                " least 1."
+            )
 
 
-@dataclass(frozen=True)
-class PlannedLayer:
-    """One layer of the plan.
-
-    Attributes:
-        name: its name in the network, such as ``block1.convolution``.
-        kind: what it does.
-        label: what a reader calls it, such as ``convolution 3×3, stride 1``.
-        input_shape: (C, H, W), or (features,).
-        output_shape: likewise.
-        axes: height and width, for layers with a kernel.
-        parameters: learned numbers.
-        macs: multiply-accumulates for one image, of learned layers.
-        pooling_operations: window elements visited for one image, of pooling layers.
-        receptive_field: side, in pixels of the image, of what one output sees.
-        jump: distance, in pixels of the image, between neighbouring outputs.
-    """
-
-    name: str
-    kind: Kind
-    label: str
-    input_shape: Shape
-    output_shape: Shape
-    axes: tuple[Axis, Axis] | None
-    parameters: int
-    macs: int
-    pooling_operations: int
-    receptive_field: int
-    jump: int
-
-    @property
-    def formula(self) -> str:
-        """The size formula with its numbers, once where height and width agree."""
-        if self.axes is None:
-            return ""
-        height, width = self.axes
-        return height.formula if height == width else f"{height.formula}; {width.formula}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A whole network's layers, first to last."""
-
-    layers: tuple[PlannedLayer, ...]
-
-    @property
-    def parameters(self) -> int:
-        """Learned numbers of the network."""
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one image's forward pass through the learned layers."""
-        return sum(layer.macs for layer in self.layers)
-
-    @property
-    def pooling_operations(self) -> int:
-        """Window elements that the pooling layers visit for one image."""
-        return sum(layer.pooling_operations for layer in self.layers)
-
-    def activation_bytes(self, batch_size: int) -> int:
-        """Memory of all layers' outputs for one batch, at 4 bytes a value."""
-        values = sum(math.prod(layer.output_shape) for layer in self.layers)
-        return values * BYTES_PER_VALUE * batch_size
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Padding before and after for Keras's "same": ⌈n/s⌉ outputs, the odd pixel behind.
-
-    For stride 1 and an odd kernel this is the lecture's p = (f − 1)/2 on each side.
-    """
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-def convolution_axis(size: int, config: ConvConfig) -> Axis:
-    """A block's convolution along an axis of `size` pixels."""
-    kernel, stride = config.kernel_size, config.stride
-    if config.padding is Padding.same:
-        before, after = same_padding(size, kernel, stride)
-    elif config.padding is Padding.full:
-        before = after = kernel - 1
-    else:
-        before = after = 0
-    return Axis(size, kernel, stride, before, after)
-
-
-def pooling_axis(size: int, config: DownsampleConfig) -> Axis:
-    """A pooling window along an axis of `size` pixels; it also lays out the learned operators."""
-    return Axis(size, config.window, config.stride, config.padding, config.padding)
-
-
-def strided_axis(convolution: Axis, config: DownsampleConfig) -> Axis:
-    """The block's convolution, moved on by the downsampling stride, on the pooling window's grid.
-
-    Its outputs are those of the unstrided convolution at the first pixel of each window. Pixels
-    behind the last window, which pooling drops too, are left out (a negative `after`).
-    """
-    outputs = pooling_axis(convolution.output, config).output
-    stride = convolution.stride * config.stride
-    reach = (outputs - 1) * stride + convolution.kernel
-    after = reach - convolution.size - convolution.before
-    return Axis(convolution.size, convolution.kernel, stride, convolution.before, after)
-
-
-def learned_axis(size: int, config: DownsampleConfig) -> Axis:
-    """A learned convolution in the place of a pooling, with as many outputs as the pooling.
-
-    It is padded only as far as its kernel reaches over the edge, the odd pixel behind.
-    """
-    outputs = pooling_axis(size, config).output
-    surplus = (outputs - 1) * config.stride + config.kernel_size - size
-    before = max(surplus, 0) // 2
-    return Axis(size, config.kernel_size, config.stride, before, surplus - before)
-
-
-def _times(shape: Shape) -> str:
-    return "×".join(str(size) for size in shape)
+def _check_mode(name: str, axes: Axes, mode: PaddingMode) -> None:
+    height, width = axes
+    for axis in axes:
+        pad = max(axis.before, axis.after)
+        most = {PaddingMode.reflect: axis.size - 1, PaddingMode.circular: axis.size}
+        if pad > most.get(mode, pad):
+            raise GeometryError(
+                f"{name}: padding_mode={mode.name} can add at most {most[mode]} pixels to an axis"
+                f" of {axis.size}, but a {height.kernel}×{width.kernel} kernel on a"
+                f" {height.size}×{width.size} input asks for {pad}."
+            )
 
 
 class _Planner:
@@ -204,10 +59,16 @@ class _Planner:
 
     def __init__(self, config: Config, input_shape: tuple[int, int, int]) -> None:
         self.config = config
+        self.image: Pair = input_shape[1:]
         self.shape: Shape = input_shape
-        self.receptive_field = 1
-        self.jump = 1
+        self.receptive_field: Pair | None = (1, 1)
+        self.jump: Pair | None = (1, 1)
         self.layers: list[PlannedLayer] = []
+
+    @property
+    def sizes(self) -> Pair:
+        """Height and width of the map so far."""
+        return self.shape[1], self.shape[2]
 
     def add(
         self,
@@ -215,99 +76,155 @@ class _Planner:
         kind: Kind,
         label: str,
         output_shape: Shape,
-        axes: tuple[Axis, Axis] | None = None,
+        *,
+        axes: Axes | None = None,
         parameters: int = 0,
         macs: int = 0,
         pooling_operations: int = 0,
+        operator: Operator | None = None,
     ) -> None:
-        if axes is not None:
-            self.receptive_field += (axes[0].kernel - 1) * self.jump
-            self.jump *= axes[0].stride
+        self._see(axes)
         self.layers.append(
             PlannedLayer(
-                name, kind, label, self.shape, output_shape, axes,
-                parameters, macs, pooling_operations, self.receptive_field, self.jump,
+                name, kind, label, self.shape, output_shape, axes, parameters, macs,
+                pooling_operations, self.receptive_field, self.jump, operator,
             )
         )  # fmt: skip
         self.shape = output_shape
 
-    def _check(self, name: str, axes: tuple[Axis, Axis]) -> None:
-        for axis in axes:
-            if axis.output < 1 or axis.size + min(axis.after, 0) < 1:
-                raise GeometryError(
-                    f"{name}: a {axis.kernel}×{axis.kernel} window does not fit its"
-                    f" {_times(self.shape[1:])} input: {axis.formula}, and a size must be at"
-                    " least 1."
-                )
-
-    def _check_mode(self, name: str, axes: tuple[Axis, Axis]) -> None:
-        mode = self.config.conv.padding_mode
-        for axis in axes:
-            pad = max(axis.before, axis.after)
-            most = {PaddingMode.reflect: axis.size - 1, PaddingMode.circular: axis.size}
-            if pad > most.get(mode, pad):
-                raise GeometryError(
-                    f"{name}: padding_mode={mode.name} can add at most {most[mode]} pixels to an"
-                    f" axis of {axis.size}, but {pad} are asked for. Use conv.padding_mode=zeros."
-                )
-
-    def convolution(self, name: str, axes: tuple[Axis, Axis], filters: int) -> None:
-        self._check(name, axes)
-        self._check_mode(name, axes)
+    def _see(self, axes: Axes | None) -> None:
+        """What one output sees grows by (f − 1) jumps, and the jump by the stride."""
+        if axes is None or self.receptive_field is None or self.jump is None:
+            return
+        (high, wide), (down, across) = self.receptive_field, self.jump
         height, width = axes
+        self.receptive_field = (
+            high + (height.kernel - 1) * down,
+            wide + (width.kernel - 1) * across,
+        )
+        self.jump = (down * height.stride, across * width.stride)
+
+    def convolution(
+        self, name: str, axes: Axes, filters: int, kind: Kind = Kind.convolution
+    ) -> None:
+        """A convolution, or one whose weights are not shared (`Kind.locally_connected`)."""
+        _check_fit(name, axes)
+        _check_mode(name, axes, self.config.conv.padding_mode)
+        height, width = axes
+        positions = height.output * width.output
         weights = height.kernel * width.kernel * self.shape[0] * filters
+        copies = positions if kind is Kind.locally_connected else 1
         self.add(
             name,
-            Kind.convolution,
-            f"convolution {height.kernel}×{width.kernel}, stride {height.stride}",
+            kind,
+            f"{kind.value} {_laid(axes)}",
             (filters, height.output, width.output),
-            axes,
-            parameters=weights + filters,
-            macs=weights * height.output * width.output,
+            axes=axes,
+            parameters=(weights + filters) * copies,
+            macs=weights * positions,
         )
+
+    def dense_map(self, name: str, axes: Axes, filters: int) -> None:
+        """Every value of a map, of the shape that a convolution over `axes` would make, dense."""
+        _check_fit(name, axes)
+        output_shape = (filters, axes[0].output, axes[1].output)
+        inputs, outputs = math.prod(self.shape), math.prod(output_shape)
+        self.receptive_field, self.jump = self.image, (0, 0)
+        self.add(
+            name, Kind.dense_map, f"dense {outputs:,}", output_shape,
+            parameters=inputs * outputs + outputs, macs=inputs * outputs,
+        )  # fmt: skip
+
+    def first_layer(self, name: str, axes: Axes, filters: int) -> None:
+        kind = self.config.model.first_layer
+        if kind is FirstLayer.dense:
+            self.dense_map(f"{name}.dense", axes, filters)
+        elif kind is FirstLayer.locally_connected:
+            self.convolution(f"{name}.locally_connected", axes, filters, Kind.locally_connected)
+        else:
+            self.convolution(f"{name}.convolution", axes, filters)
 
     def detector(self, name: str) -> None:
         activation = self.config.model.activation
         if activation is not Activation.none:
             self.add(name, Kind.detector, activation.name, self.shape)
 
-    def pooling(self, name: str) -> None:
-        config = self.config.downsample
-        height, width = (pooling_axis(size, config) for size in self.shape[1:])
-        self._check(name, (height, width))
+    def pooling(self, name: str, operator: Operator, stride: int | None = None) -> None:
+        axes = pooling_axes(self.sizes, self.config.downsample, stride)
+        _check_fit(name, axes)
+        self.fixed(name, Kind.pooling, operator.name, axes, operator)
+
+    def fixed(
+        self, name: str, kind: Kind, label: str, axes: Axes, operator: Operator | None = None
+    ) -> None:
+        """A window that learns nothing and works on each channel apart."""
+        height, width = axes
         output_shape = (self.shape[0], height.output, width.output)
         self.add(
-            name,
-            Kind.pooling,
-            f"{config.operator.name} {height.kernel}×{width.kernel}, stride {height.stride}",
-            output_shape,
-            (height, width),
+            name, kind, f"{label} {_laid(axes)}", output_shape, axes=axes, operator=operator,
             pooling_operations=math.prod(output_shape) * height.kernel * width.kernel,
-        )
+        )  # fmt: skip
+
+    def depthwise(self, name: str) -> None:
+        axes = pooling_axes(self.sizes, self.config.downsample)
+        _check_fit(name, axes)
+        _check_mode(name, axes, self.config.conv.padding_mode)
+        height, width = axes
+        weights = height.kernel * width.kernel * self.shape[0]
+        self.add(
+            name, Kind.depthwise, f"depthwise {_laid(axes)}",
+            (self.shape[0], height.output, width.output), axes=axes,
+            parameters=weights, macs=weights * height.output * width.output,
+        )  # fmt: skip
+
+    def maxout(self, name: str) -> None:
+        pieces = self.config.downsample.pieces
+        channels, height, width = self.shape
+        self.add(
+            name, Kind.maxout, f"max over {pieces} filters", (channels // pieces, height, width),
+            pooling_operations=channels * height * width,
+        )  # fmt: skip
 
     def block(self, number: int, filters: int, *, downsampled: bool) -> None:
         config = self.config.downsample
         operator = config.operator if downsampled else Operator.none
         name = f"block{number}"
-        first, second = (convolution_axis(size, self.config.conv) for size in self.shape[1:])
+        axes = convolution_axes(self.sizes, self.config.conv)
         if operator is Operator.strided:
-            self._check(f"{name}.convolution", (first, second))
-            grid = (pooling_axis(first.output, config), pooling_axis(second.output, config))
-            self._check(f"{name}.downsample", grid)
-            first, second = strided_axis(first, config), strided_axis(second, config)
-        self.convolution(f"{name}.convolution", (first, second), filters)
+            _check_fit(f"{name}.convolution", axes)
+            _check_fit(f"{name}.downsample", pooling_axes(_outputs(axes), config))
+            axes = strided_axes(axes, config)
+        learned = filters * config.pieces if operator is Operator.maxout else filters
+        if number == 1:
+            self.first_layer(name, axes, learned)
+        else:
+            self.convolution(f"{name}.convolution", axes, learned)
         self.detector(f"{name}.detector")
+        self.downsample(name, operator, filters)
+
+    def downsample(self, block: str, operator: Operator, filters: int) -> None:
+        """The third stage; what an operator needs beside its window stands in layers of its own."""
+        config = self.config.downsample
+        name = f"{block}.downsample"
         if operator is Operator.all_conv:
-            grid = (
-                pooling_axis(self.shape[1], config),
-                pooling_axis(self.shape[2], config),
-            )
-            self._check(f"{name}.downsample", grid)
-            height, width = (learned_axis(size, config) for size in self.shape[1:])
-            self.convolution(f"{name}.downsample", (height, width), filters)
-            self.detector(f"{name}.downsample_detector")
+            _check_fit(name, pooling_axes(self.sizes, config))
+            self.convolution(name, learned_axes(self.sizes, config), filters)
+            self.detector(f"{name}_detector")
+        elif operator is Operator.conv_pool:
+            self.convolution(name, same_axes(self.sizes, config.kernel_size), filters)
+            self.detector(f"{name}_detector")
+            self.pooling(f"{name}_pooling", Operator.max)
+        elif operator is Operator.max_blur:
+            dense = pooling_axes(self.sizes, config, stride=1)
+            self.pooling(name, Operator.max, stride=1)
+            self.fixed(f"{name}_blur", Kind.blur, "blur", blur_axes(dense, config))
+        elif operator is Operator.maxout:
+            self.maxout(f"{block}.maxout")
+            self.pooling(name, Operator.max)
+        elif operator is Operator.depthwise:
+            self.depthwise(name)
         elif operator not in {Operator.none, Operator.strided}:
-            self.pooling(f"{name}.downsample")
+            self.pooling(name, operator)
 
     def dense(self, name: str, units: int) -> None:
         weights = self.shape[0] * units
@@ -318,6 +235,7 @@ class _Planner:
 
     def head(self) -> None:
         model = self.config.model
+        self.receptive_field = self.jump = None
         if model.head is Head.flatten:
             self.add("head.flatten", Kind.flatten, "flatten", (math.prod(self.shape),))
         else:
@@ -326,6 +244,15 @@ class _Planner:
             self.dense("head.hidden", model.hidden_units)
             self.detector("head.detector")
         self.dense("head.output", CLASSES)
+
+
+def _outputs(axes: Axes) -> Pair:
+    return axes[0].output, axes[1].output
+
+
+def _laid(axes: Axes) -> str:
+    height, width = axes
+    return f"{height.kernel}×{width.kernel}, stride {shown((height.stride, width.stride))}"
 
 
 def plan(config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> Plan:

@@ -1,19 +1,19 @@
-"""The building blocks as torch modules, each laid out by `geometry`.
+"""The learned layers and the detector as torch modules, laid out by `geometry`.
 
-Every module takes and gives response maps of shape (N, C, H, W). The padding traps are handled
-here, where they occur: max pooling pads with −∞, means never count padding, "same" with an even
-kernel or a stride above 1 is uneven, and a kernel may be told to leave out trailing pixels.
+Every module takes response maps of shape (N, C, H, W), in any memory format. "Same" padding with an
+even kernel or a stride above 1 is uneven, and a kernel may be told to leave out trailing pixels:
+`framed` does both. What a block learns nothing of is in `pooling`; how weights begin is in
+`initialisation`.
 """
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convchoice.geometry import Axis
-from convchoice.schema import Activation, DownsampleConfig, Operator, PaddingMode
+from convchoice.axes import Axes, Axis
+from convchoice.schema import Activation, PaddingMode
 
 _PAD_MODE = {
     PaddingMode.zeros: "constant",
@@ -23,11 +23,74 @@ _PAD_MODE = {
 }
 
 
+def framed(maps: Tensor, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> Tensor:
+    """Maps (N, C, H, W) with the rows and columns that the axes add, or leave out behind."""
+    height, width = axes
+    if height.after < 0 or width.after < 0:
+        rows = maps.shape[2] + min(height.after, 0)
+        columns = maps.shape[3] + min(width.after, 0)
+        maps = maps[:, :, :rows, :columns]
+    pads = (width.before, max(width.after, 0), height.before, max(height.after, 0))
+    return functional.pad(maps, pads, mode=_PAD_MODE[mode]) if any(pads) else maps
+
+
 class Convolution(nn.Conv2d):
     """A convolution (cross-correlation, as everywhere in this field) over planned axes.
 
     (N, C, H, W) → (N, filters, height.output, width.output). Padding may differ before and after;
     a negative padding after leaves that many trailing rows or columns out.
+
+    Args:
+        channels: depth of the input, C.
+        filters: depth of the output.
+        height: the kernel along H.
+        width: the kernel along W.
+        padding_mode: what stands in the padded rows and columns.
+        depthwise: one filter a channel, on that channel alone, and no bias (see
+            docs/decisions/operators.md); `filters` must then be `channels`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        height: Axis,
+        width: Axis,
+        padding_mode: PaddingMode = PaddingMode.zeros,
+        *,
+        depthwise: bool = False,
+    ) -> None:
+        """Choose torch's own padding where it can express the plan, for speed."""
+        even = height.before == height.after and width.before == width.after
+        native = even and padding_mode is PaddingMode.zeros
+        super().__init__(
+            channels,
+            filters,
+            kernel_size=(height.kernel, width.kernel),
+            stride=(height.stride, width.stride),
+            padding=(height.before, width.before) if native else 0,
+            groups=channels if depthwise else 1,
+            bias=not depthwise,
+        )
+        self.axes = (height, width)
+        self.border_mode = padding_mode
+        self.native = native
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+        """Pad or crop as planned, then convolve."""
+        if not self.native:
+            input = framed(input, self.axes, self.border_mode)  # noqa: A001
+        return super().forward(input)
+
+
+class LocallyConnected(nn.Module):
+    """A convolution whose weights are not shared: each output position has filters of its own.
+
+    (N, C, H, W) → (N, filters, height.output, width.output). `weight` is (positions, C·f_h·f_w,
+    filters), positions row by row and a patch as `unfold` orders it (channel, row, column), so that
+    position p's slice, transposed, is a convolution's weight flattened from its second axis; `bias`
+    is (positions, filters). All positions are one batched product. Weights are zero until drawn
+    (`initialisation`).
 
     Args:
         channels: depth of the input, C.
@@ -45,94 +108,50 @@ class Convolution(nn.Conv2d):
         width: Axis,
         padding_mode: PaddingMode = PaddingMode.zeros,
     ) -> None:
-        """Choose torch's own padding where it can express the plan, for speed."""
-        even = height.before == height.after and width.before == width.after
-        native = even and padding_mode is PaddingMode.zeros
-        super().__init__(
-            channels,
-            filters,
-            kernel_size=(height.kernel, width.kernel),
-            stride=(height.stride, width.stride),
-            padding=(height.before, width.before) if native else 0,
-        )
-        self.axes = (height, width)
-        self.border_mode = _PAD_MODE[padding_mode]
-        self.native = native
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Pad or crop as planned, then convolve."""
-        if not self.native:
-            input = self._framed(input)  # noqa: A001
-        return super().forward(input)
-
-    def _framed(self, maps: Tensor) -> Tensor:
-        height, width = self.axes
-        rows = maps.shape[2] + min(height.after, 0)
-        columns = maps.shape[3] + min(width.after, 0)
-        maps = maps[:, :, :rows, :columns]
-        pads = (width.before, max(width.after, 0), height.before, max(height.after, 0))
-        return functional.pad(maps, pads, mode=self.border_mode) if any(pads) else maps
-
-
-class WeightedPooling(nn.Module):
-    """A fixed weighted mean of each window, per channel (the lecture's "Weighted Pooling").
-
-    y = Σ wᵢ xᵢ / Σ wᵢ over the pixels of a window that exist, with wᵢ = exp(−dᵢ² / 2σ²) and dᵢ the
-    distance, in pixels, from pixel i to the window's geometric centre. At a border the weights of
-    the pixels that exist are brought back to a sum of 1, so padding is never counted.
-
-    Args:
-        window: side of the window, in pixels; of a 2×2 window all pixels are equally far from the
-            centre, which makes this average pooling (configurations refuse it, tests use it).
-        stride: pixels from one window to the next.
-        padding: rows and columns added on each side before the first window is laid.
-        sigma: σ, in pixels.
-    """
-
-    weights: Tensor
-
-    def __init__(self, window: int, stride: int, padding: int, sigma: float) -> None:
-        """Compute the weights once; they are no parameters and are not saved."""
+        """Make room for the weights."""
         super().__init__()
-        self.stride = stride
-        self.padding = padding
-        offsets = torch.arange(window, dtype=torch.float64) - (window - 1) / 2
-        squared_distance = offsets[:, None] ** 2 + offsets[None, :] ** 2
-        weights = torch.exp(-squared_distance / (2 * sigma**2))
-        self.register_buffer("weights", weights / weights.sum(), persistent=False)
+        self.channels = channels
+        self.filters = filters
+        self.axes = (height, width)
+        self.border_mode = padding_mode
+        positions = height.output * width.output
+        patch = channels * height.kernel * width.kernel
+        self.weight = nn.Parameter(torch.zeros(positions, patch, filters))
+        self.bias = nn.Parameter(torch.zeros(positions, filters))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, C, H', W') on the pooling grid."""
-        channels = maps.shape[1]
-        kernel = self.weights.to(maps.dtype).expand(channels, 1, *self.weights.shape)
-        pooled = functional.conv2d(
-            maps, kernel, stride=self.stride, padding=self.padding, groups=channels
-        )
-        if self.padding == 0:
-            return pooled
-        return pooled / self._present(maps)
-
-    def _present(self, maps: Tensor) -> Tensor:
-        """The sum of the weights of the pixels that exist, (1, 1, H', W')."""
-        ones = torch.ones(1, 1, *maps.shape[2:], dtype=self.weights.dtype, device=maps.device)
-        kernel = self.weights[None, None]
-        present = functional.conv2d(ones, kernel, stride=self.stride, padding=self.padding)
-        return present.to(maps.dtype)
+        """Cut into patches, weight each position's by its own filters, sum, and lay out again."""
+        height, width = self.axes
+        patches = functional.unfold(
+            framed(maps, self.axes, self.border_mode),
+            (height.kernel, width.kernel),
+            stride=(height.stride, width.stride),
+        )  # (N, patch, positions)
+        made = torch.baddbmm(self.bias.unsqueeze(1), patches.permute(2, 0, 1), self.weight)
+        return made.permute(1, 2, 0).reshape(-1, self.filters, height.output, width.output)
 
 
-def pooling(config: DownsampleConfig) -> nn.Module:
-    """The pooling module of a configuration whose operator pools.
+class DenseMap(nn.Linear):
+    """Every value of a map from every value of the input: (N, C, H, W) → (N, *output_shape).
 
-    Raises:
-        ValueError: if the operator is not a pooling (those are convolutions, or nothing).
+    The rows of `weight` are the output's values row by row, column by column, channel last: what
+    comes out is then a map with its channels last in memory, as the layers behind work on.
+
+    Args:
+        input_shape: (C, H, W); its values are taken in that order.
+        output_shape: likewise.
     """
-    if config.operator is Operator.max:
-        return nn.MaxPool2d(config.window, config.stride, config.padding)
-    if config.operator is Operator.average:
-        return nn.AvgPool2d(config.window, config.stride, config.padding, count_include_pad=False)
-    if config.operator is Operator.weighted:
-        return WeightedPooling(config.window, config.stride, config.padding, config.sigma)
-    raise ValueError(f"{config.operator.name} is not a pooling operator")
+
+    def __init__(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
+        """Make a linear layer of the shapes' sizes."""
+        super().__init__(math.prod(input_shape), math.prod(output_shape))
+        channels, height, width = output_shape
+        self.laid_out = (height, width, channels)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+        """Flatten, multiply, and lay out as a map."""
+        values = super().forward(input.flatten(1))
+        return values.reshape(-1, *self.laid_out).permute(0, 3, 1, 2)
 
 
 def detector(activation: Activation) -> nn.Module:
@@ -152,19 +171,3 @@ class GlobalAverage(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Average over both spatial axes; unlike adaptive pooling, deterministic on CUDA too."""
         return maps.mean((2, 3))
-
-
-def glorot_uniform_(weight: Tensor, generator: torch.Generator) -> None:
-    """Fill a weight as Keras does: uniform on ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
-    nn.init.xavier_uniform_(weight, generator=generator)
-
-
-def pytorch_uniform_(module: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    """Fill a layer as PyTorch's own `reset_parameters` does, from a given generator.
-
-    Weights and biases are uniform on ±1/√fan_in.
-    """
-    nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
-    fan_in = module.weight[0].numel()
-    bound = 1 / math.sqrt(fan_in)
-    nn.init.uniform_(cast("Tensor", module.bias), -bound, bound, generator=generator)

@@ -8,15 +8,11 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
+from convchoice.axes import Axes
 from convchoice.geometry import Kind, Plan, PlannedLayer, plan
-from convchoice.layers import (
-    Convolution,
-    GlobalAverage,
-    detector,
-    glorot_uniform_,
-    pooling,
-    pytorch_uniform_,
-)
+from convchoice.initialisation import Learned, draw_
+from convchoice.layers import Convolution, DenseMap, GlobalAverage, LocallyConnected, detector
+from convchoice.pooling import MaxOverFilters, blur, pooling
 from convchoice.schema import Config, Initialisation
 
 
@@ -30,20 +26,31 @@ def derived_seed(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def _laid_out(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
+    """The module of a layer that has a kernel."""
+    channels, filters = layer.input_shape[0], layer.output_shape[0]
+    mode = config.conv.padding_mode
+    if layer.kind is Kind.locally_connected:
+        return LocallyConnected(channels, filters, *axes, mode)
+    if layer.kind is Kind.blur:
+        return blur(axes)
+    if layer.operator is not None:
+        return pooling(layer.operator, axes, config.downsample.sigma)
+    return Convolution(channels, filters, *axes, mode, depthwise=layer.kind is Kind.depthwise)
+
+
 def _module(layer: PlannedLayer, config: Config) -> nn.Module:
-    if layer.kind is Kind.convolution:
-        assert layer.axes is not None  # noqa: S101 - every planned convolution has axes
-        channels, filters = layer.input_shape[0], layer.output_shape[0]
-        return Convolution(channels, filters, *layer.axes, config.conv.padding_mode)
+    if layer.axes is not None:
+        return _laid_out(layer, layer.axes, config)
     if layer.kind is Kind.detector:
         return detector(config.model.activation)
-    if layer.kind is Kind.pooling:
-        return pooling(config.downsample)
-    if layer.kind is Kind.flatten:
-        return nn.Flatten()
-    if layer.kind is Kind.global_average:
-        return GlobalAverage()
-    return nn.Linear(layer.input_shape[0], layer.output_shape[0])
+    if layer.kind is Kind.maxout:
+        return MaxOverFilters(config.downsample.pieces)
+    if layer.kind is Kind.dense_map:
+        return DenseMap(layer.input_shape, layer.output_shape)
+    if layer.kind is Kind.dense:
+        return nn.Linear(layer.input_shape[0], layer.output_shape[0])
+    return nn.Flatten() if layer.kind is Kind.flatten else GlobalAverage()
 
 
 class Network(nn.Sequential):
@@ -77,16 +84,9 @@ class Network(nn.Sequential):
             seed: the run's seed.
         """
         for name, module in self.named_children():
-            if not isinstance(module, nn.Conv2d | nn.Linear):
-                continue
-            generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))
-            with torch.no_grad():
-                if initialisation is Initialisation.glorot_uniform:
-                    glorot_uniform_(module.weight, generator)
-                    if module.bias is not None:
-                        module.bias.zero_()
-                else:
-                    pytorch_uniform_(module, generator)
+            if isinstance(module, Learned):
+                generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))
+                draw_(module, initialisation, generator)
 
 
 def count_correct(logits: Tensor, labels: Tensor) -> Tensor:

@@ -20,9 +20,9 @@ from markupsafe import Markup
 
 from convchoice.arm import read_arm
 from convchoice.comparison import SCHEMA_VERSION
-from convchoice.configuration import check_name, read_yaml, require
+from convchoice.configuration import check_name, read_yaml
 from convchoice.drawing import Picture
-from convchoice.errors import RunFolderError, UserError, exit_codes
+from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.figures import figures_of
 from convchoice.page import page_view
 from convchoice.run_folder import read_json

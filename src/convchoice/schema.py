@@ -6,6 +6,7 @@ is an error before anything runs. What types cannot say is in `configuration`.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
 
@@ -46,9 +47,22 @@ class Operator(Enum):
     max = "max"
     average = "average"
     weighted = "weighted"
+    l2 = "l2"
+    max_blur = "max_blur"
+    maxout = "maxout"
+    depthwise = "depthwise"
     strided = "strided"
     all_conv = "all_conv"
+    conv_pool = "conv_pool"
     none = "none"
+
+
+class FirstLayer(Enum):
+    """How the first block's map is computed from the image; its shape is the same for all."""
+
+    convolution = "convolution"
+    locally_connected = "locally_connected"
+    dense = "dense"
 
 
 class Activation(Enum):
@@ -118,12 +132,21 @@ class DataConfig:
 
 @dataclass
 class ConvConfig:
-    """Every block's convolution."""
+    """Every block's convolution.
 
-    kernel_size: int = 3
-    padding: Padding = Padding.valid
+    `Any` stands where a value may be a number or a list: `block_rules` checks what it is and gives
+    it its canonical form (see `pairs`), so that equal configurations are equal.
+    """
+
+    kernel_size: Any = 3
+    """One number for both axes, or [height, width]."""
+    padding: Any = Padding.valid
+    """A word (see `Padding`), or pixels on each side: one number, or [height, width]. At most the
+    kernel size less 1; 0 is `valid`."""
     padding_mode: PaddingMode = PaddingMode.zeros
-    stride: int = 1
+    """What every padded convolution finds beyond the edge; pooling never sees it."""
+    stride: Any = 1
+    """One number for both axes, or [height, width]."""
 
 
 @dataclass
@@ -136,9 +159,12 @@ class DownsampleConfig:
     padding: int = 0
     """Rows and columns added on each side before a window is laid; never counted in a mean."""
     kernel_size: int = 3
-    """Kernel of the learned convolution that `all_conv` puts in the place of a pooling."""
+    """Side of what an operator has beside its window: the learned convolution of `all_conv` and
+    `conv_pool`, the binomial blur of `max_blur`."""
     sigma: float = 1.0
     """Width, in pixels, of the Gaussian of `weighted`."""
+    pieces: int = 3
+    """Learned filters to each channel of `maxout`, which keeps the largest answer of them."""
 
 
 @dataclass
@@ -149,6 +175,7 @@ class ModelConfig:
     """Depth of the response map of each block."""
     downsample_after: list[int] = field(default_factory=lambda: [1, 2])
     """Numbers (from 1) of the blocks that end in a downsampling step."""
+    first_layer: FirstLayer = FirstLayer.convolution
     activation: Activation = Activation.relu
     head: Head = Head.flatten
     hidden_units: int = 64

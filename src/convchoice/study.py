@@ -11,7 +11,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from convchoice.configuration import CONF_DIR, check_name, from_mapping, read_yaml, require
+from convchoice.configuration import CONF_DIR, check_name, from_mapping, read_yaml
+from convchoice.errors import require
 
 
 @dataclass

@@ -19,8 +19,9 @@ from filelock import FileLock
 
 from convchoice.configuration import PROJECT_ROOT
 from convchoice.environment import commit_state
+from convchoice.pairs import pair_of, shown
 from convchoice.run_folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, Run
-from convchoice.schema import Config, Store, TrackingConfig
+from convchoice.schema import Config, Padding, Store, TrackingConfig
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -100,15 +101,17 @@ class NoTracking:
 
 def parameters_of(config: Config) -> dict[str, Any]:
     """The short, flat parameters that people group and filter runs by."""
+    padding = config.conv.padding
     return {
         "arm": config.arm,
         "seed": config.seed,
         "downsample": config.downsample.operator.name,
         "window": config.downsample.window,
-        "kernel_size": config.conv.kernel_size,
-        "padding": config.conv.padding.name,
+        "first_layer": config.model.first_layer.name,
+        "kernel_size": shown(pair_of(config.conv.kernel_size)),
+        "padding": padding.name if isinstance(padding, Padding) else shown(pair_of(padding)),
         "padding_mode": config.conv.padding_mode.name,
-        "stride": config.conv.stride,
+        "stride": shown(pair_of(config.conv.stride)),
         "filters": "-".join(str(filters) for filters in config.model.filters),
         "head": config.model.head.name,
         "activation": config.model.activation.name,
