@@ -48,6 +48,9 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
             "validation_size": None,
             "validation_seed": 2019,
             "batch_size": 64,
+            "canvas": None,
+            "rotated": False,
+            "permutation_seed": None,
         },
         "conv": {"kernel_size": 3, "padding": "valid", "padding_mode": "zeros", "stride": 1},
         "downsample": {

@@ -12,13 +12,16 @@ from convchoice.schema import Config
 # The modules whose code decides a run's numbers; a test holds this against the imports.
 NUMERIC_MODULES = (
     "batches",
+    "cifar_binary",
     "classifier",
     "data",
     "datasets",
     "geometry",
     "idx",
+    "known_datasets",
     "layers",
     "network",
+    "preparation",
     "training",
 )
 

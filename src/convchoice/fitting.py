@@ -5,11 +5,10 @@ from dataclasses import replace
 from convchoice.geometry import GeometryError, Plan, plan
 from convchoice.schema import Config, Operator, Padding
 
-IMAGE_SHAPE = (1, 28, 28)
 SMALLEST_WEIGHTED_WINDOW = 3
 
 
-def _fits(config: Config, input_shape: tuple[int, int, int]) -> bool:
+def _fits(config: Config, input_shape: tuple[int, int, int] | None) -> bool:
     try:
         plan(config, input_shape)
     except GeometryError:
@@ -45,12 +44,12 @@ def _candidates(config: Config) -> list[list[tuple[str, Config]]]:
     ]
 
 
-def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -> list[str]:
+def what_fits(config: Config, input_shape: tuple[int, int, int] | None = None) -> list[str]:
     """The smallest changes of one key each that make a configuration fit, as overrides.
 
     Args:
         config: a configuration whose layers do not fit.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
 
     Returns:
         At most four: a smaller kernel, a smaller window, "same" padding, fewer downsampling steps.
@@ -62,7 +61,7 @@ def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -
     return [text for text in found if text is not None]
 
 
-def fitting_plan(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -> Plan:
+def fitting_plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:
     """The plan of a configuration, or a refusal that says what would fit.
 
     Raises:

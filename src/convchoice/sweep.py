@@ -162,7 +162,7 @@ def train_and_measure(config: Config) -> Run:
     Raises:
         UserError: if there is no data, or the training or the measuring failed.
     """
-    ensure(Path(config.data.root), config.data.fallback)
+    ensure(Path(config.data.root), config.data.name, config.data.fallback)
     root = Path(config.run_root)
     folder = run_path(root, str(config.arm), config.seed)
     missing = missing_runs([config], root)

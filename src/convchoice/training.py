@@ -223,7 +223,7 @@ def train(job: "TrainingJob", listener: Listener) -> None:
         run_folder.clear(partial)
         run_folder.note_tracking(partial, told)
         (partial / FINGERPRINT).write_text(job.fingerprint, encoding="utf-8")
-    stored = load(job.data_root)
+    stored = load(job.data_root, config.data.name)
     images = ImageDataModule(config.data, config.seed, stored)
     classifier = Classifier(config)
     recorder = _Recorder(job, listener)
@@ -271,6 +271,7 @@ def _write(
             "train_images": len(images.split.training),
             "validation_images": len(images.split.validation),
             "test_images": stored.spec.test_size,
+            "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,
             "retry": stored.provenance.retry,
         },
