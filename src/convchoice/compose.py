@@ -9,12 +9,13 @@ retrains nothing of that arm.
 import argparse
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from convchoice.arm import Arm
 from convchoice.composition import compose_arm, options
 from convchoice.configuration import CONF_DIR, nearest, read_yaml, require
 from convchoice.errors import ConfigurationError, exit_codes
@@ -80,6 +81,25 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
     return studies
 
 
+def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
+    """Refuse a study whose arms are of different data sets, before any of them is trained.
+
+    Raises:
+        ConfigurationError: naming the first arm that is of another data set than the baseline.
+    """
+    ours = arms[study.baseline].config.data.name.name
+    for arm in study.arms:
+        theirs = arms[arm].config.data.name.name
+        require(
+            theirs == ours,
+            f"conf/study/{study.name}.yaml: arms",
+            arm,
+            f"is of {theirs}, and the baseline {study.baseline} of {ours}: a difference between"
+            " them would be one between data sets.",
+            f"Ask the question of {theirs} in a study of its own.",
+        )
+
+
 def compose_stage(arguments: Sequence[str] | None = None) -> None:
     """Write the composed arms and studies.
 
@@ -95,6 +115,8 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     parameters = read_parameters(given.params)
     arms = [compose_arm(name, parameters.scale) for name in parameters.arms]
     studies = chosen_studies(parameters)
+    for study in studies:
+        check_data(study, {arm.name: arm for arm in arms})
     output: Path = given.output
     shutil.rmtree(output, ignore_errors=True)
     (output / STUDIES).mkdir(parents=True)
