@@ -96,6 +96,16 @@ def test_images_turn_on_their_canvas_and_pixels_move_last() -> None:
     assert torch.equal(prepared_for_test(images, config), permuted(on_canvas(images, 10), 1))
 
 
+def test_colours_lie_in_memory_as_batches_want_them() -> None:
+    images = bytes_of(5, 3, 6, 6)
+    for prepared in (
+        training_images(images, torch.arange(5), DataConfig()),
+        prepared_for_test(images, DataConfig()),
+    ):
+        assert prepared.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(prepared, images)
+
+
 def test_without_options_images_stay_as_they_are() -> None:
     images = bytes_of(5, 28, 28)
     assert prepared_for_test(images, DataConfig()) is images

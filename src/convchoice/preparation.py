@@ -93,7 +93,7 @@ def training_images(images: Tensor, chosen: Tensor, config: DataConfig) -> Tenso
     pixels = on_canvas(images[chosen], config.canvas)
     if config.rotated:
         pixels = turned(pixels, fixed_angles(len(images), config.validation_seed)[chosen])
-    return permuted(pixels, config.permutation_seed)
+    return _channels_last(permuted(pixels, config.permutation_seed))
 
 
 def test_images(images: Tensor, config: DataConfig) -> Tensor:
@@ -103,4 +103,11 @@ def test_images(images: Tensor, config: DataConfig) -> Tensor:
         images: uint8 (N, H, W) or (N, C, H, W), on any device.
         config: canvas and permutation.
     """
-    return permuted(on_canvas(images, config.canvas), config.permutation_seed)
+    return _channels_last(permuted(on_canvas(images, config.canvas), config.permutation_seed))
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """In memory as the batches want it, so that scaling a batch does not turn it round."""
+    if images.dim() < 4:  # noqa: PLR2004 - one channel, no axis for it
+        return images
+    return images.contiguous(memory_format=torch.channels_last)
