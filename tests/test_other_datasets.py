@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
-from convchoice import compare, datasets, download, sources
+from convchoice import compare, datasets, download, preparation, sources
+from convchoice.batches import Batches, scaled
 from convchoice.configuration import config_from_mapping
+from convchoice.data import ImageDataModule
 from convchoice.datasets import PROVENANCE
 from convchoice.errors import ConfigurationError, UserError
+from convchoice.evaluation import load_network
 from convchoice.jobs import EvaluationJob, TrainingJob
 from convchoice.known_datasets import CIFAR_FILES, SPECS
+from convchoice.preparation import training_images
 from convchoice.run_folder import WEIGHTS, Run, read_run, run_path, seal
 from convchoice.schema import Dataset, Fallback
 from small_data import store_digits
@@ -209,6 +214,24 @@ def trained_and_measured(name: str, data_root: Path, folder: Path, arm: str, **v
     return read_run(final)
 
 
+def prepared_alike(run: Run, stored: datasets.StoredDataset) -> None:
+    """Training, validation and test images of a run are what `preparation` makes of them."""
+    config = config_from_mapping(run.config)
+    module = ImageDataModule(config.data, 0, stored)
+    images = torch.from_numpy(stored.train()[0])
+    batches = module.val_dataloader()
+    assert isinstance(batches, Batches)
+    validation = torch.from_numpy(module.split.validation)
+    assert torch.equal(batches.images, training_images(images, validation, config.data))
+    training = torch.from_numpy(module.split.training)
+    fed = module.train_dataloader().images
+    assert torch.equal(fed, training_images(images, training, config.data))
+    tested = scaled(preparation.test_images(torch.from_numpy(stored.test()[0]), config.data))
+    with torch.inference_mode():
+        logits = load_network(run)(tested)
+    np.testing.assert_allclose(run.predictions()[0], logits.numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_it_goes_through_training_evaluation_and_comparison(
     name: str,
     folder: Path,
@@ -231,6 +254,8 @@ def test_it_goes_through_training_evaluation_and_comparison(
     assert weights["block1_convolution.weight"].shape[1] == channels
     assert changed.metrics["cost/macs"] > plain.metrics["cost/macs"]
     assert np.array_equal(plain.predictions()[1], changed.predictions()[1])
+    for run in (plain, changed):
+        prepared_alike(run, datasets.load(root, Dataset[name]))
     output = tmp_path / "reports" / "other"
     compare.main(["--baseline", "plain", "--runs", str(tmp_path / "runs"), "--output", str(output)])
     assert f"Data: {SPECS[name].title}" in capsys.readouterr().out
