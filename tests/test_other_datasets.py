@@ -44,7 +44,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def no_public_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {})
     for dataset in Dataset:
-        monkeypatch.delenv(sources.mirror_variable(dataset), raising=False)
+        monkeypatch.delenv(SPECS[dataset.name].mirror_variable, raising=False)
     monkeypatch.delenv(download.FALLBACK_VARIABLE, raising=False)
 
 
@@ -74,7 +74,7 @@ def address(folder: Path) -> Iterator[str]:
 
 
 def test_each_data_set_has_its_own_variable() -> None:
-    assert [sources.mirror_variable(dataset) for dataset in Dataset] == [
+    assert [SPECS[dataset.name].mirror_variable for dataset in Dataset] == [
         "MNIST_MIRROR", "FASHION_MNIST_MIRROR", "KMNIST_MIRROR", "CIFAR10_MIRROR",
     ]  # fmt: skip
 

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m convchoice.download",
         description="Fetch data sets, verify them and keep them. A data set's own variable"
-        f" ({', '.join(sources.mirror_variable(dataset) for dataset in Dataset)}: a folder or an"
+        f" ({', '.join(SPECS[dataset.name].mirror_variable for dataset in Dataset)}: a folder or an"
         " http(s) address) is asked before the public mirrors.",
     )
     parser.add_argument(

@@ -74,6 +74,11 @@ class DatasetSpec:
     """What may stand in when no source answers."""
 
     @property
+    def mirror_variable(self) -> str:
+        """The environment variable that names its own mirror: `KMNIST_MIRROR` of `kmnist`."""
+        return f"{self.name.upper()}_MIRROR"
+
+    @property
     def fetched(self) -> tuple[FileSpec, ...]:
         """What sources give."""
         return self.files if self.archive is None else (self.archive,)

@@ -18,9 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.panel import Panel
-from rich.text import Text
 
 from convchoice import datasets
 from convchoice.cifar_binary import members_of
@@ -32,14 +29,14 @@ from convchoice.datasets import (
     Provenance,
     StoredDataset,
     combined_digest,
-    download_command,
     replace_file,
     sha256_of,
 )
 from convchoice.digits import digits_files
 from convchoice.errors import UserError
-from convchoice.known_datasets import DIGITS, SPECS, DatasetSpec, FileSpec
+from convchoice.known_datasets import DIGITS, MNIST, SPECS, DatasetSpec, FileSpec
 from convchoice.mirrors import Source, SourceError, UnreachableError, say, source_of
+from convchoice.missing_data import notify_of_digits, refusal
 from convchoice.schema import Dataset, Fallback
 
 PUBLIC_MIRRORS: Mapping[str, tuple[str, ...]] = {
@@ -55,17 +52,12 @@ PUBLIC_MIRRORS: Mapping[str, tuple[str, ...]] = {
 ALREADY_THERE = "files that were already there"
 
 
-def mirror_variable(dataset: Dataset) -> str:
-    """The environment variable that names a data set's own mirror: `KMNIST_MIRROR` of `kmnist`."""
-    return f"{dataset.name.upper()}_MIRROR"
-
-
-MIRROR_VARIABLE = mirror_variable(Dataset.mnist)
+MIRROR_VARIABLE = MNIST.mirror_variable
 
 
 def sources(dataset: Dataset) -> list[Source]:
     """The sources of a data set in the order in which they are asked."""
-    own = os.environ.get(mirror_variable(dataset), "").strip()
+    own = os.environ.get(SPECS[dataset.name].mirror_variable, "").strip()
     public = PUBLIC_MIRRORS.get(dataset.name, ())
     return [source_of(place) for place in ((own,) if own else ()) + public]
 
@@ -200,7 +192,7 @@ def _fetch(root: Path, dataset: Dataset, fallback: Fallback | None) -> StoredDat
     if fallback is None or spec.fallback is None:
         if len(gathering.missing) == len(spec.fetched):
             gathering.folder.rmdir()
-        raise UserError(_refusal(root, dataset, gathering))
+        raise UserError(refusal(spec, root, len(gathering.missing), gathering.failed))
     if not _has_digits(root, dataset):
         staging = _staging(root, DIGITS.name)
         shutil.rmtree(staging, ignore_errors=True)
@@ -208,7 +200,7 @@ def _fetch(root: Path, dataset: Dataset, fallback: Fallback | None) -> StoredDat
         for name, content in digits_files().items():
             replace_file(staging / name, content)
     stored = _publish(root, dataset, DIGITS, "scikit-learn's load_digits", gathering.failed)
-    _notice(gathering)
+    notify_of_digits(gathering.failed)
     return stored
 
 
@@ -295,46 +287,3 @@ def _publish(
     )
     replace_file(root / PROVENANCE, provenance.to_json().encode("utf-8"))
     return datasets.load(root, dataset)
-
-
-def _tried(failed: Sequence[FailedSource]) -> str:
-    return "\n".join(f"  {item.source}\n    {item.reason}" for item in failed)
-
-
-def _refusal(root: Path, dataset: Dataset, gathering: _Gathering) -> str:
-    """The error when nobody gives a data set and nothing may stand in for it."""
-    spec = gathering.spec
-    number = f"{len(gathering.missing)} of {len(spec.fetched)} file"
-    be = "s are" if len(spec.fetched) > 1 else " is"
-    place = (
-        f"set {mirror_variable(dataset)} to a folder or an http(s) address that holds"
-        f" {spec.fetched_names}"
-    )
-    ways_out = (
-        f"Either {place},\n"
-        "or let scikit-learn's digits stand in: data.fallback=digits (--fallback digits)."
-        if spec.fallback
-        else f"To have it, {place},\nthen: {download_command(root, dataset.name)}\n"
-        f"Nothing stands in for {spec.short_title}."
-    )
-    return (
-        f"no source gave {spec.title}; {number}{be}"
-        f" missing. Tried:\n{_tried(gathering.failed)}\n{ways_out}"
-    )
-
-
-def _notice(gathering: _Gathering) -> None:
-    """Say loudly that something else than MNIST is used."""
-    spec = gathering.spec
-    text = Text(
-        f"Tried, in this order:\n{_tried(gathering.failed)}\n\n"
-        f"Used instead: {DIGITS.title}, enlarged from 8×8 to MNIST's 28×28 pixels,"
-        f" {DIGITS.train_size:,} for training and {DIGITS.test_size} for testing.\n"
-        "Numbers made from them are not numbers on MNIST.\n\n"
-        "To try MNIST again:\n"
-        f"  {MIRROR_VARIABLE}=<folder or URL> make download\n"
-        "  make repro"
-    )
-    title = f"NOT MNIST: no source gave {spec.title}"
-    console = Console(stderr=True, highlight=False)
-    console.print(Panel(text, title=title, border_style="bold yellow", padding=(1, 2)))
