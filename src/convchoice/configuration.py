@@ -17,12 +17,11 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from convchoice.data_rules import check_data
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.known_datasets import spec_of
 from convchoice.schema import (
     PRECISIONS,
     Config,
-    DataConfig,
     DownsampleConfig,
     ModelConfig,
     Operator,
@@ -33,8 +32,6 @@ from convchoice.schema import (
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CONF_DIR = PROJECT_ROOT / "conf"
 
-LARGEST_CANVAS = 256
-"""Pixels; 60,000 images of this side take 4 GB."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
 
 T = TypeVar("T")
@@ -113,25 +110,6 @@ def _check_numbers(config: Config) -> None:
         "optimizer.weight_decay",
         decay,
         "must be a finite number of at least 0.",
-    )
-
-
-def _check_data(config: DataConfig) -> None:
-    spec = spec_of(config)
-    require(
-        config.fallback in {None, spec.fallback},
-        "data.fallback",
-        config.fallback and config.fallback.name,
-        f"scikit-learn's digits may stand in for MNIST, not for {spec.short_title}.",
-        f"Choose the data set by its option, data={spec.name}, or set data.fallback=null.",
-    )
-    *_, side = spec.image_shape
-    require(
-        config.canvas is None or side < config.canvas <= LARGEST_CANVAS,
-        "data.canvas",
-        config.canvas,
-        f"must be larger than the {side} pixels of {spec.short_title}'s images (they are of that"
-        f" size without it) and at most {LARGEST_CANVAS}.",
     )
 
 
@@ -221,7 +199,7 @@ def validated(config: Config) -> Config:
     if config.arm is not None:
         check_name("arm", config.arm)
     _check_numbers(config)
-    _check_data(config.data)
+    check_data(config.data)
     _check_downsample(config.downsample)
     _check_model(config.model)
     precision = config.trainer.precision
