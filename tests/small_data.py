@@ -6,12 +6,12 @@ import pytest
 
 from convchoice import sources
 from convchoice.datasets import StoredDataset
-from convchoice.schema import Fallback
+from convchoice.schema import Dataset, Fallback
 
 
 def store_digits(root: Path) -> StoredDataset:
     """Have the digits under `root`, asking no mirror at all, whatever the environment names."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sources, "PUBLIC_MIRRORS", ())
+        patched.setattr(sources, "PUBLIC_MIRRORS", {})
         patched.delenv(sources.MIRROR_VARIABLE, raising=False)
-        return sources.ensure(root, Fallback.digits)
+        return sources.ensure(root, Dataset.mnist, Fallback.digits)

@@ -79,8 +79,8 @@ def test_data_flows_one_way(earlier: str, later: str) -> None:
 def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
-        "__init__", "block_rules", "configuration", "device", "errors", "events", "memory",
-        "run_folder", "schema", "torchvision_pairing",
+        "__init__", "block_rules", "configuration", "data_rules", "device", "errors", "events",
+        "memory", "run_folder", "schema", "torchvision_pairing",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training") - carriers
 

@@ -23,6 +23,14 @@ def test_pixels_are_divided_by_255() -> None:
     assert scaled(image).is_contiguous(memory_format=torch.channels_last)
 
 
+def test_three_channels_come_out_channels_last_too() -> None:
+    image = torch.arange(24, dtype=torch.uint8).view(2, 3, 2, 2)
+    pixels = scaled(image)
+    assert torch.equal(pixels, image.float() / 255)
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(scaled(image[:, :1]), scaled(image[:, 0]))
+
+
 def test_batches_keep_images_and_labels_together_and_the_last_may_be_smaller() -> None:
     images = torch.arange(10, dtype=torch.uint8)[:, None, None].expand(10, 2, 2)
     labels = torch.arange(10)

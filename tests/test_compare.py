@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from convchoice.compare import main
-from making import make_run, study_values
+from making import MNIST, make_run, study_values
 
 
 @pytest.fixture
@@ -114,6 +115,31 @@ def test_a_sweep_is_compared_without_a_study(project: Path):
     assert result["study"]["arms"] == ["average"]
     assert result["contrasts"][0]["partner"] == "max"
     assert result["claim"] is None
+
+
+def test_a_sweep_over_data_sets_compares_within_the_baselines(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    kmnist = {**MNIST, "name": "kmnist", "title": "KMNIST (70,000 handwritten hiragana)"}
+    for arm in ("kmnist-max", "kmnist-average"):
+        make_run(project / "runs", arm, 0, dataset=kmnist)
+    runs, out = ["--runs", str(project / "runs")], project / "swept"
+    main(["--baseline", "max", *runs, "--output", str(out)])
+    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert result["study"]["arms"] == ["average"]
+    left_out = "Left out, because max is of mnist and they are not: kmnist-average (kmnist), kmni"
+    assert left_out in result["study"]["notes"]
+    told = capsys.readouterr().out
+    assert left_out in told
+    assert "Data: MNIST (70,000 handwritten digits)" in told
+    main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
+    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    assert result["study"]["arms"] == ["kmnist-average"]
+    assert result["made"]["dataset"]["title"] == kmnist["title"]
+    shutil.rmtree(project / "runs" / "kmnist-average")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
+    assert "nothing to compare it with. Left out" in said(capsys)
 
 
 def test_a_sweep_without_the_baseline_lists_its_arms(

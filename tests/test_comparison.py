@@ -208,12 +208,19 @@ def test_names_folders_tracking_and_workers_may_differ(tmp_path: Path):
     assert result["arms"]["average"]["differs_from_partner"] == {}
 
 
-@pytest.mark.parametrize("other", [DIGITS, {**MNIST, "digest": "another"}])
-def test_arms_on_different_data_are_refused(tmp_path: Path, other: dict[str, object]):
+@pytest.mark.parametrize(
+    ("other", "mend"),
+    [
+        (DIGITS, "in a study of its own"),
+        ({**MNIST, "digest": "another"}, "Train one of them again"),
+    ],
+)
+def test_arms_on_different_data_are_refused(tmp_path: Path, other: dict[str, object], mend: str):
     make_run(tmp_path, "max", 0)
     make_run(tmp_path, "average", 0, dataset=other)
     message = refused(a_study(), tmp_path, "max", "average")
     assert "used different data" in message
+    assert mend in message
 
 
 def test_runs_without_test_results_are_refused(tmp_path: Path):

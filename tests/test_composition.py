@@ -6,12 +6,20 @@ import pytest
 import yaml
 
 from convchoice.arm import read_arm
-from convchoice.compose import Parameters, chosen_studies, compose_stage, read_parameters
+from convchoice.compose import (
+    Parameters,
+    check_data,
+    chosen_studies,
+    compose_stage,
+    read_parameters,
+)
 from convchoice.composition import compose_arm, options
 from convchoice.configuration import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.geometry import Kind, plan
 from convchoice.schema import Initialisation, OptimizerName
+from convchoice.study import study_from_mapping
+from making import study_values
 
 PROJECT = CONF_DIR.parent
 GROUPS = ("conv", "data", "downsample", "model", "optimizer", "tracking", "trainer")
@@ -48,6 +56,9 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
             "validation_size": None,
             "validation_seed": 2019,
             "batch_size": 64,
+            "canvas": None,
+            "rotated": False,
+            "permutation_seed": None,
         },
         "conv": {"kernel_size": 3, "padding": "valid", "padding_mode": "zeros", "stride": 1},
         "downsample": {
@@ -152,6 +163,28 @@ def test_a_study_whose_arm_the_pipeline_does_not_train_is_refused() -> None:
         )
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
         chosen_studies(Parameters("quick", ["max"], ["poling"]))
+
+
+def test_a_study_over_two_data_sets_is_refused_before_anything_is_trained() -> None:
+    study = study_from_mapping(study_values(), "test")
+    mnist = compose_arm("max", "quick")
+    kmnist = compose_arm("average", "quick", ["data=kmnist"])
+    assert kmnist.config.data.root == "data/kmnist"
+    with pytest.raises(ConfigurationError, match=r"arms = 'average': is of kmnist, and the base"):
+        check_data(study, {"max": mnist, "average": kmnist})
+    check_data(study, {"max": mnist, "average": compose_arm("average", "quick")})
+
+
+def test_layers_are_laid_on_the_datas_own_shape() -> None:
+    """5×5 kernels: 28 → 24, 12 → 8, 4, which is too small; 32 → 28, 14 → 10, 5 → 1."""
+    kernel = "conv.kernel_size=5"
+    with pytest.raises(UserError, match=r"block3\.convolution: a 5×5 window"):
+        compose_arm("max", "quick", ["data=kmnist", kernel])
+    for data in (["data=cifar10"], ["data=kmnist", "data.canvas=32"]):
+        planned = plan(compose_arm("max", "quick", [*data, kernel]).config)
+        assert planned.layers[0].input_shape == (3 if data == ["data=cifar10"] else 1, 32, 32)
+        (flatten,) = [layer for layer in planned.layers if layer.kind is Kind.flatten]
+        assert flatten.input_shape == (64, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,17 @@ from convchoice.schema import Config, Operator
         ({"trainer": {"precision": "int8"}}, r"must be one of 32-true, bf16-mixed"),
         ({"trainer": {"max_epochs": 0}}, r"trainer\.max_epochs = 0"),
         ({"data": {"train_size": 0}}, r"data\.train_size = 0"),
+        (
+            {"data": {"canvas": 28}},
+            r"data\.canvas = 28: must be larger than the 28 pixels of MNIST",
+        ),
+        ({"data": {"canvas": 257}}, r"data\.canvas = 257: must be .* at most 256"),
+        (
+            {"data": {"name": "cifar10", "fallback": None, "canvas": 30}},
+            r"data\.canvas = 30: must be larger than the 32 pixels of CIFAR-10's images",
+        ),
+        ({"data": {"permutation_seed": -1}}, r"data\.permutation_seed = -1: must be a whole"),
+        ({"data": {"name": "letters"}}, r"data\.name = 'letters'"),
         ({"arm": "../elsewhere"}, r"arm = '\.\./elsewhere': a name is 1 to 100 letters"),
         ({"arm": "two words"}, r"a name is 1 to 100 letters"),
         (
@@ -94,6 +105,10 @@ def test_numbers_do_not_depend_on_names_and_places() -> None:
         {"optimizer": {"learning_rate": 0.01}},
         {"trainer": {"threads": 2}},
         {"data": {"train_size": 100}},
+        {"data": {"name": "kmnist", "fallback": None}},
+        {"data": {"canvas": 30}},
+        {"data": {"rotated": True}},
+        {"data": {"permutation_seed": 0}},
     ],
 )
 def test_numbers_depend_on_everything_else(values: dict[str, Any]) -> None:

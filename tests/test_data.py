@@ -1,9 +1,13 @@
 """Who trains and who validates."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from convchoice.data import split
+from convchoice.data import split, stratified_order
 from convchoice.errors import ConfigurationError
 from convchoice.schema import DataConfig
 
@@ -31,6 +35,38 @@ def test_a_subset_leaves_the_validation_images_as_they_are() -> None:
     assert np.array_equal(whole.validation, subset.validation)
     assert set(subset.training) < set(whole.training)
     assert np.bincount(LABELS[subset.training]).tolist() == [20] * 10
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=10), st.integers(0, 99), st.data())
+def test_every_beginning_of_the_order_is_stratified(
+    counts: list[int], seed: int, data: st.DataObject
+) -> None:
+    labels = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    order = stratified_order(labels, seed)
+    assert sorted(order.tolist()) == list(range(len(labels)))
+    size = data.draw(st.integers(0, len(labels)))
+    shares = size * np.array(counts) / len(labels)
+    assert np.abs(np.bincount(labels[order[:size]], minlength=len(counts)) - shares).max() <= 1.5
+
+
+def test_a_subset_lies_within_every_larger_one() -> None:
+    labels = np.random.default_rng(0).integers(0, 10, 20_000).astype(np.uint8)
+    subsets = [
+        set(split(labels, DataConfig(train_size=size), 500).training.tolist())
+        for size in (300, 1_000, 3_000, 10_000, 60_000)
+    ]
+    assert [len(subset) for subset in subsets] == [300, 1_000, 3_000, 10_000, 19_500]
+    for smaller, larger in itertools.pairwise(subsets):
+        assert smaller < larger
+    other = split(labels, DataConfig(train_size=300, validation_seed=1), 500)
+    assert set(other.training.tolist()) != subsets[0]
+
+
+def test_the_order_within_a_class_is_random() -> None:
+    first = np.sort(stratified_order(LABELS, 0)[:100])
+    assert (first % 120).mean() == pytest.approx(60, abs=15)
+    assert not np.array_equal(first, np.sort(stratified_order(LABELS, 1)[:100]))
 
 
 def test_no_validation_split_trains_on_everything() -> None:

@@ -12,10 +12,20 @@ import numpy as np
 import pytest
 
 from convchoice import datasets, sources
-from convchoice.datasets import DIGITS, FILE_NAMES, MNIST, PROVENANCE, TEST_IMAGES, TRAIN_LABELS
+from convchoice.datasets import PROVENANCE
 from convchoice.digits import bilinear_weights, digits_files, enlarge, is_test
 from convchoice.errors import UserError
 from convchoice.idx import decode_idx, encode_idx
+from convchoice.known_datasets import (
+    CIFAR_FILES,
+    CLASSES,
+    DIGITS,
+    FILE_NAMES,
+    MNIST,
+    SPECS,
+    TEST_IMAGES,
+    TRAIN_LABELS,
+)
 from convchoice.schema import Dataset, Fallback
 
 
@@ -23,9 +33,9 @@ from convchoice.schema import Dataset, Fallback
 def stored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("stored") / "raw"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "PUBLIC_MIRRORS", ())
+        patch.setattr(sources, "PUBLIC_MIRRORS", {})
         patch.delenv(sources.MIRROR_VARIABLE, raising=False)
-        sources.ensure(root, Fallback.digits)
+        sources.ensure(root, Dataset.mnist, Fallback.digits)
     return root
 
 
@@ -41,10 +51,12 @@ def edit_provenance(root: Path, **values: Any) -> None:
 
 
 def test_every_data_set_of_the_configuration_has_a_specification() -> None:
-    assert set(datasets.SPECS) == set(Dataset.__members__) | set(Fallback.__members__)
-    for name, spec in datasets.SPECS.items():
+    assert set(SPECS) == set(Dataset.__members__) | set(Fallback.__members__)
+    for name, spec in SPECS.items():
         assert spec.name == name
-        assert tuple(file.name for file in spec.files) == FILE_NAMES
+        assert len(spec.class_names) == len(set(spec.class_names)) == CLASSES
+        assert spec.file_names == (CIFAR_FILES if name == "cifar10" else FILE_NAMES)
+        assert all(file.sha256 and file.size_bytes for file in spec.fetched) == (name != "digits")
 
 
 def test_validation_is_one_image_in_twelve() -> None:
@@ -80,12 +92,12 @@ def test_a_fallback_says_what_its_numbers_are_not(root: Path) -> None:
 
 def test_the_digest_depends_on_every_file_and_on_their_order() -> None:
     files = {name: str(number) * 64 for number, name in enumerate(FILE_NAMES)}
-    digest = datasets.combined_digest(files)
-    assert digest == datasets.combined_digest(dict(reversed(files.items())))
+    digest = datasets.combined_digest(DIGITS, files)
+    assert digest == datasets.combined_digest(DIGITS, dict(reversed(files.items())))
     for name in FILE_NAMES:
-        assert datasets.combined_digest(files | {name: "9" * 64}) != digest
+        assert datasets.combined_digest(DIGITS, files | {name: "9" * 64}) != digest
     swapped = files | {FILE_NAMES[0]: "1" * 64, FILE_NAMES[1]: "0" * 64}
-    assert datasets.combined_digest(swapped) != digest
+    assert datasets.combined_digest(DIGITS, swapped) != digest
 
 
 def test_an_altered_byte_is_refused_each_time_it_is_read(root: Path) -> None:
@@ -131,7 +143,7 @@ def test_a_damaged_provenance_is_refused(root: Path, text: str) -> None:
 
 def test_an_unknown_data_set_is_refused(root: Path) -> None:
     edit_provenance(root, used="letters")
-    with pytest.raises(UserError, match="used = 'letters' is neither of mnist, digits"):
+    with pytest.raises(UserError, match=r"used = 'letters' is none of mnist, .*, digits"):
         datasets.load(root)
 
 
@@ -154,7 +166,7 @@ def test_a_data_set_of_another_size_is_refused(root: Path) -> None:
     (root / "digits" / TRAIN_LABELS).write_bytes(content)
     files = json.loads((root / PROVENANCE).read_text())["files"]
     files[TRAIN_LABELS] = datasets.sha256_of(content)
-    edit_provenance(root, files=files, digest=datasets.combined_digest(files))
+    edit_provenance(root, files=files, digest=datasets.combined_digest(DIGITS, files))
     with pytest.raises(UserError, match=r"labels \(3,\); scikit-learn's digits .* has \(1297, 28"):
         datasets.load(root).train()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from convchoice import datasets, download, sources
-from convchoice.datasets import FILE_NAMES
 from convchoice.errors import UserError
+from convchoice.known_datasets import FILE_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")
@@ -22,7 +22,7 @@ needs_mnist = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", ())
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {})
     monkeypatch.delenv(sources.MIRROR_VARIABLE, raising=False)
     monkeypatch.delenv(download.FALLBACK_VARIABLE, raising=False)
 

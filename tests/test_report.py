@@ -12,7 +12,7 @@ import pytest
 from convchoice.compare import write_comparison
 from convchoice.page import badge, page_view
 from convchoice.report import main, markdown_prose, markdown_text
-from making import DIGITS, LECTURE, Compared, study_values
+from making import DIGITS, LECTURE, MNIST, Compared, study_values
 
 GOLDEN = Path(__file__).parent / "golden" / "README.md"
 EVIL = "<script>alert(1)</script> [x](y) a|b *c* `d` $e$ &amp;"
@@ -44,6 +44,23 @@ def test_markdown_is_the_golden_one(reports: Path):
     if os.environ.get("CONVCHOICE_WRITE_GOLDEN"):
         GOLDEN.write_text(markdown, encoding="utf-8")
     assert markdown == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_study_names_its_data_set_and_its_classes(tmp_path: Path, compared: Compared):
+    names = ["T-shirt/top", *(f"garment {number}" for number in range(1, 10))]
+    fashion = {
+        **MNIST,
+        "name": "fashion_mnist",
+        "title": "Fashion-MNIST (70,000 articles of clothing)",
+        "class_names": names,
+    }
+    folder = tmp_path / "reports"
+    save(folder, compared(ERRORS, options={arm: {"dataset": fashion} for arm in ERRORS}))
+    page, markdown = make(folder, "pooling")
+    for text in (page, markdown):
+        assert "Data: Fashion-MNIST (70,000 articles of clothing)" in text
+    for name in names:
+        assert f'<th scope="col" class="n">{name}</th>' in page
 
 
 def test_markdown_names_figures_that_are_there(reports: Path):

@@ -26,6 +26,25 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
+    ("overrides", "first", "parameters"),
+    [
+        # 3·3·3·32 + 32 more weights a channel; 30, 15, 13, 6, 4: 1,024 inputs of the hidden layer.
+        (["data=cifar10"], "⌊(32 + 0 − 3)/1⌋ + 1 = 30", 93_322 + 2 * 288 + (1024 - 576) * 64),
+        # 46, 23, 21, 10, 8: 4,096 inputs of the hidden layer.
+        (["data.canvas=48"], "⌊(48 + 0 − 3)/1⌋ + 1 = 46", 93_322 + (4096 - 576) * 64),
+        (["data=fashion_mnist"], "⌊(28 + 0 − 3)/1⌋ + 1 = 26", 93_322),
+    ],
+)
+def test_sizes_follow_the_data(
+    capsys: pytest.CaptureFixture[str], overrides: list[str], first: str, parameters: int
+) -> None:
+    main([*overrides, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["layers"][0]["formula"] == first
+    assert told["totals"]["parameters"] == parameters
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("downsample=strid", "Could not find 'downsample/strid' Available options"),

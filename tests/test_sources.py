@@ -19,11 +19,13 @@ import numpy as np
 import pytest
 
 from convchoice import datasets, mirrors, sources
-from convchoice.datasets import (
+from convchoice.datasets import PROVENANCE
+from convchoice.errors import UserError
+from convchoice.idx import encode_idx
+from convchoice.known_datasets import (
     DIGITS,
     FILE_NAMES,
     MNIST,
-    PROVENANCE,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
@@ -31,9 +33,7 @@ from convchoice.datasets import (
     DatasetSpec,
     FileSpec,
 )
-from convchoice.errors import UserError
-from convchoice.idx import encode_idx
-from convchoice.schema import Fallback
+from convchoice.schema import Dataset, Fallback
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")
@@ -150,7 +150,7 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.upper(), raising=False)
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", ())
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {})
     monkeypatch.setattr(mirrors, "RETRY_WAITS_SECONDS", (0.0, 0.0))
 
 
@@ -166,6 +166,7 @@ def tiny_files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     }
     spec = DatasetSpec(
         name="mnist",
+        short_title="MNIST",
         title="tiny MNIST",
         files=tuple(
             FileSpec(name, datasets.sha256_of(content), len(content))
@@ -174,8 +175,8 @@ def tiny_files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         train_size=30,
         test_size=10,
         validation_size=10,
+        fallback=Fallback.digits,
     )
-    monkeypatch.setattr(sources, "MNIST", spec)
     monkeypatch.setitem(datasets.SPECS, "mnist", spec)  # type: ignore[arg-type]
     return files
 
@@ -198,7 +199,7 @@ def start(tiny_files: dict[str, bytes]) -> Iterator[Callable[[], Mirror]]:
 def mirror(start: Callable[[], Mirror], monkeypatch: pytest.MonkeyPatch) -> Mirror:
     """The only public mirror there is."""
     only = start()
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (only.address,))
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (only.address,)})
     return only
 
 
@@ -236,7 +237,7 @@ def closed_address() -> str:
 def test_a_good_mirror_gives_the_data_set(
     root: Path, mirror: Mirror, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     assert contents(root) == whole("mnist")
     assert stored.train()[0].shape == (30, 28, 28)
     assert stored.test()[1].tolist() == list(range(10))
@@ -244,7 +245,7 @@ def test_a_good_mirror_gives_the_data_set(
     values = json.loads((root / PROVENANCE).read_text())
     assert values["requested"] == values["used"] == "mnist"
     assert values["source"] == mirror.address
-    assert values["digest"] == stored.digest == datasets.combined_digest(values["files"])
+    assert values["digest"] == stored.digest == datasets.combined_digest(MNIST, values["files"])
     assert values["failed_sources"] == []
     assert values["retry"] is None
     size = len(mirror.files[TRAIN_LABELS])
@@ -254,10 +255,10 @@ def test_a_good_mirror_gives_the_data_set(
 
 
 def test_a_verified_data_set_is_left_alone(root: Path, mirror: Mirror) -> None:
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     asked = len(mirror.asked)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    assert sources.ensure(root, None, retry=True).name == "mnist"
+    assert sources.ensure(root, Dataset.mnist, None, retry=True).name == "mnist"
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     assert len(mirror.asked) == asked == 4
 
@@ -289,8 +290,8 @@ def test_a_bad_file_is_refused_and_the_next_source_asked(
     numbers = {"size": size, "less_3": size - 3, "less_7": size - 7, "half": size // 2}
     mirror.behaviours[TRAIN_LABELS] = behaviour
     second = start()
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (mirror.address, second.address))
-    stored = sources.ensure(root, Fallback.digits)
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (mirror.address, second.address)})
+    stored = sources.ensure(root, Dataset.mnist, Fallback.digits)
     assert stored.name == "mnist"
     stored.verify()
     assert contents(root) == whole("mnist")
@@ -308,17 +309,17 @@ def test_no_half_file_and_no_half_folder_is_left(
 ) -> None:
     mirror.behaviours[TEST_IMAGES] = behaviour
     with pytest.raises(UserError):
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert not (root / "mnist").exists()
     assert not (root / PROVENANCE).exists()
-    assert sources.ensure(root, Fallback.digits).name == "digits"
+    assert sources.ensure(root, Dataset.mnist, Fallback.digits).name == "digits"
     assert contents(root) == whole("digits")
 
 
 def test_a_broken_transfer_is_asked_again(root: Path, mirror: Mirror) -> None:
     mirror.behaviours[TRAIN_IMAGES] = Once(cut_at_half)
     mirror.behaviours[TRAIN_LABELS] = Once(unofficial_status)
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     assert stored.provenance.failed_sources == ()
     assert len(mirror.asked) == 6
 
@@ -327,7 +328,7 @@ def test_a_refusal_is_not_asked_again(root: Path, mirror: Mirror) -> None:
     for name in FILE_NAMES:
         mirror.behaviours[name] = not_found
     with pytest.raises(UserError) as caught:
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert f"{', '.join(FILE_NAMES)}: HTTP 404 Not Found" in str(caught.value)
     assert len(mirror.asked) == 4
 
@@ -335,7 +336,7 @@ def test_a_refusal_is_not_asked_again(root: Path, mirror: Mirror) -> None:
 def test_a_source_that_always_breaks_off_is_given_up(root: Path, mirror: Mirror) -> None:
     mirror.behaviours[TRAIN_IMAGES] = cut_at_half
     with pytest.raises(UserError, match="the transfer broke off"):
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"] * 3
 
 
@@ -350,7 +351,7 @@ def test_a_silent_server_is_given_up(
     monkeypatch.setattr(mirrors, "READ_SECONDS", 0.1)
     mirror.behaviours[TRAIN_IMAGES] = silent
     with pytest.raises(UserError, match=r"\n    no answer within 0\.1 s\n"):
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     over.set()
     assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"]
 
@@ -359,22 +360,22 @@ def test_a_server_that_speaks_no_tls_is_given_up(
     root: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = mirror.address.replace("http:", "https:")
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (address,))
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (address,)})
     with pytest.raises(UserError, match=r"\n    no connection \(.*SSL"):
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
 
 
 def test_a_gzip_file_that_is_called_an_encoding_stays_packed(root: Path, mirror: Mirror) -> None:
     for name in FILE_NAMES:
         mirror.behaviours[name] = called_an_encoding
-    assert sources.ensure(root, None).name == "mnist"
+    assert sources.ensure(root, Dataset.mnist, None).name == "mnist"
 
 
 def test_the_own_mirror_is_asked_first(
     root: Path, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sources.MIRROR_VARIABLE, str(folder))
-    assert sources.ensure(root, None).provenance.source == str(folder)
+    assert sources.ensure(root, Dataset.mnist, None).provenance.source == str(folder)
     assert mirror.asked == []
 
 
@@ -383,7 +384,7 @@ def test_a_folder_may_be_relative(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     monkeypatch.setenv(sources.MIRROR_VARIABLE, f"./{folder.name}/")
-    assert sources.ensure(root, None).provenance.source == "./folder/"
+    assert sources.ensure(root, Dataset.mnist, None).provenance.source == "./folder/"
 
 
 def test_a_folder_that_lacks_a_file_gives_the_others(
@@ -391,7 +392,7 @@ def test_a_folder_that_lacks_a_file_gives_the_others(
 ) -> None:
     (folder / TEST_LABELS).unlink()
     monkeypatch.setenv(sources.MIRROR_VARIABLE, str(folder))
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked == [f"/mnist/{TEST_LABELS}"]
     (failed,) = stored.provenance.failed_sources
     assert failed.reason == f"{TEST_LABELS}: no such file in this folder"
@@ -404,7 +405,7 @@ def test_an_address_keeps_its_query_and_hides_its_password(
     mirror = start()
     place = f"http://someone:secret@127.0.0.1:{mirror.server_port}/mnist{end}"
     monkeypatch.setenv(sources.MIRROR_VARIABLE, f"{place}?signature=secret")
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked[0] == f"/mnist/{TRAIN_IMAGES}?signature=secret"
     assert stored.provenance.source == f"http://127.0.0.1:{mirror.server_port}/mnist{end}"
     assert "secret" not in (root / PROVENANCE).read_text()
@@ -432,7 +433,7 @@ def test_a_mirror_that_cannot_be_one_says_why(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(sources.MIRROR_VARIABLE, place)
     with pytest.raises(UserError) as caught:
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert f"  {place}\n    {reason.format(cwd=tmp_path)}" in str(caught.value)
 
 
@@ -441,9 +442,9 @@ def test_the_error_lists_each_source_and_both_ways_out(
 ) -> None:
     first, second = closed_address(), closed_address()
     monkeypatch.setenv(sources.MIRROR_VARIABLE, str(root.parent))
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (first, second))
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (first, second)})
     with pytest.raises(UserError) as caught:
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert str(caught.value) == (
         "no source gave MNIST (70,000 handwritten digits); 4 of 4 files are missing. Tried:\n"
         f"  {root.parent}\n    {', '.join(FILE_NAMES)}: no such file in this folder\n"
@@ -461,8 +462,8 @@ def test_a_closed_network_falls_back_and_says_so_in_a_box(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     address = closed_address()
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (address,))
-    stored = sources.ensure(root, Fallback.digits)
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (address,)})
+    stored = sources.ensure(root, Dataset.mnist, Fallback.digits)
     assert contents(root) == whole("digits")
     assert stored.provenance.requested == "mnist"
     assert stored.provenance.title == stored.title == DIGITS.title
@@ -485,12 +486,12 @@ def test_a_closed_network_falls_back_and_says_so_in_a_box(
 def test_a_fallback_is_kept_until_mnist_is_asked_for_again(
     root: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", ())
-    sources.ensure(root, Fallback.digits)
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (mirror.address,))
-    assert sources.ensure(root, Fallback.digits).name == "digits"
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {})
+    sources.ensure(root, Dataset.mnist, Fallback.digits)
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (mirror.address,)})
+    assert sources.ensure(root, Dataset.mnist, Fallback.digits).name == "digits"
     assert mirror.asked == []
-    assert sources.ensure(root, Fallback.digits, retry=True).name == "mnist"
+    assert sources.ensure(root, Dataset.mnist, Fallback.digits, retry=True).name == "mnist"
     assert contents(root) == whole("mnist")
     assert datasets.load(root).fallback_note is None
 
@@ -498,33 +499,33 @@ def test_a_fallback_is_kept_until_mnist_is_asked_for_again(
 def test_a_fallback_survives_another_try_in_vain(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources.ensure(root, Fallback.digits)
+    sources.ensure(root, Dataset.mnist, Fallback.digits)
     made = (root / "digits" / TRAIN_IMAGES).stat().st_mtime_ns
     address = closed_address()
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (address,))
-    stored = sources.ensure(root, Fallback.digits, retry=True)
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (address,)})
+    stored = sources.ensure(root, Dataset.mnist, Fallback.digits, retry=True)
     assert [item.source for item in stored.provenance.failed_sources] == [address]
     assert (root / "digits" / TRAIN_IMAGES).stat().st_mtime_ns == made
 
 
 def test_a_fallback_that_is_not_allowed_does_not_count(root: Path) -> None:
-    sources.ensure(root, Fallback.digits)
+    sources.ensure(root, Dataset.mnist, Fallback.digits)
     with pytest.raises(UserError, match="no source gave MNIST"):
-        sources.ensure(root, None)
+        sources.ensure(root, Dataset.mnist, None)
     assert contents(root) == whole("digits"), "what was there stays"
 
 
 def test_a_damaged_fallback_is_made_again(root: Path) -> None:
-    sources.ensure(root, Fallback.digits)
+    sources.ensure(root, Dataset.mnist, Fallback.digits)
     (root / "digits" / TRAIN_IMAGES).write_bytes(b"")
-    sources.ensure(root, Fallback.digits).verify()
+    sources.ensure(root, Dataset.mnist, Fallback.digits).verify()
 
 
 def test_only_a_damaged_file_is_fetched_again(root: Path, mirror: Mirror) -> None:
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     (root / "mnist" / TRAIN_LABELS).write_bytes(b"half")
     mirror.asked.clear()
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     stored.verify()
     assert mirror.asked == [f"/mnist/{TRAIN_LABELS}"]
     assert stored.provenance.source == f"files that were already there and {mirror.address}"
@@ -533,18 +534,18 @@ def test_only_a_damaged_file_is_fetched_again(root: Path, mirror: Mirror) -> Non
 def test_damaged_mnist_gives_way_to_the_fallback(
     root: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     (root / "mnist" / TRAIN_LABELS).unlink()
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", (closed_address(),))
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": (closed_address(),)})
     assert mirror.asked
-    assert sources.ensure(root, Fallback.digits).name == "digits"
+    assert sources.ensure(root, Dataset.mnist, Fallback.digits).name == "digits"
     assert contents(root) == whole("digits")
 
 
 def test_files_without_a_provenance_are_taken_as_they_are(root: Path, folder: Path) -> None:
     root.mkdir(parents=True)
     shutil.copytree(folder, root / "mnist")
-    assert sources.ensure(root, None).provenance.source == sources.ALREADY_THERE
+    assert sources.ensure(root, Dataset.mnist, None).provenance.source == sources.ALREADY_THERE
 
 
 def test_an_interrupted_fetch_goes_on_where_it_stopped(
@@ -562,23 +563,23 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(
 
         patch.setattr(sources, "replace_file", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            sources.ensure(root, Fallback.digits)
+            sources.ensure(root, Dataset.mnist, Fallback.digits)
     assert not (root / "mnist").exists()
     assert not (root / PROVENANCE).exists()
     (root / ".mnist.partial" / ".left-by-a-kill.partial").write_bytes(b"half")
     (root / ".mnist.partial" / TRAIN_IMAGES).write_bytes(b"half")
     mirror.asked.clear()
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked == [f"/mnist/{name}" for name in FILE_NAMES if name != TRAIN_LABELS]
     assert contents(root) == whole("mnist")
 
 
 def test_leftovers_of_a_kill_after_the_provenance_are_cleared(root: Path, mirror: Mirror) -> None:
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     mirror.asked.clear()
     (root / "digits").mkdir()
     (root / ".digits.partial").mkdir()
-    sources.ensure(root, None)
+    sources.ensure(root, Dataset.mnist, None)
     assert contents(root) == whole("mnist")
     assert mirror.asked == []
 
@@ -594,7 +595,7 @@ def test_a_root_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     root = tmp_path / "file" / "raw"
     with pytest.raises(UserError) as caught:
-        sources.ensure(root, Fallback.digits)
+        sources.ensure(root, Dataset.mnist, Fallback.digits)
     assert str(caught.value).startswith(f"{root}: the data set cannot be written here (")
     assert "data.root=<folder>" in str(caught.value)
 
@@ -618,7 +619,9 @@ def test_two_at_once_fetch_each_file_once(
     mirror.behaviours[TRAIN_IMAGES] = held_back
     digests: list[str] = []
     threads = [
-        threading.Thread(target=lambda: digests.append(sources.ensure(root, None).digest))
+        threading.Thread(
+            target=lambda: digests.append(sources.ensure(root, Dataset.mnist, None).digest)
+        )
         for _ in range(2)
     ]
     for thread in threads:
@@ -665,11 +668,15 @@ def test_a_proxy_that_does_not_answer_is_named(
 
 
 def test_the_public_mirrors_are_asked_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", ("http://a/", "https://b/"))
+    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {"mnist": ("http://a/", "https://b/")})
     monkeypatch.setenv(sources.MIRROR_VARIABLE, " ")
-    assert [source.name for source in sources.sources()] == ["http://a/", "https://b/"]
+    assert [source.name for source in sources.sources(Dataset.mnist)] == ["http://a/", "https://b/"]
     monkeypatch.setenv(sources.MIRROR_VARIABLE, "own")
-    assert [source.name for source in sources.sources()] == ["own", "http://a/", "https://b/"]
+    assert [source.name for source in sources.sources(Dataset.mnist)] == [
+        "own",
+        "http://a/",
+        "https://b/",
+    ]
 
 
 @needs_mnist
@@ -677,7 +684,7 @@ def test_mnist_itself_is_fetched_verified_and_read(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sources.MIRROR_VARIABLE, str(REAL_MNIST))
-    stored = sources.ensure(root, None)
+    stored = sources.ensure(root, Dataset.mnist, None)
     assert stored.title == "MNIST (70,000 handwritten digits)"
     images, labels = stored.train()
     assert images.shape == (60_000, 28, 28)

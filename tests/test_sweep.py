@@ -103,6 +103,8 @@ def test_what_is_not_legal_is_said_without_a_traceback(
             "downsample=none-deterministic=true",
         ),
         (["scale=full"], [], "full"),
+        # Hydra writes a swept truth value with a capital.
+        (["data=kmnist", "data.rotated=True"], ["data", "data.rotated"], "kmnist-rotated=True"),
         (["downsample=max", "conv.padding=same", "data.train_size=9"], ["conv.padding"], "same"),
     ],
 )

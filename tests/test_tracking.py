@@ -134,11 +134,14 @@ def test_a_study_has_a_run_with_its_figures(tracking: MlflowTracking, tmp_path: 
     figure, result = tmp_path / "pooling-differences.svg", tmp_path / "comparison.json"
     figure.write_text("<svg/>", encoding="utf-8")
     result.write_text("{}", encoding="utf-8")
-    tracking.study("pooling", {"max/accuracy": 0.99}, [figure, result])
+    tracking.study(
+        "pooling", "MNIST (70,000 handwritten digits)", {"max/accuracy": 0.99}, [figure, result]
+    )
     found = tracking._client.search_runs(
         [tracking._experiment], filter_string="tags.`convchoice.kind` = 'study'"
     )
     assert [run.info.run_name for run in found] == ["study/pooling"]
+    assert found[0].data.tags["dataset"] == "MNIST (70,000 handwritten digits)"
     run_id = found[0].info.run_id
     assert {item.path for item in tracking._client.list_artifacts(run_id)} == {
         "comparison.json",
@@ -171,4 +174,9 @@ def test_parameters_are_short_and_flat() -> None:
     parameters = parameters_of(config())
     assert parameters["filters"] == "32-64-64"
     assert parameters["train_size"] == "all"
+    assert (parameters["data"], parameters["canvas"], parameters["rotated"]) == (
+        "mnist",
+        "none",
+        False,
+    )
     assert all(len(str(value)) < 20 for value in parameters.values())

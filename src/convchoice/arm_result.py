@@ -1,4 +1,4 @@
-"""What the runs of one arm say: scores, costs, learning curves, errors by digit.
+"""What the runs of one arm say: scores, costs, learning curves, errors by class.
 
 Plain values for a comparison's JSON. Refuses runs that do not belong together. Reads run folders
 through `run_folder`; never imports torch.
@@ -149,7 +149,7 @@ def correct_predictions(runs: Sequence[Run]) -> tuple[NDArray[np.bool_], NDArray
     """Which test images each run got right.
 
     Returns:
-        (seeds, images) booleans and the images' true digits (images,).
+        (seeds, images) booleans and the images' true classes (images,).
 
     Raises:
         RunFolderError: if the runs saw different test images, or a run's predictions are not what
@@ -178,7 +178,7 @@ def correct_predictions(runs: Sequence[Run]) -> tuple[NDArray[np.bool_], NDArray
 
 
 def errors_by_digit(right: NDArray[np.bool_], labels: NDArray[np.uint8]) -> dict[str, Any]:
-    """Wrong answers by true digit, as a mean over seeds, beside the number of images."""
+    """Wrong answers by true class, as a mean over seeds, beside the number of images."""
     wrong = (~right).mean(axis=0)
     return {
         "images": [int((labels == digit).sum()) for digit in range(DIGITS)],

@@ -42,10 +42,10 @@ class EpochOrder:
 class Batches:
     """Batches of scaled images and labels out of tensors in memory, in their own order.
 
-    Yields (images float32 (B, 1, H, W) in 0 … 1, labels int64 (B,)); the last batch may be smaller.
+    Yields (images float32 (B, C, H, W) in 0 … 1, labels int64 (B,)); the last batch may be smaller.
 
     Args:
-        images: uint8 (N, H, W), on the device that works.
+        images: uint8 (N, H, W) of one channel or (N, C, H, W), on the device that works.
         labels: int64 (N,), likewise.
         batch_size: images a batch, B.
     """
@@ -136,9 +136,10 @@ class StackedBatches(Batches):
 
 
 def scaled(images: Tensor) -> Tensor:
-    """Bytes (B, H, W) as the lecture feeds them: float32 (B, 1, H, W), pixels / 255.
+    """Bytes (B, H, W) or (B, C, H, W) as the lecture feeds them: float32 (B, C, H, W), / 255.
 
     Channels last in memory, which every layer after keeps and which is quicker on CPU and GPU.
     """
-    pixels = images.unsqueeze(1).to(torch.float32).div_(255)
+    channels = images.unsqueeze(1) if images.dim() == 3 else images  # noqa: PLR2004 - no axis of C
+    pixels = channels.to(torch.float32).div_(255)
     return pixels.contiguous(memory_format=torch.channels_last)

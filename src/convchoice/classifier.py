@@ -96,10 +96,10 @@ class Classifier(LightningModule):
 
     Args:
         config: a validated configuration.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
     """
 
-    def __init__(self, config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+    def __init__(self, config: Config, input_shape: tuple[int, int, int] | None = None) -> None:
         """Build the network."""
         super().__init__()
         self.config = config

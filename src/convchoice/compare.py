@@ -21,6 +21,7 @@ from convchoice.comparison import compare
 from convchoice.configuration import read_yaml
 from convchoice.errors import UserError, exit_codes, require
 from convchoice.measure import measure_of
+from convchoice.provenance import dataset_name
 from convchoice.run_folder import Run, runs_of_arm, write_json
 from convchoice.study import Study, read_study, study_from_mapping
 from convchoice.summary import print_study
@@ -67,13 +68,27 @@ def runs_of_study(
 def sweep_study(root: Path, baseline: str, margin: float) -> Study:
     """A study of whatever arms a sweep left under `root`, for which nobody wrote one down.
 
+    Arms of another data set than the baseline's are left out, and the study's notes say so.
+
     Raises:
-        UserError: if there are no two arms, or the baseline is none of them.
+        UserError: if there are no two arms of one data set, or the baseline is none of them.
     """
     arms = sorted(path.name for path in root.glob("*") if any(path.glob("seed-*/config.yaml")))
     if baseline not in arms:
         there = f"there are {', '.join(arms)}" if arms else "there is none"
         raise UserError(f"--baseline {baseline}: {root} has no run folders of this arm; {there}.")
+    data = {arm: dataset_name(runs_of_arm(root, arm)[0]) for arm in arms}
+    others = [arm for arm in arms if data[arm] != data[baseline]]
+    arms = [arm for arm in arms if arm not in others]
+    notes = ""
+    if others:
+        names = ", ".join(f"{arm} ({data[arm]})" for arm in others)
+        notes = (
+            f"Left out, because {baseline} is of {data[baseline]} and they are not: {names}."
+            " Compare them with a --baseline of their own data set."
+        )
+        if len(arms) == 1:
+            raise UserError(f"--baseline {baseline}: nothing to compare it with. {notes}")
     return study_from_mapping(
         {
             "name": root.resolve().name,
@@ -83,6 +98,7 @@ def sweep_study(root: Path, baseline: str, margin: float) -> Study:
             "baseline": baseline,
             "arms": [arm for arm in arms if arm != baseline],
             "margin": margin,
+            "notes": notes,
         },
         str(root),
     )
@@ -218,9 +234,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.stamp.parent.mkdir(parents=True, exist_ok=True)
             given.stamp.write_text(digest + "\n", encoding="utf-8")
         if given.brief:
-            print(f"{study.name}: {wording.answer(comparison)} → {given.output / COMPARISON}")
+            print(
+                f"{study.name}: {wording.answer(comparison)} {wording.data_line(comparison)}."
+                f" → {given.output / COMPARISON}"
+            )
         else:
             print_study(comparison)
+            if given.baseline and study.notes:
+                print(study.notes)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ Never imports torch. The mapping (schema version 1):
                      costs.{parameters, macs, pooling_operations, activation_bytes,
                             train_seconds_mean, peak_memory_bytes_mean}, None where not recorded,
                      learning_curves.{epoch, train/loss, …}: None or {mean, low, high},
-                     errors_by_digit.{images, errors_mean}: ten values each
+                     errors_by_digit.{images, errors_mean}: ten values each, one a class
+                     (a digit in MNIST; made.dataset.class_names says what each means)
     contrasts[]      arm, partner, n, seeds (common ones), left_out_seeds.{arm, partner},
                      difference_U, standard_deviation_U, interval_95_U, interval_90_U,
                      differences_U (one a seed), with U the unit: percentage_points for accuracies,

@@ -9,7 +9,7 @@ retrains nothing of that arm.
 import argparse
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,17 +97,40 @@ def composed_arms(
     """The arms of the pipeline, out of `conf/arm` or of the studies that bring them along.
 
     Raises:
-        ConfigurationError: for an unknown arm, or anything illegal in one.
+        ConfigurationError: for an unknown arm, anything illegal in one, or a study over arms of
+            different data sets.
         GeometryError: if a layer does not fit its input.
     """
     new = new_arms_of(studies)
     origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
-    return [
+    arms = [
         compose_new_arm(name, parameters.scale, new[name], origins[name], conf)
         if name in new
         else compose_arm(name, parameters.scale, conf=conf)
         for name in parameters.arms
     ]
+    for study in studies:
+        check_data(study, {arm.name: arm for arm in arms})
+    return arms
+
+
+def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
+    """Refuse a study whose arms are of different data sets, before any of them is trained.
+
+    Raises:
+        ConfigurationError: naming the first arm that is of another data set than the baseline.
+    """
+    ours = arms[study.baseline].config.data.name.name
+    for arm in study.arms:
+        theirs = arms[arm].config.data.name.name
+        require(
+            theirs == ours,
+            f"conf/study/{study.name}.yaml: arms",
+            arm,
+            f"is of {theirs}, and the baseline {study.baseline} of {ours}: a difference between"
+            " them would be one between data sets.",
+            f"Ask the question of {theirs} in a study of its own.",
+        )
 
 
 def compose_stage(arguments: Sequence[str] | None = None) -> None:

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from convchoice.block_rules import Setting, block_settings, checked_blocks
+from convchoice.data_rules import check_data
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.schema import PRECISIONS, Config, OptimizerName
 
@@ -69,6 +70,7 @@ def _check_numbers(config: Config) -> None:
         "seed": config.seed,
         "data.validation_size": config.data.validation_size or 0,
         "data.validation_seed": config.data.validation_seed,
+        "data.permutation_seed": config.data.permutation_seed or 0,
         "downsample.padding": config.downsample.padding,
         "model.hidden_units": config.model.hidden_units,
     }
@@ -131,6 +133,7 @@ def validated(config: Config) -> Config:
     if config.arm is not None:
         check_name("arm", config.arm)
     _check_numbers(config)
+    check_data(config.data)
     config = checked_blocks(config)
     precision = config.trainer.precision
     require(

@@ -24,6 +24,7 @@ from convchoice.batches import (
 )
 from convchoice.datasets import StoredDataset
 from convchoice.errors import ConfigurationError
+from convchoice.preparation import training_images
 from convchoice.schema import DataConfig
 
 Indices = NDArray[np.int64]
@@ -69,13 +70,31 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
     if config.train_size is not None and config.train_size < len(training):
         most = len(training) - classes
         _check_size("data.train_size", config.train_size, classes, most)
-        training, _ = train_test_split(
-            training,
-            train_size=config.train_size,
-            stratify=labels[training],
-            random_state=config.validation_seed,
-        )
+        order = stratified_order(labels[training], config.validation_seed)
+        training = training[order[: config.train_size]]
     return Split(np.sort(training), np.sort(validation))
+
+
+def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
+    """An order of images of which every beginning is stratified, so that subsets are nested.
+
+    Within a class the order is random; the r-th of a class's n images stands at (r + 1/2)/n. A
+    beginning that ends at t holds the share t of each class, rounded to the nearest image, where
+    classes of one size take turns in an order that is random too.
+
+    Args:
+        labels: (N,).
+        seed: fixes the order.
+
+    Returns:
+        Indices (N,) into `labels`.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[shuffled] == label)
+        places[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(places, kind="stable")].astype(np.int64)
 
 
 def _check_size(field: str, size: int, least: int, most: int) -> None:
@@ -113,7 +132,8 @@ class ImageDataModule(LightningDataModule):
 
     def _chosen(self, indices: Indices) -> tuple[Tensor, Tensor]:
         chosen = torch.from_numpy(indices)
-        return self._images[chosen].to(self.device), self._labels[chosen].to(self.device)
+        images = training_images(self._images, chosen, self.config)
+        return images.to(self.device), self._labels[chosen].to(self.device)
 
     def train_dataloader(self) -> ShuffledBatches | StackedBatches:
         """Batches of training images, in a new order each epoch."""

@@ -8,19 +8,19 @@ digits lie. All arithmetic is on whole numbers, so every machine makes the same 
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice.datasets import (
+from convchoice.idx import encode_idx
+from convchoice.known_datasets import (
     CLASSES,
     DIGITS,
-    IMAGE_SIDE,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
-from convchoice.idx import encode_idx
 
 SOURCE_SIDE = 8
 SOURCE_MAXIMUM = 16
+IMAGE_SIDE = 28
 DIGIT_SIDE = 20
 """MNIST's digits fill at most 20×20 of their 28×28 pixels."""
 WEIGHT_UNIT = 10

@@ -24,6 +24,7 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.events import Ended, Listener, Started
 from convchoice.memory import keep_freed_memory
 from convchoice.network import Network
+from convchoice.preparation import test_images
 from convchoice.run_folder import Run
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def test_logits(run: Run, data_root: Path) -> tuple[Tensor, Tensor]:
     Raises:
         UserError: if the data set is not the one that the run was trained on.
     """
-    stored = load(data_root)
+    config = config_from_mapping(run.config)
+    stored = load(data_root, config.data.name)
     trained_on = run.environment["dataset"]["digest"]
     if stored.digest != trained_on:
         raise UserError(
@@ -95,10 +97,9 @@ def test_logits(run: Run, data_root: Path) -> tuple[Tensor, Tensor]:
             f" {data_root} holds {stored.title} with digest {stored.digest[:12]}…. Train it again."
         )
     images, labels = stored.test()
-    config = config_from_mapping(run.config)
     device = device_of(config.trainer.accelerator)
     network = load_network(run).to(device)
-    pixels = torch.from_numpy(images).to(device)
+    pixels = test_images(torch.from_numpy(images).to(device), config.data)
     answers = torch.from_numpy(labels.astype(np.int64)).to(device)
     with torch.inference_mode():
         batches = Batches(pixels, answers, EVALUATION_BATCH)

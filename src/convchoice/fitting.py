@@ -11,13 +11,11 @@ from convchoice.geometry import GeometryError, Plan, plan
 from convchoice.pairs import PairValue, once, pair_of
 from convchoice.schema import Config, Padding, PaddingMode
 
-IMAGE_SHAPE = (1, 28, 28)
-
 Candidate = tuple[str, Config]
 """A change of one key as an override, and the configuration that it makes."""
 
 
-def _fits(config: Config, input_shape: tuple[int, int, int]) -> bool:
+def _fits(config: Config, input_shape: tuple[int, int, int] | None) -> bool:
     try:
         plan(validated(config), input_shape)
     except UserError:
@@ -54,12 +52,12 @@ def _candidates(config: Config) -> Iterator[Iterator[Candidate]]:
         yield (_changed(config, group, key, value) for value in values)
 
 
-def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -> list[str]:
+def what_fits(config: Config, input_shape: tuple[int, int, int] | None = None) -> list[str]:
     """The smallest changes of one key each that make a configuration fit, as overrides.
 
     Args:
         config: a configuration whose layers do not fit.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
 
     Returns:
         Of each key that can mend it the nearest value: a smaller kernel, a smaller window, "same"
@@ -72,7 +70,7 @@ def what_fits(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -
     return [text for text in found if text is not None]
 
 
-def fitting_plan(config: Config, input_shape: tuple[int, int, int] = IMAGE_SHAPE) -> Plan:
+def fitting_plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:
     """The plan of a configuration, or a refusal that says what would fit.
 
     Raises:

@@ -16,6 +16,7 @@ from convchoice.axes import (
     strided_axes,
 )
 from convchoice.errors import UserError
+from convchoice.known_datasets import image_shape
 from convchoice.pairs import Pair, shown
 from convchoice.planned import Kind, Plan, PlannedLayer, Shape
 from convchoice.schema import Activation, Config, FirstLayer, Head, Operator, PaddingMode
@@ -255,17 +256,17 @@ def _laid(axes: Axes) -> str:
     return f"{height.kernel}×{width.kernel}, stride {shown((height.stride, width.stride))}"
 
 
-def plan(config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> Plan:
+def plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:
     """Lay every layer of a configuration on an input.
 
     Args:
         config: a validated configuration.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
 
     Raises:
         GeometryError: naming the first layer that does not fit, its sizes and the rule.
     """
-    planner = _Planner(config, input_shape)
+    planner = _Planner(config, input_shape or image_shape(config.data))
     for number, filters in enumerate(config.model.filters, start=1):
         planner.block(number, filters, downsampled=number in config.model.downsample_after)
     planner.head()

@@ -1,4 +1,4 @@
-"""One source of MNIST's files: a folder, or a web address under which they lie.
+"""One source of a data set's files: a folder, or a web address under which they lie.
 
 A source hands over bytes in memory and says why it cannot; it never writes to disk and never
 judges content. Which sources are asked, in which order, and what is kept, is in `sources`.
@@ -18,7 +18,7 @@ import requests
 from requests.utils import get_environ_proxies, select_proxy
 from tqdm import tqdm  # type: ignore[import-untyped]  # its types are a package of their own
 
-from convchoice.datasets import FileSpec
+from convchoice.known_datasets import FileSpec
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -37,7 +37,7 @@ class UnreachableError(SourceError):
 
 
 class Source(Protocol):
-    """Something that may hold MNIST's four files."""
+    """Something that may hold a data set's files."""
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """A folder that holds the four files."""
+    """A folder that holds the files."""
 
     name: str
 
@@ -87,7 +87,7 @@ class FolderSource:
 
 @dataclass(frozen=True)
 class HttpSource:
-    """A web address under which the four files lie."""
+    """A web address under which the files lie."""
 
     base: str
 

@@ -61,13 +61,13 @@ class Network(nn.Sequential):
 
     Args:
         config: a validated configuration.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
 
     Raises:
         GeometryError: if the configuration's layers do not fit the images.
     """
 
-    def __init__(self, config: Config, input_shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+    def __init__(self, config: Config, input_shape: tuple[int, int, int] | None = None) -> None:
         """Plan, then build."""
         super().__init__()
         self.plan: Plan = plan(config, input_shape)

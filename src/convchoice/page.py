@@ -247,6 +247,13 @@ def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
     return wording.seeds_lines(comparison)[0]
 
 
+def _class_names(comparison: Mapping[str, Any]) -> list[str]:
+    """What the labels mean; the labels themselves where the runs did not record it."""
+    images = next(iter(comparison["arms"].values()))["errors_by_digit"]["images"]
+    names = comparison["made"]["dataset"].get("class_names")
+    return list(names or map(str, range(len(images))))
+
+
 def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
     """One study's part of the report."""
     study = comparison["study"]
@@ -261,6 +268,7 @@ def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> di
         **{key: study[key] for key in ("name", "question", "claim", "source", "notes")},
         "claimed": comparison["claim"] is not None or comparison["printed"] is not None,
         "badge": badge(comparison),
+        "data": wording.data_line(comparison),
         "answer": wording.answer(comparison),
         "margin": wording.margin(study),
         "metric_heading": measure.axis_label,
@@ -274,6 +282,7 @@ def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> di
             for arm, item in comparison["arms"].items()
         ],
         "cost_headings": [heading for _, heading, _ in COSTS],
+        "class_names": _class_names(comparison),
         "test_images": [wording.whole(count) for count in first["errors_by_digit"]["images"]],
         "moved": moved_view(comparison),
         "printed": printed_view(comparison),

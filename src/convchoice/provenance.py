@@ -24,6 +24,12 @@ def _values(found: Iterable[Any]) -> list[Any]:
     return sorted(distinct, key=lambda value: (isinstance(value, str), value))
 
 
+def dataset_name(run: Run) -> str | None:
+    """The name of the data set that a run used; None where it is not recorded."""
+    name = (run.environment.get("dataset") or {}).get("name")
+    return None if name is None else str(name)
+
+
 def dataset_of(runs: Sequence[Run]) -> dict[str, Any]:
     """The one data set that every run of a study used.
 
@@ -36,12 +42,17 @@ def dataset_of(runs: Sequence[Run]) -> dict[str, Any]:
         theirs = run.environment.get("dataset") or {}
         for key in ("name", "digest", "test_images"):
             if ours.get(key) != theirs.get(key):
+                mend = (
+                    "Ask the question of each data set in a study of its own."
+                    if key == "name"
+                    else "Train one of them again."
+                )
                 raise UserError(
                     f"{first.path} and {run.path} used different data: {key} is"
-                    f" {ours.get(key)!r} and {theirs.get(key)!r}. Train one of them again, so that"
-                    " all arms of the study see the same images."
+                    f" {ours.get(key)!r} and {theirs.get(key)!r}. All arms of a study must see the"
+                    f" same images. {mend}"
                 )
-    keys = ("name", "title", "digest", "test_images", "fallback_note", "retry")
+    keys = ("name", "title", "class_names", "digest", "test_images", "fallback_note", "retry")
     return {key: ours.get(key) for key in keys}
 
 

@@ -140,7 +140,9 @@ def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], confi
             reports / PAGE,
         ]
         numbers = read_json(folder / "metrics.json")
-        open_tracking(config.tracking).study(study["name"], numbers, files)
+        dataset = comparison["made"]["dataset"]
+        title = str(dataset["title"] or dataset["name"])
+        open_tracking(config.tracking).study(study["name"], title, numbers, files)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,6 +16,9 @@ class Dataset(Enum):
     """Data sets the pipeline can train on."""
 
     mnist = "mnist"
+    fashion_mnist = "fashion_mnist"
+    kmnist = "kmnist"
+    cifar10 = "cifar10"
 
 
 class Fallback(Enum):
@@ -117,17 +120,30 @@ class DataConfig:
 
     name: Dataset = Dataset.mnist
     root: str = "data/raw"
-    """Folder of the verified files."""
+    """Folder of the verified files, one for each data set."""
     fallback: Fallback | None = Fallback.digits
-    """Data set to use when no source answers; null stops with an error instead."""
+    """What to use when no source of MNIST answers; null stops with an error instead. Nothing stands
+    in for another data set, where it must be null."""
     train_size: int | None = None
-    """Training images (a stratified subset, fixed by `validation_seed`); null takes all."""
+    """Training images (a stratified subset, fixed by `validation_seed`); null takes all that do not
+    validate, and so does a number that is larger. A smaller subset lies within every larger one."""
     validation_size: int | None = None
     """Images held out of the official training set, stratified; null takes the data set's own
     number (5,000 of MNIST's 60,000), 0 holds out none."""
     validation_seed: int = 2019
-    """Fixes the validation split and the subset, whatever the run's seed is."""
+    """Fixes the validation split, the subset and the angles of `rotated`, whatever the run's seed
+    is."""
     batch_size: int = 64
+    canvas: int | None = None
+    """Side, in pixels, of the square to which every image (training, validation, test) is padded
+    with zeros, centred, an odd pixel behind; null leaves images as they are."""
+    rotated: bool = False
+    """Whether each training and validation image is turned about its centre (on its canvas) by an
+    angle of its own in [0, 360) degrees, bilinear. An image has the same angle in every run and
+    arm. Test images stay upright: what turning does to an answer is measured on them."""
+    permutation_seed: int | None = None
+    """Seed of one permutation of the pixels' places, applied to every image (training, validation,
+    test) and alike to its channels; null leaves pixels where they are."""
 
 
 @dataclass

@@ -61,7 +61,7 @@ def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
 
 def _stored(data: DataConfig) -> StoredDataset:
     """The data set that is there, unless it is a stand-in that the configuration forbids."""
-    stored = load(Path(data.root))
+    stored = load(Path(data.root), data.name)
     if stored.fallback_note is not None and data.fallback is None:
         raise UserError(
             f"data.fallback = None: {data.root} holds {stored.title}, not {data.name.name}."

@@ -1,34 +1,31 @@
-"""Getting MNIST, and what happens when nobody gives it.
+"""Getting a data set, and what happens when nobody gives it.
 
-Sources are asked in order: `MNIST_MIRROR` (a folder or an http(s) address), then the public
-mirrors. Each file is taken from the first source whose bytes have the right SHA-256. Files are
-gathered in `<root>/.mnist.partial`, which takes the name `mnist` once it is whole: neither half a
-file nor half a folder ever has a final name. How one source is read is in `mirrors`.
+Sources are asked in order: the data set's own variable (`MNIST_MIRROR`, `FASHION_MNIST_MIRROR`,
+`KMNIST_MIRROR`, `CIFAR10_MIRROR`: a folder or an http(s) address), then its public mirrors. Each
+file is taken from the first source whose bytes have the right SHA-256. Files are gathered in
+`<root>/.<name>.partial`, which takes the data set's name once it is whole: neither half a file nor
+half a folder ever has a final name. How one source is read is in `mirrors`.
+
+scikit-learn's digits may stand in for MNIST, which they resemble. Nothing stands in for another
+data set: whoever asks for clothes or photographs is not answered with digits.
 """
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.panel import Panel
-from rich.text import Text
 
 from convchoice import datasets
+from convchoice.cifar_binary import members_of
 from convchoice.datasets import (
-    DIGITS,
-    FILE_NAMES,
     HOW_TO_RETRY,
-    MNIST,
     PROVENANCE,
-    SPECS,
-    DatasetSpec,
     FailedSource,
-    FileSpec,
+    OtherDatasetError,
     Provenance,
     StoredDataset,
     combined_digest,
@@ -37,50 +34,65 @@ from convchoice.datasets import (
 )
 from convchoice.digits import digits_files
 from convchoice.errors import UserError
+from convchoice.known_datasets import DIGITS, MNIST, SPECS, DatasetSpec, FileSpec
 from convchoice.mirrors import Source, SourceError, UnreachableError, say, source_of
-from convchoice.schema import Fallback
+from convchoice.missing_data import notify_of_digits, refusal
+from convchoice.schema import Dataset, Fallback
 
-MIRROR_VARIABLE = "MNIST_MIRROR"
-PUBLIC_MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
+PUBLIC_MIRRORS: Mapping[str, tuple[str, ...]] = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    "fashion_mnist": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+    "kmnist": ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    "cifar10": ("https://www.cs.toronto.edu/~kriz/",),
+}
+"""Where each data set is published; over plain http too, because every byte is checked."""
 ALREADY_THERE = "files that were already there"
 
 
-def sources() -> list[Source]:
-    """The sources in the order in which they are asked."""
-    own = os.environ.get(MIRROR_VARIABLE, "").strip()
-    return [source_of(place) for place in ((own,) if own else ()) + PUBLIC_MIRRORS]
+MIRROR_VARIABLE = MNIST.mirror_variable
 
 
-def ensure(root: Path, fallback: Fallback | None, *, retry: bool = False) -> StoredDataset:
+def sources(dataset: Dataset) -> list[Source]:
+    """The sources of a data set in the order in which they are asked."""
+    own = os.environ.get(SPECS[dataset.name].mirror_variable, "").strip()
+    public = PUBLIC_MIRRORS.get(dataset.name, ())
+    return [source_of(place) for place in ((own,) if own else ()) + public]
+
+
+def ensure(
+    root: Path, dataset: Dataset, fallback: Fallback | None, *, retry: bool = False
+) -> StoredDataset:
     """Have a whole, verified data set under `root`.
 
-    Does nothing when MNIST is there already, or when a fallback is there, is allowed and `retry` is
+    Does nothing when it is there already, or when a fallback is there, is allowed and `retry` is
     not asked for. Several processes may call it at once: one fetches, the others wait.
 
     Args:
         root: folder that holds, or shall hold, the data set.
-        fallback: what to use when no source gives MNIST; None stops with an error instead.
-        retry: whether to ask for MNIST again where only a fallback is there.
+        dataset: which one.
+        fallback: what to use when no source gives it; None stops with an error instead.
+        retry: whether to ask again for the data set where only a fallback is there.
 
     Returns:
         The data set that is there now.
 
     Raises:
-        UserError: if no source gives MNIST and no fallback is allowed, or `root` cannot be written.
+        UserError: if no source gives the data set and no fallback is allowed, `root` holds another
+            data set, or it cannot be written.
     """
-    stored = _usable(root, fallback, retry=retry)
-    if stored is not None and not _leftovers(root, stored.name):
+    stored = _usable(root, dataset, fallback, retry=retry)
+    if stored is not None and not _leftovers(root, dataset, stored.name):
         return stored
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(root):
-            stored = _usable(root, fallback, retry=retry)
+            stored = _usable(root, dataset, fallback, retry=retry)
             if stored is None:
-                stored = _fetch(root, fallback)
-            for leftover in _leftovers(root, stored.name):
+                stored = _fetch(root, dataset, fallback)
+            for leftover in _leftovers(root, dataset, stored.name):
                 shutil.rmtree(leftover)
             return stored
     except OSError as error:
@@ -90,26 +102,36 @@ def ensure(root: Path, fallback: Fallback | None, *, retry: bool = False) -> Sto
         ) from error
 
 
-def _usable(root: Path, fallback: Fallback | None, *, retry: bool) -> StoredDataset | None:
-    """The verified data set under `root` if the caller can be content with it."""
+def _usable(
+    root: Path, dataset: Dataset, fallback: Fallback | None, *, retry: bool
+) -> StoredDataset | None:
+    """The verified data set under `root` if the caller can be content with it.
+
+    Raises:
+        OtherDatasetError: if another one lies there, which must not be overwritten.
+    """
     try:
-        stored = datasets.load(root)
-        if stored.name != MNIST.name and (retry or fallback is None):
+        stored = datasets.load(root, dataset)
+        if stored.name != dataset.name and (retry or fallback is None):
             return None
         stored.verify()
+    except OtherDatasetError:
+        raise
     except UserError:
         return None
     return stored
 
 
-def _staging(root: Path, spec: DatasetSpec) -> Path:
-    return root / f".{spec.name}.partial"
+def _staging(root: Path, name: str) -> Path:
+    return root / f".{name}.partial"
 
 
-def _leftovers(root: Path, used: str) -> list[Path]:
+def _leftovers(root: Path, dataset: Dataset, used: str) -> list[Path]:
     """Folders that have no place beside the data set in use."""
-    folders = [_staging(root, spec) for spec in SPECS.values()]
-    folders += [root / name for name in SPECS if name != used]
+    standing_in = SPECS[dataset.name].fallback
+    names = [dataset.name, *([standing_in.name] if standing_in else [])]
+    folders = [_staging(root, name) for name in names]
+    folders += [root / name for name in names if name != used]
     return [folder for folder in folders if folder.exists()]
 
 
@@ -135,8 +157,9 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 @dataclass
 class _Gathering:
-    """MNIST's files as far as they were had, and what went wrong on the way."""
+    """A data set's files as far as they were had, and what went wrong on the way."""
 
+    spec: DatasetSpec
     folder: Path
     missing: list[FileSpec]
     givers: list[str] = field(default_factory=list)
@@ -149,45 +172,58 @@ class _Gathering:
         if giver not in self.givers:
             self.givers.append(giver)
 
+    def unpack(self) -> None:
+        """Put the archive's files in its place, where sources give an archive."""
+        if self.spec.archive is None:
+            return
+        packed = self.folder / self.spec.archive.name
+        files = members_of(packed.read_bytes(), self.spec.file_names, str(packed))
+        for name, content in files.items():
+            replace_file(self.folder / name, content)
+        packed.unlink()
 
-def _fetch(root: Path, fallback: Fallback | None) -> StoredDataset:
-    gathering = _gather(root)
+
+def _fetch(root: Path, dataset: Dataset, fallback: Fallback | None) -> StoredDataset:
+    spec = SPECS[dataset.name]
+    gathering = _gather(root, dataset)
     if not gathering.missing:
-        return _publish(root, MNIST, " and ".join(gathering.givers), gathering.failed)
-    if fallback is None:
-        if len(gathering.missing) == len(MNIST.files):
+        gathering.unpack()
+        return _publish(root, dataset, spec, " and ".join(gathering.givers), gathering.failed)
+    if fallback is None or spec.fallback is None:
+        if len(gathering.missing) == len(spec.fetched):
             gathering.folder.rmdir()
-        raise UserError(_refusal(gathering))
-    if not _has_digits(root):
-        staging = _staging(root, DIGITS)
+        raise UserError(refusal(spec, root, len(gathering.missing), gathering.failed))
+    if not _has_digits(root, dataset):
+        staging = _staging(root, DIGITS.name)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         for name, content in digits_files().items():
             replace_file(staging / name, content)
-    stored = _publish(root, DIGITS, "scikit-learn's load_digits", gathering.failed)
-    _notice(gathering.failed)
+    stored = _publish(root, dataset, DIGITS, "scikit-learn's load_digits", gathering.failed)
+    notify_of_digits(gathering.failed)
     return stored
 
 
-def _has_digits(root: Path) -> bool:
+def _has_digits(root: Path, dataset: Dataset) -> bool:
     """Whether the fallback is there already, whole and verified."""
-    stored = _usable(root, Fallback.digits, retry=False)
+    stored = _usable(root, dataset, Fallback.digits, retry=False)
     return stored is not None and stored.name == DIGITS.name
 
 
-def _gather(root: Path) -> _Gathering:
-    """Bring MNIST's files together in its staging folder, as many as can be had."""
-    gathering = _Gathering(_staging(root, MNIST), list(MNIST.files))
+def _gather(root: Path, dataset: Dataset) -> _Gathering:
+    """Bring a data set's files together in its staging folder, as many as can be had."""
+    spec = SPECS[dataset.name]
+    gathering = _Gathering(spec, _staging(root, dataset.name), list(spec.fetched))
     gathering.folder.mkdir(exist_ok=True)
     for entry in gathering.folder.iterdir():
-        if entry.name not in FILE_NAMES:
+        if entry.name not in {file.name for file in spec.fetched}:
             entry.unlink()
-    for folder in (gathering.folder, root / MNIST.name):
+    for folder in (gathering.folder, root / dataset.name):
         for file in list(gathering.missing):
             path = folder / file.name
             if path.is_file() and sha256_of(content := path.read_bytes()) == file.sha256:
                 gathering.keep(file, content, ALREADY_THERE)
-    for source in sources():
+    for source in sources(dataset):
         _ask(source, gathering)
     return gathering
 
@@ -230,55 +266,24 @@ def _check(content: bytes, file: FileSpec) -> None:
 
 
 def _publish(
-    root: Path, spec: DatasetSpec, source: str, failed: Sequence[FailedSource]
+    root: Path, dataset: Dataset, spec: DatasetSpec, source: str, failed: Sequence[FailedSource]
 ) -> StoredDataset:
     """Give the staged folder its final name, if there is one, and write the provenance."""
-    staging, final = _staging(root, spec), root / spec.name
+    staging, final = _staging(root, spec.name), root / spec.name
     if staging.exists():
         if final.exists():
             shutil.rmtree(final)
         staging.rename(final)
-    files = {name: sha256_of((final / name).read_bytes()) for name in FILE_NAMES}
+    files = {name: sha256_of((final / name).read_bytes()) for name in spec.file_names}
     provenance = Provenance(
-        requested=MNIST.name,
+        requested=dataset.name,
         used=spec.name,
         title=spec.title,
         source=source,
-        digest=combined_digest(files),
+        digest=combined_digest(spec, files),
         files=files,
         failed_sources=tuple(failed),
-        retry=None if spec is MNIST else HOW_TO_RETRY,
+        retry=None if spec.name == dataset.name else HOW_TO_RETRY,
     )
     replace_file(root / PROVENANCE, provenance.to_json().encode("utf-8"))
-    return datasets.load(root)
-
-
-def _tried(failed: Sequence[FailedSource]) -> str:
-    return "\n".join(f"  {item.source}\n    {item.reason}" for item in failed)
-
-
-def _refusal(gathering: _Gathering) -> str:
-    """The error when nobody gives MNIST and nothing may stand in for it."""
-    return (
-        f"no source gave {MNIST.title}; {len(gathering.missing)} of {len(MNIST.files)} files are"
-        f" missing. Tried:\n{_tried(gathering.failed)}\n"
-        f"Either set {MIRROR_VARIABLE} to a folder or an http(s) address that holds"
-        f" {', '.join(FILE_NAMES)},\n"
-        "or let scikit-learn's digits stand in: data.fallback=digits (--fallback digits)."
-    )
-
-
-def _notice(failed: Sequence[FailedSource]) -> None:
-    """Say loudly that something else than MNIST is used."""
-    text = Text(
-        f"Tried, in this order:\n{_tried(failed)}\n\n"
-        f"Used instead: {DIGITS.title}, enlarged from 8×8 to MNIST's 28×28 pixels,"
-        f" {DIGITS.train_size:,} for training and {DIGITS.test_size} for testing.\n"
-        "Numbers made from them are not numbers on MNIST.\n\n"
-        "To try MNIST again:\n"
-        f"  {MIRROR_VARIABLE}=<folder or URL> make download\n"
-        "  make repro"
-    )
-    title = f"NOT MNIST: no source gave {MNIST.title}"
-    console = Console(stderr=True, highlight=False)
-    console.print(Panel(text, title=title, border_style="bold yellow", padding=(1, 2)))
+    return datasets.load(root, dataset)

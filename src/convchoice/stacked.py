@@ -75,11 +75,11 @@ class StackedClassifier(LightningModule):
 
     Args:
         configs: validated configurations that differ in `seed` alone.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
     """
 
     def __init__(
-        self, configs: Sequence[Config], input_shape: tuple[int, int, int] = (1, 28, 28)
+        self, configs: Sequence[Config], input_shape: tuple[int, int, int] | None = None
     ) -> None:
         """Build each seed's network and stack them."""
         super().__init__()

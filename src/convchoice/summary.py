@@ -103,10 +103,11 @@ def printed_table(comparison: Mapping[str, Any]) -> Table:
 
 
 def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> None:
-    """Print one study: question, answer, table, cautions."""
+    """Print one study: question, data set, answer, table, cautions."""
     console = _console(file)
     study = comparison["study"]
     console.print(Text.assemble((study["name"], "bold"), "  ", study["question"]))
+    console.print(Text(wording.data_line(comparison), style="dim"))
     console.print(Text(wording.answer(comparison)))
     console.print()
     console.print(study_table(comparison))

@@ -75,7 +75,7 @@ def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
         key, _, value = override.lstrip("+~").partition("=")
         if _names_a_place(override) or (swept and key not in swept):
             continue
-        speaks = value.isidentifier() and value not in SILENT_VALUES
+        speaks = value.isidentifier() and value.lower() not in SILENT_VALUES
         parts.append(value if speaks else f"{key.rpartition('.')[2]}={value}")
     return "".join(
         letter if letter.isalnum() or letter in "_.=-" else "-" for letter in "-".join(parts)
@@ -162,7 +162,7 @@ def train_and_measure(config: Config) -> Run:
     Raises:
         UserError: if there is no data, or the training or the measuring failed.
     """
-    ensure(Path(config.data.root), config.data.fallback)
+    ensure(Path(config.data.root), config.data.name, config.data.fallback)
     root = Path(config.run_root)
     folder = run_path(root, str(config.arm), config.seed)
     missing = missing_runs([config], root)

@@ -70,8 +70,10 @@ class Tracking(Protocol):
     def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
         """A run failed, or was killed."""
 
-    def study(self, name: str, numbers: Mapping[str, float], files: Iterable[Path]) -> None:
-        """A study was compared: its numbers and files."""
+    def study(
+        self, name: str, dataset: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
+        """A study was compared: its data set's title, numbers and files."""
 
 
 class NoTracking:
@@ -95,7 +97,9 @@ class NoTracking:
     def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
         """Nothing to tell."""
 
-    def study(self, name: str, numbers: Mapping[str, float], files: Iterable[Path]) -> None:
+    def study(
+        self, name: str, dataset: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
         """Nothing to tell."""
 
 
@@ -117,6 +121,12 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "activation": config.model.activation.name,
         "optimizer": config.optimizer.name.name,
         "learning_rate": config.optimizer.learning_rate,
+        "data": config.data.name.name,
+        "canvas": config.data.canvas or "none",
+        "rotated": config.data.rotated,
+        "permutation_seed": (
+            "none" if config.data.permutation_seed is None else config.data.permutation_seed
+        ),
         "batch_size": config.data.batch_size,
         "max_epochs": config.trainer.max_epochs,
         "train_size": config.data.train_size or "all",
@@ -292,12 +302,15 @@ class MlflowTracking:
             self._client.set_tag(run_id, "reason", reason)
             self._client.set_terminated(run_id, "KILLED" if killed else "FAILED")
 
-    def study(self, name: str, numbers: Mapping[str, float], files: Iterable[Path]) -> None:
-        """A run of its own for the study, with its numbers, and its files as artifacts."""
+    def study(
+        self, name: str, dataset: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
+        """A run of its own for the study: data set and numbers, and its files as artifacts."""
         with self._patience():
             tags = {
                 KIND_TAG: "study",
                 "study": name,
+                "dataset": dataset,
                 "stage": "report",
                 "mlflow.source.name": "convchoice.report",
                 "mlflow.source.git.commit": self._commit,

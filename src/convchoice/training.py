@@ -117,7 +117,7 @@ def train(jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
     torch.manual_seed(config.seed)
     started = datetime.now(UTC)
     checkpoint = _prepared(jobs)
-    stored = load(jobs[0].data_root)
+    stored = load(jobs[0].data_root, config.data.name)
     images = ImageDataModule(config.data, [job.seed for job in jobs], stored)
     classifier = (
         Classifier(config) if len(jobs) == 1 else StackedClassifier([job.config for job in jobs])
@@ -192,6 +192,7 @@ def _environment(
             "train_images": len(images.split.training),
             "validation_images": len(images.split.validation),
             "test_images": stored.spec.test_size,
+            "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,
             "retry": stored.provenance.retry,
         },

@@ -184,6 +184,12 @@ def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def data_line(comparison: Mapping[str, Any]) -> str:
+    """The data set that a study's numbers are of: ``Data: MNIST (70,000 handwritten digits)``."""
+    dataset = comparison["made"]["dataset"]
+    return f"Data: {dataset['title'] or dataset['name'] or 'not recorded'}"
+
+
 def answer(comparison: Mapping[str, Any]) -> str:
     """A study's outcome in words."""
     if comparison["claim"] is not None:

@@ -1,0 +1,112 @@
+"""Canvas, rotation and permutation: answers by hand, torchvision as the oracle, properties."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convchoice.preparation import (
+    fixed_angles,
+    on_canvas,
+    permuted,
+    training_images,
+    turned,
+)
+from convchoice.preparation import test_images as prepared_for_test
+from convchoice.schema import DataConfig
+
+
+def bytes_of(*shape: int, seed: int = 0) -> torch.Tensor:
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_a_canvas_is_zeros_around_the_image_with_an_odd_pixel_behind() -> None:
+    image = torch.tensor([[[1, 2], [3, 4]]], dtype=torch.uint8)
+    assert on_canvas(image, 5).tolist() == [
+        [[0, 0, 0, 0, 0], [0, 1, 2, 0, 0], [0, 3, 4, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+    ]
+    assert on_canvas(image, 4)[0, 1:3, 1:3].tolist() == [[1, 2], [3, 4]]
+    assert on_canvas(image, None) is image
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 7), st.sampled_from([(), (3,), (2, 3)]))
+def test_a_canvas_keeps_every_pixel(h: int, w: int, more: int, leading: tuple[int, ...]) -> None:
+    images = bytes_of(*leading, h, w)
+    side = max(h, w) + more
+    placed = on_canvas(images, side)
+    assert placed.shape == (*leading, side, side)
+    assert placed.dtype == torch.uint8
+    above, left = (side - h) // 2, (side - w) // 2
+    assert torch.equal(placed[..., above : above + h, left : left + w], images)
+    assert placed.sum() == images.sum()
+
+
+def test_a_permutation_moves_every_image_and_channel_alike() -> None:
+    images = bytes_of(4, 3, 5, 6)
+    moved = permuted(images, 3)
+    assert torch.equal(moved, permuted(images, 3))
+    assert not torch.equal(moved, permuted(images, 4))
+    places = permuted(torch.arange(30).view(5, 6), 3).flatten()
+    assert sorted(places.tolist()) == list(range(30))
+    for image, other in zip(images, moved, strict=True):
+        for channel, its in zip(image, other, strict=True):
+            assert torch.equal(channel.flatten()[places], its.flatten())
+    assert permuted(images, None) is images
+    assert not torch.equal(permuted(images, 0), images), "0 is a seed"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_turning_is_torchvisions_rotation(channels: int) -> None:
+    from torchvision.transforms import InterpolationMode  # noqa: PLC0415 - an oracle
+    from torchvision.transforms import functional as oracle  # noqa: PLC0415
+
+    images = bytes_of(6, channels, 11, 11)
+    degrees = torch.tensor([0.0, 17.0, 90.0, 123.4, 270.0, 359.0])
+    ours = turned(images if channels > 1 else images[:, 0], degrees).view(images.shape)
+    for image, mine, angle in zip(images, ours, degrees.tolist(), strict=True):
+        theirs = oracle.rotate(image.float(), angle, InterpolationMode.BILINEAR)
+        assert (mine.float() - theirs).abs().max() <= 1, angle
+    assert torch.equal(ours[0], images[0])
+    assert torch.equal(ours[2], torch.rot90(images[2], 1, (-2, -1))), "anticlockwise"
+
+
+def test_every_image_has_its_own_angle_whichever_are_chosen() -> None:
+    angles = fixed_angles(10_000, 2019)
+    assert angles.min() >= 0
+    assert angles.max() < 360
+    assert abs(angles.mean().item() - 180) < 5
+    assert not torch.equal(angles, fixed_angles(10_000, 1))
+    images = bytes_of(9, 7, 7)
+    config = DataConfig(rotated=True)
+    everyone = training_images(images, torch.arange(9), config)
+    some = torch.tensor([7, 2, 5])
+    assert torch.equal(training_images(images, some, config), everyone[some])
+    assert torch.equal(everyone, turned(images, fixed_angles(9, 2019)))
+    assert training_images(images, some[:0], config).shape == (0, 7, 7)
+
+
+def test_images_turn_on_their_canvas_and_pixels_move_last() -> None:
+    images = bytes_of(5, 3, 6, 6)
+    config = DataConfig(canvas=10, rotated=True, permutation_seed=1)
+    ours = training_images(images, torch.arange(5), config)
+    assert torch.equal(ours, permuted(turned(on_canvas(images, 10), fixed_angles(5, 2019)), 1))
+    assert torch.equal(prepared_for_test(images, config), permuted(on_canvas(images, 10), 1))
+
+
+def test_colours_lie_in_memory_as_batches_want_them() -> None:
+    images = bytes_of(5, 3, 6, 6)
+    for prepared in (
+        training_images(images, torch.arange(5), DataConfig()),
+        prepared_for_test(images, DataConfig()),
+    ):
+        assert prepared.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(prepared, images)
+
+
+def test_without_options_images_stay_as_they_are() -> None:
+    images = bytes_of(5, 28, 28)
+    assert prepared_for_test(images, DataConfig()) is images
+    assert torch.equal(training_images(images, torch.arange(5), DataConfig()), images)
