@@ -1,13 +1,17 @@
 """The network: the lecture's numbers, and what the same seed shares between arms."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
+from convchoice.block_rules import UNPADDED
 from convchoice.configuration import config_from_mapping
 from convchoice.network import Network, derived_seed
+from convchoice.schema import Operator
 
 
 def network(seed: int = 0, **values: object) -> Network:
@@ -42,6 +46,27 @@ def test_the_same_seed_shares_initial_weights_between_arms_by_layer_name() -> No
     for name, weight in pooled.items():
         assert torch.equal(weight, learned[name]), name
         assert torch.equal(weight, strided[name]), name
+
+
+@pytest.mark.parametrize("operator", [operator.name for operator in Operator])
+def test_every_operator_begins_with_the_weights_of_max_where_they_have_one_shape(
+    operator: str,
+) -> None:
+    pooled = network(seed=3).state_dict()
+    window = 3 if operator == "weighted" else 2
+    other = network(seed=3, downsample={"operator": operator, "window": window}).state_dict()
+    shared = [name for name in pooled if name in other and pooled[name].shape == other[name].shape]
+    assert len(shared) >= (3 if operator == "maxout" else 6)
+    for name in shared:
+        assert torch.equal(pooled[name], other[name]), name
+
+
+def test_the_extra_convolutions_of_all_conv_and_its_control_begin_alike() -> None:
+    learned = network(seed=3, downsample={"operator": "all_conv"}).state_dict()
+    control = network(seed=3, downsample={"operator": "conv_pool"}).state_dict()
+    assert learned.keys() == control.keys()
+    for name, weight in learned.items():
+        assert torch.equal(weight, control[name]), name
 
 
 def test_layers_of_one_shape_do_not_share_their_initial_weights() -> None:
@@ -87,3 +112,102 @@ def test_a_derived_seed_depends_on_all_its_parts_and_nothing_else() -> None:
     assert len(seeds) == 4
     assert derived_seed(0, "weights", "a") == 1_821_965_217_576_806_684
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+# Every operator and every first layer, in networks small enough for float64.
+VARIANTS = [
+    *[
+        {"downsample": {"operator": operator.name, "window": 3, "padding": padding}}
+        for operator in Operator
+        for padding in (0, 1)
+        if padding == 0 or operator not in UNPADDED
+    ],
+    *[
+        {"model": {"first_layer": first_layer}, "conv": {"padding": "same", "padding_mode": mode}}
+        for first_layer, mode in (
+            ("convolution", "circular"),
+            ("locally_connected", "zeros"),
+            ("locally_connected", "reflect"),
+            ("dense", "replicate"),
+        )
+    ],
+    {"conv": {"kernel_size": [2, 3], "padding": [1, 2], "stride": [2, 1]}},
+    {"conv": {"kernel_size": 4, "padding": "full"}, "model": {"first_layer": "locally_connected"}},
+    {"downsample": {"operator": "average"}, "model": {"activation": "gelu"}},
+    {"model": {"activation": "tanh", "head": "global_average", "initialisation": "pytorch"}},
+]
+
+
+def small(seed: int, values: dict[str, Any]) -> Network:
+    model = {"filters": [6, 5], "downsample_after": [1], "hidden_units": 16}
+    mapping = {"seed": seed, **values, "model": model | values.get("model", {})}
+    return Network(config_from_mapping(mapping), (3, 15, 13)).double()
+
+
+def images() -> Tensor:
+    source = torch.Generator().manual_seed(5)
+    return torch.rand(2, 6, 3, 15, 13, generator=source, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_stacked_networks_compute_and_learn_as_each_does_alone(values: dict[str, Any]) -> None:
+    """`torch.func` over several seeds' weights at once, each on images of its own."""
+    networks = [small(seed, values) for seed in (0, 1)]
+    weights, buffers = torch.func.stack_module_state(networks)  # type: ignore[arg-type]
+    labels = torch.arange(6) % 10
+
+    def loss(weights: Any, buffers: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = torch.func.functional_call(networks[0], (weights, buffers), (images,))
+        return functional.cross_entropy(logits, labels), logits
+
+    stacked = torch.func.vmap(torch.func.grad(loss, has_aux=True))
+    gradients, logits = stacked(weights, buffers, images())
+    for number, alone in enumerate(networks):
+        answers = alone(images()[number])
+        torch.testing.assert_close(logits[number], answers, rtol=1e-12, atol=1e-12)
+        functional.cross_entropy(answers, labels).backward()
+        for name, weight in alone.named_parameters():
+            torch.testing.assert_close(
+                gradients[name][number], weight.grad, rtol=1e-10, atol=1e-12, msg=name
+            )
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_the_memory_format_of_the_images_changes_no_number(values: dict[str, Any]) -> None:
+    network = small(0, values)
+    batch = images()[0]
+    last = batch.contiguous(memory_format=torch.channels_last)
+    assert last.stride() != batch.stride()
+    torch.testing.assert_close(network(last), network(batch), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_every_variant_learns_a_handful_of_images(values: dict[str, Any]) -> None:
+    network, batch, labels = small(0, values), images()[0], torch.arange(6)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    losses = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = functional.cross_entropy(network(batch), labels)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(math.log(10), rel=0.5)
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(weight.grad is not None for weight in network.parameters())
+
+
+@pytest.mark.parametrize(
+    "operator", ["average", "weighted", "max_blur", "l2", "depthwise", "maxout"]
+)
+def test_a_network_takes_images_of_another_size_where_its_head_averages(operator: str) -> None:
+    """Where the windows end as they do in the planned size, the numbers are those of a new plan."""
+    config = config_from_mapping(
+        {
+            "downsample": {"operator": operator, "window": 3, "padding": 1},
+            "model": {"filters": [4, 3], "downsample_after": [1], "head": "global_average"},
+        }
+    )
+    small, large = (Network(config, (1, side, side)).double() for side in (14, 24))
+    larger = torch.rand(2, 1, 24, 24, dtype=torch.float64)
+    torch.testing.assert_close(small(larger), large(larger), rtol=1e-12, atol=1e-12)

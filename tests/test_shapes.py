@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from convchoice.composition import options
 from convchoice.errors import UserError
 from convchoice.shapes import main
 
@@ -23,6 +24,63 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
     assert told["layers"][0]["receptive_field"] == 3
     assert told["layers"][0]["formula"] == "⌊(28 − 1 − 3)/2⌋ + 1 = 13"
     assert told["layers"][0]["output_shape"] == [32, 13, 13]
+
+
+@pytest.mark.parametrize("columns", [80, 120, 180])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *([f"downsample={option}"] for option in options("downsample")),
+        ["model.first_layer=dense", "downsample=maxout", "conv.padding=same", "conv.stride=[1,2]"],
+        ["model.first_layer=locally_connected", "conv.kernel_size=[3,1]"],
+    ],
+    ids=str,
+)
+def test_no_number_is_cut_or_folded_however_narrow_the_terminal(
+    overrides: list[str],
+    columns: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    main([*overrides, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    main(overrides)
+    shown = capsys.readouterr().out
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
+    assert "…" not in shown
+    words = shown.replace(";", " ").split()
+    for layer in told["layers"]:
+        assert layer["name"] in words
+        for key in ("parameters", "macs", "pooling_operations"):
+            assert not layer[key] or f"{layer[key]:,}" in words
+        assert all(formula in shown for formula in layer["formula"].split("; "))
+    for key in ("parameters", "macs", "pooling_operations"):
+        assert f"{told['totals'][key]:,}" in words
+
+
+def test_height_and_width_are_told_once_where_they_agree(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    overrides = ["conv.kernel_size=[5,3]", "conv.stride=[2,1]", "model.filters=[32]"]
+    overrides += ["model.downsample_after=[]"]
+    main(overrides)
+    assert "5×3 px" in capsys.readouterr().out
+    main([*overrides, "--json"])
+    first, *_, last = json.loads(capsys.readouterr().out)["layers"]
+    assert (first["receptive_field"], first["jump"]) == ([5, 3], [2, 1])
+    assert first["label"] == "convolution 5×3, stride 2×1"
+    assert first["formula"] == "⌊(28 + 0 − 5)/2⌋ + 1 = 12; ⌊(28 + 0 − 3)/1⌋ + 1 = 26"
+    assert first["activation_bytes"] == 12 * 26 * 32 * 4 * 64
+    assert (last["receptive_field"], last["jump"]) == (None, None)
+
+
+def test_behind_a_dense_layer_an_output_sees_all(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["model.first_layer=dense"])
+    line = capsys.readouterr().out.splitlines()[2]
+    assert " ".join(line.split()) == (
+        "block1.dense dense 21,632 28×28×1 → 26×26×32 16,981,120 16,959,488 all – 5.28"
+    )
 
 
 @pytest.mark.parametrize(

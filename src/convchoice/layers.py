@@ -128,7 +128,9 @@ class LocallyConnected(nn.Module):
             stride=(height.stride, width.stride),
         )  # (N, patch, positions)
         made = torch.baddbmm(self.bias.unsqueeze(1), patches.permute(2, 0, 1), self.weight)
-        return made.permute(1, 2, 0).reshape(-1, self.filters, height.output, width.output)
+        # One copy puts the channels last, as the layers behind work on.
+        rows = made.transpose(0, 1).contiguous()
+        return rows.reshape(-1, height.output, width.output, self.filters).permute(0, 3, 1, 2)
 
 
 class DenseMap(nn.Linear):

