@@ -12,18 +12,11 @@ STAGES = {"download", "compose", "train", "evaluate", "compare", "report"}
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # From configuration to report: a module may import only modules that stand before it.
 LIGHT = {
-<<<<<<< HEAD
-    "arm", "arm_result", "axes", "block_rules", "compare", "comparison", "configuration",
-    "datasets", "environment", "errors", "events", "figures", "fitting", "geometry", "idx",
-    "measure", "pairs", "planned", "printed_table", "progress", "provenance", "report",
-    "run_folder", "schema", "statistics", "study", "summary", "verdict", "wording",
-=======
-    "arm", "arm_result", "cifar_binary", "compare", "comparison", "configuration", "data_rules",
-    "datasets", "environment", "known_datasets",
-    "errors", "events", "figures", "geometry", "idx", "measure", "printed_table", "progress",
-    "provenance", "report", "run_folder", "schema", "statistics", "study", "summary", "verdict",
-    "wording",
->>>>>>> datasets
+    "arm", "arm_result", "axes", "block_rules", "cifar_binary", "compare", "comparison",
+    "configuration", "data_rules", "datasets", "environment", "errors", "events", "figures",
+    "fitting", "geometry", "idx", "known_datasets", "measure", "pairs", "planned",
+    "printed_table", "progress", "provenance", "report", "run_folder", "schema", "statistics",
+    "study", "summary", "verdict", "wording",
 }  # fmt: skip
 HYDRA_MODULES = {"composition", "sweep"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
@@ -87,13 +80,8 @@ def test_data_flows_one_way(earlier: str, later: str) -> None:
 def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
-<<<<<<< HEAD
         "__init__", "block_rules", "configuration", "data_rules", "device", "errors", "events",
         "memory", "run_folder", "schema", "torchvision_pairing",
-=======
-        "__init__", "configuration", "data_rules", "device", "errors", "events", "memory",
-        "run_folder", "schema", "torchvision_pairing",
->>>>>>> datasets
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training") - carriers
 
