@@ -94,6 +94,7 @@ def test_what_is_not_legal_is_said_without_a_traceback(
     [
         ([], [], ""),
         (["seed=3", "run_root=x", "tracking=none"], [], ""),
+        (["evaluation=curves", "evaluation.curves=[shift]", "evaluation.images=9"], [], ""),
         (["downsample=average", "conv.padding=same", "seed=1"], [], "average-same"),
         (["downsample=max", "conv.kernel_size=5"], [], "max-kernel_size=5"),
         (["model.filters=[8,16]"], [], "filters=-8-16-"),

@@ -22,6 +22,7 @@ from convchoice.schema import (
     PRECISIONS,
     Config,
     DownsampleConfig,
+    EvaluationConfig,
     ModelConfig,
     Operator,
     OptimizerName,
@@ -73,6 +74,7 @@ def _check_numbers(config: Config) -> None:
     optional = {
         "data.train_size": config.data.train_size,
         "trainer.workers": config.trainer.workers,
+        "evaluation.images": config.evaluation.images,
     }
     at_least_one |= {name: value for name, value in optional.items() if value is not None}
     for name, value in at_least_one.items():
@@ -185,6 +187,18 @@ def _check_effects(config: Config) -> None:
         )  # fmt: skip
 
 
+def _check_evaluation(config: EvaluationConfig) -> None:
+    names = [curve.name for curve in config.curves]
+    require(len(set(names)) == len(names), "evaluation.curves", names, "names a curve twice.")
+    require(
+        bool(names) or config.images is None,
+        "evaluation.images",
+        config.images,
+        "has an effect with evaluation.curves only: the clean answers are over all test images.",
+        "Leave evaluation.images out, or choose curves: evaluation=curves.",
+    )
+
+
 def validated(config: Config) -> Config:
     """Check the ranges and combinations that types cannot express.
 
@@ -207,6 +221,7 @@ def validated(config: Config) -> Config:
         f"must be one of {', '.join(PRECISIONS)}.",
     )
     _check_effects(config)
+    _check_evaluation(config.evaluation)
     return config
 
 
@@ -274,7 +289,7 @@ def _plain(value: Any) -> Any:
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.name
-    return list(value) if isinstance(value, list) else value
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -290,13 +305,13 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def numeric_identity(config: Config) -> dict[str, Any]:
-    """The part of a run's configuration that decides its numbers.
+    """The part of a run's configuration that decides what is trained.
 
-    Names, folders, tracking and the number of runs side by side are left out: they may change
-    without making a finished run stale.
+    Names, folders, tracking, the number of runs side by side and what is measured afterwards are
+    left out: they may change without making a trained run stale.
     """
     plain = config_to_mapping(config)
-    for key in ("arm", "run_root", "tracking"):
+    for key in ("arm", "run_root", "tracking", "evaluation"):
         del plain[key]
     del plain["trainer"]["workers"]
     for key in ("root", "fallback"):

@@ -40,7 +40,10 @@ WORK_FOLDER = ".trained"
 SWEPT = "CONVCHOICE_SWEPT"
 SILENT_VALUES = ("true", "false", "null", "none")  # they say nothing without their key
 # Keys that say where and how a run is made, not what it is.
-UNNAMED = ("arm", "seed", "run_root", "tracking", "trainer.workers", "data.root", "data.fallback")
+UNNAMED = (
+    "arm", "seed", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
+    "data.fallback",
+)  # fmt: skip
 
 
 def _names_a_place(override: str) -> bool:
