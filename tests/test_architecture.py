@@ -12,10 +12,10 @@ STAGES = {"download", "compose", "train", "evaluate", "compare", "report"}
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # From configuration to report: a module may import only modules that stand before it.
 LIGHT = {
-    "arm", "arm_result", "compare", "comparison", "configuration", "datasets", "environment",
-    "errors", "events", "figures", "geometry", "idx", "measure", "printed_table", "progress",
-    "provenance", "report", "run_folder", "schema", "statistics", "study", "summary", "verdict",
-    "wording",
+    "arm", "arm_result", "compare", "comparison", "configuration", "curve_points", "curve_result",
+    "datasets", "environment", "errors", "events", "figures", "geometry", "idx", "measure",
+    "printed_table", "progress", "provenance", "report", "run_folder", "schema", "statistics",
+    "study", "summary", "verdict", "wording",
 }  # fmt: skip
 HYDRA_MODULES = {"composition", "sweep"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
@@ -74,8 +74,8 @@ def test_data_flows_one_way(earlier: str, later: str) -> None:
 def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
-        "__init__", "configuration", "device", "errors", "events", "memory", "run_folder",
-        "schema", "torchvision_pairing",
+        "__init__", "configuration", "curve_points", "device", "errors", "events", "memory",
+        "run_folder", "schema", "torchvision_pairing",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training") - carriers
 

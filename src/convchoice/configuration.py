@@ -278,18 +278,21 @@ def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
         run: True for one run (has `seed`, not `seeds`), False for an arm (`seeds`, not `seed`).
     """
     return {
-        item.name: _plain(getattr(config, item.name))
+        item.name: plain_values(getattr(config, item.name))
         for item in dataclasses.fields(config)
         if item.name not in {"scale", "seeds" if run else "seed"}
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Dataclasses as mappings and enum members by their names, ready for YAML."""
     if dataclasses.is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {
+            item.name: plain_values(getattr(value, item.name)) for item in dataclasses.fields(value)
+        }
     if isinstance(value, Enum):
         return value.name
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    return [plain_values(item) for item in value] if isinstance(value, list) else value
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

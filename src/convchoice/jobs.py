@@ -1,12 +1,12 @@
 """What a run's own process is given to do; only that process, at its work, imports torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convchoice.events import Listener
-from convchoice.schema import Config
+from convchoice.schema import Config, EvaluationConfig
 
 TRAINING_MODULE = "convchoice.training"
 EVALUATION_MODULE = "convchoice.evaluation"
@@ -61,6 +61,7 @@ class EvaluationJob:
         data_root: where the verified data set lies.
         arm: the run's arm.
         seed: the run's seed.
+        evaluation: what is measured beside the clean answers.
     """
 
     trained: Path
@@ -68,6 +69,7 @@ class EvaluationJob:
     data_root: Path
     arm: str
     seed: int
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def work(self, listener: Listener) -> None:
         """Measure the run and write its final folder.
