@@ -1,4 +1,4 @@
-"""Transforms of image batches, by torchvision: shifts, rotations, changes of scale and of size.
+"""Transforms of image batches: shifts, and by torchvision rotations and changes of scale and size.
 
 Images are float (B, C, H, W) on a ground of 0, which is what comes in where something moves out.
 Directions are a reader's: rows count downwards, columns to the right, angles anticlockwise.
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
@@ -26,9 +27,11 @@ def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
         rows: pixels downwards; negative upwards.
         columns: pixels to the right; negative to the left.
     """
-    # A crop that begins outside is filled with zeros there: exact, and no resampling.
-    moved: Tensor = functional.crop(images, -rows, -columns, *images.shape[-2:])
-    return moved
+    height, width = images.shape[-2:]
+    if abs(rows) >= height or abs(columns) >= width:
+        return torch.zeros_like(images)
+    # What a negative padding cuts off on one side is filled with zeros on the other.
+    return pad(images, (columns, -columns, rows, -rows))
 
 
 def rotated(images: Tensor, degrees: float) -> Tensor:
@@ -89,7 +92,7 @@ def gathered_shifts(images: Tensor, shifts: Tensor, most: int) -> Tensor:
         most: pixels.
     """
     height, width = images.shape[-2:]
-    framed = functional.pad(images, [most, most, most, most])
+    framed = pad(images, (most, most, most, most))
     image = torch.arange(len(images), device=images.device)[:, None, None]
     row = (
         torch.arange(height, device=images.device)[None, :, None] + most - shifts[:, 0, None, None]
