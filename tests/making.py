@@ -1,6 +1,6 @@
 """Small run folders for tests, made through `run_folder`'s own writers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from convchoice import run_folder
 from convchoice.configuration import config_from_mapping, config_to_mapping
+from convchoice.curve_points import CurvePoint, summary_metrics
+from convchoice.schema import Curve
 
 Compared = Callable[..., dict[str, Any]]
 """The type of the fixture `compared`."""
@@ -63,6 +65,7 @@ def make_run(
     dataset: Mapping[str, Any] = MNIST,
     validation: bool = True,
     evaluated: bool = True,
+    curves: Sequence[CurvePoint] = (),
 ) -> Path:
     """Write one run folder.
 
@@ -78,9 +81,11 @@ def make_run(
         dataset: the environment's data set.
         validation: whether the history has validation columns.
         evaluated: whether there are test results.
+        curves: measured points; the configuration and the metrics then say so too.
     """
     values = config_to_mapping(config_from_mapping({"arm": arm, "seed": seed, **(config or {})}))
     values["trainer"]["max_epochs"] = epochs
+    values["evaluation"]["curves"] = list(dict.fromkeys(point.curve.name for point in curves))
     images = dataset["test_images"]
     accuracy = (images - errors) / images
     history = []
@@ -104,6 +109,7 @@ def make_run(
     }
     if evaluated:
         made |= {"test/accuracy": accuracy, "test/nll": round(0.02 + 0.002 * errors, 6)}
+    made |= summary_metrics(curves)
     described = {
         "commit": "c0ffee" * 6 + "c0ff",
         "dirty": False,
@@ -131,7 +137,82 @@ def make_run(
         if evaluated:
             logits, labels = logits_with_errors(images, errors, seed)
             run_folder.write_predictions(folder, logits, labels)
+            run_folder.write_curves(folder, curves)
     return path
+
+
+def curve_points(
+    shift_accuracy: float = 0.9, *, layers: Sequence[str] = ("block1.convolution",), jump: int = 1
+) -> list[CurvePoint]:
+    """A few points of every curve, as a run of a small evaluation would have them.
+
+    Args:
+        shift_accuracy: of digits that were moved; unmoved ones are answered rightly at 0.95.
+        layers: that have equivariance errors.
+        jump: of those layers, pixels.
+    """
+    points = []
+    places = [
+        *((Curve.shift, kind, "pixels", value, 0.0)
+          for kind in ("horizontal", "vertical", "diagonal") for value in (-4.0, 0.0, 4.0)),
+        *((Curve.rotation, "", "degrees", value, 0.0) for value in (0.0, 45.0, 90.0)),
+        *((Curve.scale, "", "factor", value, 1.0) for value in (0.7, 1.0, 1.5)),
+    ]  # fmt: skip
+    for curve, kind, unit, value, unmoved in places:
+        at_rest = value == unmoved
+        accuracy = 0.95 if at_rest else shift_accuracy
+        lost = 0.0 if at_rest else 0.02
+        points.append(
+            CurvePoint(
+                curve,
+                kind,
+                "",
+                unit,
+                value,
+                None,
+                500,
+                accuracy=accuracy,
+                nll=1 - accuracy,
+                ink_lost=lost,
+            )
+        )
+    points.append(
+        CurvePoint(
+            Curve.consistency,
+            "",
+            "",
+            "pixels",
+            4.0,
+            None,
+            500,
+            accuracy=shift_accuracy,
+            nll=0.5,
+            ink_lost=0.01,
+            consistency=shift_accuracy + 0.01,
+        )
+    )
+    for layer in layers:
+        errors = (
+            ("translation", "pixels", 1.0, 0.0 if jump == 1 else 0.5),
+            ("translation", "pixels", 4.0, 0.0),
+            ("rotation", "degrees", 90.0, 0.75),
+            ("scale", "factor", 1.2, 0.25),
+        )
+        points += [
+            CurvePoint(
+                Curve.equivariance, kind, layer, unit, value, jump, 500,
+                error_interior=error, error_whole=error + 0.125,
+            )
+            for kind, unit, value, error in errors
+        ]  # fmt: skip
+    for side, accepted in ((26.0, True), (28.0, True), (30.0, False)):
+        measured = {"accuracy": 0.9, "nll": 0.3} if accepted else {}
+        points.append(
+            CurvePoint(
+                Curve.input_size, "", "", "pixels", side, None, 500, accepted=accepted, **measured
+            )
+        )
+    return points
 
 
 def study_values(**changes: Any) -> dict[str, Any]:

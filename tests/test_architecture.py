@@ -13,8 +13,9 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklear
 # From configuration to report: a module may import only modules that stand before it.
 LIGHT = {
     "arm", "arm_result", "axes", "block_rules", "cifar_binary", "compare", "comparison",
-    "configuration", "data_rules", "datasets", "environment", "errors", "events", "figures",
-    "fitting", "geometry", "idx", "known_datasets", "measure", "pairs", "planned",
+    "configuration", "curve_points", "curve_result", "data_rules", "datasets", "environment",
+    "errors", "events", "figures", "fitting", "geometry", "idx", "known_datasets", "measure",
+    "pairs", "planned",
     "printed_table", "progress", "provenance", "report", "run_folder", "schema", "statistics",
     "study", "summary", "verdict", "wording",
 }  # fmt: skip
@@ -80,8 +81,8 @@ def test_data_flows_one_way(earlier: str, later: str) -> None:
 def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
-        "__init__", "block_rules", "configuration", "data_rules", "device", "errors", "events",
-        "memory", "run_folder", "schema", "torchvision_pairing",
+        "__init__", "block_rules", "configuration", "curve_points", "data_rules", "device",
+        "errors", "events", "memory", "run_folder", "schema", "torchvision_pairing",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training") - carriers
 

@@ -17,12 +17,12 @@ from convchoice.composition import compose_arm, options
 from convchoice.configuration import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.geometry import Kind, plan
-from convchoice.schema import Initialisation, OptimizerName
+from convchoice.schema import Curve, Initialisation, OptimizerName
 from convchoice.study import study_from_mapping
 from making import study_values
 
 PROJECT = CONF_DIR.parent
-GROUPS = ("conv", "data", "downsample", "model", "optimizer", "tracking", "trainer")
+GROUPS = ("conv", "data", "downsample", "evaluation", "model", "optimizer", "tracking", "trainer")
 
 
 @pytest.mark.parametrize("scale", options("scale"))
@@ -96,8 +96,18 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
             "workers": None,
             "seeds_together": None,
         },
+        "evaluation": {"curves": [], "images": None},
         "tracking": {"store": "mlflow", "experiment": "convchoice", "uri": None},
     }
+
+
+@pytest.mark.parametrize(("scale", "images"), [("quick", 2000), ("full", None)])
+def test_all_curves_are_measured_on_as_many_images_as_the_scale_says(
+    scale: str, images: int | None
+) -> None:
+    evaluation = compose_arm("max", scale, ["evaluation=curves"]).config.evaluation
+    assert evaluation.curves == list(Curve)
+    assert evaluation.images == images
 
 
 def test_the_lecture_recipe_is_the_lectures() -> None:

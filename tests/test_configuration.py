@@ -66,6 +66,10 @@ from convchoice.schema import Config, Operator
         ({"downsample": {"sigma": 2.0}}, r"sigma = 2\.0: has an effect with weighted pooling only"),
         ({"downsample": {"kernel_size": 5}}, r"kernel_size = 5: has an effect with all_conv, conv"),
         ({"optimizer": {"name": "adam", "momentum": 0.9}}, r"momentum = 0\.9: has an effect with"),
+        ({"evaluation": {"curves": ["shfit"]}}, r"evaluation\.curves.*shfit"),
+        ({"evaluation": {"curves": ["shift", "shift"]}}, r"names a curve twice"),
+        ({"evaluation": {"curves": ["shift"], "images": 0}}, r"evaluation\.images = 0: must be"),
+        ({"evaluation": {"images": 9}}, r"images = 9: has an effect with evaluation\.curves only"),
         ({"downsample": {"padding": 2}}, r"may be at most half the window \(1 for a window of 2\)"),
         ({"downsample": {"operator": "strided", "padding": 1}}, r"strided has no pooling window"),
     ],
@@ -76,7 +80,14 @@ def test_what_is_not_legal_is_refused_by_name(values: dict[str, Any], message: s
 
 
 def test_plain_values_come_back_the_same() -> None:
-    config = config_from_mapping({"arm": "a", "downsample": {"operator": "average"}})
+    config = config_from_mapping(
+        {
+            "arm": "a",
+            "downsample": {"operator": "average"},
+            "evaluation": {"curves": ["shift", "scale"]},
+        }
+    )
+    assert config_to_mapping(config)["evaluation"]["curves"] == ["shift", "scale"]
     again = config_from_mapping(config_to_mapping(config))
     assert again == config
     assert again.downsample.operator is Operator.average
@@ -93,7 +104,14 @@ def test_a_runs_values_have_a_seed_and_an_arms_have_seeds() -> None:
 
 def test_numbers_do_not_depend_on_names_and_places() -> None:
     here = config_from_mapping({"arm": "a", "run_root": "x", "tracking": {"store": "none"}})
-    there = config_from_mapping({"arm": "b", "trainer": {"workers": 2}, "data": {"root": "y"}})
+    there = config_from_mapping(
+        {
+            "arm": "b",
+            "trainer": {"workers": 2},
+            "data": {"root": "y"},
+            "evaluation": {"curves": ["rotation"], "images": 100},
+        }
+    )
     assert numeric_identity(here) == numeric_identity(there)
 
 

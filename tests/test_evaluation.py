@@ -11,12 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from convchoice import datasets
 from convchoice.configuration import config_from_mapping
+from convchoice.curve_points import summary_metrics
+from convchoice.curves import chosen_images
 from convchoice.errors import RunFolderError, UserError
 from convchoice.evaluation import evaluate, evaluate_run, load_network
 from convchoice.evaluation import test_metrics as metrics_of
 from convchoice.events import Ended, Event
 from convchoice.jobs import EvaluationJob, TrainingJob
-from convchoice.run_folder import WEIGHTS, read_run, run_path, seal
+from convchoice.run_folder import CURVES, WEIGHTS, read_run, run_path, seal
+from convchoice.schema import Curve, EvaluationConfig
 from convchoice.training import train
 from small_data import store_digits
 
@@ -88,6 +91,49 @@ def test_predictions_are_the_trained_networks(trained: Path) -> None:
     with torch.inference_mode():
         expected = network(torch.from_numpy(images[:64])[:, None].float() / 255)
     np.testing.assert_allclose(run.predictions()[0][:64], expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def with_curves(root: Path, *curves: Curve, images: int | None = 60) -> EvaluationJob:
+    return replace(job(root), evaluation=EvaluationConfig(list(curves), images))
+
+
+def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) -> None:
+    work = with_curves(trained, Curve.rotation, Curve.consistency)
+    evaluate_run(work, ignore)
+    run = read_run(work.folder)
+    points = run.curves()
+    assert {point.curve for point in points} == {Curve.rotation, Curve.consistency}
+    assert {point.images for point in points} == {60}
+    assert run.config["evaluation"] == {"curves": ["rotation", "consistency"], "images": 60}
+    assert summary_metrics(points).items() <= run.metrics.items()
+    logits, labels = run.predictions()
+    chosen = chosen_images(labels, 60)
+    upright = next(point for point in points if point.curve is Curve.rotation and not point.value)
+    assert upright.accuracy == (logits[chosen].argmax(1) == labels[chosen]).mean()
+
+
+def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
+    work = with_curves(trained, *Curve)
+    evaluate_run(work, ignore)
+    curved = read_run(work.folder)
+    evaluate_run(job(trained), ignore)
+    clean = read_run(work.folder)
+    assert clean.metrics.items() < curved.metrics.items()
+    assert np.array_equal(clean.predictions()[0], curved.predictions()[0])
+
+
+def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
+    work = with_curves(trained, Curve.scale)
+    evaluate_run(work, ignore)
+    again = replace(work, trained=work.folder, evaluation=EvaluationConfig())
+    again.work(lambda event: None)
+    run = read_run(work.folder)
+    assert run.evaluated
+    assert run.curves() == []
+    assert not (work.folder / CURVES).exists()
+    assert {key for key in run.metrics if key.startswith("test/")} == {
+        "test/accuracy", "test/errors", "test/nll",
+    }  # fmt: skip
 
 
 def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from convchoice.compare import write_comparison
 from convchoice.report import main
-from making import LECTURE, Compared, study_values
+from making import LECTURE, Compared, curve_points, study_values
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -49,7 +49,8 @@ def page(tmp_path: Path, compared: Compared) -> Path:
     long_names = ["average", "a_name_that_is_as_long_as_a_sweep_makes_it=0.001"]
     study = study_values(arms=long_names, source="https://example.org/" + "long/" * 30)
     errors = {"max": [10, 11, 12], long_names[0]: [15, 17, 16], long_names[1]: [9, 9, 10]}
-    options = {arm: {"epochs": 3} for arm in errors}
+    curves = curve_points(layers=("block1.convolution", "block1.downsample"))
+    options = {arm: {"epochs": 3, "curves": curves} for arm in errors}
     write_comparison(reports / "pooling", compared(errors, study, options))
     lecture = compared({"lecture": [5, 9]}, LECTURE, {"lecture": {"epochs": 5}})
     write_comparison(reports / "lecture", lecture)
@@ -85,7 +86,7 @@ def test_the_page_fits_and_asks_for_nothing(page: Path, tmp_path: Path, width: i
     assert measured["wide"] == []
     assert measured["scroll"] <= width
     assert measured["requests"] == []
-    assert measured["figures"] == 6
+    assert measured["figures"] == 12
     assert measured["empty"] == 0
 
 

@@ -2,16 +2,18 @@
 
 import json
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from convchoice import run_folder
 from convchoice.errors import RunFolderError
 from convchoice.run_folder import partial_path, read_run, runs_of_arm, sealed
-from making import make_run
+from making import curve_points, make_run
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -21,6 +23,45 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     logits, labels = run.predictions()
     assert logits.shape == (len(labels), 10)
     assert int((logits.argmax(1) != labels).sum()) == 7
+
+
+def test_curves_are_read_back(tmp_path: Path) -> None:
+    points = curve_points()
+    assert read_run(make_run(tmp_path, "max", 0, curves=points)).curves() == points
+    assert read_run(make_run(tmp_path, "max", 1)).curves() == []
+
+
+def test_a_folder_from_before_there_were_curves_is_whole(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "max", 0)
+    values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    del values["evaluation"]
+    run_folder.write_config(folder, values)
+    run = read_run(folder)
+    assert run.evaluated
+    assert run.curves() == []
+
+
+def test_curves_that_are_missing_or_foreign_are_refused(tmp_path: Path) -> None:
+    curved = make_run(tmp_path, "max", 0, curves=curve_points())
+    plain = make_run(tmp_path, "max", 1)
+    other = make_run(tmp_path, "max", 2, curves=curve_points(0.8))
+    mend = r"Measure the run again: python -m convchoice\.evaluate\."
+    shutil.copy(curved / "curves.csv", plain)
+    with pytest.raises(RunFolderError, match=rf"seed-1/curves\.csv: holds .*says none\. {mend}"):
+        read_run(plain).curves()
+    shutil.copy(other / "curves.csv", curved)
+    with pytest.raises(RunFolderError, match=rf"shift_accuracy = .*one evaluation\. {mend}"):
+        read_run(curved).curves()
+    (curved / "curves.csv").unlink()
+    with pytest.raises(RunFolderError, match=rf"curves\.csv: cannot be read as curves: .* {mend}"):
+        read_run(curved).curves()
+    (curved / "curves.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunFolderError, match=r"cannot be read as curves"):
+        read_run(curved).curves()
+    lines = (other / "curves.csv").read_text(encoding="utf-8").splitlines()
+    (other / "curves.csv").write_text("\n".join(lines[:-3]), encoding="utf-8")
+    with pytest.raises(RunFolderError, match=r"config\.yaml says .*input_size"):
+        read_run(other).curves()
 
 
 def test_seeds_are_read_in_the_order_of_numbers(tmp_path: Path) -> None:

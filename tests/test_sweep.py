@@ -55,6 +55,28 @@ def test_a_sweep_leaves_a_run_folder_a_job_and_a_second_one_keeps_them(tmp_path:
     assert again.stdout.count("kept swept runs/") == 4
 
 
+def test_curves_that_are_asked_for_later_are_measured_without_training(tmp_path: Path) -> None:
+    store_digits(tmp_path / "raw")
+    run = ["arm=max", "seed=0", *TINY]
+    assert train(tmp_path, *run).returncode == 0
+    folder = tmp_path / "runs" / "max" / "seed-0"
+    trained = read_run(folder)
+    curved = [*run, "evaluation=curves", "evaluation.curves=[scale]", "evaluation.images=50"]
+    done = train(tmp_path, *curved)
+    assert done.returncode == 0, done.stderr
+    assert "training" not in done.stdout
+    measured = read_run(folder)
+    assert {point.images for point in measured.curves()} == {50}
+    assert measured.environment == trained.environment
+    assert measured.metrics.items() > trained.metrics.items()
+    for again in (curved, run):  # what is there is kept, asked for or not
+        assert "kept runs/max/seed-0" in train(tmp_path, *again).stdout
+    assert read_run(folder).curves() == measured.curves()
+    (folder / "curves.csv").write_text("damaged", encoding="utf-8")
+    assert train(tmp_path, *curved).returncode == 0
+    assert read_run(folder).curves() == measured.curves()
+
+
 def test_a_run_of_ones_own_gets_the_name_that_it_is_given(tmp_path: Path) -> None:
     store_digits(tmp_path / "raw")
     done = train(tmp_path, "arm=mine", "conv.padding=same", *TINY)
@@ -94,6 +116,7 @@ def test_what_is_not_legal_is_said_without_a_traceback(
     [
         ([], [], ""),
         (["seed=3", "run_root=x", "tracking=none"], [], ""),
+        (["evaluation=curves", "evaluation.curves=[shift]", "evaluation.images=9"], [], ""),
         (["downsample=average", "conv.padding=same", "seed=1"], [], "average-same"),
         (["downsample=max", "conv.kernel_size=5"], [], "max-kernel_size=5"),
         (["model.filters=[8,16]"], [], "filters=-8-16-"),

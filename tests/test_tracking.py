@@ -9,7 +9,7 @@ from convchoice.configuration import config_from_mapping
 from convchoice.run_folder import Run, note_tracking, read_run
 from convchoice.schema import Config, Store, TrackingConfig
 from convchoice.tracking import MlflowTracking, NoTracking, open_tracking, parameters_of
-from making import make_run
+from making import curve_points, make_run
 
 pytestmark = [
     # MLflow's and SQLAlchemy's own, none of them ours to mend.
@@ -49,7 +49,7 @@ def config(seed: int = 0) -> Config:
 
 
 def evaluated_run(folder: Path, run_id: str | None) -> Run:
-    path = make_run(folder, "max", 0, errors=10)
+    path = make_run(folder, "max", 0, errors=10, curves=curve_points())
     note_tracking(path, run_id)
     return read_run(path)
 
@@ -72,6 +72,7 @@ def test_the_life_of_a_run(tracking: MlflowTracking, tmp_path: Path) -> None:
     assert "mlflow.source.git.commit" in run.data.tags
     assert run.data.metrics["train/loss"] == 0.3
     assert run.data.metrics["test/accuracy"] == pytest.approx(0.99)
+    assert run.data.metrics["test/shift_consistency"] == pytest.approx(0.91)
     assert "cost/parameters" in run.data.metrics
     assert "seconds" not in run.data.metrics
     curve = tracking._client.get_metric_history(run_id, "train/loss")

@@ -22,9 +22,11 @@ MEASURED_COSTS = ("train_seconds", "peak_memory_bytes")
 DIGITS = 10
 
 WITHOUT_EFFECT = (
-    "arm", "seed", "seeds", "run_root", "tracking", "trainer.workers", "data.root", "data.fallback",
+    "arm", "seed", "seeds", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
+    "data.fallback",
 )  # fmt: skip
-"""Keys that decide no number: names, folders, tracking, how many runs went side by side."""
+"""Keys that decide no number of the training or of the clean answers: names, folders, tracking, how
+many runs went side by side, what else is measured."""
 
 
 def effective_configuration(run: Run) -> dict[str, Any]:

@@ -4,8 +4,9 @@
         --output reports/pooling
 
 writes `comparison.json` (everything, see `comparison`), `metrics.json` (a few numbers for
-`dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`). The same
-run folders give the same bytes. Statistics alone: never imports torch.
+`dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`), and where
+curves were measured `curves.csv` (a row an arm, point and measure). The same run folders give the
+same bytes. Statistics alone: never imports torch.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from convchoice import wording
 from convchoice.arm_result import CURVES
 from convchoice.comparison import compare
 from convchoice.configuration import read_yaml
+from convchoice.curve_points import MEASURES
 from convchoice.errors import UserError, exit_codes, require
 from convchoice.measure import measure_of
 from convchoice.provenance import dataset_name
@@ -30,6 +32,11 @@ COMPARISON = "comparison.json"
 METRICS = "metrics.json"
 LEARNING_CURVES = "learning_curves.csv"
 DIFFERENCES = "differences.csv"
+CURVE_TABLE = "curves.csv"
+CURVE_COLUMNS = (
+    "arm", "curve", "kind", "layer", "jump_pixels", "unit", "value", "accepted", "measure", "mean",
+    "low", "high", "n", "images",
+)  # fmt: skip
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
@@ -150,6 +157,25 @@ def difference_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
+def curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row an arm, point and measure; a point that the network does not take has one row.
+
+    Accuracies, consistencies and shares of ink are fractions of 1, log-likelihoods nats.
+    """
+    for arm, item in comparison["arms"].items():
+        for series in item["curves"]:
+            head = {key: series[key] for key in CURVE_COLUMNS if key in series}
+            for index, value in enumerate(series["value"]):
+                accepted = series["accepted"][index]
+                place = {**head, "arm": arm, "value": value, "accepted": int(accepted)}
+                if not accepted:
+                    yield place
+                for measure in (name for name in MEASURES if name in series):
+                    band = {part: numbers[index] for part, numbers in series[measure].items()}
+                    if band["mean"] is not None:
+                        yield {**place, "measure": measure, **band}
+
+
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
@@ -158,7 +184,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the four files of a study's result into `output`."""
+    """Write the files of a study's result into `output`."""
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / COMPARISON, comparison)
     write_json(output / METRICS, flat_metrics(comparison))
@@ -171,6 +197,11 @@ def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
     _write_csv(
         output / DIFFERENCES, ["arm", "difference", "low", "high"], difference_rows(comparison)
     )
+    rows = list(curve_rows(comparison))
+    if rows:
+        _write_csv(output / CURVE_TABLE, CURVE_COLUMNS, rows)
+    else:
+        (output / CURVE_TABLE).unlink(missing_ok=True)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -14,14 +14,17 @@ Never imports torch. The mapping (schema version 1):
                             train_seconds_mean, peak_memory_bytes_mean}, None where not recorded,
                      learning_curves.{epoch, train/loss, …}: None or {mean, low, high},
                      errors_by_digit.{images, errors_mean}: ten values each, one a class
-                     (a digit in MNIST; made.dataset.class_names says what each means)
+                     (a digit in MNIST; made.dataset.class_names says what each means),
+                     curves[]: series, see `curve_result`; empty where none was measured, absent
+                     from files that were written before there were curves
     contrasts[]      arm, partner, n, seeds (common ones), left_out_seeds.{arm, partner},
                      difference_U, standard_deviation_U, interval_95_U, interval_90_U,
                      differences_U (one a seed), with U the unit: percentage_points for accuracies,
                      p_t, p_sign_flip, p_holm (of p_t), verdict, seeds_needed, seeds_sentences,
                      nll.{difference_nats, interval_95_nats, interval_90_nats, p_t, p_sign_flip},
                      new_digits.interval_95_percentage_points: both seeds and images drawn again,
-                     price.{parameters, macs, train_seconds, …}_ratio: arm over partner
+                     price.{parameters, macs, train_seconds, …}_ratio: arm over partner,
+                     curves[]: series of paired differences; empty or absent likewise
     claim            None or arm, pairs[].{arm, opponent, verdict}, verdict, sentence
     printed          None or see `printed_table`
     partial          is_partial, missing_seeds.<arm>
@@ -37,6 +40,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convchoice import arm_result, provenance
+from convchoice.curve_result import (
+    MeasuredCurves,
+    arm_series,
+    measured_curves,
+    paired_series,
+)
 from convchoice.errors import UserError
 from convchoice.measure import Direction, Measure, measure_of
 from convchoice.printed_table import printed_beside_ours
@@ -103,7 +112,12 @@ def _price(arm: Mapping[str, Any], partner: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _contrast(study: Study, arm: str, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+def _contrast(
+    study: Study,
+    arm: str,
+    runs: Mapping[str, Sequence[Run]],
+    curves: Mapping[str, MeasuredCurves],
+) -> dict[str, Any]:
     partner = study.partner(arm)
     ours = {run.seed: run for run in runs[arm]}
     theirs = {run.seed: run for run in runs[partner]}
@@ -152,10 +166,13 @@ def _contrast(study: Study, arm: str, runs: Mapping[str, Sequence[Run]]) -> dict
             arm_result.costs(arm, [ours[seed] for seed in seeds]),
             arm_result.costs(partner, [theirs[seed] for seed in seeds]),
         ),
+        "curves": paired_series(curves[arm], curves[partner]),
     }
 
 
-def _arm(study: Study, arm: str, runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+def _arm(
+    study: Study, arm: str, runs: Mapping[str, Sequence[Run]], curves: MeasuredCurves
+) -> dict[str, Any]:
     ours = runs[arm]
     partner = study.partner(arm) if arm in study.arms else None
     right, labels = arm_result.correct_predictions(ours)
@@ -176,6 +193,7 @@ def _arm(study: Study, arm: str, runs: Mapping[str, Sequence[Run]]) -> dict[str,
         "costs": arm_result.costs(arm, ours),
         "learning_curves": arm_result.learning_curves(ours),
         "errors_by_digit": arm_result.errors_by_digit(right, labels),
+        "curves": arm_series(curves),
     }
 
 
@@ -246,15 +264,17 @@ def compare(
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
-            different configurations, arms on different data, or a contrast without common seeds.
+            different configurations, arms on different data, curves that do not belong together,
+            or a contrast without common seeds.
     """
     for arm in study.all_arms():
         arm_result.check_runs(arm, runs.get(arm, []))
     ordered = {arm: sorted(runs[arm], key=lambda run: run.seed) for arm in study.all_arms()}
     every_run = [run for arm_runs in ordered.values() for run in arm_runs]
     made = provenance.how_made(every_run)
-    arms = {arm: _arm(study, arm, ordered) for arm in ordered}
-    contrasts = [_contrast(study, arm, ordered) for arm in study.arms]
+    curves = {arm: measured_curves(arm, arm_runs) for arm, arm_runs in ordered.items()}
+    arms = {arm: _arm(study, arm, ordered, curves[arm]) for arm in ordered}
+    contrasts = [_contrast(study, arm, ordered, curves) for arm in study.arms]
     for contrast, adjusted in zip(
         contrasts, holm([contrast["p_t"] for contrast in contrasts]), strict=True
     ):

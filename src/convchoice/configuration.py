@@ -21,7 +21,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from convchoice.block_rules import Setting, block_settings, checked_blocks
 from convchoice.data_rules import check_data
 from convchoice.errors import ConfigurationError, UserError, require
-from convchoice.schema import PRECISIONS, Config, OptimizerName
+from convchoice.schema import PRECISIONS, Config, Curve, EvaluationConfig, OptimizerName
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CONF_DIR = PROJECT_ROOT / "conf"
@@ -62,6 +62,7 @@ def _check_numbers(config: Config) -> None:
         "data.train_size": config.data.train_size,
         "trainer.workers": config.trainer.workers,
         "trainer.seeds_together": config.trainer.seeds_together,
+        "evaluation.images": config.evaluation.images,
     }
     at_least_one |= {name: value for name, value in optional.items() if value is not None}
     for name, value in at_least_one.items():
@@ -121,6 +122,35 @@ def _check_effects(config: Config) -> None:
         )  # fmt: skip
 
 
+def _check_evaluation(config: EvaluationConfig) -> None:
+    names = [curve.name for curve in config.curves]
+    require(len(set(names)) == len(names), "evaluation.curves", names, "names a curve twice.")
+    require(
+        bool(names) or config.images is None,
+        "evaluation.images",
+        config.images,
+        "has an effect with evaluation.curves only: the clean answers are over all test images.",
+        "Leave evaluation.images out, or choose curves: evaluation=curves.",
+    )
+
+
+def _check_curves(config: Config) -> None:
+    """Refuse curves that need neighbouring pixels of a configuration that has none."""
+    spatial = [
+        curve.name
+        for curve in config.evaluation.curves
+        if curve in {Curve.equivariance, Curve.input_size}
+    ]
+    require(
+        config.data.permutation_seed is None or not spatial,
+        "evaluation.curves",
+        ", ".join(spatial),
+        "cannot be measured where data.permutation_seed moves every pixel: a moved or resized"
+        " image has no place for its pixels.",
+        "Leave them out, or leave data.permutation_seed out.",
+    )
+
+
 def validated(config: Config) -> Config:
     """Check the ranges and combinations that types cannot express.
 
@@ -133,6 +163,7 @@ def validated(config: Config) -> Config:
     if config.arm is not None:
         check_name("arm", config.arm)
     _check_numbers(config)
+    _check_curves(config)
     check_data(config.data)
     config = checked_blocks(config)
     precision = config.trainer.precision
@@ -149,6 +180,7 @@ def validated(config: Config) -> Config:
         "Use trainer.seeds_together=1, or another precision.",
     )  # fmt: skip
     _check_effects(config)
+    _check_evaluation(config.evaluation)
     return config
 
 
@@ -205,18 +237,21 @@ def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
         run: True for one run (has `seed`, not `seeds`), False for an arm (`seeds`, not `seed`).
     """
     return {
-        item.name: _plain(getattr(config, item.name))
+        item.name: plain_values(getattr(config, item.name))
         for item in dataclasses.fields(config)
         if item.name not in {"scale", "seeds" if run else "seed"}
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Dataclasses as mappings and enum members by their names, ready for YAML."""
     if dataclasses.is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {
+            item.name: plain_values(getattr(value, item.name)) for item in dataclasses.fields(value)
+        }
     if isinstance(value, Enum):
         return value.name
-    return list(value) if isinstance(value, list) else value
+    return [plain_values(item) for item in value] if isinstance(value, list) else value
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -232,13 +267,13 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def numeric_identity(config: Config) -> dict[str, Any]:
-    """The part of a run's configuration that decides its numbers.
+    """The part of a run's configuration that decides what is trained.
 
-    Names, folders, tracking and the number of runs side by side are left out: they may change
-    without making a finished run stale.
+    Names, folders, tracking, the number of runs side by side and what is measured afterwards are
+    left out: they may change without making a trained run stale.
     """
     plain = config_to_mapping(config)
-    for key in ("arm", "run_root", "tracking"):
+    for key in ("arm", "run_root", "tracking", "evaluation"):
         del plain[key]
     del plain["trainer"]["workers"]
     for key in ("root", "fallback"):

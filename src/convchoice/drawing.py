@@ -25,6 +25,7 @@ WIDTH_INCHES = 5.0
 """On a phone a figure is then shown at nine tenths of its size, so its text can still be read."""
 TITLE_CHARACTERS = 45
 TITLE_LINE_POINTS = 17
+LEGEND_CHARACTERS = 56
 FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
 
@@ -132,6 +133,12 @@ def quiet_frame(axes: Axes, *, grid: str) -> None:
 def ticks() -> MaxNLocator:
     """At most six ticks at round numbers."""
     return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """How many entries of a legend fit beside each other on a figure's width, four at the most."""
+    longest = max((len(name) for name in names), default=0)
+    return max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
 
 
 def stacked(values: Sequence[float], step: float) -> list[float]:

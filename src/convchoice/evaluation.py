@@ -1,10 +1,11 @@
 """One trained run, measured on the test set: the only code that opens it.
 
-The trained folder is copied under the run's final root with the predictions and the test metrics
-added, so that every folder there is whole.
+The trained folder is copied under the run's final root with the predictions, the test metrics and
+the chosen curves added, so that every folder there is whole.
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,17 @@ from torch.nn import functional
 
 from convchoice import run_folder
 from convchoice.batches import EVALUATION_BATCH, Batches
-from convchoice.configuration import config_from_mapping
+from convchoice.configuration import config_from_mapping, plain_values
+from convchoice.curve_points import CurvePoint, summary_metrics
 from convchoice.datasets import load
 from convchoice.device import device_of
 from convchoice.errors import RunFolderError, UserError
 from convchoice.events import Ended, Listener, Started
 from convchoice.memory import keep_freed_memory
 from convchoice.network import Network
-from convchoice.preparation import test_images
+from convchoice.preparation import on_canvas, test_images
 from convchoice.run_folder import Run
+from convchoice.schema import Config, EvaluationConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +60,22 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
     listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
     run = run_folder.read_run(job.trained)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))
-    logits, labels = test_logits(run, job.data_root)
+    network = load_network(run)
+    test_set = open_test_set(run, job.data_root)
+    logits = test_logits(network, test_set)
+    points = test_curves(network, test_set, job.evaluation)
+    trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
+    metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
+    # The training may have been planned with another evaluation: what was measured is recorded.
+    config = {**run.config, "evaluation": plain_values(job.evaluation)}
     with run_folder.sealed(job.folder) as partial:
         shutil.copytree(job.trained, partial, dirs_exist_ok=True)
-        metrics = {**run.metrics, **test_metrics(logits, labels)}
+        run_folder.write_config(partial, config)
         run_folder.write_json(partial / run_folder.METRICS, metrics)
-        run_folder.write_predictions(partial, logits.numpy(), labels.numpy().astype(np.uint8))
+        run_folder.write_predictions(
+            partial, logits.numpy(), test_set.labels.numpy().astype(np.uint8)
+        )
+        run_folder.write_curves(partial, points)
 
 
 def load_network(run: Run) -> Network:
@@ -82,8 +95,25 @@ def load_network(run: Run) -> Network:
     return network.eval()
 
 
-def test_logits(run: Run, data_root: Path) -> tuple[Tensor, Tensor]:
-    """Logits (N, 10), float32, and labels (N,) of the test set, on the CPU.
+@dataclass(frozen=True)
+class TestSet:
+    """The test images of one run, on the CPU.
+
+    Attributes:
+        config: the run's configuration.
+        images: uint8 (N, H, W) or (N, C, H, W), as the data set has them.
+        labels: int64 (N,).
+    """
+
+    __test__ = False  # no test of pytest's, whatever its name
+
+    config: Config
+    images: Tensor
+    labels: Tensor
+
+
+def open_test_set(run: Run, data_root: Path) -> TestSet:
+    """The test set that belongs to a run.
 
     Raises:
         UserError: if the data set is not the one that the run was trained on.
@@ -97,14 +127,44 @@ def test_logits(run: Run, data_root: Path) -> tuple[Tensor, Tensor]:
             f" {data_root} holds {stored.title} with digest {stored.digest[:12]}…. Train it again."
         )
     images, labels = stored.test()
-    device = device_of(config.trainer.accelerator)
-    network = load_network(run).to(device)
-    pixels = test_images(torch.from_numpy(images).to(device), config.data)
-    answers = torch.from_numpy(labels.astype(np.int64)).to(device)
+    return TestSet(
+        config,
+        torch.from_numpy(images),
+        torch.from_numpy(labels.astype(np.int64)),
+    )
+
+
+def test_logits(network: Network, test_set: TestSet) -> Tensor:
+    """Logits (N, 10), float32, of the whole test set, on the CPU."""
+    device = device_of(test_set.config.trainer.accelerator)
+    pixels = test_images(test_set.images.to(device), test_set.config.data)
+    answers = test_set.labels.to(device)
+    network.to(device)
     with torch.inference_mode():
         batches = Batches(pixels, answers, EVALUATION_BATCH)
-        logits = torch.cat([network(batch).float() for batch, _ in batches])
-    return logits.cpu(), answers.cpu()
+        return torch.cat([network(batch).float() for batch, _ in batches]).cpu()
+
+
+def test_curves(
+    network: Network, test_set: TestSet, evaluation: EvaluationConfig
+) -> list[CurvePoint]:
+    """The points of the curves that an evaluation asks for."""
+    if not evaluation.curves:
+        return []
+    from convchoice.curves import (  # noqa: PLC0415 - a second of torchvision, where it is used
+        chosen_images,
+        measure_curves,
+    )
+
+    device = device_of(test_set.config.trainer.accelerator)
+    chosen = torch.from_numpy(chosen_images(test_set.labels.numpy(), evaluation.images))
+    return measure_curves(
+        network.to(device),
+        test_set.config,
+        evaluation.curves,
+        on_canvas(test_set.images[chosen].to(device), test_set.config.data.canvas),
+        test_set.labels[chosen].to(device),
+    )
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -3,12 +3,14 @@
 Every figure's title is its finding, in words made from the same numbers as its marks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from convchoice import wording
+from convchoice.consistency_figure import consistency_figure
+from convchoice.curve_figures import ROBUSTNESS
 from convchoice.drawing import (
     MARKERS,
     SERIES,
@@ -21,6 +23,8 @@ from convchoice.drawing import (
     style,
     ticks,
 )
+from convchoice.equivariance_figure import equivariance_figure
+from convchoice.input_size_figure import input_size_figure
 from convchoice.learning_curves import learning_curves_figure
 from convchoice.measure import Measure, measure_of
 from convchoice.printed_figure import printed_figure
@@ -30,12 +34,16 @@ ROW_INCHES = 0.42
 
 def figures_of(comparison: Mapping[str, Any]) -> list[Picture]:
     """Every figure that a comparison has the numbers for, in the order of the report."""
-    makers = (
+    makers: tuple[Callable[[Mapping[str, Any]], Picture | None], ...] = (
         differences_figure,
         printed_figure,
         seeds_figure,
         accuracy_against_macs_figure,
         learning_curves_figure,
+        *ROBUSTNESS,
+        consistency_figure,
+        input_size_figure,
+        equivariance_figure,
     )
     with style():
         made = [maker(comparison) for maker in makers]

@@ -1,12 +1,12 @@
 """What a process is given to do with its runs; only that process, at its work, imports torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convchoice.events import Listener, RunKey
-from convchoice.schema import Config
+from convchoice.schema import Config, EvaluationConfig
 
 TRAINING_MODULE = "convchoice.training"
 EVALUATION_MODULE = "convchoice.evaluation"
@@ -73,6 +73,7 @@ class EvaluationJob:
         data_root: where the verified data set lies.
         arm: the run's arm.
         seed: the run's seed.
+        evaluation: what is measured beside the clean answers.
     """
 
     trained: Path
@@ -80,6 +81,7 @@ class EvaluationJob:
     data_root: Path
     arm: str
     seed: int
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
 
 @dataclass(frozen=True)

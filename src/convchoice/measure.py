@@ -54,13 +54,14 @@ class Measure:
 def measure_of(metric: str) -> Measure:
     """The measure of a metric's key.
 
-    Accuracies are fractions in run folders and get better upwards; their differences are counted
-    in percentage points. Everything else (losses, errors) gets better downwards in its own unit.
+    Accuracies and consistencies are fractions in run folders and get better upwards; their
+    differences are counted in percentage points. Everything else (losses, errors) gets better
+    downwards in its own unit.
     """
     part, _, quantity = metric.partition("/")
     part = {"train": "training", "val": "validation"}.get(part, part)
     label = f"{part} {quantity}".replace("_", " ").strip()
-    if "accuracy" in quantity:
+    if "accuracy" in quantity or "consistency" in quantity:
         return Measure(metric, label, "percentage points", "pp", 100.0, Direction.higher, 2)
     if quantity in {"nll", "loss"}:
         label = f"{part} negative log-likelihood" if quantity == "nll" else label

@@ -74,6 +74,7 @@ def measure_runs(
             data_root=Path(config.data.root),
             arm=str(config.arm),
             seed=config.seed,
+            evaluation=config.evaluation,
         )
         for config in configs
     ]

@@ -8,6 +8,7 @@
         mlflow_run_id.txt     the MLflow run that tells of it; absent without tracking
         weights.safetensors   the network's weights after the last epoch
         predictions.npz       once evaluated: logits (N, 10) and labels (N,) of the test set
+        curves.csv            where its evaluation measures curves: see `curve_points`
 
 A folder is made beside its final name and renamed when it is whole, so a folder under its final
 name is never half written. Nothing in it can execute code when it is read. Never imports torch.
@@ -30,7 +31,15 @@ import yaml
 from numpy.typing import NDArray
 
 from convchoice.configuration import read_yaml
+from convchoice.curve_points import (
+    MEND,
+    CurvePoint,
+    points_of_table,
+    summary_metrics,
+    table_text,
+)
 from convchoice.errors import RunFolderError, UserError
+from convchoice.schema import Curve
 
 CONFIG = "config.yaml"
 HISTORY = "history.csv"
@@ -38,6 +47,7 @@ METRICS = "metrics.json"
 ENVIRONMENT = "environment.json"
 WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
+CURVES = "curves.csv"
 TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
@@ -113,6 +123,15 @@ def write_predictions(folder: Path, logits: NDArray[np.float32], labels: NDArray
     np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
 
 
+def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
+    """Write the measured points; without any there is no file."""
+    path = folder / CURVES
+    if points:
+        path.write_text(table_text(points), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Run:
     """One run folder, read."""
@@ -159,6 +178,37 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"{path}: cannot be read as predictions: {error}") from error
         return logits.astype(np.float32), labels.astype(np.uint8)
+
+    def curves(self) -> list[CurvePoint]:
+        """The measured points; none where the run's evaluation measures no curves.
+
+        Raises:
+            RunFolderError: if the file is missing though the run's configuration names curves, is
+                damaged, or does not belong to this configuration or these metrics.
+        """
+        path = self.path / CURVES
+        named = set((self.config.get("evaluation") or {}).get("curves") or [])
+        if not named and not path.exists():
+            return []
+        try:
+            points = points_of_table(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunFolderError(f"{path}: cannot be read as curves: {error}. {MEND}") from error
+        measured = {point.curve.name for point in points}
+        # A network that begins with its head has no map, and so no equivariance.
+        if not measured <= named or named - measured - {Curve.equivariance.name}:
+            raise RunFolderError(
+                f"{path}: holds {', '.join(sorted(measured)) or 'no curve'}, and {CONFIG} says"
+                f" {', '.join(sorted(named)) or 'none'}. {MEND}"
+            )
+        for key, value in summary_metrics(points).items():
+            told = self.metrics.get(key)
+            if told is None or not math.isclose(told, value, rel_tol=1e-9, abs_tol=1e-12):
+                raise RunFolderError(
+                    f"{path}: gives {key} = {value:.6g}, and {METRICS} says {told}: they are not"
+                    f" of one evaluation. {MEND}"
+                )
+        return points
 
 
 def note_tracking(folder: Path, run_id: str | None) -> None:

@@ -107,6 +107,17 @@ class Accelerator(Enum):
     gpu = "gpu"
 
 
+class Curve(Enum):
+    """What can be measured on the test set beside the clean answers; each is a set of points."""
+
+    shift = "shift"
+    rotation = "rotation"
+    scale = "scale"
+    consistency = "consistency"
+    equivariance = "equivariance"
+    input_size = "input_size"
+
+
 class Store(Enum):
     """Where runs are told about."""
 
@@ -232,6 +243,16 @@ class TrainerConfig:
 
 
 @dataclass
+class EvaluationConfig:
+    """What is measured on the test set beside the clean answers. It never retrains a run."""
+
+    curves: list[Curve] = field(default_factory=list)
+    images: int | None = None
+    """Test images of the curves, stratified by digit and spread evenly over the test set; null, or
+    more than there are, takes all. The clean answers are always over all of them."""
+
+
+@dataclass
 class TrackingConfig:
     """What is told to MLflow."""
 
@@ -252,6 +273,8 @@ class ScaleConfig:
     recipe_seeds: int = 1
     """Seeds of the lecture's own recipe, which costs far more a run."""
     recipe_epochs: int = 1
+    curve_images: int | None = None
+    """Test images on which `evaluation=curves` measures."""
 
 
 @dataclass
@@ -271,4 +294,5 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)

@@ -28,10 +28,10 @@ from convchoice.configuration import (
     nearest,
     numeric_identity,
 )
-from convchoice.errors import ConfigurationError, UserError, exit_codes
+from convchoice.errors import ConfigurationError, RunFolderError, UserError, exit_codes
 from convchoice.measurement import measure_runs
 from convchoice.run_folder import Run, read_run, run_path
-from convchoice.schema import Config
+from convchoice.schema import Config, EvaluationConfig
 from convchoice.seeds import missing_runs, train_missing
 from convchoice.sources import ensure
 from convchoice.tracking import open_tracking
@@ -40,7 +40,10 @@ WORK_FOLDER = ".trained"
 SWEPT = "CONVCHOICE_SWEPT"
 SILENT_VALUES = ("true", "false", "null", "none")  # they say nothing without their key
 # Keys that say where and how a run is made, not what it is.
-UNNAMED = ("arm", "seed", "run_root", "tracking", "trainer.workers", "data.root", "data.fallback")
+UNNAMED = (
+    "arm", "seed", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
+    "data.fallback",
+)  # fmt: skip
 
 
 def _names_a_place(override: str) -> bool:
@@ -156,6 +159,22 @@ def refuse_to_replace(config: Config, folder: Path) -> None:
         )  # fmt: skip
 
 
+def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
+    """Whether a run folder has the clean answers, and the curves that are wanted if any are.
+
+    Curves that are there and not asked for this time are no reason to measure again.
+    """
+    run = read_run(folder)
+    if not run.evaluated or not wanted.curves:
+        return run.evaluated
+    try:
+        run.curves()
+    except RunFolderError:
+        return False
+    there = config_from_mapping(run.config).evaluation
+    return set(wanted.curves) <= set(there.curves) and wanted.images == there.images
+
+
 def train_and_measure(config: Config) -> Run:
     """Have the run folder of this configuration, training and measuring it if it is not there.
 
@@ -165,20 +184,22 @@ def train_and_measure(config: Config) -> Run:
     ensure(Path(config.data.root), config.data.name, config.data.fallback)
     root = Path(config.run_root)
     folder = run_path(root, str(config.arm), config.seed)
+    tracking = cache(lambda: open_tracking(config.tracking))
     missing = missing_runs([config], root)
-    if not missing and read_run(folder).evaluated:
+    if not missing and measured_already(folder, config.evaluation):
         print(f"kept {folder}: same configuration, data and code")
         return read_run(folder)
-    refuse_to_replace(config, folder)
-    work = root / WORK_FOLDER
-    tracking = cache(lambda: open_tracking(config.tracking))
-    missing = missing_runs([config], work)
-    failures = train_missing(missing, workers=1, open_store=tracking)
+    source, failures = root, []  # what is trained already is measured where it lies
+    if missing:
+        refuse_to_replace(config, folder)
+        source = root / WORK_FOLDER
+        failures = train_missing(missing_runs([config], source), workers=1, open_store=tracking)
     if not failures:
-        failures = measure_runs([config], work, root, workers=1, open_store=tracking)
+        failures = measure_runs([config], source, root, workers=1, open_store=tracking)
     if failures:
         raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
-    shutil.rmtree(run_path(work, str(config.arm), config.seed))
+    if source != root:
+        shutil.rmtree(run_path(source, str(config.arm), config.seed))
     return read_run(folder)
 
 

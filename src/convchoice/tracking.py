@@ -20,7 +20,7 @@ from filelock import FileLock
 from convchoice.configuration import PROJECT_ROOT
 from convchoice.environment import commit_state
 from convchoice.pairs import pair_of, shown
-from convchoice.run_folder import CONFIG, ENVIRONMENT, HISTORY, METRICS, Run
+from convchoice.run_folder import CONFIG, CURVES, ENVIRONMENT, HISTORY, METRICS, Run
 from convchoice.schema import Config, Padding, Store, TrackingConfig
 
 DATABASE = "mlflow.db"
@@ -277,8 +277,9 @@ class MlflowTracking:
                 self._metrics(run_id, final, len(run.history))
                 self._client.set_tag(run_id, "stage", "evaluate")
                 self._log_dataset(run_id, run.environment["dataset"])
-                for name in (CONFIG, HISTORY, METRICS, ENVIRONMENT):
-                    self._client.log_artifact(run_id, str(run.path / name))
+                for name in (CONFIG, HISTORY, METRICS, ENVIRONMENT, CURVES):
+                    if (run.path / name).is_file():  # not every evaluation measures curves
+                        self._client.log_artifact(run_id, str(run.path / name))
                 self._client.set_terminated(run_id, "FINISHED")
 
     def _log_dataset(self, run_id: str, dataset: Mapping[str, Any]) -> None:

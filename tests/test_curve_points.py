@@ -1,0 +1,111 @@
+"""The table of curves: what is written is read, and nothing else is."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convchoice.curve_points import (
+    COLUMNS,
+    CurvePoint,
+    points_of_table,
+    summary_metrics,
+    table_text,
+)
+from convchoice.errors import RunFolderError
+from convchoice.schema import Curve
+
+SHIFT = CurvePoint(
+    Curve.shift, "horizontal", "", "pixels", -3.0, None, 50, accuracy=0.5, nll=1.25, ink_lost=0.1
+)
+ERROR = CurvePoint(
+    Curve.equivariance, "translation", "block1.convolution", "pixels", 4.0, 2, 9,
+    error_interior=0.0, error_whole=1.5,
+)  # fmt: skip
+REFUSED = CurvePoint(Curve.input_size, "", "", "pixels", 18.0, None, 50, accepted=False)
+POINTS = [SHIFT, ERROR, REFUSED]
+
+shares = st.none() | st.floats(0, 1)
+sizes = st.none() | st.floats(0, 1e300)
+points = st.builds(
+    CurvePoint,
+    curve=st.sampled_from(Curve),
+    kind=st.sampled_from(["", "horizontal"]),
+    layer=st.sampled_from(["", "block1.convolution"]),
+    unit=st.sampled_from(["pixels", "degrees", "factor"]),
+    value=st.floats(allow_nan=False, allow_infinity=False),
+    jump_pixels=st.none() | st.integers(1, 99),
+    images=st.integers(1, 10_000),
+    accepted=st.booleans(),
+    accuracy=shares,
+    nll=sizes,
+    ink_lost=shares,
+    consistency=shares,
+    error_interior=sizes,
+    error_whole=sizes,
+)
+
+
+@given(st.lists(points, unique_by=lambda point: point.key))
+def test_what_is_written_is_read_to_the_last_digit(given_points: list[CurvePoint]) -> None:
+    assert points_of_table(table_text(given_points), "curves.csv") == given_points
+
+
+def test_the_table_by_hand() -> None:
+    lines = table_text(POINTS).splitlines()
+    assert lines[0] == ",".join(COLUMNS)
+    assert lines[1:] == [
+        "shift,horizontal,,pixels,-3.0,,50,1,0.5,1.25,0.1,,,",
+        "equivariance,translation,block1.convolution,pixels,4.0,2,9,1,,,,,0.0,1.5",
+        "input_size,,,pixels,18.0,,50,0,,,,,,",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("curve,kind", "kind,curve", "has not the columns curve, kind"),
+        (table_text([]), "", "has not the columns"),
+        ("shift,", "shfit,", r"line 2: 'shfit'\. Measure the run again: python -m convchoice.eval"),
+        (",0.5,", ",1.5,", r"line 2: accuracy = 1\.5 is out of its range"),
+        (",1.25,", ",-1.25,", r"line 2: nll = -1\.25 is out of its range"),
+        (",0.5,", ",nan,", "line 2: nan is not finite"),
+        (",0.5,", ",much,", "line 2: could not convert"),
+        (",50,1,", ",0,1,", "line 2: images = 0 is out of its range"),
+        (",50,1,", ",50,yes,", "line 2: value, unit or accepted is not legal"),
+        ("pixels,-3.0", "miles,-3.0", "line 2: value, unit or accepted is not legal"),
+        (",0.0,1.5\n", ",0.0\n", "line 3: 13 cells instead of 14"),
+    ],
+)
+def test_a_damaged_table_is_refused_by_line(old: str, new: str, message: str) -> None:
+    text = table_text(POINTS)
+    assert old in text
+    with pytest.raises(RunFolderError, match=f"curves.csv: {message}"):
+        points_of_table(text.replace(old, new, 1), "curves.csv")
+
+
+def test_a_point_may_stand_once() -> None:
+    with pytest.raises(RunFolderError, match="has a point twice"):
+        points_of_table(table_text([SHIFT, replace(SHIFT, accuracy=0.6)]), "curves.csv")
+
+
+def test_the_summary_by_hand() -> None:
+    made = [
+        SHIFT,
+        replace(SHIFT, value=3.0, accuracy=0.7),
+        replace(SHIFT, curve=Curve.consistency, kind="", consistency=0.75),
+        REFUSED,
+        replace(REFUSED, value=28.0, accepted=True, accuracy=0.9, nll=0.1),
+        ERROR,
+        replace(ERROR, value=2.0, error_whole=None),
+        replace(ERROR, kind="rotation", unit="degrees", value=90.0, error_whole=0.25),
+    ]
+    assert summary_metrics(made) == {
+        "test/shift_accuracy": pytest.approx(0.6),
+        "test/shift_consistency": 0.75,
+        "test/input_sizes_accepted": 1.0,
+        "test/translation_error": 1.5,
+        "test/rotation_error": 0.25,
+    }
+    assert summary_metrics([]) == {}

@@ -1,0 +1,46 @@
+"""The chosen curves, and the images that they are measured on."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from convchoice.configuration import config_from_mapping
+from convchoice.curves import chosen_images, measure_curves
+from convchoice.network import Network
+from convchoice.schema import Curve
+
+
+@given(
+    arrays.arrays(np.uint8, st.integers(1, 200), elements=st.integers(0, 9)), st.integers(1, 250)
+)
+def test_images_are_stratified_sorted_and_as_many_as_asked_for(
+    labels: np.ndarray, count: int
+) -> None:
+    chosen = chosen_images(labels, count)
+    assert len(chosen) == min(count, len(labels))
+    assert (np.diff(chosen) > 0).all()
+    share = len(chosen) / len(labels)
+    for digit in range(10):
+        wanted = share * (labels == digit).sum()
+        assert abs((labels[chosen] == digit).sum() - wanted) <= 1
+
+
+def test_images_are_spread_over_the_whole_set_and_null_takes_all() -> None:
+    labels = np.zeros(1000, dtype=np.uint8)
+    assert chosen_images(labels, 4).tolist() == [0, 250, 500, 750]
+    assert chosen_images(labels, None).tolist() == list(range(1000))
+
+
+def test_the_chosen_curves_alone_in_a_fixed_order() -> None:
+    config = config_from_mapping({"model": {"filters": [2], "downsample_after": [1]}})
+    network = Network(config).eval()
+    images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(3)
+    wanted = [Curve.consistency, Curve.rotation]
+    points = measure_curves(network, config, wanted, images, labels)
+    assert list(dict.fromkeys(point.curve for point in points)) == wanted[::-1]
+    every = measure_curves(network, config, list(Curve), images, labels)
+    assert {point.curve for point in every} == set(Curve)
+    assert measure_curves(network, config, [], images, labels) == []

@@ -1,0 +1,186 @@
+"""Equivariance errors: 0 where theory says 0, not 0 elsewhere, and by naive reckoning."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from convchoice.configuration import config_from_mapping
+from convchoice.curve_points import CurvePoint
+from convchoice.equivariance import (
+    clean_cells,
+    equivariance_curve,
+    moves,
+    spatial_layers,
+    spread_evenly,
+)
+from convchoice.geometry import GeometryError, plan
+from convchoice.image_transforms import shifted
+from convchoice.network import Network
+
+EXACT = 1e-12
+
+
+def points_of(
+    values: dict[str, Any], shape: tuple[int, int, int] = (1, 28, 28)
+) -> tuple[dict[tuple[str, str, float], CurvePoint], Network, Tensor]:
+    config = config_from_mapping(values)
+    network = Network(config, shape).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (6, *shape[1:]), dtype=torch.uint8, generator=generator)
+    points = list(equivariance_curve(network, images, torch.zeros(6, dtype=torch.int64)))
+    found = {(point.kind, point.layer, point.value): point for point in points}
+    assert len(found) == len(points)
+    return found, network, images
+
+
+SHAPES = {
+    "lecture": {},
+    "same": {"conv": {"padding": "same"}},
+    "full": {"conv": {"padding": "full", "padding_mode": "reflect"}},
+    "even kernel": {"conv": {"padding": "same", "kernel_size": 4}},
+    "strided": {"downsample": {"operator": "strided"}},
+    "all_conv": {"downsample": {"operator": "all_conv"}, "conv": {"padding": "same"}},
+    "4×4 average": {"downsample": {"operator": "average", "window": 4, "padding": 1}},
+    "weighted": {"downsample": {"operator": "weighted", "window": 3, "padding": 1}},
+    "by three": {"downsample": {"window": 3, "stride": 3}, "conv": {"padding": "same"}},
+}
+
+
+@pytest.mark.parametrize("values", SHAPES.values(), ids=SHAPES)
+def test_away_from_borders_a_shift_by_whole_cells_is_followed_exactly(values: dict[str, Any]):
+    points, *_ = points_of(values)
+    shifts = [point for point in points.values() if point.kind == "translation"]
+    whole = [point for point in shifts if point.value % (point.jump_pixels or 1) == 0]
+    assert {point.value for point in shifts} >= {1, 2, 3, 4}
+    measured = [point.error_interior for point in whole if point.error_interior is not None]
+    assert len(measured) >= len(whole) / 2
+    assert max(measured) <= EXACT
+    # The border's share is there, and cells that do not divide the shift cannot follow it.
+    assert all(point.error_whole is not None and point.error_whole > 1e-3 for point in whole)
+    part = [point for point in shifts if point.value % (point.jump_pixels or 1)]
+    assert min(point.error_interior for point in part if point.error_interior is not None) > 0.01
+
+
+def test_a_convolution_follows_no_rotation_and_no_change_of_scale():
+    points, *_ = points_of({})
+    for kind, value in (("rotation", 90), ("scale", 0.8), ("scale", 1.2)):
+        error = points[kind, "block1.convolution", value].error_interior
+        assert error is not None
+        assert error > 0.05
+
+
+def test_a_convolution_with_symmetric_weights_follows_a_quarter_turn():
+    config = config_from_mapping({"model": {"filters": [3], "downsample_after": []}})
+    network = Network(config, (1, 12, 12)).eval()
+    weight = network.get_submodule("block1_convolution").weight
+    with torch.no_grad():
+        weight.copy_(sum(torch.rot90(weight, turns, (2, 3)) for turns in range(4)) / 4)  # type: ignore[operator, arg-type]
+    images = torch.randint(0, 256, (3, 12, 12), dtype=torch.uint8)
+    points = equivariance_curve(network, images, torch.zeros(3, dtype=torch.int64))
+    turned = [point for point in points if point.kind == "rotation"]
+    # The weights are float32: averaging four of them leaves their last digits unequal.
+    assert all(point.error_whole is not None and point.error_whole < 1e-6 for point in turned)
+    assert len(turned) == 2
+
+
+def test_the_error_on_the_whole_map_by_naive_reckoning():
+    points, network, images = points_of({"conv": {"padding": "same"}})
+    pixels = images[:, None].double() / 255
+    first = network.double().get_submodule("block1_convolution")
+    rest = torch.nn.Sequential(*list(network.children())[:3])
+    with torch.inference_mode():
+        for name, layer, jump in (("convolution", first, 1), ("downsample", rest, 2)):
+            for pixels_moved in (1, 2, 3):
+                cells = math.floor(pixels_moved / jump + 0.5)
+                off = layer(shifted(pixels, pixels_moved, pixels_moved)) - shifted(
+                    layer(pixels), cells, cells
+                )
+                expected = float(off.norm() / layer(pixels).norm())
+                measured = points["translation", f"block1.{name}", pixels_moved].error_whole
+                assert measured == pytest.approx(expected, rel=1e-5)  # pixels are float32 / 255
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kernel=st.integers(1, 5),
+    padding=st.sampled_from(["valid", "same", "full"]),
+    operator=st.sampled_from(["max", "strided", "all_conv"]),
+    window=st.integers(2, 3),
+    side=st.integers(14, 24),
+    first=st.integers(0, 4),
+)
+def test_clean_cells_are_those_that_no_other_pixel_changes(
+    kernel: int, padding: str, operator: str, window: int, side: int, first: int
+):
+    """Change everything outside the interval, padding included: a clean cell stays as it is."""
+    config = config_from_mapping(
+        {
+            "conv": {"kernel_size": kernel, "padding": padding},
+            "downsample": {"operator": operator, "window": window, "stride": window},
+            "model": {"filters": [2, 2], "activation": "none", "downsample_after": [1]},
+        }
+    )
+    try:
+        layers = spatial_layers(plan(config, (1, side, side)).layers)
+    except GeometryError:
+        return
+    network = Network(config, (1, side, side)).double().eval()
+    last = side - 2
+    generator = torch.Generator().manual_seed(side)
+    image = torch.rand(1, 1, side, side, dtype=torch.float64, generator=generator)
+    other = image.clone()
+    outside = torch.ones(side, dtype=torch.bool)
+    outside[first : last + 1] = False
+    other[:, :, outside] += 5
+    cells = clean_cells(layers, 0, (first, last))
+    with torch.inference_mode():
+        for layer, (low, high) in zip(layers, cells, strict=True):
+            module = network.get_submodule(layer.name.replace(".", "_"))
+            image, other = module(image), module(other)
+            same = (image == other).all(dim=3).all(dim=1)[0]
+            assert bool(same[max(low, 0) : high + 1].all())
+
+
+def test_what_is_measured_follows_from_the_image_and_the_jumps():
+    def kinds(values: dict[str, Any], height: int, width: int) -> list[tuple[str, float]]:
+        layers = spatial_layers(plan(config_from_mapping(values), (1, height, width)).layers)
+        return [(move.kind, move.value) for move in moves(layers)]
+
+    shifts = [("translation", pixels) for pixels in (1, 2, 3, 4)]
+    scales = [("scale", 0.8), ("scale", 1.2)]
+    assert kinds({}, 28, 28) == [*shifts, ("rotation", 90), *scales]
+    assert kinds({}, 28, 32) == [*shifts, *scales]  # a quarter turn needs a square
+    by_three = {"downsample": {"window": 3, "stride": 3}, "conv": {"padding": "same"}}
+    assert ("translation", 9) in kinds(by_three, 40, 40)
+    assert ("translation", 9) not in kinds(by_three, 28, 28)
+
+
+def test_a_map_without_an_interior_has_no_interior_error():
+    # At 14 pixels the last maps are so small that every cell sees a border of a shifted image.
+    points, *_ = points_of({"conv": {"padding": "same"}}, (1, 14, 14))
+    last = points["translation", "block3.convolution", 4]
+    assert last.error_interior is None
+    assert last.error_whole is not None
+
+
+def test_blank_images_have_no_errors():
+    network = Network(config_from_mapping({})).eval()
+    images = torch.zeros(2, 28, 28, dtype=torch.uint8)
+    for point in equivariance_curve(network, images, torch.zeros(2, dtype=torch.int64)):
+        assert (point.error_interior, point.error_whole) == (None, None)
+
+
+def test_the_network_is_left_as_it_was():
+    _, network, _ = points_of({})
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_images_are_spread_evenly():
+    assert spread_evenly(3, 10).tolist() == [0, 1, 2]
+    assert spread_evenly(10, 4).tolist() == [0, 2, 5, 7]
+    assert spread_evenly(0, 4).tolist() == []
