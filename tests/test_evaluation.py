@@ -126,7 +126,7 @@ def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
     work = with_curves(trained, Curve.scale)
     evaluate_run(work, ignore)
     again = replace(work, trained=work.folder, evaluation=EvaluationConfig())
-    again.work(lambda event: None)
+    evaluate_run(again, ignore)
     run = read_run(work.folder)
     assert run.evaluated
     assert run.curves() == []

@@ -21,12 +21,13 @@ from convchoice.configuration import config_from_mapping
 from convchoice.data import ImageDataModule
 from convchoice.datasets import PROVENANCE
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.evaluation import load_network
+from convchoice.evaluation import evaluate_run, load_network
 from convchoice.jobs import EvaluationJob, TrainingJob
 from convchoice.known_datasets import CIFAR_FILES, SPECS
 from convchoice.preparation import training_images
 from convchoice.run_folder import WEIGHTS, Run, read_run, run_path, seal
 from convchoice.schema import Dataset, Fallback
+from convchoice.training import train
 from small_data import store_digits
 from tiny_datasets import pass_for
 
@@ -208,9 +209,9 @@ def trained_and_measured(name: str, data_root: Path, folder: Path, arm: str, **v
     }
     config = config_from_mapping(small | values)
     trained, final = run_path(folder / "trained", arm, 0), run_path(folder / "runs", arm, 0)
-    TrainingJob(config, data_root, trained, {"versions": {}}, "f").work(lambda event: None)
+    train([TrainingJob(config, data_root, trained, {"versions": {}}, "f")], lambda event: None)
     seal(trained)
-    EvaluationJob(trained, final, data_root, arm, 0).work(lambda event: None)
+    evaluate_run(EvaluationJob(trained, final, data_root, arm, 0), lambda event: None)
     return read_run(final)
 
 
