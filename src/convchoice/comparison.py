@@ -32,7 +32,6 @@ Never imports torch. The mapping (schema version 1):
     cautions[]       kind, text
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convchoice import arm_result, provenance
+from convchoice.configuration import plain_values
 from convchoice.curve_result import (
     MeasuredCurves,
     arm_series,
@@ -283,7 +283,7 @@ def compare(
     missing = _missing_seeds(study, ordered, expected_seeds)
     result = {
         "schema_version": SCHEMA_VERSION,
-        "study": dataclasses.asdict(study),
+        "study": plain_values(study),
         "measure": {
             "metric": measure.metric,
             "label": measure.label,

@@ -8,8 +8,8 @@ retrains nothing of that arm.
 
 import argparse
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -22,6 +22,7 @@ from convchoice.schema import Curve
 from convchoice.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"
+MNIST = {"name": "mnist", "root": "data/raw"}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Parameters:
         arms: names of files in `conf/arm`, or of arms that the studies bring along.
         studies: names of files in `conf/study`.
         reports: folder of the studies' reports.
+        data: `name` and `root` (its folder) of each data set that the arms need.
     """
 
     scale: str
     arms: list[str]
     studies: list[str]
     reports: str = "reports"
+    data: list[dict[str, str]] = field(default_factory=lambda: [dict(MNIST)])
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -59,8 +62,13 @@ def read_parameters(path: Path) -> Parameters:
         isinstance(reports, str) and not Path(reports).is_absolute() and ".." not in reports,
         f"{path}: reports", reports, "must be a folder within the project.",
     )  # fmt: skip
+    data = values.get("data", [dict(MNIST)])
+    legal = isinstance(data, list) and all(
+        isinstance(one, dict) and one.keys() == MNIST.keys() for one in data
+    )
+    require(legal, f"{path}: data", data, "must be a list of mappings of `name` and `root`.")
     return Parameters(
-        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports
+        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports, data
     )
 
 
@@ -115,6 +123,12 @@ def composed_arms(
     return arms
 
 
+def data_of(arms: Iterable[Arm]) -> list[dict[str, str]]:
+    """Name and folder of each data set that some arms train on, in the arms' order, each once."""
+    found = {(arm.config.data.name.name, arm.config.data.root): None for arm in arms}
+    return [{"name": name, "root": root} for name, root in found]
+
+
 def _curve_settings(arm: str, studies: Sequence[Study]) -> list[str]:
     """Overrides that measure what the arm's studies want measured; none where they want nothing."""
     wanted = {curve for study in studies if arm in study.all_arms() for curve in study.curves}
@@ -158,6 +172,14 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     parameters = read_parameters(given.params)
     studies = chosen_studies(parameters)
     arms = composed_arms(parameters, studies)
+    for wanted in data_of(arms):
+        require(
+            wanted in parameters.data,
+            f"{given.params}: data",
+            parameters.data,
+            f"lacks {wanted}, which an arm trains on.",
+            "Let `make repro STUDY=…` choose, or add it.",
+        )
     output: Path = given.output
     shutil.rmtree(output, ignore_errors=True)
     (output / STUDIES).mkdir(parents=True)
