@@ -203,14 +203,14 @@ def claim_pairs(study: Study) -> list[tuple[str, str]]:
     The claim's arm meets each arm that is compared with it. Where some arms have another
     like-for-like partner (`study.against`), that partner stands for the claim's arm: with
     ``average_4x4`` against ``max_4x4``, "max is better" is put to the test within the 4×4 window,
-    and ``max_4x4``, being max itself, is no opponent of max.
+    and ``max_4x4``, being max itself, is no opponent of max. Controls are no opponents either.
     """
     partners = {study.partner(arm) for arm in study.arms}
     pairs = []
     for arm in study.arms:
         if arm == study.claim_arm:
             pairs.append((arm, study.partner(arm)))
-        elif study.claim_arm in partners and arm not in partners:
+        elif study.claim_arm in partners and arm not in {*partners, *study.controls}:
             pairs.append((study.partner(arm), arm))
     return pairs
 

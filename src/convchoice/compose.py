@@ -7,7 +7,6 @@ retrains nothing of that arm.
 """
 
 import argparse
-import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ import yaml
 
 from convchoice.arm import Arm
 from convchoice.composition import compose_arm, compose_new_arm, options
-from convchoice.configuration import CONF_DIR, nearest, read_yaml
+from convchoice.configuration import CONF_DIR, nearest, plain_values, read_yaml
 from convchoice.errors import ConfigurationError, exit_codes, require
+from convchoice.schema import Curve
 from convchoice.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"
@@ -102,16 +102,26 @@ def composed_arms(
         GeometryError: if a layer does not fit its input.
     """
     new = new_arms_of(studies)
+    settings = {name: _curve_settings(name, studies) for name in parameters.arms}
     origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
     arms = [
-        compose_new_arm(name, parameters.scale, new[name], origins[name], conf)
+        compose_new_arm(name, parameters.scale, [*new[name], *settings[name]], origins[name], conf)
         if name in new
-        else compose_arm(name, parameters.scale, conf=conf)
+        else compose_arm(name, parameters.scale, settings[name], conf)
         for name in parameters.arms
     ]
     for study in studies:
         check_data(study, {arm.name: arm for arm in arms})
     return arms
+
+
+def _curve_settings(arm: str, studies: Sequence[Study]) -> list[str]:
+    """Overrides that measure what the arm's studies want measured; none where they want nothing."""
+    wanted = {curve for study in studies if arm in study.all_arms() for curve in study.curves}
+    if not wanted:
+        return []
+    names = ",".join(curve.name for curve in Curve if curve in wanted)
+    return ["evaluation=curves", f"evaluation.curves=[{names}]"]
 
 
 def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
@@ -154,7 +164,7 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     for arm in arms:
         (output / f"{arm.name}.yaml").write_text(arm.to_yaml(), encoding="utf-8")
     for study in studies:
-        text = yaml.safe_dump(dataclasses.asdict(study), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(plain_values(study), sort_keys=False, allow_unicode=True)
         (output / STUDIES / f"{study.name}.yaml").write_text(text, encoding="utf-8")
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 
