@@ -49,7 +49,10 @@ def about_the_example() -> list[str]:
     images = PRINTED_TEST_IMAGES
     right = round(accuracy * images)
     wilson = wilson_interval(right, images)
+    fields = [layer(lecture, f"block{block}.convolution").receptive_field for block in (1, 2, 3)]
+    small, larger, largest = (side for field in fields if field for side in {*field})
     return [
+        f"One output of the three convolutions sees {small}, {larger} and {largest} px",
         f"{lecture.parameters:,} parameters, {lecture.macs:,} MACs an image",
         f"Test loss {nll}, test accuracy {accuracy}: {images - right} errors in {images:,} images",
         f"a Wilson 95 % interval of {wilson.low:.4f} to {wilson.high:.4f}",
@@ -80,11 +83,24 @@ def about_slips() -> list[str]:
 def about_the_rest() -> list[str]:
     averaged = layer(laid("model.head=global_average"), "head.average").output_shape[0]
     canvas = compose_arm("small", "quick").config.data.canvas
+    valid, same = Axis(5, 3, 1).output, Axis(5, 3, 1, 1, 1).output
+    strided = laid("downsample=strided").layers[0].axes
+    assert strided is not None
+    matched = [laid(f"arm=kernel_{side}_matched").parameters for side in (1, 2, 4, 5, 7)]
+    wanted = laid("arm=kernel_3").parameters
+    apart = max(abs(parameters / wanted - 1) for parameters in matched)
+    grey, coloured = (
+        laid(f"data={name}").layers[0].input_shape[0] for name in ("mnist", "cifar10")
+    )
     return [
         "The upper left output is (2 + 4 + 8) − (1 + 3 + 2) = 8.",  # worked in `test_lecture`
+        f"as 3×3 has, within {math.ceil(100 * apart)} %",
         f"leaves {averaged} values whatever the size",
-        f"{gaussian_weights(4, 4, 1e9).numel()} equal weights would be {1 / 16} each",
+        f"leaves {valid}×{valid}, and with p = 1 it leaves {same}×{same}",
+        f"own convolution on by {strided[0].stride}, on the grid",
+        f"{gaussian_weights(4, 4, 1.0).numel()} equal weights would be {1 / 16} each",
         f"stand on a canvas of {canvas} px",
+        f"Grey images have depth {grey}, coloured ones depth {coloured}",
     ]
 
 
