@@ -1,7 +1,7 @@
 """The speed of training on a GPU: seeds together, seeds alone, peers, and whole studies.
 
     make bench-gpu
-    python bench/gpu.py [--accelerator cpu --seeds 3 --images 1280 --epochs 1 --scale quick]
+    python bench/gpu.py --dry-run      # all of it on the CPU, as small as can be
 
 First, in turns: the lecture's recipe for all seeds in one pass, for one seed alone, and the bare
 loop; in seconds a seed. Then the `full` studies `pooling` and `strides_vs_pooling`, stage by stage
@@ -58,13 +58,16 @@ def trained(given: argparse.Namespace, *, seeds: int, together: int) -> float:
     return sum(run["cost/train_seconds"] for run in metrics) / seeds
 
 
-def studied(scale: str, output: Path, accelerator: str) -> dict[str, float]:
+def studied(given: argparse.Namespace) -> dict[str, float]:
     """Run the studies stage by stage; returns the minutes of each stage, summed over arms."""
+    output: Path = given.output
     studies = [yaml.safe_load(Path(f"conf/study/{name}.yaml").read_text()) for name in STUDIES]
     arms = list(dict.fromkeys(arm for one in studies for arm in [one["baseline"], *one["arms"]]))
     output.mkdir(parents=True, exist_ok=True)
     params = output / "params.yaml"
-    params.write_text(yaml.safe_dump({"scale": scale, "arms": arms, "studies": list(STUDIES)}))
+    params.write_text(
+        yaml.safe_dump({"scale": given.scale, "arms": arms, "studies": list(STUDIES)})
+    )
     minutes = {"compose": 0.0, "train": 0.0, "evaluate": 0.0, "compare": 0.0, "report": 0.0}
 
     def stage(name: str, *arguments: object) -> None:
@@ -77,8 +80,13 @@ def studied(scale: str, output: Path, accelerator: str) -> dict[str, float]:
     for arm in arms:
         path = output / "configs" / f"{arm}.yaml"
         values = yaml.safe_load(path.read_text())
-        values["trainer"]["accelerator"] = accelerator
+        values["trainer"]["accelerator"] = given.accelerator
         values["tracking"]["store"] = "none"
+        if given.dry_run:
+            values["seeds"] = given.seeds
+            values["data"]["train_size"] = given.images
+            values["trainer"]["max_epochs"] = given.epochs
+            values["trainer"]["seeds_together"] = given.seeds
         path.write_text(yaml.safe_dump(values, sort_keys=False))
     for arm in arms:
         composed = output / "configs" / f"{arm}.yaml"
@@ -103,7 +111,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", default="full", help="of the studies; none leaves them out")
     parser.add_argument("--output", type=Path, default=Path("outputs/gpu"))
+    parser.add_argument("--dry-run", action="store_true", help="try it all on the CPU, in small")
     given = parser.parse_args()
+    if given.dry_run:
+        given.accelerator, given.seeds, given.images, given.epochs = "cpu", 2, 640, 1
+        given.rounds, given.scale, given.output = 1, "quick", Path("outputs/gpu-dry-run")
     torch.set_num_threads(1)
     device = device_of(Accelerator[given.accelerator])
     figures = in_turns(
@@ -125,7 +137,7 @@ def main() -> None:
         "bare_over_together": ratio(figures["bare"], figures["together"]),
     }
     if given.scale != "none":
-        minutes = studied(given.scale, given.output, given.accelerator)
+        minutes = studied(given)
         result |= {"studies": STUDIES, "scale": given.scale, "minutes": minutes}
     publish("gpu" if given.accelerator == "gpu" else "gpu_dry_run", result)
 
