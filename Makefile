@@ -44,7 +44,7 @@ repro: install ## download, train, evaluate, compare, report; then the results i
 	@$(BIN)/python -m convchoice.summary --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.installed-dev ## format, lint, types
 	@$(BIN)/ruff format --check .

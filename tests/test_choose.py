@@ -164,3 +164,10 @@ def test_arms_of_keeps_the_order_of_the_studies() -> None:
     arms = arms_of([first, second])
     assert arms[: len(first.all_arms())] == first.all_arms()
     assert set(arms) == {*first.all_arms(), *second.all_arms()}
+
+
+def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
+    parameters = chosen(str(PROJECT_ROOT / "bench" / "precision.yaml"), "full", params, conf)
+    arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
+    assert [arm.config.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
+    assert [len(arm.seeds) for arm in arms] == [30, 30]
