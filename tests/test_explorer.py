@@ -82,13 +82,15 @@ def by_chromium(script: str, folder: Path) -> str:
     ],
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A function from an expression over `sums` (the arithmetic) and `given` to its value."""
+    """A function from an expression over `sums`, `words` and `given` to its value."""
     engine: Callable[[str, Path], str] = request.param
-    arithmetic = bare((TEMPLATES / "explorer_arithmetic.js").read_text(encoding="utf-8"))
+    files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "words"))
+    pure = "".join(bare(file.read_text(encoding="utf-8")) for file in files)
 
     def evaluate(expression: str, given: Any) -> Any:
         script = (
-            f"{arithmetic}\nconst sums = explorerArithmetic, given = {json.dumps(given)};\n"
+            f"{pure}\nconst sums = explorerArithmetic, words = explorerWords;\n"
+            f"const given = {json.dumps(given)};\n"
             f"const result = JSON.stringify({expression});"
         )
         return json.loads(engine(script, tmp_path_factory.mktemp("script")))
@@ -302,6 +304,43 @@ def test_an_image_averaged_down_is_the_mean_of_the_area(run: Run) -> None:
         assert ours == np.floor(totals / 28**2 + 0.5).astype(int).tolist()
 
 
+@pytest.mark.parametrize(
+    ("operator", "sentence", "value"),
+    [
+        ("convolution", "1 − 4 + 2.5 + 0", -0.5),
+        ("max", "largest of 2 pixels", 4),
+        ("average", "(2 + 4) / 2", 3),
+        ("weighted", "Σ w·x / Σ w = 1.5 / 0.5", 3),  # four pixels equally far from the centre
+        ("l2", "√ Σ x² = √ 20", 20**0.5),
+    ],
+)
+def test_a_sentence_says_how_the_output_comes_about(
+    run: Run, operator: str, sentence: str, value: float
+) -> None:
+    """The first column exists alone for all but a convolution, which has zeros there."""
+    inside = operator != "convolution"
+    cells = [
+        {"value": 2, "inside": True, "exists": True},
+        {"value": 4, "inside": not inside, "exists": not inside},
+        {"value": 4 if inside else 5, "inside": True, "exists": True},
+        {"value": 0, "inside": False, "exists": not inside},
+    ]
+    settings = {"operator": operator, "kernel": 2, "sigma": 1, "weights": [[0.5, -1], [0.5, 3]]}
+    made = run(
+        "[given].map(({ settings, cells }) => [words.sentence(settings, cells,"
+        " sums.outputOf(cells, settings)), sums.outputOf(cells, settings).value])[0]",
+        {"settings": settings, "cells": cells},
+    )
+    assert made == [sentence, pytest.approx(value)]
+
+
+def test_numbers_have_the_decimals_that_they_bear(run: Run) -> None:
+    numbers = [0, -3, 1234, 0.12345, -0.12345, -0.0001, 12.3456, 123.456, 1.5]
+    written = ["0", "−3", "1234", "0.123", "−0.123", "0", "12.35", "123.5", "1.5"]
+    assert run("given.map(words.number)", numbers) == written
+    assert run("words.number(-Infinity)", None) == "−∞"
+
+
 def digits() -> list[dict[str, Any]]:
     kept = json.loads((TEMPLATES / "digits.json").read_text(encoding="utf-8"))["digits"]
     return [{**digit, "pixels": base64.b64decode(digit["pixels"])} for digit in kept]
@@ -335,6 +374,8 @@ def test_a_bare_script_keeps_its_code_alone() -> None:
 
 
 def test_nothing_in_the_scripts_reads_as_a_template_or_an_end() -> None:
-    for name in ("explorer.js", "explorer_arithmetic.js", "explorer.css", "digits.json"):
+    for name in sorted(
+        {"digits.json", *(path.name for path in TEMPLATES.glob("explorer*.[jc]s*"))}
+    ):
         text = (TEMPLATES / name).read_text(encoding="utf-8")
         assert not re.findall(r"\{\{|\{%|\{#|</script", text), name

@@ -61,12 +61,12 @@ def inline_svg(picture: Picture) -> Markup:
 
 
 def bare(script: str) -> Markup:
-    """A script of ours without its indentation and the comments that begin a line.
+    """A script of ours without its indentation, empty lines and the comments that begin a line.
 
     A page is downloaded more often than it is read; who wants to read finds both in `templates`.
     """
     uncommented = re.sub(r"(?ms)^ *(?:/\*.*?\*/|//[^\n]*)\n", "", script)
-    return Markup(re.sub(r"(?m)^ +", "", uncommented))  # noqa: S704 - no value is in it
+    return Markup(re.sub(r"(?m)^\s+", "", uncommented))  # noqa: S704 - no value is in it
 
 
 def environment() -> Environment:

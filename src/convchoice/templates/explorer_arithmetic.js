@@ -271,7 +271,7 @@ const explorerArithmetic = (() => {
   }
 
   return {
-    LIMITS, NAMES, MODES, FILTERS, range, convolves, paddings, samePadding, layOut, formula,
-    leftOver, refusal, mends, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
+    NAMES, MODES, FILTERS, AFRESH, range, convolves, paddings, layOut, formula, leftOver, refusal,
+    mends, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
   };
 })();
