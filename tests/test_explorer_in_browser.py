@@ -83,6 +83,8 @@ frame.addEventListener("load", async () => {
     weight.value = "x";
     weight.dispatchEvent(new view.Event("input", { bubbles: true }));
     told.no_number = [weight.getAttribute("aria-invalid"), result()];
+    set("operator", "max"); set("kernel", 4); set("operator", "convolution");
+    told.kept = all(".patch input").map(box => Number(box.value));
     // What cannot be laid out, and the way out of it.
     set("height", 2); set("padding", "valid"); set("kernel", 5);
     told.refused = find(".refusal p").textContent;
@@ -171,6 +173,7 @@ def test_the_explorer_shows_what_is_asked_for(page: Path, tmp_path: Path, width:
     assert told["rewritten"].endswith(f"= {outline + 3 * pixels[0]}")
     assert told["filter"] == "your own"
     assert told["no_number"] == ["true", told["rewritten"]]
+    assert told["kept"] == [2, -1, -1, -1, 8, -1, -1, -1, -1]
     assert told["refused"] == (
         "A 5×5 window does not fit its 2×8 input along the height: ⌊(2 + 0 − 5)/1⌋ + 1 = -2, and a"
         " size must be at least 1."

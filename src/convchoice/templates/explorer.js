@@ -46,7 +46,6 @@
 
   function button(label, act) {
     const made = document.createElement("button");
-    made.type = "button";
     made.textContent = label;
     made.addEventListener("click", act);
     return made;
@@ -73,8 +72,8 @@
 
   /* The named filter at the size of the window; own weights keep their middle. */
   function weigh() {
-    const size = read().kernel;
-    if (sums.refusal({ ...read(), ...sums.AFRESH, kernel: size })) return;
+    const settings = read(), size = settings.kernel;
+    if (!sums.convolves(settings) || sums.refusal({ ...settings, ...sums.AFRESH, kernel: size })) return;
     const shift = Math.floor((weights.length - 1) / 2) - Math.floor((size - 1) / 2);
     const made = sums.FILTERS[field("filter").value];
     weights = made ? made(size) : range(size).map(
