@@ -2,22 +2,15 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from chromium import CHROMIUM, open_in_chromium
 from convchoice.compare import write_comparison
 from convchoice.report import main
 from making import LECTURE, Compared, curve_points, study_values
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom",
-)  # fmt: skip
 # A headless window is never narrower than 500 pixels, so the page stands in a frame as wide as a
 # phone; the outer page then writes down what it measured.
 MEASURE = """<!DOCTYPE html><meta charset="utf-8"><iframe id="frame" src="index.html"
@@ -56,22 +49,6 @@ def page(tmp_path: Path, compared: Compared) -> Path:
     write_comparison(reports / "lecture", lecture)
     main(["--studies", "pooling,lecture", "--reports", str(reports)])
     return reports / "index.html"
-
-
-def open_in_chromium(path: Path, profile: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            str(CHROMIUM),
-            *FLAGS,
-            "--enable-logging=stderr",
-            f"--user-data-dir={profile}",
-            path.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
 
 
 @pytest.mark.parametrize("width", [390, 1280])

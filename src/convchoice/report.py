@@ -60,6 +60,15 @@ def inline_svg(picture: Picture) -> Markup:
     return Markup(picture.inline)  # noqa: S704 - made by matplotlib and `drawing`, texts escaped
 
 
+def bare(script: str) -> Markup:
+    """A script of ours without its indentation, empty lines and the comments that begin a line.
+
+    A page is downloaded more often than it is read; who wants to read finds both in `templates`.
+    """
+    uncommented = re.sub(r"(?ms)^ *(?:/\*.*?\*/|//[^\n]*)\n", "", script)
+    return Markup(re.sub(r"(?m)^\s+", "", uncommented))  # noqa: S704 - no value is in it
+
+
 def environment() -> Environment:
     """The templates: HTML escapes every value by itself, Markdown through the filter ``md``."""
     made = Environment(
@@ -74,6 +83,7 @@ def environment() -> Environment:
     made.filters["md_prose"] = markdown_prose
     made.filters["prose"] = html_prose
     made.filters["svg"] = inline_svg
+    made.filters["bare"] = bare
     return made
 
 

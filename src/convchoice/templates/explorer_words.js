@@ -1,0 +1,65 @@
+/* What the explorer says of settings and numbers. No document here. */
+const explorerWords = (() => {
+  const sums = explorerArithmetic;
+
+  /* A number with as many decimals as it bears, and a true minus. */
+  function number(value) {
+    if (value === -Infinity) return "−∞";
+    const size = Math.abs(value);
+    const decimals = Number.isInteger(value) ? 0 : size < 1 ? 3 : size < 100 ? 2 : 1;
+    return String(Number(value.toFixed(decimals)) + 0).replace("-", "−");
+  }
+
+  const added = values => values.map((value, index) =>
+    `${index ? value < 0 ? " − " : " + " : value < 0 ? "−" : ""}${number(Math.abs(value))}`).join("");
+
+  /* How an output comes about, up to the equals sign. */
+  function sentence({ operator, kernel }, cells, { terms, total, present }) {
+    const here = cells.filter(cell => cell.exists).map(cell => cell.value);
+    const short = kernel < 4;
+    return {
+      convolution: () => short ? added(terms) : `sum of the ${kernel ** 2} products`,
+      max: () => `largest of ${here.length} pixels`,
+      average: () => `${short ? `(${added(here)})` : number(total)} / ${present}`,
+      weighted: () => `Σ w·x / Σ w = ${number(total)} / ${number(present)}`,
+      l2: () => `√ Σ x² = √ ${number(total)}`,
+    }[operator]();
+  }
+
+  const MODE_HINTS = {
+    zeros: "Padding counts as 0.", reflect: "Padding mirrors the image.",
+    replicate: "Padding repeats the edge.", circular: "Padding is the image’s other side.",
+  };
+
+  /* What to notice under the window. */
+  function hint({ operator, mode, weights }, cells) {
+    const outside = cells.filter(cell => !cell.inside).length;
+    if (operator === "convolution") {
+      if (weights.flat().every(weight => weight === 0)) return "All weights are 0. One pixel has no edge.";
+      return outside ? MODE_HINTS[mode] : "Weights can be written over.";
+    }
+    if (outside) {
+      return `${outside} of ${cells.length} places are padding`
+        + (operator === "max" ? ": −∞, never the largest." : ", and not counted.");
+    }
+    return {
+      max: "The largest pixel is framed.", average: `Each pixel has weight 1/${cells.length}.`,
+      weighted: "Weights fall with the distance from the window’s centre.",
+      l2: "The root of the sum of squares, not of their mean.",
+    }[operator];
+  }
+
+  /* An axis's padding, and what of it lies in no window. */
+  function layout(axis, one) {
+    const left = sums.leftOver(axis);
+    const padding = axis.before + axis.after
+      ? `padding ${axis.before} before, ${axis.after} behind` : "no padding";
+    return padding + (left ? `; the last ${left === 1 ? one : `${left} ${one}s`} in no window` : "");
+  }
+
+  /* A refusal, with the value that it is about. */
+  const refused = ({ field, text }, value) => field in sums.NAMES && !text.startsWith("a ")
+    ? `${sums.NAMES[field]} = ${value || "nothing"}: ${text}` : text[0].toUpperCase() + text.slice(1);
+
+  return { number, sentence, hint, layout, refused };
+})();

@@ -1,0 +1,393 @@
+"""The explorer's arithmetic, run by Node or by Chromium, against the project's own layers."""
+
+import base64
+import html
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from chromium import CHROMIUM, open_in_chromium
+from convchoice.axes import Axes, Axis, convolution_axes, pooling_axes
+from convchoice.block_rules import checked_blocks
+from convchoice.configuration import PROJECT_ROOT
+from convchoice.errors import ConfigurationError
+from convchoice.geometry import GeometryError, _check_fit, _check_mode
+from convchoice.idx import read_idx
+from convchoice.layers import Convolution
+from convchoice.pooling import binomial_weights, gaussian_weights, pooling
+from convchoice.report import bare
+from convchoice.schema import Config, ConvConfig, DownsampleConfig, Operator, Padding, PaddingMode
+from convchoice.sources import MIRROR_VARIABLE
+
+TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "templates"
+NODE = shutil.which("node")
+REAL_MNIST = Path(os.environ.get(MIRROR_VARIABLE) or PROJECT_ROOT.parent / "shared" / "mnist")
+
+Settings = dict[str, Any]
+Run = Callable[[str, Any], Any]
+
+SIZES = ((1, 1), (1, 5), (4, 3), (7, 5), (9, 12))
+PADS: tuple[tuple[str, int], ...] = (
+    ("valid", 0), ("same", 0), ("full", 0), ("pixels", 0), ("pixels", 1), ("pixels", 2),
+)  # fmt: skip
+
+
+def by_node(script: str, folder: Path) -> str:
+    assert NODE is not None
+    path = folder / "script.js"
+    path.write_text(f"{script}\nconsole.log(result);", encoding="utf-8")
+    return subprocess.run(
+        [NODE, str(path)], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+
+
+def by_chromium(script: str, folder: Path) -> str:
+    page = folder / "page.html"
+    told = 'document.body.innerHTML = "<pre></pre>"; document.body.firstChild.textContent = result;'
+    page.write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><body><script>{script}\n{told}</script></body>',
+        encoding="utf-8",
+    )
+    done = open_in_chromium(page, folder / "profile")
+    found = re.search(r"<pre>(.*?)</pre>", done.stdout, re.DOTALL)
+    assert found is not None, done.stderr[-2000:]
+    return html.unescape(found[1])
+
+
+def runner(engine: Callable[[str, Path], str], folders: pytest.TempPathFactory) -> Run:
+    """A function from an expression over `sums`, `words` and `given` to its value."""
+    files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "words"))
+    pure = "".join(bare(file.read_text(encoding="utf-8")) for file in files)
+
+    def evaluate(expression: str, given: Any) -> Any:
+        script = (
+            f"{pure}\nconst sums = explorerArithmetic, words = explorerWords;\n"
+            f"const given = {json.dumps(given)};\n"
+            f"const result = JSON.stringify({expression});"
+        )
+        return json.loads(engine(script, folders.mktemp("script")))
+
+    return evaluate
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(
+            by_node,
+            id="node",
+            marks=pytest.mark.skipif(NODE is None, reason="there is no node on this machine"),
+        ),
+        pytest.param(
+            by_chromium,
+            id="chromium",
+            marks=[
+                pytest.mark.browser,
+                pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here"),
+            ],
+        ),
+    ],
+)
+def run_in_each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs in every engine that there is."""
+    return runner(request.param, tmp_path_factory)
+
+
+@pytest.fixture
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs in the engine that starts faster, of those that there are."""
+    if NODE is None and CHROMIUM is None:
+        pytest.skip("there is neither node nor chromium on this machine")
+    return runner(by_node if NODE else by_chromium, tmp_path_factory)
+
+
+def grid() -> list[Settings]:
+    """All combinations of sizes, kernels, strides and paddings, with each operator."""
+    laid = itertools.product(SIZES, range(1, 6), range(1, 4), PADS)
+    settings: list[Settings] = []
+    for (height, width), kernel, stride, (padding, pixels) in laid:
+        numbers = {
+            "height": height, "width": width, "kernel": kernel, "stride": stride,
+            "padding": padding, "pixels": pixels, "sigma": 0.8, "mode": "zeros",
+        }  # fmt: skip
+        modes = ["zeros"] if padding == "valid" else [mode.value for mode in PaddingMode]
+        settings += [{**numbers, "operator": "convolution", "mode": mode} for mode in modes]
+        if padding in {"valid", "pixels"}:
+            settings += [
+                {**numbers, "operator": operator}
+                for operator in ("max", "average", "weighted", "l2")
+            ]
+    return settings
+
+
+def filled(settings: Settings, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """An input and weights with numbers of both signs, so that a 0 beyond the edge would show."""
+    generator = torch.Generator().manual_seed(seed)
+    shape, kernel = (settings["height"], settings["width"]), settings["kernel"]
+    image = torch.randn(shape, generator=generator, dtype=torch.float64) - 0.5
+    return image, torch.randn((kernel, kernel), generator=generator, dtype=torch.float64)
+
+
+def project_axes(settings: Settings) -> Axes:
+    """The layout by the project's own rules.
+
+    Raises:
+        ConfigurationError: for a rule of the values.
+        GeometryError: where they cannot be laid on the input.
+    """
+    sizes = settings["height"], settings["width"]
+    pixels = settings["pixels"] if settings["padding"] == "pixels" else 0
+    kernel, stride = settings["kernel"], settings["stride"]
+    if settings["operator"] == "convolution":
+        word = settings["padding"]
+        padding = pixels if word == "pixels" else Padding[word]
+        conv = ConvConfig(kernel, padding, PaddingMode[settings["mode"]], stride)
+        conv = checked_blocks(Config(conv=conv)).conv
+        axes = convolution_axes(sizes, conv)
+        _check_fit("window", axes)
+        _check_mode("window", axes, conv.padding_mode)
+        return axes
+    downsample = DownsampleConfig(Operator[settings["operator"]], kernel, stride, pixels)
+    checked_blocks(Config(downsample=downsample))
+    axes = pooling_axes(sizes, downsample)
+    _check_fit("window", axes)
+    return axes
+
+
+def laid_out(settings: Settings) -> tuple[Axes | None, str]:
+    """The project's layout, or none and what the project says of it."""
+    try:
+        return project_axes(settings), ""
+    except (ConfigurationError, GeometryError) as error:
+        return None, str(error)
+
+
+def project_output(
+    settings: Settings, axes: Axes, image: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    maps = image[None, None]
+    if settings["operator"] == "convolution":
+        layer = Convolution(1, 1, *axes, PaddingMode[settings["mode"]]).double()
+        with torch.no_grad():
+            layer.weight.copy_(weights[None, None])
+            assert layer.bias is not None
+            layer.bias.zero_()
+            return layer(maps)[0, 0]
+    made: torch.Tensor = pooling(Operator[settings["operator"]], axes, settings["sigma"])(maps)
+    return made[0, 0]
+
+
+WORK_OUT = """given.map(({ settings, image }) => {
+  const problem = sums.refusal(settings);
+  if (problem) return {
+    refusal: problem.text,
+    mends: sums.mends(settings).map(({ changes }) => sums.refusal({ ...settings, ...changes })),
+  };
+  const axes = sums.layOut(settings);
+  return {
+    axes: axes.map(({ before, after, output }) => [before, after, output]),
+    formulas: axes.map(sums.formula), left: axes.map(sums.leftOver),
+    output: sums.outputMap(image, settings),
+  };
+})"""
+
+
+class Case(NamedTuple):
+    """Settings and what the project makes of them."""
+
+    settings: Settings
+    image: torch.Tensor
+    weights: torch.Tensor
+    axes: Axes | None
+    why_not: str
+    output: torch.Tensor | None
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    made = []
+    for seed, settings in enumerate(grid()):
+        image, weights = filled(settings, seed)
+        axes, why_not = laid_out(settings)
+        output = None if axes is None else project_output(settings, axes, image, weights)
+        made.append(Case(settings, image, weights, axes, why_not, output))
+    return made
+
+
+def left_over(axis: Axis) -> int:
+    """Pixels behind the last window, counted one by one."""
+    last = (axis.output - 1) * axis.stride - axis.before + axis.kernel - 1
+    return sum(pixel > last for pixel in range(axis.size))
+
+
+def test_sizes_outputs_and_refusals_are_the_projects_over_a_grid(
+    run_in_each: Run, cases: list[Case]
+) -> None:
+    given = [
+        {
+            "settings": {**case.settings, "weights": case.weights.tolist()},
+            "image": case.image.tolist(),
+        }
+        for case in cases
+    ]
+    for case, ours in zip(cases, run_in_each(WORK_OUT, given), strict=True):
+        if case.axes is None:
+            assert ours["refusal"] in case.why_not, case.settings
+            # There is a way out, and each way leads out.
+            assert ours["mends"], case.settings
+            assert set(ours["mends"]) == {None}, case.settings
+            continue
+        assert "refusal" not in ours, case.settings
+        assert ours["axes"] == [[each.before, each.after, each.output] for each in case.axes]
+        assert ours["formulas"] == [each.formula for each in case.axes]
+        assert ours["left"] == [left_over(each) for each in case.axes]
+        output = torch.tensor(ours["output"], dtype=torch.float64)
+        torch.testing.assert_close(output, case.output, msg=str(case.settings))
+    assert sum(case.axes is not None for case in cases) > 1000
+    assert sum(case.axes is None for case in cases) > 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"height": None}, "height"), ({"width": 29}, "width"), ({"kernel": 0}, "kernel"),
+        ({"kernel": 2.5}, "kernel"), ({"stride": 0}, "stride"),
+        ({"padding": "pixels", "pixels": -1}, "pixels"),
+        ({"operator": "weighted", "sigma": 0}, "sigma"),
+    ],
+)  # fmt: skip
+def test_what_is_no_such_number_is_refused_by_name(run: Run, changes: Settings, field: str) -> None:
+    settings = {
+        "operator": "convolution", "height": 8, "width": 9, "kernel": 3, "stride": 1,
+        "padding": "valid", "pixels": 1, "mode": "zeros", "sigma": 1,
+    }  # fmt: skip
+    both = "[sums.refusal(given).field, sums.mends(given).map(mend => mend.changes)]"
+    named, mends = run(both, {**settings, **changes})
+    assert named == field
+    assert any(field in mend for mend in mends)
+
+
+def test_the_filters_by_hand_and_the_projects_weights(run: Run) -> None:
+    names = "Object.entries(sums.FILTERS).map(([name, made]) => [name, given.map(made)])"
+    made = {name: dict(enumerate(sizes, 1)) for name, sizes in run(names, list(range(1, 8)))}
+    vertical, horizontal = made["vertical edges"], made["horizontal edges"]
+    assert vertical[3] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]  # Sobel's
+    assert vertical[2] == [[-1, 1], [-1, 1]]
+    assert vertical[4][0] == [-1, -1, 1, 1]
+    assert made["outline"][3] == [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
+    assert made["sharpen"][2] == [[4, -1], [-1, -1]]
+    gaussians = run("given.map(size => sums.gaussian(size, 1.3))", list(range(1, 8)))
+    for size in range(1, 8):
+        assert np.array_equal(vertical[size], np.transpose(horizontal[size]))
+        assert np.sum(vertical[size]) == 0
+        np.testing.assert_allclose(made["mean"][size], np.full((size, size), 1 / size**2))
+        np.testing.assert_allclose(made["blur"][size], binomial_weights(size, size))
+        expected = gaussian_weights(size, size, 1.3).flatten()
+        np.testing.assert_allclose(gaussians[size - 1], expected)
+
+
+def test_the_identity_keeps_an_image_with_same_padding_even_kernels_too(run: Run) -> None:
+    image = np.arange(42).reshape(6, 7).tolist()
+    expression = """given.sizes.map(kernel => sums.outputMap(given.image, {
+      operator: "convolution", height: 6, width: 7, kernel, stride: 1, padding: "same",
+      mode: "zeros", weights: sums.FILTERS.identity(kernel) }))"""
+    made = run(expression, {"image": image, "sizes": list(range(1, 8))})
+    assert all(output == image for output in made)
+
+
+def test_an_image_averaged_down_is_the_mean_of_the_area(run: Run) -> None:
+    image = np.random.default_rng(3).integers(0, 256, (28, 28))
+    sizes = [(28, 28), (14, 7), (9, 8), (1, 1), (5, 28), (27, 13)]
+    expression = "given.sizes.map(size => sums.averagedDown(given.image, ...size))"
+    made = run(expression, {"image": image.tolist(), "sizes": sizes})
+    for (height, width), ours in zip(sizes, made, strict=True):
+        # Each pixel cut into height × width parts, then blocks of 28 × 28 parts averaged.
+        parts = image.repeat(height, axis=0).repeat(width, axis=1)
+        totals = parts.reshape(height, 28, width, 28).sum(axis=(1, 3))
+        assert ours == np.floor(totals / 28**2 + 0.5).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("operator", "sentence", "value"),
+    [
+        ("convolution", "1 − 4 + 2.5 + 0", -0.5),
+        ("max", "largest of 2 pixels", 4),
+        ("average", "(2 + 4) / 2", 3),
+        ("weighted", "Σ w·x / Σ w = 1.5 / 0.5", 3),  # four pixels equally far from the centre
+        ("l2", "√ Σ x² = √ 20", 20**0.5),
+    ],
+)
+def test_a_sentence_says_how_the_output_comes_about(
+    run: Run, operator: str, sentence: str, value: float
+) -> None:
+    """The first column exists alone for all but a convolution, which has zeros there."""
+    inside = operator != "convolution"
+    cells = [
+        {"value": 2, "inside": True, "exists": True},
+        {"value": 4, "inside": not inside, "exists": not inside},
+        {"value": 4 if inside else 5, "inside": True, "exists": True},
+        {"value": 0, "inside": False, "exists": not inside},
+    ]
+    settings = {"operator": operator, "kernel": 2, "sigma": 1, "weights": [[0.5, -1], [0.5, 3]]}
+    made = run(
+        "[given].map(({ settings, cells }) => [words.sentence(settings, cells,"
+        " sums.outputOf(cells, settings)), sums.outputOf(cells, settings).value])[0]",
+        {"settings": settings, "cells": cells},
+    )
+    assert made == [sentence, pytest.approx(value)]
+
+
+def test_numbers_have_the_decimals_that_they_bear(run: Run) -> None:
+    numbers = [0, -3, 1234, 0.12345, -0.12345, -0.0001, 12.3456, 123.456, 1.5]
+    written = ["0", "−3", "1234", "0.123", "−0.123", "0", "12.35", "123.5", "1.5"]
+    assert run("given.map(words.number)", numbers) == written
+    assert run("words.number(-Infinity)", None) == "−∞"
+
+
+def digits() -> list[dict[str, Any]]:
+    kept = json.loads((TEMPLATES / "digits.json").read_text(encoding="utf-8"))["digits"]
+    return [{**digit, "pixels": base64.b64decode(digit["pixels"])} for digit in kept]
+
+
+def test_the_digits_are_two_images_of_their_size() -> None:
+    assert [digit["label"] for digit in digits()] == [3, 7]
+    for digit in digits():
+        assert len(digit["pixels"]) == 28 * 28
+        assert max(digit["pixels"]) > 250
+
+
+@pytest.mark.skipif(
+    not (REAL_MNIST / "train-images-idx3-ubyte.gz").is_file(),
+    reason=f"MNIST's files are not in {REAL_MNIST}; set MNIST_MIRROR to a folder that holds them",
+)
+def test_the_digits_are_the_training_images_that_they_are_said_to_be() -> None:
+    images = read_idx(REAL_MNIST / "train-images-idx3-ubyte.gz")
+    labels = read_idx(REAL_MNIST / "train-labels-idx1-ubyte.gz")
+    for digit in digits():
+        place = digit["training_index"]
+        assert digit["pixels"] == images[place].tobytes()
+        assert digit["label"] == labels[place]
+
+
+def test_a_bare_script_keeps_its_code_alone() -> None:
+    script = (
+        '/* One.\n\nTwo. */\n"use strict";\n  // three\n  let four = 4; // five\n    go(four);\n'
+    )
+    assert bare(script) == '"use strict";\nlet four = 4; // five\ngo(four);\n'
+
+
+def test_nothing_in_the_scripts_reads_as_a_template_or_an_end() -> None:
+    for name in sorted(
+        {"digits.json", *(path.name for path in TEMPLATES.glob("explorer*.[jc]s*"))}
+    ):
+        text = (TEMPLATES / name).read_text(encoding="utf-8")
+        assert not re.findall(r"\{\{|\{%|\{#|</script", text), name
