@@ -33,10 +33,11 @@ def main() -> None:
     """Clone, reproduce, reproduce again."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--again", type=int, default=5, help="times with nothing to do")
+    parser.add_argument("--clone", type=Path, help="folder to clone into and to leave there")
     given = parser.parse_args()
     binaries = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "convchoice"
+        clone = given.clone or Path(folder) / "convchoice"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         environment = os.environ | {
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
