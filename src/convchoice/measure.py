@@ -4,9 +4,10 @@ The unit is part of every key in a comparison's JSON (`difference_percentage_poi
 reader has to guess whether 0.1 is a tenth of the digits or a tenth of a percent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Direction(Enum):
@@ -46,6 +47,19 @@ class Measure:
         """Label and unit, as beside an axis."""
         return f"{self.label}, {self.shown_unit}" if self.shown_unit else self.label
 
+    @property
+    def block(self) -> dict[str, Any]:
+        """The measure as a comparison's JSON has it; `measure_in` reads it."""
+        return {
+            "metric": self.metric,
+            "label": self.label,
+            "unit": self.unit,
+            "short_unit": self.short_unit,
+            "scale": self.scale,
+            "higher_is_better": self.direction is Direction.higher,
+            "decimals": self.decimals,
+        }
+
     def shown(self, values: Sequence[float]) -> list[float]:
         """Values in the unit they are shown in."""
         return [self.scale * value for value in values]
@@ -67,3 +81,17 @@ def measure_of(metric: str) -> Measure:
         label = f"{part} negative log-likelihood" if quantity == "nll" else label
         return Measure(metric, label, "nats", "nats", 1.0, Direction.lower, 4)
     return Measure(metric, label, "", "", 1.0, Direction.lower, 4)
+
+
+def measure_in(comparison: Mapping[str, Any]) -> Measure:
+    """The measure that a comparison was made with, as its `measure` says."""
+    block = comparison["measure"]
+    return Measure(
+        metric=block["metric"],
+        label=block["label"],
+        unit=block["unit"],
+        short_unit=block["short_unit"],
+        scale=block["scale"],
+        direction=Direction.higher if block["higher_is_better"] else Direction.lower,
+        decimals=block["decimals"],
+    )
