@@ -152,8 +152,11 @@ def flipping_images(ours: Answers, theirs: Answers) -> dict[str, Any]:
     """The images that most often are right in one of two arms alone, over common seeds."""
     found = flips(ours.right, theirs.right)
     gained, lost = found.most(FLIPS_EACH_WAY)
+    mostly_gained, mostly_lost = found.mostly(len(ours.seeds))
     return {
         "images": found.images,
+        "mostly_gained": mostly_gained,
+        "mostly_lost": mostly_lost,
         "gained": [_flip(ours, theirs, found, index) for index in gained],
         "lost": [_flip(ours, theirs, found, index) for index in lost],
     }

@@ -94,6 +94,18 @@ class Flips:
         """Images that flip with at least one seed."""
         return int(((self.gained + self.lost) > 0).sum())
 
+    def mostly(self, seeds: int) -> tuple[int, int]:
+        """Images that flip one way, net of the other way, with more than half of the seeds.
+
+        Args:
+            seeds: common ones, of which the flips were counted.
+
+        Returns:
+            How many are gained so, and how many lost.
+        """
+        net = 2 * (self.gained - self.lost)
+        return int((net > seeds).sum()), int((-net > seeds).sum())
+
     def most(self, count: int) -> tuple[list[int], list[int]]:
         """The images that flip most often one way, net of the other way.
 

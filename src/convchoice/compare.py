@@ -22,7 +22,7 @@ from convchoice.comparison import compare
 from convchoice.configuration import read_yaml
 from convchoice.curve_points import MEASURES
 from convchoice.errors import UserError, exit_codes, require
-from convchoice.measure import measure_of
+from convchoice.measure import measure_in
 from convchoice.provenance import dataset_name
 from convchoice.run_folder import Run, runs_of_arm, write_json
 from convchoice.study import Study, read_study, study_from_mapping
@@ -113,7 +113,7 @@ def sweep_study(root: Path, baseline: str, margin: float) -> Study:
 
 def flat_metrics(comparison: Mapping[str, Any]) -> dict[str, float]:
     """The numbers worth a line in `dvc metrics show` and `dvc metrics diff`."""
-    measure = measure_of(comparison["study"]["metric"])
+    measure = measure_in(comparison)
     flat: dict[str, float] = {}
     for arm, item in comparison["arms"].items():
         flat[f"{arm}/accuracy"] = item["test/accuracy"]["mean"]
@@ -146,7 +146,7 @@ def learning_curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any
 
 def difference_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
-    measure = measure_of(comparison["study"]["metric"])
+    measure = measure_in(comparison)
     for contrast in comparison["contrasts"]:
         low, high = contrast[measure.key("interval_95")] or (None, None)
         yield {

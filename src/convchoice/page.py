@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from convchoice import wording
+from convchoice.confusion_figures import class_names
 from convchoice.drawing import Picture
-from convchoice.measure import measure_of
+from convchoice.measure import Measure, measure_in, measure_of
 from convchoice.provenance import described
 from convchoice.statistics import smallest_rejecting_n
 
@@ -52,9 +53,10 @@ def badge(comparison: Mapping[str, Any]) -> dict[str, str] | None:
     return {"text": "not comparable", "tone": "open"}
 
 
-def _bar(contrast: Mapping[str, Any], margin: float, reach: float) -> dict[str, float]:
+def _bar(
+    contrast: Mapping[str, Any], measure: Measure, margin: float, reach: float
+) -> dict[str, float]:
     """Horizontal places of a contrast's marks in its card's drawing."""
-    measure = measure_of(contrast["metric"])
 
     def place(value: float) -> float:
         return round(BAR_WIDTH * (0.5 + 0.46 * value / reach), 2)
@@ -73,7 +75,7 @@ def _bar(contrast: Mapping[str, Any], margin: float, reach: float) -> dict[str, 
 
 def _reach(comparison: Mapping[str, Any]) -> float:
     """The largest distance from 0 that a study's drawings must hold."""
-    measure = measure_of(comparison["study"]["metric"])
+    measure = measure_in(comparison)
     values: list[float] = [comparison["study"]["margin"]]
     for contrast in comparison["contrasts"]:
         values += contrast[measure.key("interval_95")] or [contrast[measure.key("difference")]]
@@ -81,19 +83,18 @@ def _reach(comparison: Mapping[str, Any]) -> float:
 
 
 def contrast_view(
-    contrast: Mapping[str, Any], study: Mapping[str, Any], reach: float
+    contrast: Mapping[str, Any], comparison: Mapping[str, Any], reach: float
 ) -> dict[str, Any]:
     """One contrast as text."""
-    measure = measure_of(contrast["metric"])
-    nll = measure_of("test/nll")
+    measure, nll = measure_in(comparison), measure_of("test/nll")
     left_out = sum(len(seeds) for seeds in contrast["left_out_seeds"].values())
     return {
         "arm": contrast["arm"],
         "partner": contrast["partner"],
         "n": contrast["n"],
         "left_out": f"{left_out} left out" if left_out else "",
-        "difference": wording.difference(contrast),
-        "interval": wording.difference_interval(contrast),
+        "difference": wording.difference(contrast, measure),
+        "interval": wording.difference_interval(contrast, measure),
         "unit": measure.short_unit,
         "verdict": contrast["verdict"],
         "tone": tone(contrast["verdict"]),
@@ -109,7 +110,7 @@ def contrast_view(
         ),
         "seeds_needed": wording.whole(contrast["seeds_needed"]),
         "price": wording.price(contrast),
-        "bar": _bar(contrast, study["margin"], reach),
+        "bar": _bar(contrast, measure, comparison["study"]["margin"], reach),
     }
 
 
@@ -247,20 +248,13 @@ def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
     return wording.seeds_lines(comparison)[0]
 
 
-def _class_names(comparison: Mapping[str, Any]) -> list[str]:
-    """What the labels mean; the labels themselves where the runs did not record it."""
-    images = next(iter(comparison["arms"].values()))["errors_by_digit"]["images"]
-    names = comparison["made"]["dataset"].get("class_names")
-    return list(names or map(str, range(len(images))))
-
-
 def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
     """One study's part of the report."""
     study = comparison["study"]
-    measure = measure_of(study["metric"])
+    measure = measure_in(comparison)
     reach = _reach(comparison)
     contrasts = {item["arm"]: item for item in comparison["contrasts"]}
-    shown = {arm: contrast_view(item, study, reach) for arm, item in contrasts.items()}
+    shown = {arm: contrast_view(item, comparison, reach) for arm, item in contrasts.items()}
     strong = [item for item in comparison["cautions"] if item["kind"] in STRONG_CAUTIONS]
     mild = [item for item in comparison["cautions"] if item["kind"] not in STRONG_CAUTIONS]
     first = next(iter(comparison["arms"].values()))
@@ -270,7 +264,7 @@ def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> di
         "badge": badge(comparison),
         "data": wording.data_line(comparison),
         "answer": wording.answer(comparison),
-        "margin": wording.margin(study),
+        "margin": wording.margin(comparison),
         "metric_heading": measure.axis_label,
         "unit": measure.short_unit,
         "contrasts": list(shown.values()),
@@ -282,7 +276,7 @@ def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> di
             for arm, item in comparison["arms"].items()
         ],
         "cost_headings": [heading for _, heading, _ in COSTS],
-        "class_names": _class_names(comparison),
+        "class_names": class_names(comparison),
         "test_images": [wording.whole(count) for count in first["errors_by_digit"]["images"]],
         "moved": moved_view(comparison),
         "printed": printed_view(comparison),
@@ -332,7 +326,7 @@ def page_view(
         "verdict_meanings": VERDICT_MEANINGS,
         "margins": sorted(
             {
-                wording.margin(comparison["study"], spelled_out=True)
+                wording.margin(comparison, spelled_out=True)
                 for comparison in comparisons
                 if comparison["contrasts"]
             }

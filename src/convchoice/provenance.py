@@ -185,7 +185,7 @@ def _seeds(comparison: Mapping[str, Any]) -> str:
 
 def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How a study was made, as terms and descriptions."""
-    made, study = comparison["made"], comparison["study"]
+    made = comparison["made"]
     dataset = made["dataset"]
     digest = str(dataset["digest"] or "not recorded")[:SHORT_DIGEST]
     states = {True: "with uncommitted changes", False: "clean"}
@@ -225,8 +225,9 @@ def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
                 (
                     "Differences are paired by seed: 95 % t interval, t test and sign-flip"
                     f" permutation; p adjusted by Holm over {contrasts}"
-                    f" contrast{'' if contrasts == 1 else 's'}; margin {wording.margin(study)}."
-                    " Seeds needed: for 80 % power to find a difference of the margin."
+                    f" contrast{'' if contrasts == 1 else 's'}; margin"
+                    f" {wording.margin(comparison)}. Seeds needed: for 80 % power to find a"
+                    " difference of the margin."
                 ),
             )
         )
