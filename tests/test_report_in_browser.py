@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.compare import write_comparison
+from convchoice.comparison_files import write_comparison
 from convchoice.report import main
 from making import LECTURE, Compared, curve_points, study_values
 

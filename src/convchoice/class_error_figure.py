@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from convchoice import wording
 from convchoice.confusion_figures import class_names
-from convchoice.drawing import SERIES, Ink, Picture, finish, quiet_frame, ticks
+from convchoice.drawing import SERIES, Ink, Picture, finish, quiet_frame
 from convchoice.panels import panels
 
 ROW_INCHES = 0.24
@@ -58,7 +60,7 @@ def class_errors_figure(comparison: Mapping[str, Any]) -> Picture | None:
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_title(f"{contrast['arm']} − {contrast['partner']}", fontsize=9)
         axes.set_xlabel("errors a seed, difference", fontsize=9)
-        axes.xaxis.set_major_locator(ticks())
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.tick_params(labelbottom=True)
         quiet_frame(axes, grid="x")
         values = zip(names, errors["difference_errors"], strict=True)

@@ -55,7 +55,7 @@ def _draw(axes: Axes, matrix: Matrix, largest: float, title: str, names: Sequenc
     """One matrix: the darker, the more; blue where fewer than 0, orange where more if signed."""
     signed = bool((matrix < 0).any())
     for sign, color in ((1, SERIES[1] if signed else SERIES[0]), (-1, SERIES[0])):
-        steps = np.ceil(SHADES * np.clip(sign * matrix, 0, None) / largest).astype(int)
+        steps = np.rint(SHADES * np.clip(sign * matrix, 0, None) / largest).astype(int)
         for step in range(1, SHADES + 1):
             places = [(int(row), int(column)) for row, column in np.argwhere(steps == step)]
             if places:
@@ -103,7 +103,14 @@ def _all(
         axes.set_xlabel("answered", fontsize=9)
         axes.set_ylabel("true class", fontsize=9)
         said.append(f"{title}: {_cell_text(matrix, names, with_sign=signed)}")
-    return figure, said, f" The darkest cell: {wording.number(largest, 1)} a seed.{note}"
+    return (
+        figure,
+        said,
+        (
+            f" The darkest cell: {wording.number(largest, 1)} a seed; below a sixteenth of it a"
+            f" cell stays empty.{note}"
+        ),
+    )
 
 
 def confusion_finding(matrices: Mapping[str, Matrix], names: Sequence[str]) -> str:

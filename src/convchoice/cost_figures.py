@@ -20,6 +20,8 @@ from convchoice.drawing import (
 )
 from convchoice.measure import Direction, Measure, measure_in
 
+FROM_ZERO = 2
+"""Costs that differ by this factor are drawn from 0 on, so that their ratio can be seen."""
 LOGARITHMIC_FROM = 20
 """Costs that differ by this factor are drawn on a logarithmic axis."""
 
@@ -149,10 +151,11 @@ def _figure(comparison: Mapping[str, Any], cost: Cost) -> Picture | None:
     _draw_frontier(axes, [(points[arm][0], means[arm]) for arm in best])
     quiet_frame(axes, grid="both")
     axes.margins(x=0.08, y=0.12)
-    if min(distinct) > 0 and max(distinct) / min(distinct) >= LOGARITHMIC_FROM:
+    ratio = max(distinct) / min(distinct) if min(distinct) > 0 else FROM_ZERO
+    if ratio >= LOGARITHMIC_FROM:
         axes.set_xscale("log")
         axes.minorticks_off()
-    else:
+    elif ratio >= FROM_ZERO:
         axes.set_xlim(left=0)
     axes.yaxis.set_major_locator(ticks())
     axes.ticklabel_format(axis="y", useOffset=False)

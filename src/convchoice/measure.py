@@ -65,6 +65,20 @@ class Measure:
         return [self.scale * value for value in values]
 
 
+def _part_and_quantity(metric: str) -> tuple[str, str]:
+    """``test`` and ``accuracy`` of ``test/accuracy``; a name without a part is a quantity."""
+    part, slash, quantity = metric.partition("/")
+    return (part, quantity) if slash else ("", part)
+
+
+def known_direction(metric: str) -> Direction | None:
+    """Which way a metric gets better, where its name says so."""
+    _, quantity = _part_and_quantity(metric)
+    if "accuracy" in quantity or "consistency" in quantity:
+        return Direction.higher
+    return Direction.lower if quantity in {"nll", "loss"} else None
+
+
 def measure_of(metric: str) -> Measure:
     """The measure of a metric's key.
 
@@ -72,13 +86,13 @@ def measure_of(metric: str) -> Measure:
     differences are counted in percentage points. Everything else (losses, errors) gets better
     downwards in its own unit.
     """
-    part, _, quantity = metric.partition("/")
+    part, quantity = _part_and_quantity(metric)
     part = {"train": "training", "val": "validation"}.get(part, part)
     label = f"{part} {quantity}".replace("_", " ").strip()
     if "accuracy" in quantity or "consistency" in quantity:
         return Measure(metric, label, "percentage points", "pp", 100.0, Direction.higher, 2)
     if quantity in {"nll", "loss"}:
-        label = f"{part} negative log-likelihood" if quantity == "nll" else label
+        label = f"{part} negative log-likelihood".strip() if quantity == "nll" else label
         return Measure(metric, label, "nats", "nats", 1.0, Direction.lower, 4)
     return Measure(metric, label, "", "", 1.0, Direction.lower, 4)
 
