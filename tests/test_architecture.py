@@ -12,12 +12,12 @@ STAGES = {"download", "compose", "train", "evaluate", "compare", "report"}
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # From configuration to report: a module may import only modules that stand before it.
 LIGHT = {
-    "answer_result", "answers", "arm", "arm_result", "axes", "block_rules", "cifar_binary", "compare", "comparison",
-    "comparison_files", "configuration", "curve_points", "curve_result", "data_rules", "datasets", "environment",
-    "errors", "events", "figures", "fitting", "gathering", "geometry", "idx", "known_datasets", "measure",
-    "paired_result", "pairs", "pictures", "planned",
-    "printed_table", "progress", "provenance", "report", "results_table", "run_folder", "schema", "statistics",
-    "study", "summary", "table_comparison", "verdict", "wording",
+    "answer_result", "answers", "arm", "arm_result", "axes", "block_rules", "cifar_binary",
+    "compare", "comparison", "comparison_files", "configuration", "curve_points", "curve_result",
+    "data_rules", "datasets", "environment", "errors", "events", "figures", "fitting", "gathering",
+    "geometry", "idx", "known_datasets", "measure", "paired_result", "pairs", "pictures", "planned",
+    "printed_table", "progress", "provenance", "report", "results_table", "run_folder", "schema",
+    "statistics", "study", "summary", "table_comparison", "verdict", "wording",
 }  # fmt: skip
 HYDRA_MODULES = {"composition", "sweep"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from convchoice.drawing import Ink, Picture, stacked
 from convchoice.difference_figures import differences_finding
+from convchoice.drawing import Ink, Picture, stacked
 from convchoice.figures import figures_of, seeds_finding
 from convchoice.learning_curves import finding as curves_finding
 from convchoice.measure import measure_of
