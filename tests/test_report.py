@@ -207,6 +207,38 @@ def test_a_study_without_a_claim_has_no_badge(compared: Compared):
     assert study["answer"] == "average against max: worse."
 
 
+def test_one_pair_of_runs_is_shown_image_by_image(tmp_path: Path, compared: Compared):
+    save(tmp_path, compared({"max": [10], "average": [40]}))
+    page, _ = make(tmp_path, "pooling")
+    assert "One pair of runs, image by image" in page
+    assert "That takes more seeds" in page or "that takes more seeds" in page
+
+
+def test_more_seeds_need_no_single_pair(reports: Path):
+    page, _ = make(reports)
+    assert "One pair of runs, image by image" not in page
+
+
+def test_pictures_that_nobody_kept_are_said(reports: Path, tmp_path: Path, compared: Compared):
+    page, markdown = make(reports)
+    told = "average: no pictures of the images that flip were kept by these runs."
+    assert told in page
+    assert told in markdown
+    kept = {arm: {"picture_shape": (28, 28)} for arm in ERRORS}
+    save(tmp_path / "kept", compared(ERRORS, options=kept))
+    page, markdown = make(tmp_path / "kept", "pooling")
+    assert told not in page
+    assert "pooling-flips-average" in page
+    assert "figures/pooling-flips-average.svg" in markdown
+
+
+def test_the_log_likelihood_stands_beside_the_accuracy(reports: Path):
+    page, _ = make(reports)
+    body = page[page.index("looked at otherwise") :]
+    assert "its p, Holm" in body
+    assert "+0.0100" in body  # 5 errors more at 0.002 nats each
+
+
 def test_left_out_seeds_are_said(tmp_path: Path, compared: Compared):
     save(tmp_path, compared({"max": [10, 11, 12], "average": [15, 17]}))
     page, markdown = make(tmp_path, "pooling")
