@@ -52,7 +52,7 @@ def _cells(places: Iterator[tuple[int, int]]) -> Path:
 
 
 def _draw(axes: Axes, matrix: Matrix, largest: float, title: str, names: Sequence[str]) -> None:
-    """One matrix: the darker, the more; blue where fewer than 0, orange where more if signed."""
+    """One matrix: the stronger, the more; if signed, blue below 0 and orange above."""
     signed = bool((matrix < 0).any())
     for sign, color in ((1, SERIES[1] if signed else SERIES[0]), (-1, SERIES[0])):
         steps = np.rint(SHADES * np.clip(sign * matrix, 0, None) / largest).astype(int)
@@ -107,7 +107,7 @@ def _all(
         figure,
         said,
         (
-            f" The darkest cell: {wording.number(largest, 1)} a seed; below a sixteenth of it a"
+            f" The strongest colour: {wording.number(largest, 1)} a seed; below a sixteenth of it a"
             f" cell stays empty.{note}"
         ),
     )
@@ -161,7 +161,7 @@ def confusion_difference_finding(
     more = "more" if rate > 0 else "less"
     return (
         f"The confusion that differs most: {arm} takes {names[row]} for {names[column]}"
-        f" {wording.number(abs(rate), 1)} times a seed {more} often than {partner}"
+        f" {more} often than {partner}, by {wording.number(abs(rate), 1)} a seed"
     )
 
 
