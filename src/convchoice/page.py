@@ -165,7 +165,7 @@ def printed_view(comparison: Mapping[str, Any]) -> dict[str, Any] | None:
 def omissions(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> list[str]:
     """Why a figure that a reader may look for is not there."""
     names = {picture.name.removeprefix(f"{comparison['study']['name']}-") for picture in pictures}
-    said = []
+    said: list[str] = []
     if comparison["made"]["table"]:
         return said
     if "learning-curves" not in names:

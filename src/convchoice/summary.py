@@ -123,6 +123,7 @@ def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> No
     for sentence in [
         *(item["text"] for item in comparison["cautions"]),
         *wording.seeds_lines(comparison),
+        *wording.one_pair_lines(comparison),
     ]:
         console.print(Text(f"! {sentence}", style="yellow"))
     console.print()

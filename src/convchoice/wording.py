@@ -182,6 +182,18 @@ def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def one_pair_lines(comparison: Mapping[str, Any]) -> list[str]:
+    """McNemar's test, said where one pair of runs is all that a contrast has."""
+    return [
+        f"{item['arm']} against {item['partner']}, seed {item['mcnemar']['seed']}:"
+        f" {whole(item['mcnemar']['only_arm_right'])} images are right in {item['arm']} alone,"
+        f" {whole(item['mcnemar']['only_partner_right'])} in {item['partner']} alone; McNemar's"
+        f" exact p {p_value(item['mcnemar']['p'])}, of these two networks alone."
+        for item in comparison["contrasts"]
+        if item["n"] == 1 and item["mcnemar"] is not None
+    ]
+
+
 def data_line(comparison: Mapping[str, Any]) -> str:
     """The data set that a study's numbers are of: ``Data: MNIST (70,000 handwritten digits)``."""
     dataset = comparison["made"]["dataset"]
