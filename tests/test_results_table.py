@@ -171,6 +171,7 @@ def test_the_table_and_the_report_of_a_csv(tmp_path: Path, capsys: pytest.Captur
     assert "how its values were made is not recorded" in page
     assert "Prices" not in page
     assert "Errors by class" not in page
+    assert "log-likelihood" not in page[page.index("<main>") :]
     assert "configurations are the same" not in page
 
 
