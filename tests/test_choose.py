@@ -143,6 +143,19 @@ def test_a_new_arm_that_cannot_be_built_is_told_with_its_name(
         chosen(str(own), None, params, conf)
 
 
+def test_the_data_sets_of_the_arms_are_chosen_with_them(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
+    own = tmp_path / "bigger_kernel.yaml"
+    text = OWN.replace("baseline: max", "baseline: fashion").replace("arm=max, ", "")
+    text = text.replace("arms: [five, five_average]", "arms: [five]")
+    text = text.replace("  five_average: [", "  fashion: [data=fashion_mnist]\n  other: [")
+    text = text.partition("  other:")[0].replace("five: [", "five: [data=fashion_mnist, ")
+    own.write_text(text, encoding="utf-8")
+    parameters = chosen(str(own), None, params, conf)
+    assert parameters.data == [{"name": "fashion_mnist", "root": "data/fashion_mnist"}]
+
+
 def test_arms_of_keeps_the_order_of_the_studies() -> None:
     first, second = (
         read_study(CONF_DIR / "study" / f"{name}.yaml")

@@ -101,7 +101,7 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
     }
 
 
-@pytest.mark.parametrize(("scale", "images"), [("quick", 2000), ("full", None)])
+@pytest.mark.parametrize(("scale", "images"), [("quick", 1000), ("full", None)])
 def test_all_curves_are_measured_on_as_many_images_as_the_scale_says(
     scale: str, images: int | None
 ) -> None:
@@ -122,25 +122,6 @@ def test_the_lecture_recipe_is_the_lectures() -> None:
     assert rmsprop.name is OptimizerName.rmsprop
     assert (rmsprop.learning_rate, rmsprop.rho, rmsprop.epsilon) == (1e-3, 0.9, 1e-7)
     assert plan(config).parameters == 93_322
-
-
-@pytest.mark.parametrize("study", ["pooling", "strides_vs_pooling"])
-def test_the_arms_of_a_study_share_everything_but_their_choice(study: str) -> None:
-    """Same recipe, same 576 inputs of the dense layer; equal parameters where that is claimed."""
-    arms = {
-        name: compose_arm(name, "full")
-        for name in chosen_studies(Parameters("full", options("arm"), [study]))[0].all_arms()
-    }
-    recipes = []
-    for arm in arms.values():
-        values = yaml.safe_load(arm.to_yaml())
-        del values["arm"], values["downsample"]
-        recipes.append(values)
-        flat = [layer for layer in plan(arm.config).layers if layer.kind is Kind.flatten]
-        assert flat[0].output_shape == (576,)
-    assert all(recipe == recipes[0] for recipe in recipes)
-    equal = {name: plan(arm.config).parameters for name, arm in arms.items() if name != "all_conv"}
-    assert set(equal.values()) == {93_322}
 
 
 @pytest.mark.parametrize(

@@ -211,3 +211,39 @@ def test_a_network_takes_images_of_another_size_where_its_head_averages(operator
     small, large = (Network(config, (1, side, side)).double() for side in (14, 24))
     larger = torch.rand(2, 1, 24, 24, dtype=torch.float64)
     torch.testing.assert_close(small(larger), large(larger), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "downsample",
+    [
+        {"operator": "max"},
+        {"operator": "max", "window": 4, "padding": 1},
+        {"operator": "conv_pool"},
+    ],
+)
+def test_pooling_before_the_detector_changes_no_bit(downsample: dict[str, Any]) -> None:
+    """The layers one after another as they are planned, against the order in which they run."""
+    config = config_from_mapping({"downsample": downsample})
+    network, planned = Network(config), Network(config)
+    planned._order = list(range(len(planned)))
+    assert network._order != planned._order
+    images = torch.rand(32, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    outputs = []
+    for each in (network, planned):
+        logits = each(images)
+        functional.cross_entropy(logits, torch.arange(32) % 10).backward()
+        outputs.append((logits, [parameter.grad for parameter in each.parameters()]))
+    (logits, gradients), (expected, expected_gradients) = outputs
+    assert torch.equal(logits, expected)
+    for gradient, wanted in zip(gradients, expected_gradients, strict=True):
+        assert torch.equal(gradient, wanted)
+
+
+def test_other_layers_run_in_the_order_of_the_plan() -> None:
+    for values in (
+        {"downsample": {"operator": "average"}},
+        {"downsample": {"operator": "max"}, "model": {"activation": "gelu"}},
+        {"downsample": {"operator": "strided"}},
+    ):
+        network = Network(config_from_mapping(values))
+        assert network._order == list(range(len(network)))

@@ -218,7 +218,7 @@ def trained_and_measured(name: str, data_root: Path, folder: Path, arm: str, **v
 def prepared_alike(run: Run, stored: datasets.StoredDataset) -> None:
     """Training, validation and test images of a run are what `preparation` makes of them."""
     config = config_from_mapping(run.config)
-    module = ImageDataModule(config.data, 0, stored)
+    module = ImageDataModule(config.data, [0], stored)
     images = torch.from_numpy(stored.train()[0])
     batches = module.val_dataloader()
     assert isinstance(batches, Batches)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.arm import arm_from_mapping
+from convchoice.arm import arm_from_mapping, read_arm
+from convchoice.choose import chosen
+from convchoice.compare import main as compare
+from convchoice.compose import chosen_studies, composed_arms
 from convchoice.composition import compose_values
 from convchoice.configuration import PROJECT_ROOT
+from convchoice.measurement import measure_runs
+from convchoice.report import main as report
+from convchoice.seeds import train_seeds
 from convchoice.shapes import main as shapes
-from convchoice.study import study_from_mapping
+from convchoice.tracking import NoTracking
+from small_data import store_digits
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -80,18 +88,49 @@ def test_its_comparisons_have_the_options_that_there_are(command: str) -> None:
         assert option in told.stdout
 
 
-def test_its_own_question_is_a_legal_arm_and_a_legal_study(tmp_path: Path) -> None:
-    arm_text, study_text = yaml_blocks()
-    study = study_from_mapping(yaml.safe_load(study_text), "edges.yaml")
-    assert study.arms == [yaml.safe_load(arm_text)["arm"]]
-    conf = tmp_path / "conf"
-    for path in (PROJECT_ROOT / "conf").rglob("*.yaml"):
-        copy = conf / path.relative_to(PROJECT_ROOT / "conf")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    (conf / "arm" / "max_same.yaml").write_text(arm_text, encoding="utf-8")
-    composed = compose_values(["arm=max_same"], "README", conf)
-    assert composed["conv"]["padding"] == "same"
+def test_its_own_question_is_one_file_and_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chosen, composed, trained, measured, compared and reported, on a few digits."""
+    (text,) = yaml_blocks()
+    own = tmp_path / text.partition("\n")[0].removeprefix("# ")
+    own.write_text(text, encoding="utf-8")
+    conf = Path(shutil.copytree(PROJECT_ROOT / "conf", tmp_path / "conf"))
+    params = Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
+    parameters = chosen(str(own), None, params, conf)
+    (study,) = chosen_studies(parameters, conf)
+    arms = composed_arms(parameters, [study], conf)
+    assert [arm.name for arm in arms] == ["max", "max_same", "average", "average_same"]
+    store_digits(tmp_path / "raw")
+    trained, runs, configs = (tmp_path / name for name in ("trained", "runs", "configs"))
+    configs.mkdir()
+    small = {
+        "seeds": 2,
+        "data": {"train_size": 200, "root": str(tmp_path / "raw")},
+        "model": {"filters": [4, 4, 4], "hidden_units": 8},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        "evaluation": {"images": 50},
+        "tracking": {"store": "none"},
+    }
+    for composed in arms:
+        values = yaml.safe_load(composed.to_yaml())
+        values = {k: {**v, **small[k]} if k in small and isinstance(v, dict) else v
+                  for k, v in (values | {"seeds": 2}).items()}  # fmt: skip
+        (configs / f"{composed.name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        arm = read_arm(configs / f"{composed.name}.yaml")
+        assert train_seeds(arm.runs(), trained) == []
+        assert measure_runs(arm.runs(), trained, runs, open_store=NoTracking) == []
+    reports = tmp_path / "reports"
+    monkeypatch.setattr("sys.argv", ["compare"])
+    compare([
+        "--study", str(conf / "study" / own.name), "--runs", str(runs),
+        "--configs", str(configs), "--output", str(reports / "edges"),
+    ])  # fmt: skip
+    report(["--studies", "edges", "--reports", str(reports)])
+    assert "average_same" in capsys.readouterr().out
+    page = (reports / "index.html").read_text(encoding="utf-8")
+    assert study.question in page
+    assert "shift" in page
 
 
 def test_every_figure_of_its_tables_is_the_reports() -> None:

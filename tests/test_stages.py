@@ -65,8 +65,9 @@ def test_a_stage_runs_the_module_of_its_name_and_says_what_it_does(stage: str) -
 def test_files_that_a_stage_depends_on_exist_or_are_made_by_another(stage: str) -> None:
     made = [path for other in STAGES.values() for kind in ("outs", "metrics", "plots")
             for path in paths(other.get(kind, []))]  # fmt: skip
-    made += ["runs", "compared/${scale}"]
+    made += ["data", "runs", "compared/${scale}"]
     for path in STAGES[stage]["deps"]:
+        path = path.replace("${item.data.name}", "mnist")  # noqa: PLW2901
         from_a_stage = any(path == out or path.startswith(f"{out}/") for out in made)
         assert from_a_stage or (PROJECT_ROOT / path).exists(), path
 

@@ -79,7 +79,9 @@ def test_the_life_of_a_run(tracking: MlflowTracking, tmp_path: Path) -> None:
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.3)]
     assert run.inputs.dataset_inputs[0].dataset.name == "mnist"
     names = {item.path for item in tracking._client.list_artifacts(run_id)}
-    assert names >= {"config.yaml", "history.csv", "metrics.json", "environment.json"}
+    assert names >= {
+        "config.yaml", "curves.csv", "history.csv", "metrics.json", "environment.json",
+    }  # fmt: skip
 
 
 def test_an_interrupted_run_goes_on_in_the_same_mlflow_run(tracking: MlflowTracking) -> None:

@@ -12,11 +12,12 @@ in `reports`, those of another scale in a folder of its name there.
 import argparse
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from convchoice.compose import Parameters, chosen_studies, composed_arms, read_parameters
+from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.composition import options
 from convchoice.configuration import CONF_DIR, check_name, nearest
 from convchoice.errors import ConfigurationError, UserError, exit_codes
@@ -32,6 +33,9 @@ scale: {scale}
 # studies: files in conf/study; arms: theirs, files in conf/arm or brought along by a study.
 studies: {studies}
 arms: {arms}
+
+# data: what these arms train on.
+data: {data}
 
 # Where the reports go.
 reports: {reports}
@@ -105,6 +109,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
     parameters = Parameters(scale, arms, names, reports)
     # All of it is composed once here, so that a mistake is told before the file is written.
     composed = composed_arms(parameters, chosen_studies(parameters, conf), conf)
+    parameters = replace(parameters, data=data_of(composed))
     runs = sum(len(arm.seeds) for arm in composed)
     print(f"{path}: scale {scale}, {len(names)} studies, {len(arms)} arms, {runs} runs")
     return parameters
@@ -123,13 +128,14 @@ def choose(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     parameters = chosen(given.study, given.scale, given.params)
 
-    def listed(names: list[str]) -> str:
+    def listed(names: Sequence[object]) -> str:
         return yaml.safe_dump(names, default_flow_style=True, width=10_000).strip()
 
     text = TEMPLATE.format(
         scale=parameters.scale,
         studies=listed(parameters.studies),
         arms=listed(parameters.arms),
+        data=listed(parameters.data),
         reports=parameters.reports,
     )
     given.params.write_text(text, encoding="utf-8")

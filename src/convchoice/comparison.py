@@ -5,8 +5,8 @@ each key holds is written down in `docs/comparison.md`, and a test holds that pa
 here. Never imports torch.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from convchoice import answer_result, arm_result, provenance
 from convchoice.answer_result import Answers
+from convchoice.configuration import plain_values
 from convchoice.curve_result import (
     MeasuredCurves,
     arm_series,
@@ -40,7 +41,7 @@ SCORES = ("test/accuracy", "test/nll")
 RATIOS = ("parameters", "macs", "activation_bytes", "train_seconds_mean", "peak_memory_bytes_mean")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Arm:
     """One arm's runs by seed, and what is read from their folders once."""
 
@@ -160,14 +161,14 @@ def claim_pairs(study: Study) -> list[tuple[str, str]]:
     The claim's arm meets each arm that is compared with it. Where some arms have another
     like-for-like partner (`study.against`), that partner stands for the claim's arm: with
     ``average_4x4`` against ``max_4x4``, "max is better" is put to the test within the 4×4 window,
-    and ``max_4x4``, being max itself, is no opponent of max.
+    and ``max_4x4``, being max itself, is no opponent of max. Controls are no opponents either.
     """
     partners = {study.partner(arm) for arm in study.arms}
     pairs = []
     for arm in study.arms:
         if arm == study.claim_arm:
             pairs.append((arm, study.partner(arm)))
-        elif study.claim_arm in partners and arm not in partners:
+        elif study.claim_arm in partners and arm not in {*partners, *study.controls}:
             pairs.append((study.partner(arm), arm))
     return pairs
 
@@ -243,7 +244,7 @@ def compare(
     missing = missing_seeds({arm: list(item.runs) for arm, item in read.items()}, expected_seeds)
     result = {
         "schema_version": SCHEMA_VERSION,
-        "study": dataclasses.asdict(study),
+        "study": plain_values(study),
         "measure": measure_of(study.metric).block,
         "arms": arms,
         "contrasts": contrasts,

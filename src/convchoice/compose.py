@@ -7,21 +7,22 @@ retrains nothing of that arm.
 """
 
 import argparse
-import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from convchoice.arm import Arm
 from convchoice.composition import compose_arm, compose_new_arm, options
-from convchoice.configuration import CONF_DIR, nearest, read_yaml
+from convchoice.configuration import CONF_DIR, nearest, plain_values, read_yaml
 from convchoice.errors import ConfigurationError, exit_codes, require
+from convchoice.schema import Curve
 from convchoice.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"
+MNIST = {"name": "mnist", "root": "data/raw"}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Parameters:
         arms: names of files in `conf/arm`, or of arms that the studies bring along.
         studies: names of files in `conf/study`.
         reports: folder of the studies' reports.
+        data: `name` and `root` (its folder) of each data set that the arms need.
     """
 
     scale: str
     arms: list[str]
     studies: list[str]
     reports: str = "reports"
+    data: list[dict[str, str]] = field(default_factory=lambda: [dict(MNIST)])
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -59,8 +62,13 @@ def read_parameters(path: Path) -> Parameters:
         isinstance(reports, str) and not Path(reports).is_absolute() and ".." not in reports,
         f"{path}: reports", reports, "must be a folder within the project.",
     )  # fmt: skip
+    data = values.get("data", [dict(MNIST)])
+    legal = isinstance(data, list) and all(
+        isinstance(one, dict) and one.keys() == MNIST.keys() for one in data
+    )
+    require(legal, f"{path}: data", data, "must be a list of mappings of `name` and `root`.")
     return Parameters(
-        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports
+        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports, data
     )
 
 
@@ -102,16 +110,32 @@ def composed_arms(
         GeometryError: if a layer does not fit its input.
     """
     new = new_arms_of(studies)
+    settings = {name: _curve_settings(name, studies) for name in parameters.arms}
     origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
     arms = [
-        compose_new_arm(name, parameters.scale, new[name], origins[name], conf)
+        compose_new_arm(name, parameters.scale, [*new[name], *settings[name]], origins[name], conf)
         if name in new
-        else compose_arm(name, parameters.scale, conf=conf)
+        else compose_arm(name, parameters.scale, settings[name], conf)
         for name in parameters.arms
     ]
     for study in studies:
         check_data(study, {arm.name: arm for arm in arms})
     return arms
+
+
+def data_of(arms: Iterable[Arm]) -> list[dict[str, str]]:
+    """Name and folder of each data set that some arms train on, in the arms' order, each once."""
+    found = {(arm.config.data.name.name, arm.config.data.root): None for arm in arms}
+    return [{"name": name, "root": root} for name, root in found]
+
+
+def _curve_settings(arm: str, studies: Sequence[Study]) -> list[str]:
+    """Overrides that measure what the arm's studies want measured; none where they want nothing."""
+    wanted = {curve for study in studies if arm in study.all_arms() for curve in study.curves}
+    if not wanted:
+        return []
+    names = ",".join(curve.name for curve in Curve if curve in wanted)
+    return ["evaluation=curves", f"evaluation.curves=[{names}]"]
 
 
 def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
@@ -148,13 +172,21 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
     parameters = read_parameters(given.params)
     studies = chosen_studies(parameters)
     arms = composed_arms(parameters, studies)
+    for wanted in data_of(arms):
+        require(
+            wanted in parameters.data,
+            f"{given.params}: data",
+            parameters.data,
+            f"lacks {wanted}, which an arm trains on.",
+            "Let `make repro STUDY=…` choose, or add it.",
+        )
     output: Path = given.output
     shutil.rmtree(output, ignore_errors=True)
     (output / STUDIES).mkdir(parents=True)
     for arm in arms:
         (output / f"{arm.name}.yaml").write_text(arm.to_yaml(), encoding="utf-8")
     for study in studies:
-        text = yaml.safe_dump(dataclasses.asdict(study), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(plain_values(study), sort_keys=False, allow_unicode=True)
         (output / STUDIES / f"{study.name}.yaml").write_text(text, encoding="utf-8")
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 

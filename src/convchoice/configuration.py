@@ -251,6 +251,8 @@ def plain_values(value: Any) -> Any:
         }
     if isinstance(value, Enum):
         return value.name
+    if isinstance(value, dict):
+        return {key: plain_values(item) for key, item in value.items()}
     return [plain_values(item) for item in value] if isinstance(value, list) else value
 
 

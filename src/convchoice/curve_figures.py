@@ -199,6 +199,10 @@ def robustness_figure(comparison: Mapping[str, Any], shown: _Shown) -> Picture |
     )
 
 
+def _place(value: float) -> str:
+    return wording.number(value, 0 if value == int(value) else 1)
+
+
 def _said(shown: _Shown, series: Mapping[str, Series]) -> str:
     """Each arm's accuracy where it begins, is unmoved and ends."""
     said = []
@@ -206,7 +210,7 @@ def _said(shown: _Shown, series: Mapping[str, Series]) -> str:
         places = dict.fromkeys((item["value"][0], float(shown.unmoved), item["value"][-1]))
         at = {place: _at(item, place) for place in places}
         told = [
-            f"{wording.percent(accuracy, 1)} at {wording.number(place, 1)}"
+            f"{wording.percent(accuracy, 1)} at {_place(place)}"
             for place, accuracy in at.items()
             if accuracy is not None
         ]

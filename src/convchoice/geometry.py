@@ -136,14 +136,14 @@ class _Planner:
             parameters=inputs * outputs + outputs, macs=inputs * outputs,
         )  # fmt: skip
 
-    def first_layer(self, name: str, axes: Axes, filters: int) -> None:
-        kind = self.config.model.first_layer
+    def first_stage(self, name: str, axes: Axes, filters: int, kind: FirstLayer) -> None:
+        """What makes a block's map: a convolution, or in the first block another layer."""
         if kind is FirstLayer.dense:
-            self.dense_map(f"{name}.dense", axes, filters)
+            self.dense_map(name, axes, filters)
         elif kind is FirstLayer.locally_connected:
-            self.convolution(f"{name}.locally_connected", axes, filters, Kind.locally_connected)
+            self.convolution(name, axes, filters, Kind.locally_connected)
         else:
-            self.convolution(f"{name}.convolution", axes, filters)
+            self.convolution(name, axes, filters)
 
     def detector(self, name: str) -> None:
         activation = self.config.model.activation
@@ -190,16 +190,15 @@ class _Planner:
         config = self.config.downsample
         operator = config.operator if downsampled else Operator.none
         name = f"block{number}"
+        kind = self.config.model.first_layer if number == 1 else FirstLayer.convolution
+        first = f"{name}.{kind.name}"
         axes = convolution_axes(self.sizes, self.config.conv)
         if operator is Operator.strided:
-            _check_fit(f"{name}.convolution", axes)
+            _check_fit(first, axes)
             _check_fit(f"{name}.downsample", pooling_axes(_outputs(axes), config))
             axes = strided_axes(axes, config)
         learned = filters * config.pieces if operator is Operator.maxout else filters
-        if number == 1:
-            self.first_layer(name, axes, learned)
-        else:
-            self.convolution(f"{name}.convolution", axes, learned)
+        self.first_stage(first, axes, learned, kind)
         self.detector(f"{name}.detector")
         self.downsample(name, operator, filters)
 

@@ -270,11 +270,15 @@ class ScaleConfig:
     seeds: int = 1
     epochs: int = 1
     train_size: int | None = None
+    whole_seeds: int = 1
+    """Seeds of arms that train on the whole training set, in studies that vary its size."""
     recipe_seeds: int = 1
     """Seeds of the lecture's own recipe, which costs far more a run."""
     recipe_epochs: int = 1
     curve_images: int | None = None
     """Test images on which `evaluation=curves` measures."""
+    epochs_for: dict[str, int] = field(default_factory=dict)
+    """Passes over a training set of so many images, in studies that vary it."""
 
 
 @dataclass

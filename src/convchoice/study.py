@@ -13,6 +13,7 @@ from omegaconf import MISSING
 
 from convchoice.configuration import CONF_DIR, check_name, from_mapping, read_yaml
 from convchoice.errors import require
+from convchoice.schema import Curve
 
 
 @dataclass
@@ -34,6 +35,10 @@ class Study:
     sets, as on the command line: ``five: [arm=max, conv.kernel_size=5]``."""
     against: dict[str, str] = field(default_factory=dict)
     """Arms whose like-for-like partner is another arm than the baseline."""
+    controls: list[str] = field(default_factory=list)
+    """Arms that hold a confounder: compared like the others, but no rivals in the claim."""
+    curves: list[Curve] = field(default_factory=list)
+    """What is measured of this study's arms beside the clean test set."""
     claim_arm: str | None = None
     """Arm that the claim says is better than each it is compared with; null: no such claim."""
     metric: str = "test/accuracy"
@@ -76,6 +81,10 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     )
     for arm in study.new_arms:
         require(arm in arms, f"{origin}: new_arms", arm, f"must be one of the study's arms {arms}.")
+    for arm in study.controls:
+        require(
+            arm in study.arms, f"{origin}: controls", arm, f"must be one of the arms {study.arms}."
+        )
     for arm, partner in study.against.items():
         require(
             arm in study.arms, f"{origin}: against", arm, f"must be one of the arms {study.arms}."

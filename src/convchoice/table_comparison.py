@@ -17,6 +17,7 @@ from convchoice.comparison import (
     common_seeds,
     missing_seeds,
 )
+from convchoice.configuration import plain_values
 from convchoice.errors import UserError
 from convchoice.measure import Direction, Measure, known_direction, measure_of
 from convchoice.paired_result import adjust, differences_of, verdict_block
@@ -146,7 +147,7 @@ def compare_table(
     )
     result = {
         "schema_version": SCHEMA_VERSION,
-        "study": dataclasses.asdict(study),
+        "study": plain_values(study),
         "measure": measure.block,
         "arms": {arm: _arm(study, arm, values, table) for arm in study.all_arms()},
         "contrasts": contrasts,
