@@ -142,6 +142,17 @@ def test_without_pictures_there_is_no_figure_of_flips(compared: Compared):
     assert not any("flips" in name for name in names)
 
 
+def test_images_without_a_picture_are_counted_in_the_caption(compared: Compared):
+    comparison = compared(ERRORS, options=KEEP)
+    lost = comparison["contrasts"][0]["flips"]["lost"]
+    assert "no run kept a picture" not in named(figures_of(comparison), "flips-average").caption
+    for flip in lost[:2]:
+        del comparison["pictures"][str(flip["image"])]
+    picture = named(figures_of(comparison), "flips-average")
+    assert "Of 2 more that flip as often no run kept a picture." in picture.caption
+    assert f"image {lost[0]['image']} " not in picture.alt
+
+
 def test_colour_pictures_are_drawn_too(compared: Compared):
     options = {arm: {"picture_shape": (3, 8, 8)} for arm in ERRORS}
     assert named(figures_of(compared(ERRORS, options=options)), "flips-average").alt

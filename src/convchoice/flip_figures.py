@@ -58,6 +58,13 @@ def _draw(axes: Axes, pixels: NDArray[np.uint8], below: tuple[str, str]) -> None
     axes.set_xlabel("\n".join(below), fontsize=9)
 
 
+def _unseen(found: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+    """What a caption must say where images that flip as often are not shown; often nothing."""
+    named = [flip["image"] for flip in [*found["gained"], *found["lost"]]]
+    missing = sum(str(image) not in kept for image in named)
+    return f" Of {missing} more that flip as often no run kept a picture." if missing else ""
+
+
 def flip_figure(comparison: Mapping[str, Any], contrast: Mapping[str, Any]) -> Picture | None:
     """The images of one contrast that flip most often; None where no picture of them was kept."""
     found = contrast["flips"]
@@ -96,6 +103,7 @@ def flip_figure(comparison: Mapping[str, Any], contrast: Mapping[str, Any]) -> P
         "The images that most often are right in one arm alone. Below each: its true class and the"
         " wrong answer that the other arm gave most often, then with how many of the common seeds"
         " it is so. They were picked because they flip, so with new seeds they will flip less."
+        f"{_unseen(found, kept)}"
         f" {wording.seed_counts([contrast['n']])}, paired.",
         f"Pictures of test images. {'; '.join(said)}.",
     )
