@@ -9,6 +9,7 @@ import numpy as np
 from convchoice import run_folder
 from convchoice.configuration import config_from_mapping, config_to_mapping
 from convchoice.curve_points import CurvePoint, summary_metrics
+from convchoice.pictures import kept_pictures
 from convchoice.schema import Curve
 
 Compared = Callable[..., dict[str, Any]]
@@ -52,6 +53,11 @@ def logits_with_errors(images: int, errors: int, seed: int) -> tuple[Any, Any]:
     return logits, labels
 
 
+def made_up_images(images: int, shape: tuple[int, ...]) -> Any:
+    """Made-up test images, uint8 (images, *shape), the same each time."""
+    return np.random.default_rng(0).integers(0, 256, (images, *shape)).astype(np.uint8)
+
+
 def make_run(
     root: Path,
     arm: str,
@@ -66,6 +72,7 @@ def make_run(
     validation: bool = True,
     evaluated: bool = True,
     curves: Sequence[CurvePoint] = (),
+    picture_shape: tuple[int, ...] | None = None,
 ) -> Path:
     """Write one run folder.
 
@@ -82,6 +89,7 @@ def make_run(
         validation: whether the history has validation columns.
         evaluated: whether there are test results.
         curves: measured points; the configuration and the metrics then say so too.
+        picture_shape: of each test image, of whose wrong answers it keeps some; None keeps none.
     """
     values = config_to_mapping(config_from_mapping({"arm": arm, "seed": seed, **(config or {})}))
     values["trainer"]["max_epochs"] = epochs
@@ -138,6 +146,9 @@ def make_run(
             logits, labels = logits_with_errors(images, errors, seed)
             run_folder.write_predictions(folder, logits, labels)
             run_folder.write_curves(folder, curves)
+            if picture_shape is not None:
+                drawn = made_up_images(images, picture_shape)
+                run_folder.write_pictures(folder, kept_pictures(logits, labels, drawn))
     return path
 
 

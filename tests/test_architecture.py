@@ -12,12 +12,12 @@ STAGES = {"download", "compose", "train", "evaluate", "compare", "report"}
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # From configuration to report: a module may import only modules that stand before it.
 LIGHT = {
-    "arm", "arm_result", "axes", "block_rules", "cifar_binary", "compare", "comparison",
-    "configuration", "curve_points", "curve_result", "data_rules", "datasets", "environment",
-    "errors", "events", "figures", "fitting", "geometry", "idx", "known_datasets", "measure",
-    "pairs", "planned",
-    "printed_table", "progress", "provenance", "report", "run_folder", "schema", "statistics",
-    "study", "summary", "verdict", "wording",
+    "answer_result", "answers", "arm", "arm_result", "axes", "block_rules", "cifar_binary",
+    "compare", "comparison", "comparison_files", "configuration", "curve_points", "curve_result",
+    "data_rules", "datasets", "environment", "errors", "events", "figures", "fitting", "gathering",
+    "geometry", "idx", "known_datasets", "measure", "paired_result", "pairs", "pictures", "planned",
+    "printed_table", "progress", "provenance", "report", "results_table", "run_folder", "schema",
+    "statistics", "study", "summary", "table_comparison", "verdict", "wording",
 }  # fmt: skip
 HYDRA_MODULES = {"composition", "sweep"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
@@ -69,6 +69,9 @@ def test_imports_never_run_in_a_circle() -> None:
         ("classifier", "training"),
         ("training", "seeds"),
         ("run_folder", "comparison"),
+        ("answers", "answer_result"),
+        ("paired_result", "comparison"),
+        ("comparison", "table_comparison"),
         ("statistics", "comparison"),
         ("comparison", "compare"),
     ],
@@ -82,7 +85,7 @@ def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
         "__init__", "block_rules", "configuration", "curve_points", "data_rules", "device",
-        "errors", "events", "memory", "run_folder", "schema", "torchvision_pairing",
+        "errors", "events", "memory", "pictures", "run_folder", "schema", "torchvision_pairing",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training") - carriers
 

@@ -139,7 +139,7 @@ def test_a_sweep_over_data_sets_compares_within_the_baselines(
     shutil.rmtree(project / "runs" / "kmnist-average")
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
-    assert "nothing to compare it with. Left out" in said(capsys)
+    assert "nothing to compare kmnist-max with. Left out" in said(capsys)
 
 
 def test_a_sweep_without_the_baseline_lists_its_arms(

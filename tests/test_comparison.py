@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice import arm_result
+from convchoice import answer_result, arm_result
 from convchoice.comparison import claim_pairs, compare
 from convchoice.errors import UserError
 from convchoice.run_folder import RunFolderError, read_run, runs_of_arm
@@ -259,7 +259,7 @@ def test_runs_tested_on_other_images_are_refused(tmp_path: Path):
     few = make_run(tmp_path, "max", 0)
     many = make_run(tmp_path, "max", 1, dataset={**MNIST, "test_images": 2_000})
     with pytest.raises(RunFolderError, match="tested on other images"):
-        arm_result.correct_predictions([read_run(few), read_run(many)])
+        answer_result.read_answers([read_run(few), read_run(many)])
 
 
 def test_a_missing_metric_names_the_run(tmp_path: Path):
@@ -358,7 +358,7 @@ def test_more_epochs_than_printed_leave_the_test_values_apart(compared: Compared
 
 def test_the_result_is_plain_json_and_says_its_schema(compared: Compared):
     result = compared({"max": [10, 11], "average": [12, 14]})
-    assert result["schema_version"] == 1
+    assert result["schema_version"] == 2
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from convchoice.compare import curve_rows, flat_metrics, write_comparison
 from convchoice.comparison import compare
+from convchoice.comparison_files import curve_rows, flat_metrics, write_comparison
 from convchoice.curve_points import CurvePoint
 from convchoice.errors import UserError
 from convchoice.run_folder import runs_of_arm

@@ -69,6 +69,20 @@ def test_metrics_by_hand() -> None:
     assert measured["test/nll"] == pytest.approx(-(np.log(0.5) + np.log(0.25)) / 2)
 
 
+def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> None:
+    work = job(trained)
+    evaluate_run(work, ignore)
+    run = read_run(work.folder)
+    kept = run.pictures()
+    assert kept is not None
+    logits, labels = run.predictions()
+    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
+    assert len(wrong) == run.metrics["test/errors"] > 0
+    assert kept.indices.tolist() == wrong.tolist()  # of 500 images all fit
+    images, _ = datasets.load(trained / "raw").test()
+    assert np.array_equal(kept.pixels, images[wrong])
+
+
 def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work, ignore)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.compare import write_comparison
+from convchoice.comparison_files import write_comparison
 from convchoice.report import main
 from making import Compared
 

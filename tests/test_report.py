@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convchoice.compare import write_comparison
+from convchoice.comparison_files import write_comparison
 from convchoice.page import badge, page_view
 from convchoice.report import main, markdown_prose, markdown_text
 from making import DIGITS, LECTURE, MNIST, Compared, study_values
@@ -66,7 +66,7 @@ def test_a_study_names_its_data_set_and_its_classes(tmp_path: Path, compared: Co
 def test_markdown_names_figures_that_are_there(reports: Path):
     _, markdown = make(reports)
     figures = re.findall(r"\]\((figures/[^)]+)\)", markdown)
-    assert len(figures) == 4
+    assert len(figures) == 9
     assert all((reports / figure).is_file() for figure in figures)
 
 
@@ -114,7 +114,7 @@ def test_the_page_fetches_nothing(reports: Path):
     text, _ = make(reports)
     page = Page(text)
     assert page.open == []
-    assert all(target.startswith(("#", "data:,")) for target in page.fetched)
+    assert all(target.startswith(("#", "data:")) for target in page.fetched)
     assert "http:" not in text
     assert "https:" not in text
     assert "@import" not in text
@@ -216,6 +216,38 @@ def test_a_study_without_a_claim_has_no_badge(compared: Compared):
     assert study["answer"] == "average against max: worse."
 
 
+def test_one_pair_of_runs_is_shown_image_by_image(tmp_path: Path, compared: Compared):
+    save(tmp_path, compared({"max": [10], "average": [40]}))
+    page, _ = make(tmp_path, "pooling")
+    assert "One pair of runs, image by image" in page
+    assert "That takes more seeds" in page or "that takes more seeds" in page
+
+
+def test_more_seeds_need_no_single_pair(reports: Path):
+    page, _ = make(reports)
+    assert "One pair of runs, image by image" not in page
+
+
+def test_pictures_that_nobody_kept_are_said(reports: Path, tmp_path: Path, compared: Compared):
+    page, markdown = make(reports)
+    told = "average: no pictures of the images that flip were kept by these runs."
+    assert told in page
+    assert told in markdown
+    kept = {arm: {"picture_shape": (28, 28)} for arm in ERRORS}
+    save(tmp_path / "kept", compared(ERRORS, options=kept))
+    page, markdown = make(tmp_path / "kept", "pooling")
+    assert told not in page
+    assert "pooling-flips-average" in page
+    assert "figures/pooling-flips-average.svg" in markdown
+
+
+def test_the_log_likelihood_stands_beside_the_accuracy(reports: Path):
+    page, _ = make(reports)
+    body = page[page.index("looked at otherwise") :]
+    assert "its p, Holm" in body
+    assert "+0.0100" in body  # 5 errors more at 0.002 nats each
+
+
 def test_left_out_seeds_are_said(tmp_path: Path, compared: Compared):
     save(tmp_path, compared({"max": [10, 11, 12], "average": [15, 17]}))
     page, markdown = make(tmp_path, "pooling")
@@ -261,10 +293,10 @@ def test_a_missing_study_says_how_to_make_it(reports: Path, capsys: pytest.Captu
 def test_another_schema_version_is_refused(reports: Path, capsys: pytest.CaptureFixture[str]):
     path = reports / "pooling" / "comparison.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**values, "schema_version": 2}), encoding="utf-8")
+    path.write_text(json.dumps({**values, "schema_version": 1}), encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         make(reports)
-    assert "schema_version = 2, and this report reads 1" in capsys.readouterr().err
+    assert "schema_version = 1, and this report reads 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,29 @@ def test_paired_comparison_on_students_sleep_data():
     assert paired.interval_95.high == pytest.approx(-0.7001142, abs=1e-7)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40))
+def test_paired_comparison_is_scipys_paired_t_test(seed: int, n: int):
+    random = np.random.default_rng(seed)
+    ours, theirs = random.normal(99.0, 0.1, (2, n))
+    paired, oracle = paired_comparison(ours - theirs), stats.ttest_rel(ours, theirs)
+    assert paired.p_t == pytest.approx(oracle.pvalue, rel=1e-6)
+    for interval, confidence in ((paired.interval_95, 0.95), (paired.interval_90, 0.90)):
+        expected = oracle.confidence_interval(confidence)
+        assert interval is not None
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1.0))
+def test_the_90_interval_is_that_of_two_one_sided_tests(seed: int, margin: float):
+    differences = np.random.default_rng(seed).normal(0.0, 0.3, 8)
+    interval = paired_comparison(differences).interval_90
+    assert interval is not None
+    above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
+    inside = -margin < interval.low and interval.high < margin
+    assert inside == (max(above, below) < 0.05)
+
+
 def test_sign_flip_goes_through_all_assignments_by_hand():
     # |1 + 2 − 4| and so on: count the assignments whose mean lies at least as far from 0.
     differences = [1.0, 2.0, -0.5, 3.0]

@@ -47,6 +47,16 @@ def test_a_difference_has_its_sign_interval_and_verdict(
     assert "Margin ±0.10 pp." in text
 
 
+def test_one_pair_of_runs_is_said_to_be_no_more(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+):
+    text = printed(compared({"max": [0], "average": [40]}), monkeypatch, 200)
+    told = "average against max, seed 0: 0 images are right in average alone, 40 in max alone;"
+    assert told in text
+    assert "McNemar's exact p < 0.001, of these two networks alone." in text
+    assert "McNemar" not in printed(compared(ERRORS), monkeypatch, 200)
+
+
 def test_cautions_are_printed_once(compared: Compared, monkeypatch: pytest.MonkeyPatch):
     options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
     text = printed(compared({"max": [3], "average": [4]}, options=options), monkeypatch, 400)

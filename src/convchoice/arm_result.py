@@ -1,4 +1,4 @@
-"""What the runs of one arm say: scores, costs, learning curves, errors by class.
+"""What the runs of one arm say: scores, costs, learning curves.
 
 Plain values for a comparison's JSON. Refuses runs that do not belong together. Reads run folders
 through `run_folder`; never imports torch.
@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convchoice.configuration import flattened
-from convchoice.errors import RunFolderError, UserError
+from convchoice.errors import UserError
 from convchoice.run_folder import Run
 from convchoice.statistics import mean_interval
 
@@ -19,7 +18,6 @@ CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
 MEASURED_COSTS = ("train_seconds", "peak_memory_bytes")
-DIGITS = 10
 
 WITHOUT_EFFECT = (
     "arm", "seed", "seeds", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
@@ -106,6 +104,10 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 def costs(arm: str, runs: Sequence[Run]) -> dict[str, Any]:
     """What the arm costs; None for what a run did not record.
 
+    Returns:
+        The costs of the network, and of each measured one the mean over runs and the value of each,
+        under ``<name>_mean`` and ``<name>_values``.
+
     Raises:
         UserError: if runs of the arm disagree on a cost that the network alone decides.
     """
@@ -121,7 +123,9 @@ def costs(arm: str, runs: Sequence[Run]) -> dict[str, Any]:
         found[name] = int(value) if value is not None and value == int(value) else value
     for name in MEASURED_COSTS:
         measured = [run.metrics[f"cost/{name}"] for run in runs if f"cost/{name}" in run.metrics]
-        found[f"{name}_mean"] = float(np.mean(measured)) if len(measured) == len(runs) else None
+        whole = len(measured) == len(runs)
+        found[f"{name}_mean"] = float(np.mean(measured)) if whole else None
+        found[f"{name}_values"] = measured if whole else None
     return found
 
 
@@ -145,47 +149,6 @@ def learning_curves(runs: Sequence[Run]) -> dict[str, Any]:
             "high": [row["interval_95"] and row["interval_95"][1] for row in rows],
         }
     return curves
-
-
-def correct_predictions(runs: Sequence[Run]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
-    """Which test images each run got right.
-
-    Returns:
-        (seeds, images) booleans and the images' true classes (images,).
-
-    Raises:
-        RunFolderError: if the runs saw different test images, or a run's predictions are not what
-            its test accuracy was counted from.
-    """
-    rows = []
-    first_labels: NDArray[np.uint8] | None = None
-    for run in runs:
-        logits, labels = run.predictions()
-        if first_labels is None:
-            first_labels = labels
-        elif not np.array_equal(labels, first_labels):
-            raise RunFolderError(f"{run.path}: was tested on other images than {runs[0].path}.")
-        right = logits.argmax(axis=1) == labels
-        told = run.metrics["test/accuracy"]
-        # A tie between two logits may be broken either way, so a few images are let pass.
-        if abs(float(right.mean()) - told) > max(0.001, 1.5 / len(labels)):
-            raise RunFolderError(
-                f"{run.path}: its predictions give a test accuracy of {right.mean():.4f}, and its"
-                f" metrics say {told:.4f}. Evaluate it again."
-            )
-        rows.append(right)
-    if first_labels is None:
-        raise ValueError("no runs")
-    return np.stack(rows), first_labels
-
-
-def errors_by_digit(right: NDArray[np.bool_], labels: NDArray[np.uint8]) -> dict[str, Any]:
-    """Wrong answers by true class, as a mean over seeds, beside the number of images."""
-    wrong = (~right).mean(axis=0)
-    return {
-        "images": [int((labels == digit).sum()) for digit in range(DIGITS)],
-        "errors_mean": [float(wrong[labels == digit].sum()) for digit in range(DIGITS)],
-    }
 
 
 def differences_in_configuration(ours: Run, theirs: Run) -> dict[str, dict[str, Any]]:

@@ -1,42 +1,39 @@
-"""The stage `compare`: run folders of a study → its result.
+"""The stage `compare`: run folders of a study, or anybody's table of results → the result.
 
     python -m convchoice.compare --study configs/studies/pooling.yaml --runs runs \
         --output reports/pooling
+    python -m convchoice.compare multirun/today --baseline max-valid
+    python -m convchoice.compare results.csv --metric f1 --higher-is-better --margin 0.5
 
-writes `comparison.json` (everything, see `comparison`), `metrics.json` (a few numbers for
-`dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`), and where
-curves were measured `curves.csv` (a row an arm, point and measure). The same run folders give the
-same bytes. Statistics alone: never imports torch.
+With `--output` it writes the files of `comparison_files`; the same inputs give the same bytes.
+Without, it prints the table alone. Statistics alone: never imports torch.
 """
 
 import argparse
-import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from convchoice import wording
-from convchoice.arm_result import CURVES
 from convchoice.comparison import compare
+from convchoice.comparison_files import COMPARISON, write_comparison
 from convchoice.configuration import read_yaml
-from convchoice.curve_points import MEASURES
 from convchoice.errors import UserError, exit_codes, require
-from convchoice.measure import measure_of
-from convchoice.provenance import dataset_name
-from convchoice.run_folder import Run, runs_of_arm, write_json
-from convchoice.study import Study, read_study, study_from_mapping
+from convchoice.gathering import (
+    TABLE_SUFFIX,
+    gathered_runs,
+    one_data_set,
+    runs_of_study,
+    unwritten_study,
+)
+from convchoice.measure import known_direction
+from convchoice.results_table import read_tables
+from convchoice.study import Study, read_study
 from convchoice.summary import print_study
-
-COMPARISON = "comparison.json"
-METRICS = "metrics.json"
-LEARNING_CURVES = "learning_curves.csv"
-DIFFERENCES = "differences.csv"
-CURVE_TABLE = "curves.csv"
-CURVE_COLUMNS = (
-    "arm", "curve", "kind", "layer", "jump_pixels", "unit", "value", "accepted", "measure", "mean",
-    "low", "high", "n", "images",
-)  # fmt: skip
+from convchoice.table_comparison import compare_table, table_measure
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
@@ -55,172 +52,120 @@ def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
     return planned
 
 
-def runs_of_study(
-    study: Study, root: Path, planned: Mapping[str, int] | None
-) -> dict[str, list[Run]]:
-    """The runs of each arm, those beyond the planned seeds left out.
+def study_name(path: Path) -> str:
+    """A study's name out of a folder's or a file's: what no name may hold becomes ``_``."""
+    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", path.resolve().name.removesuffix(TABLE_SUFFIX))
+    return name.lstrip("_.=-")[:100] or "runs"
+
+
+def _margin(given: argparse.Namespace, metric: str) -> float:
+    """The margin that was given, or the usual one of an accuracy.
 
     Raises:
-        UserError: if an arm has no run at all, or one cannot be read.
+        UserError: if the metric is no accuracy and no margin was given, or it is not above 0.
     """
-    runs = {}
-    for arm in study.all_arms():
-        found = runs_of_arm(root, arm)
-        if planned is not None:
-            found = [run for run in found if run.seed < planned[arm]]
-        runs[arm] = found
-    return runs
+    if given.margin is None:
+        if "accuracy" not in metric:
+            raise UserError(
+                f"--metric {metric}: say the smallest difference that matters, in its own unit:"
+                " --margin."
+            )
+        return Study.margin
+    margin = float(given.margin)
+    legal = math.isfinite(margin) and margin > 0
+    require(legal, "--margin", margin, "must be a finite number above 0.")
+    return margin
 
 
-def sweep_study(root: Path, baseline: str, margin: float) -> Study:
-    """A study of whatever arms a sweep left under `root`, for which nobody wrote one down.
-
-    Arms of another data set than the baseline's are left out, and the study's notes say so.
+def compared_tables(given: argparse.Namespace) -> dict[str, Any]:
+    """The comparison of other people's results.
 
     Raises:
-        UserError: if there are no two arms of one data set, or the baseline is none of them.
+        UserError: for anything that is illegal in the files or the options.
     """
-    arms = sorted(path.name for path in root.glob("*") if any(path.glob("seed-*/config.yaml")))
-    if baseline not in arms:
-        there = f"there are {', '.join(arms)}" if arms else "there is none"
-        raise UserError(f"--baseline {baseline}: {root} has no run folders of this arm; {there}.")
-    data = {arm: dataset_name(runs_of_arm(root, arm)[0]) for arm in arms}
-    others = [arm for arm in arms if data[arm] != data[baseline]]
-    arms = [arm for arm in arms if arm not in others]
-    notes = ""
-    if others:
-        names = ", ".join(f"{arm} ({data[arm]})" for arm in others)
-        notes = (
-            f"Left out, because {baseline} is of {data[baseline]} and they are not: {names}."
-            " Compare them with a --baseline of their own data set."
-        )
-        if len(arms) == 1:
-            raise UserError(f"--baseline {baseline}: nothing to compare it with. {notes}")
-    return study_from_mapping(
-        {
-            "name": root.resolve().name,
-            "question": f"How do these arms differ from {baseline}?",
-            "claim": f"Nothing was claimed before these runs of {root.name} were made.",
-            "source": "a sweep",
-            "baseline": baseline,
-            "arms": [arm for arm in arms if arm != baseline],
-            "margin": margin,
-            "notes": notes,
-        },
-        str(root),
-    )
-
-
-def flat_metrics(comparison: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers worth a line in `dvc metrics show` and `dvc metrics diff`."""
-    measure = measure_of(comparison["study"]["metric"])
-    flat: dict[str, float] = {}
-    for arm, item in comparison["arms"].items():
-        flat[f"{arm}/accuracy"] = item["test/accuracy"]["mean"]
-        flat[f"{arm}/nll"] = item["test/nll"]["mean"]
-        flat[f"{arm}/seeds"] = item["n"]
-    for contrast in comparison["contrasts"]:
-        arm = contrast["arm"]
-        flat[f"{arm}/{measure.key('difference')}"] = contrast[measure.key("difference")]
-        interval = contrast[measure.key("interval_95")]
-        if interval is not None:
-            flat[f"{arm}/{measure.key('difference_low')}"] = interval[0]
-            flat[f"{arm}/{measure.key('difference_high')}"] = interval[1]
-        for name in ("p_holm", "p_sign_flip", "seeds_needed"):
-            if contrast[name] is not None:
-                flat[f"{arm}/{name}"] = contrast[name]
-    return flat
-
-
-def learning_curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row an arm and epoch; empty where a curve or its interval does not exist."""
-    for arm, item in comparison["arms"].items():
-        curves = item["learning_curves"]
-        for index, epoch in enumerate(curves["epoch"]):
-            row: dict[str, Any] = {"arm": arm, "epoch": epoch}
-            for name in CURVES:
-                for suffix, part in (("", "mean"), ("_low", "low"), ("_high", "high")):
-                    row[f"{name}{suffix}"] = curves[name] and curves[name][part][index]
-            yield row
-
-
-def difference_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
-    measure = measure_of(comparison["study"]["metric"])
-    for contrast in comparison["contrasts"]:
-        low, high = contrast[measure.key("interval_95")] or (None, None)
-        yield {
-            "arm": contrast["arm"],
-            "difference": contrast[measure.key("difference")],
-            "low": low,
-            "high": high,
-        }
-
-
-def curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row an arm, point and measure; a point that the network does not take has one row.
-
-    Accuracies, consistencies and shares of ink are fractions of 1, log-likelihoods nats.
-    """
-    for arm, item in comparison["arms"].items():
-        for series in item["curves"]:
-            head = {key: series[key] for key in CURVE_COLUMNS if key in series}
-            for index, value in enumerate(series["value"]):
-                accepted = series["accepted"][index]
-                place = {**head, "arm": arm, "value": value, "accepted": int(accepted)}
-                if not accepted:
-                    yield place
-                for measure in (name for name in MEASURES if name in series):
-                    band = {part: numbers[index] for part, numbers in series[measure].items()}
-                    if band["mean"] is not None:
-                        yield {**place, "measure": measure, **band}
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the files of a study's result into `output`."""
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / COMPARISON, comparison)
-    write_json(output / METRICS, flat_metrics(comparison))
-    curve_columns = [f"{name}{suffix}" for name in CURVES for suffix in ("", "_low", "_high")]
-    _write_csv(
-        output / LEARNING_CURVES,
-        ["arm", "epoch", *curve_columns],
-        learning_curve_rows(comparison),
-    )
-    _write_csv(
-        output / DIFFERENCES, ["arm", "difference", "low", "high"], difference_rows(comparison)
-    )
-    rows = list(curve_rows(comparison))
-    if rows:
-        _write_csv(output / CURVE_TABLE, CURVE_COLUMNS, rows)
+    table = read_tables(given.paths)
+    named, values = table.chosen(given.metric)
+    if given.study:
+        study = read_study(given.study)
+        if named not in {None, study.metric}:
+            raise UserError(f"{table.title}: holds {named}, and the study asks for {study.metric}.")
     else:
-        (output / CURVE_TABLE).unlink(missing_ok=True)
+        metric = named or "value"
+        study = unwritten_study(
+            study_name(given.paths[0]),
+            list(values),
+            given.baseline,
+            source=table.title,
+            metric=metric,
+            margin=_margin(given, metric),
+        )
+    measure = table_measure(
+        study.metric, higher_is_better=given.higher_is_better, margin=study.margin
+    )
+    return compare_table(study, table, values, measure)
+
+
+def compared_runs(given: argparse.Namespace) -> dict[str, Any]:
+    """The comparison of run folders.
+
+    Raises:
+        UserError: for anything that is illegal in the folders or the options.
+    """
+    if given.study:
+        study = read_study(given.study)
+        planned = planned_seeds(given.configs, study) if given.configs else None
+        runs = runs_of_study(study, given.paths, planned)
+    else:
+        runs = gathered_runs(given.paths)
+        metric = given.metric or Study.metric
+        direction_told = given.higher_is_better is not None
+        require(
+            not direction_told, "--higher-is-better", given.higher_is_better,
+            "is for tables; the name of a run folder's metric says which way it gets better.",
+        )  # fmt: skip
+        require(
+            known_direction(metric) is not None, "--metric", metric,
+            "must be an accuracy, a consistency, a loss or an nll of the run folders.",
+        )  # fmt: skip
+        arms, note = one_data_set(runs, given.baseline)
+        study = unwritten_study(
+            study_name(given.paths[0]),
+            arms,
+            given.baseline,
+            source="a sweep",
+            metric=metric,
+            margin=_margin(given, metric),
+            notes=note,
+        )
+        planned = planned_seeds(given.configs, study) if given.configs else None
+    return compare(study, runs, planned)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m convchoice.compare",
-        description="From run folders to a study's result: differences, intervals, verdicts.",
+        description="From run folders, or a CSV with the columns arm, seed and value, to"
+        " differences, intervals and verdicts.",
     )
-    which = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help="run folders, or folders above them such as a sweep's; or CSV files",
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", help="one more PATH, as the pipeline names it"
+    )
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--study", type=Path, metavar="FILE", help="the study's YAML file")
     which.add_argument(
         "--baseline",
         metavar="ARM",
-        help="without a study: compare every arm under --runs with this one",
+        help="without a study: compare every other arm with this one; the first arm if not given",
     )
     parser.add_argument(
-        "--runs", type=Path, required=True, metavar="FOLDER", help="holds <arm>/seed-<n> folders"
-    )
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="FOLDER", help="where the result goes"
+        "--output", type=Path, metavar="FOLDER", help="where the result goes; nowhere if not given"
     )
     parser.add_argument(
         "--configs",
@@ -230,10 +175,26 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         " make the study partial",
     )
     parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        help=f"without a study: what is compared (run folders: default {Study.metric})",
+    )
+    direction = parser.add_mutually_exclusive_group()
+    direction.add_argument(
+        "--higher-is-better",
+        action="store_const",
+        const=True,
+        dest="higher_is_better",
+        help="for a CSV whose metric's name does not say it",
+    )
+    direction.add_argument(
+        "--lower-is-better", action="store_const", const=False, dest="higher_is_better"
+    )
+    parser.add_argument(
         "--margin",
         type=float,
-        default=Study.margin,
-        help="with --baseline: the smallest difference that matters (default %(default)s)",
+        help="without a study: the smallest difference that matters, in percentage points for an"
+        f" accuracy (default {Study.margin}), else in the metric's own unit",
     )
     parser.add_argument(
         "--stamp",
@@ -245,34 +206,42 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--brief", action="store_true", help="print one line instead of the study's table"
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.runs:
+        given.paths = [*given.paths, given.runs]
+    if not given.paths:
+        parser.error("name at least one PATH with run folders, or a CSV file")
+    if given.stamp and not given.output:
+        parser.error("--stamp needs --output")
+    if given.study and (given.metric or given.margin is not None):
+        parser.error("--metric and --margin are for comparisons without --study, which has its own")
+    return given
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare one study's arms and write the result."""
     with exit_codes():
         given = _arguments(arguments)
-        study = (
-            read_study(given.study)
-            if given.study
-            else sweep_study(given.runs, given.baseline, given.margin)
-        )
-        planned = planned_seeds(given.configs, study) if given.configs else None
-        comparison = compare(study, runs_of_study(study, given.runs, planned), planned)
-        write_comparison(given.output, comparison)
+        tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
+        if tables and len(tables) < len(given.paths):
+            raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
+        comparison = compared_tables(given) if tables else compared_runs(given)
+        if given.output:
+            write_comparison(given.output, comparison)
         if given.stamp:
             digest = hashlib.sha256((given.output / COMPARISON).read_bytes()).hexdigest()
             given.stamp.parent.mkdir(parents=True, exist_ok=True)
             given.stamp.write_text(digest + "\n", encoding="utf-8")
         if given.brief:
+            where = f" → {given.output / COMPARISON}" if given.output else ""
             print(
-                f"{study.name}: {wording.answer(comparison)} {wording.data_line(comparison)}."
-                f" → {given.output / COMPARISON}"
+                f"{comparison['study']['name']}: {wording.answer(comparison)}"
+                f" {wording.data_line(comparison)}.{where}"
             )
         else:
             print_study(comparison)
-            if given.baseline and study.notes:
-                print(study.notes)
+            if not given.study and comparison["study"]["notes"]:
+                print(comparison["study"]["notes"])
 
 
 if __name__ == "__main__":

@@ -1,44 +1,19 @@
 """A study's result, from run folders to one plain mapping: `reports/<study>/comparison.json`.
 
-Every figure, table and sentence of the report is made from this mapping and from nothing else.
-Never imports torch. The mapping (schema version 1):
-
-    schema_version   1
-    study            the study's own words, as its YAML has them
-    measure          metric, label, unit, short_unit, higher_is_better, decimals
-    arms.<arm>       n, seeds, partner (None for a baseline), configuration (flattened),
-                     differs_from_partner.<key>.{arm, partner},
-                     test/accuracy, test/nll (and the study's metric): {mean, interval_95, values},
-                     in the metric's own unit: accuracies are fractions,
-                     costs.{parameters, macs, pooling_operations, activation_bytes,
-                            train_seconds_mean, peak_memory_bytes_mean}, None where not recorded,
-                     learning_curves.{epoch, train/loss, …}: None or {mean, low, high},
-                     errors_by_digit.{images, errors_mean}: ten values each, one a class
-                     (a digit in MNIST; made.dataset.class_names says what each means),
-                     curves[]: series, see `curve_result`; empty where none was measured, absent
-                     from files that were written before there were curves
-    contrasts[]      arm, partner, n, seeds (common ones), left_out_seeds.{arm, partner},
-                     difference_U, standard_deviation_U, interval_95_U, interval_90_U,
-                     differences_U (one a seed), with U the unit: percentage_points for accuracies,
-                     p_t, p_sign_flip, p_holm (of p_t), verdict, seeds_needed, seeds_sentences,
-                     nll.{difference_nats, interval_95_nats, interval_90_nats, p_t, p_sign_flip},
-                     new_digits.interval_95_percentage_points: both seeds and images drawn again,
-                     price.{parameters, macs, train_seconds, …}_ratio: arm over partner,
-                     curves[]: series of paired differences; empty or absent likewise
-    claim            None or arm, pairs[].{arm, opponent, verdict}, verdict, sentence
-    printed          None or see `printed_table`
-    partial          is_partial, missing_seeds.<arm>
-    made             see `provenance`
-    cautions[]       kind, text
+Every figure, table and sentence of the report is made from this mapping and from nothing else. What
+each key holds is written down in `docs/comparison.md`, and a test holds that page to what is made
+here. Never imports torch.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice import arm_result, provenance
+from convchoice import answer_result, arm_result, provenance
+from convchoice.answer_result import Answers
 from convchoice.configuration import plain_values
 from convchoice.curve_result import (
     MeasuredCurves,
@@ -47,59 +22,44 @@ from convchoice.curve_result import (
     paired_series,
 )
 from convchoice.errors import UserError
-from convchoice.measure import Direction, Measure, measure_of
+from convchoice.measure import Measure, measure_of
+from convchoice.paired_result import (
+    ANALYSIS_SEED,
+    adjust,
+    difference_block,
+    differences_of,
+    verdict_block,
+)
 from convchoice.printed_table import printed_beside_ours
 from convchoice.run_folder import Run
-from convchoice.statistics import (
-    Interval,
-    holm,
-    paired_comparison,
-    seeds_needed,
-    sign_flip_p,
-    two_way_bootstrap_interval,
-)
 from convchoice.study import Study
-from convchoice.verdict import (
-    Verdict,
-    claim_sentence,
-    claim_verdict_of,
-    seeds_sentences,
-    verdict_of,
-)
+from convchoice.verdict import Verdict, claim_sentence, claim_verdict_of
 
-SCHEMA_VERSION = 1
-ANALYSIS_SEED = 2019
-"""Seed of the resampling, so that the same run folders always give the same bytes."""
+SCHEMA_VERSION = 2
+"""Raised where a reader of the former schema would break: see `docs/comparison.md`."""
 SCORES = ("test/accuracy", "test/nll")
 RATIOS = ("parameters", "macs", "activation_bytes", "train_seconds_mean", "peak_memory_bytes_mean")
 
 
-def _pair(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
+@dataclass(frozen=True)
+class _Arm:
+    """One arm's runs by seed, and what is read from their folders once."""
+
+    runs: Mapping[int, Run]
+    answers: Answers
+    curves: MeasuredCurves
+
+    def of(self, seeds: Sequence[int]) -> list[Run]:
+        return [self.runs[seed] for seed in seeds]
 
 
-def _differences(
-    ours: Mapping[int, Run], theirs: Mapping[int, Run], seeds: Sequence[int], measure: Measure
-) -> NDArray[np.float64]:
-    """Arm minus partner with the same seed, (n,), in the measure's unit."""
-    arm = arm_result.sample([ours[seed] for seed in seeds], measure.metric)
-    partner = arm_result.sample([theirs[seed] for seed in seeds], measure.metric)
-    # Rounding takes off what subtracting two decimals adds, so that equal differences are equal.
-    differences: NDArray[np.float64] = (np.asarray(arm) - np.asarray(partner)) * measure.scale
-    return differences.round(12)
-
-
-def _difference_block(differences: NDArray[np.float64], measure: Measure) -> dict[str, Any]:
-    paired = paired_comparison(differences)
-    return {
-        measure.key("difference"): paired.mean,
-        measure.key("standard_deviation"): paired.standard_deviation,
-        measure.key("interval_95"): _pair(paired.interval_95),
-        measure.key("interval_90"): _pair(paired.interval_90),
-        measure.key("differences"): differences.tolist(),
-        "p_t": paired.p_t,
-        "p_sign_flip": sign_flip_p(differences, np.random.default_rng(ANALYSIS_SEED)),
-    }
+def _read(arm: str, runs: Sequence[Run]) -> _Arm:
+    ordered = sorted(runs, key=lambda run: run.seed)
+    return _Arm(
+        {run.seed: run for run in ordered},
+        answer_result.read_answers(ordered),
+        measured_curves(arm, ordered),
+    )
 
 
 def _ratio(ours: float | None, theirs: float | None) -> float | None:
@@ -112,88 +72,86 @@ def _price(arm: Mapping[str, Any], partner: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _contrast(
-    study: Study,
-    arm: str,
-    runs: Mapping[str, Sequence[Run]],
-    curves: Mapping[str, MeasuredCurves],
-) -> dict[str, Any]:
+def common_seeds(study: Study, arm: str, seeds: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Who is compared with whom over which seeds: the head of a contrast.
+
+    Args:
+        study: the question.
+        arm: one of its arms.
+        seeds: of each arm.
+
+    Raises:
+        UserError: if the arm and its partner have no seed in common.
+    """
     partner = study.partner(arm)
-    ours = {run.seed: run for run in runs[arm]}
-    theirs = {run.seed: run for run in runs[partner]}
-    seeds = sorted(ours.keys() & theirs.keys())
-    if not seeds:
+    ours, theirs = set(seeds[arm]), set(seeds[partner])
+    if not ours & theirs:
         raise UserError(
             f"study {study.name}: {arm} (seeds {sorted(ours)}) and {partner} (seeds"
             f" {sorted(theirs)}) have no seed in common, so they cannot be paired."
         )
-    measure = measure_of(study.metric)
-    paired = paired_comparison(_differences(ours, theirs, seeds, measure))
-    verdict = verdict_of(paired.interval_95, paired.interval_90, study.margin, measure.direction)
-    needed = (
-        None
-        if paired.standard_deviation is None
-        else seeds_needed(paired.standard_deviation, study.margin)
-    )
-    nll = measure_of("test/nll")
-    our_right, _ = arm_result.correct_predictions([ours[seed] for seed in seeds])
-    their_right, _ = arm_result.correct_predictions([theirs[seed] for seed in seeds])
-    new_digits = two_way_bootstrap_interval(
-        our_right.astype(np.int8) - their_right.astype(np.int8),
-        np.random.default_rng(ANALYSIS_SEED),
-    )
     return {
         "arm": arm,
         "partner": partner,
-        "n": len(seeds),
-        "seeds": seeds,
-        "left_out_seeds": {
-            "arm": sorted(ours.keys() - theirs.keys()),
-            "partner": sorted(theirs.keys() - ours.keys()),
-        },
+        "n": len(ours & theirs),
+        "seeds": sorted(ours & theirs),
+        "left_out_seeds": {"arm": sorted(ours - theirs), "partner": sorted(theirs - ours)},
         "metric": study.metric,
-        **_difference_block(_differences(ours, theirs, seeds, measure), measure),
-        "p_holm": None,
-        "verdict": verdict.value,
-        "seeds_needed": needed,
-        "seeds_sentences": seeds_sentences(len(seeds), needed, verdict),
-        "nll": _difference_block(_differences(ours, theirs, seeds, nll), nll),
-        "new_digits": {
-            "interval_95_percentage_points": new_digits
-            and [100 * new_digits.low, 100 * new_digits.high]
-        },
-        "price": _price(
-            arm_result.costs(arm, [ours[seed] for seed in seeds]),
-            arm_result.costs(partner, [theirs[seed] for seed in seeds]),
-        ),
-        "curves": paired_series(curves[arm], curves[partner]),
     }
 
 
-def _arm(
-    study: Study, arm: str, runs: Mapping[str, Sequence[Run]], curves: MeasuredCurves
-) -> dict[str, Any]:
-    ours = runs[arm]
-    partner = study.partner(arm) if arm in study.arms else None
-    right, labels = arm_result.correct_predictions(ours)
+def _contrast(study: Study, arm: str, arms: Mapping[str, _Arm]) -> dict[str, Any]:
+    head = common_seeds(study, arm, {name: list(item.runs) for name, item in arms.items()})
+    seeds, partner = head["seeds"], head["partner"]
+    ours, theirs = arms[arm].of(seeds), arms[partner].of(seeds)
+    our_answers, their_answers = (arms[name].answers.of(seeds) for name in (arm, partner))
+
+    def differences(measure: Measure) -> NDArray[np.float64]:
+        arm_sample = arm_result.sample(ours, measure.metric)
+        return differences_of(arm_sample, arm_result.sample(theirs, measure.metric), measure)
+
+    measure, nll = measure_of(study.metric), measure_of("test/nll")
     return {
-        "n": len(ours),
-        "seeds": [run.seed for run in ours],
+        **head,
+        **verdict_block(differences(measure), measure, study.margin),
+        "nll": difference_block(differences(nll), nll),
+        "new_digits": answer_result.new_images(
+            our_answers, their_answers, np.random.default_rng(ANALYSIS_SEED)
+        ),
+        "mcnemar": answer_result.one_pair(our_answers, their_answers),
+        "errors_by_digit": answer_result.class_error_differences(our_answers, their_answers),
+        "confusion_difference": answer_result.confusion_difference(our_answers, their_answers),
+        "flips": answer_result.flipping_images(our_answers, their_answers),
+        "price": _price(arm_result.costs(arm, ours), arm_result.costs(partner, theirs)),
+        "curves": paired_series(arms[arm].curves, arms[partner].curves),
+    }
+
+
+def _arm(study: Study, arm: str, arms: Mapping[str, _Arm]) -> dict[str, Any]:
+    item = arms[arm]
+    runs = list(item.runs.values())
+    partner = study.partner(arm) if arm in study.arms else None
+    return {
+        "n": len(runs),
+        "seeds": list(item.runs),
         "partner": partner,
-        "configuration": arm_result.effective_configuration(ours[0]),
+        "configuration": arm_result.effective_configuration(runs[0]),
         "differs_from_partner": (
             {}
             if partner is None
-            else arm_result.differences_in_configuration(ours[0], runs[partner][0])
+            else arm_result.differences_in_configuration(
+                runs[0], next(iter(arms[partner].runs.values()))
+            )
         ),
         **{
-            metric: arm_result.spread(arm_result.sample(ours, metric))
+            metric: arm_result.spread(arm_result.sample(runs, metric))
             for metric in dict.fromkeys([*SCORES, study.metric])
         },
-        "costs": arm_result.costs(arm, ours),
-        "learning_curves": arm_result.learning_curves(ours),
-        "errors_by_digit": arm_result.errors_by_digit(right, labels),
-        "curves": arm_series(curves),
+        "costs": arm_result.costs(arm, runs),
+        "learning_curves": arm_result.learning_curves(runs),
+        "errors_by_digit": answer_result.class_errors(item.answers),
+        "confusion": answer_result.confusion(item.answers),
+        "curves": arm_series(item.curves),
     }
 
 
@@ -215,7 +173,8 @@ def claim_pairs(study: Study) -> list[tuple[str, str]]:
     return pairs
 
 
-def _claim(study: Study, contrasts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def claim_block(study: Study, contrasts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the study's claim comes to; None where it claims nothing of one arm."""
     found = {(item["arm"], item["partner"]): Verdict(item["verdict"]) for item in contrasts}
     found |= {(partner, arm): verdict.mirrored for (arm, partner), verdict in found.items()}
     verdicts = {pair: found[pair] for pair in claim_pairs(study)}
@@ -232,20 +191,20 @@ def _claim(study: Study, contrasts: Sequence[Mapping[str, Any]]) -> dict[str, An
     }
 
 
-def _missing_seeds(
-    study: Study, runs: Mapping[str, Sequence[Run]], expected_seeds: Mapping[str, int] | None
+def missing_seeds(
+    seeds: Mapping[str, Sequence[int]], expected_seeds: Mapping[str, int] | None = None
 ) -> dict[str, list[int]]:
     """Seeds without a run, by arm: of those expected, or of those that any arm has."""
-    have = {arm: {run.seed for run in runs[arm]} for arm in study.all_arms()}
+    have = {arm: set(found) for arm, found in seeds.items()}
     anywhere = set().union(*have.values())
     missing = {}
-    for arm, seeds in have.items():
+    for arm, there in have.items():
         if expected_seeds is not None and arm in expected_seeds:
             wanted = set(range(expected_seeds[arm]))
         else:
             wanted = anywhere
-        if wanted - seeds:
-            missing[arm] = sorted(wanted - seeds)
+        if wanted - there:
+            missing[arm] = sorted(wanted - there)
     return missing
 
 
@@ -264,39 +223,35 @@ def compare(
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
-            different configurations, arms on different data, curves that do not belong together,
+            different configurations, arms on different data, curves or pictures that do not belong
+            together,
             or a contrast without common seeds.
     """
     for arm in study.all_arms():
         arm_result.check_runs(arm, runs.get(arm, []))
-    ordered = {arm: sorted(runs[arm], key=lambda run: run.seed) for arm in study.all_arms()}
-    every_run = [run for arm_runs in ordered.values() for run in arm_runs]
+    every_run = [run for arm in study.all_arms() for run in runs[arm]]
     made = provenance.how_made(every_run)
-    curves = {arm: measured_curves(arm, arm_runs) for arm, arm_runs in ordered.items()}
-    arms = {arm: _arm(study, arm, ordered, curves[arm]) for arm in ordered}
-    contrasts = [_contrast(study, arm, ordered, curves) for arm in study.arms]
-    for contrast, adjusted in zip(
-        contrasts, holm([contrast["p_t"] for contrast in contrasts]), strict=True
-    ):
-        contrast["p_holm"] = adjusted
-    measure = measure_of(study.metric)
-    missing = _missing_seeds(study, ordered, expected_seeds)
+    read = {arm: _read(arm, runs[arm]) for arm in study.all_arms()}
+    arms = {arm: _arm(study, arm, read) for arm in read}
+    contrasts = [_contrast(study, arm, read) for arm in study.arms]
+    adjust(contrasts)
+    adjust([contrast["nll"] for contrast in contrasts])
+    flipping = [
+        item["image"]
+        for contrast in contrasts
+        for item in [*contrast["flips"]["gained"], *contrast["flips"]["lost"]]
+    ]
+    missing = missing_seeds({arm: list(item.runs) for arm, item in read.items()}, expected_seeds)
     result = {
         "schema_version": SCHEMA_VERSION,
         "study": plain_values(study),
-        "measure": {
-            "metric": measure.metric,
-            "label": measure.label,
-            "unit": measure.unit,
-            "short_unit": measure.short_unit,
-            "higher_is_better": measure.direction is Direction.higher,
-            "decimals": measure.decimals,
-        },
+        "measure": measure_of(study.metric).block,
         "arms": arms,
         "contrasts": contrasts,
-        "claim": _claim(study, contrasts),
+        "claim": claim_block(study, contrasts),
+        "pictures": answer_result.pictures_of(flipping, every_run),
         "printed": (
-            printed_beside_ours(study, ordered[study.baseline], made["dataset"])
+            printed_beside_ours(study, list(read[study.baseline].runs.values()), made["dataset"])
             if study.printed
             else None
         ),

@@ -1,7 +1,7 @@
 """One trained run, measured on the test set: the only code that opens it.
 
-The trained folder is copied under the run's final root with the predictions, the test metrics and
-the chosen curves added, so that every folder there is whole.
+The trained folder is copied under the run's final root with the predictions, the test metrics, the
+chosen curves and pictures of some wrong answers added, so that every folder there is whole.
 """
 
 import shutil
@@ -26,6 +26,7 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.events import Ended, Listener, Started
 from convchoice.memory import keep_freed_memory
 from convchoice.network import Network
+from convchoice.pictures import kept_pictures
 from convchoice.preparation import on_canvas, test_images
 from convchoice.run_folder import Run
 from convchoice.schema import Config, EvaluationConfig
@@ -72,9 +73,9 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
         shutil.copytree(job.trained, partial, dirs_exist_ok=True)
         run_folder.write_config(partial, config)
         run_folder.write_json(partial / run_folder.METRICS, metrics)
-        run_folder.write_predictions(
-            partial, logits.numpy(), test_set.labels.numpy().astype(np.uint8)
-        )
+        answers, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
+        run_folder.write_predictions(partial, answers, labels)
+        run_folder.write_pictures(partial, kept_pictures(answers, labels, test_set.images.numpy()))
         run_folder.write_curves(partial, points)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from convchoice import wording
+from convchoice.confusion_figures import class_names
+from convchoice.contrast_view import BAR_WIDTH, contrast_view, reach_of
 from convchoice.drawing import Picture
-from convchoice.measure import measure_of
+from convchoice.measure import Measure, measure_in, measure_of
 from convchoice.provenance import described
 from convchoice.statistics import smallest_rejecting_n
 
-BAR_WIDTH = 132
-"""Width of a card's small interval drawing, in its own units."""
 STRONG_CAUTIONS = {"fallback", "partial"}
 
 CLAIM_TONES = {
@@ -23,12 +23,6 @@ CLAIM_TONES = {
     "not shown": "open",
     "contradicted": "bad",
 }
-
-
-def tone(verdict: str) -> str:
-    """A verdict's tone: good, bad, even or open."""
-    last = verdict.rsplit(maxsplit=1)[-1]
-    return {"better": "good", "worse": "bad", "equivalent": "even"}.get(last, "open")
 
 
 def badge(comparison: Mapping[str, Any]) -> dict[str, str] | None:
@@ -50,67 +44,6 @@ def badge(comparison: Mapping[str, Any]) -> dict[str, str] | None:
         epochs = f"{printed['comparable_epochs']} of {printed['epochs']['printed']}"
         return {"text": f"{epochs} epochs compared", "tone": "open"}
     return {"text": "not comparable", "tone": "open"}
-
-
-def _bar(contrast: Mapping[str, Any], margin: float, reach: float) -> dict[str, float]:
-    """Horizontal places of a contrast's marks in its card's drawing."""
-    measure = measure_of(contrast["metric"])
-
-    def place(value: float) -> float:
-        return round(BAR_WIDTH * (0.5 + 0.46 * value / reach), 2)
-
-    middle = contrast[measure.key("difference")]
-    low, high = contrast[measure.key("interval_95")] or (middle, middle)
-    return {
-        "band": place(-margin),
-        "band_width": round(place(margin) - place(-margin), 2),
-        "zero": place(0),
-        "low": place(low),
-        "high": place(high),
-        "middle": place(middle),
-    }
-
-
-def _reach(comparison: Mapping[str, Any]) -> float:
-    """The largest distance from 0 that a study's drawings must hold."""
-    measure = measure_of(comparison["study"]["metric"])
-    values: list[float] = [comparison["study"]["margin"]]
-    for contrast in comparison["contrasts"]:
-        values += contrast[measure.key("interval_95")] or [contrast[measure.key("difference")]]
-    return max(abs(value) for value in values)
-
-
-def contrast_view(
-    contrast: Mapping[str, Any], study: Mapping[str, Any], reach: float
-) -> dict[str, Any]:
-    """One contrast as text."""
-    measure = measure_of(contrast["metric"])
-    nll = measure_of("test/nll")
-    left_out = sum(len(seeds) for seeds in contrast["left_out_seeds"].values())
-    return {
-        "arm": contrast["arm"],
-        "partner": contrast["partner"],
-        "n": contrast["n"],
-        "left_out": f"{left_out} left out" if left_out else "",
-        "difference": wording.difference(contrast),
-        "interval": wording.difference_interval(contrast),
-        "unit": measure.short_unit,
-        "verdict": contrast["verdict"],
-        "tone": tone(contrast["verdict"]),
-        "p_t": wording.p_value(contrast["p_t"]),
-        "p_holm": wording.p_value(contrast["p_holm"]),
-        "p_sign_flip": wording.p_value(contrast["p_sign_flip"]),
-        "new_digits": wording.interval(
-            contrast["new_digits"]["interval_95_percentage_points"], 2, with_signs=True
-        ),
-        "nll_difference": wording.signed(contrast["nll"]["difference_nats"], nll.decimals),
-        "nll_interval": wording.interval(
-            contrast["nll"]["interval_95_nats"], nll.decimals, with_signs=True
-        ),
-        "seeds_needed": wording.whole(contrast["seeds_needed"]),
-        "price": wording.price(contrast),
-        "bar": _bar(contrast, study["margin"], reach),
-    }
 
 
 COSTS = (
@@ -136,13 +69,15 @@ def _cost(
 
 
 def arm_view(
-    arm: str, item: Mapping[str, Any], contrast: Mapping[str, Any] | None, metric: str
+    arm: str, item: Mapping[str, Any], contrast: Mapping[str, Any] | None, measure: Measure
 ) -> dict[str, Any]:
     """One arm's scores and costs as text; its contrast is for the costs beside its partner's."""
-    measure, nll = measure_of(metric), measure_of("test/nll")
     mean, bounds = wording.score(item, measure)
-    nll_mean, nll_bounds = wording.score(item, nll)
-    errors = item["errors_by_digit"]["errors_mean"]
+    nll = measure_of("test/nll")
+    known = item[nll.metric] is not None
+    nll_mean, nll_bounds = wording.score(item, nll) if known else (wording.NONE, wording.NONE)
+    by_class = item["errors_by_digit"] or {"errors_mean": [], "interval_95": []}
+    errors = by_class["errors_mean"]
     return {
         "arm": arm,
         "partner": item["partner"],
@@ -155,7 +90,10 @@ def arm_view(
             _cost(item["costs"], contrast and contrast["price"], key, write)
             for key, _, write in COSTS
         ],
-        "errors": [wording.number(value, 1) for value in errors],
+        "errors": [
+            {"mean": wording.number(value, 1), "interval": wording.interval(bounds, 1)}
+            for value, bounds in zip(errors, by_class["interval_95"], strict=True)
+        ],
         "errors_total": wording.number(sum(errors), 1),
     }
 
@@ -227,14 +165,26 @@ def printed_view(comparison: Mapping[str, Any]) -> dict[str, Any] | None:
 def omissions(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> list[str]:
     """Why a figure that a reader may look for is not there."""
     names = {picture.name.removeprefix(f"{comparison['study']['name']}-") for picture in pictures}
-    said = []
+    said: list[str] = []
+    if comparison["made"]["table"]:
+        return said
     if "learning-curves" not in names:
         said.append("Learning curves need two epochs or more; one was trained.")
     macs = {item["costs"]["macs"] for item in comparison["arms"].values()}
     if "accuracy-against-macs" not in names and len(comparison["arms"]) > 1 and None not in macs:
         said.append(
             f"All arms take the same {wording.whole(macs.pop())} multiply-accumulates, so there is"
-            " no figure of score against cost."
+            " no figure of score against them."
+        )
+    without = [
+        item["arm"]
+        for item in comparison["contrasts"]
+        if item["flips"] and item["flips"]["images"] and f"flips-{item['arm']}" not in names
+    ]
+    if without:
+        said.append(
+            f"{wording.listed(without)}: no pictures of the images that flip were kept by these"
+            " runs. Evaluate them again to see them."
         )
     return said
 
@@ -247,43 +197,38 @@ def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
     return wording.seeds_lines(comparison)[0]
 
 
-def _class_names(comparison: Mapping[str, Any]) -> list[str]:
-    """What the labels mean; the labels themselves where the runs did not record it."""
-    images = next(iter(comparison["arms"].values()))["errors_by_digit"]["images"]
-    names = comparison["made"]["dataset"].get("class_names")
-    return list(names or map(str, range(len(images))))
-
-
 def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
     """One study's part of the report."""
     study = comparison["study"]
-    measure = measure_of(study["metric"])
-    reach = _reach(comparison)
+    measure = measure_in(comparison)
+    reach = reach_of(comparison)
     contrasts = {item["arm"]: item for item in comparison["contrasts"]}
-    shown = {arm: contrast_view(item, study, reach) for arm, item in contrasts.items()}
+    shown = {arm: contrast_view(item, comparison, reach) for arm, item in contrasts.items()}
     strong = [item for item in comparison["cautions"] if item["kind"] in STRONG_CAUTIONS]
     mild = [item for item in comparison["cautions"] if item["kind"] not in STRONG_CAUTIONS]
-    first = next(iter(comparison["arms"].values()))
+    by_class = next(iter(comparison["arms"].values()))["errors_by_digit"]
     return {
         **{key: study[key] for key in ("name", "question", "claim", "source", "notes")},
         "claimed": comparison["claim"] is not None or comparison["printed"] is not None,
         "badge": badge(comparison),
         "data": wording.data_line(comparison),
         "answer": wording.answer(comparison),
-        "margin": wording.margin(study),
+        "margin": wording.margin(comparison),
         "metric_heading": measure.axis_label,
         "unit": measure.short_unit,
         "contrasts": list(shown.values()),
+        "from_table": comparison["made"]["table"] is not None,
+        "one_pair": any(item["one_pair"] for item in shown.values()),
         "arms": [
             {
-                **arm_view(arm, item, contrasts.get(arm), study["metric"]),
+                **arm_view(arm, item, contrasts.get(arm), measure),
                 "contrast": shown.get(arm),
             }
             for arm, item in comparison["arms"].items()
         ],
         "cost_headings": [heading for _, heading, _ in COSTS],
-        "class_names": _class_names(comparison),
-        "test_images": [wording.whole(count) for count in first["errors_by_digit"]["images"]],
+        "class_names": class_names(comparison) if by_class else [],
+        "test_images": [wording.whole(count) for count in (by_class or {"images": []})["images"]],
         "moved": moved_view(comparison),
         "printed": printed_view(comparison),
         "made": described(comparison),
@@ -332,7 +277,7 @@ def page_view(
         "verdict_meanings": VERDICT_MEANINGS,
         "margins": sorted(
             {
-                wording.margin(comparison["study"], spelled_out=True)
+                wording.margin(comparison, spelled_out=True)
                 for comparison in comparisons
                 if comparison["contrasts"]
             }

@@ -72,6 +72,7 @@ def how_made(runs: Sequence[Run]) -> dict[str, Any]:
         "training_images": _values(item.get("train_images") for item in datasets),
         "validation_images": _values(item.get("validation_images") for item in datasets),
         "dataset": dataset_of(runs),
+        "table": None,
         "train_seconds_total": None if None in seconds else sum(filter(None, seconds)),
         **{
             plural: _values(item.get(key) for item in environments)
@@ -116,6 +117,41 @@ def scale_facts(made: Mapping[str, Any], seed_counts: Sequence[int]) -> str:
     )
 
 
+def made_of_table(files: Sequence[str], digest: str, runs: int) -> dict[str, Any]:
+    """The same keys where all that is known is a table of values.
+
+    Args:
+        files: names of the table's files.
+        digest: SHA-256 of their bytes.
+        runs: values in it.
+    """
+    unknown = (
+        "epochs", "training_images", "validation_images", "commits", "dirty", "pythons",
+        "platforms", "devices", "device_names", "threads", "precisions", "deterministic",
+    )  # fmt: skip
+    keys = ("name", "title", "class_names", "digest", "test_images", "fallback_note", "retry")
+    return {
+        "runs": runs,
+        **{key: [] for key in unknown},
+        "dataset": {**dict.fromkeys(keys), "title": f"the table {', '.join(files)}"},
+        "table": {"files": list(files), "digest": digest},
+        "train_seconds_total": None,
+        "versions": {},
+        "first_started": None,
+        "last_finished": None,
+    }
+
+
+def partial_caution(missing_seeds: Mapping[str, Sequence[int]]) -> list[dict[str, str]]:
+    """What must be said where seeds have no run; nothing where all have."""
+    if not missing_seeds:
+        return []
+    arms = "; ".join(
+        f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing_seeds.items()
+    )
+    return [{"kind": "partial", "text": f"Partial: not every planned run is there ({arms})."}]
+
+
 def cautions(
     made: Mapping[str, Any],
     seed_counts: Mapping[str, int],
@@ -143,12 +179,7 @@ def cautions(
         note, retry = dataset["fallback_note"], dataset["retry"]
         untold = retry is not None and retry not in note
         say("fallback", f"{note} To try again: {retry}." if untold else note)
-    if missing_seeds:
-        arms = "; ".join(
-            f"{arm} without seeds {', '.join(map(str, seeds))}"
-            for arm, seeds in missing_seeds.items()
-        )
-        say("partial", f"Partial: not every planned run is there ({arms}).")
+    found += partial_caution(missing_seeds)
     counts = list(seed_counts.values())
     subset = any(item.get("data.train_size") is not None for item in configurations)
     few_epochs = max(made["epochs"]) < FULL_EPOCHS
@@ -185,14 +216,42 @@ def _seeds(comparison: Mapping[str, Any]) -> str:
 
 def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How a study was made, as terms and descriptions."""
-    made, study = comparison["made"], comparison["study"]
+    made = comparison["made"]
+    rows = _of_table(comparison) if made["table"] else _of_runs(comparison)
+    contrasts = len(comparison["contrasts"])
+    if contrasts:
+        rows.append(
+            (
+                "Statistics",
+                (
+                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
+                    f" permutation; p adjusted by Holm over {contrasts}"
+                    f" contrast{'' if contrasts == 1 else 's'}; margin"
+                    f" {wording.margin(comparison)}. Seeds needed: for 80 % power to find a"
+                    " difference of the margin."
+                ),
+            )
+        )
+    return rows
+
+
+def _of_table(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
+    made = comparison["made"]
+    files, digest = _several(made["table"]["files"]), made["table"]["digest"][:SHORT_DIGEST]
+    return [
+        ("Values", f"{made['runs']}; seeds {_seeds(comparison)}"),
+        ("Table", f"{files}, digest {digest}; how its values were made is not recorded"),
+    ]
+
+
+def _of_runs(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
+    made = comparison["made"]
     dataset = made["dataset"]
     digest = str(dataset["digest"] or "not recorded")[:SHORT_DIGEST]
     states = {True: "with uncommitted changes", False: "clean"}
     state = " and ".join(states[value] for value in made["dirty"]) or "state unknown"
     versions = [f"{name} {_several(found)}" for name, found in made["versions"].items()]
-    contrasts = len(comparison["contrasts"])
-    rows = [
+    return [
         ("Runs", f"{made['runs']}; seeds {_seeds(comparison)}"),
         ("Epochs", _counts(made["epochs"])),
         (
@@ -218,16 +277,3 @@ def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"commit {_several([commit[:SHORT_DIGEST] for commit in made['commits']])} ({state})"),
         ),
     ]
-    if contrasts:
-        rows.append(
-            (
-                "Statistics",
-                (
-                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
-                    f" permutation; p adjusted by Holm over {contrasts}"
-                    f" contrast{'' if contrasts == 1 else 's'}; margin {wording.margin(study)}."
-                    " Seeds needed: for 80 % power to find a difference of the margin."
-                ),
-            )
-        )
-    return rows

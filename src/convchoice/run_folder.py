@@ -9,6 +9,8 @@
         weights.safetensors   the network's weights after the last epoch
         predictions.npz       once evaluated: logits (N, 10) and labels (N,) of the test set
         curves.csv            where its evaluation measures curves: see `curve_points`
+        pictures.npz          once evaluated: some images it got wrong, see `pictures`; absent from
+                              folders that were evaluated before there were any
 
 A folder is made beside its final name and renamed when it is whole, so a folder under its final
 name is never half written. Nothing in it can execute code when it is read. Never imports torch.
@@ -30,6 +32,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from convchoice import pictures
 from convchoice.configuration import read_yaml
 from convchoice.curve_points import (
     MEND,
@@ -39,6 +42,7 @@ from convchoice.curve_points import (
     table_text,
 )
 from convchoice.errors import RunFolderError, UserError
+from convchoice.pictures import Pictures
 from convchoice.schema import Curve
 
 CONFIG = "config.yaml"
@@ -48,6 +52,7 @@ ENVIRONMENT = "environment.json"
 WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
 CURVES = "curves.csv"
+PICTURES = "pictures.npz"
 TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
@@ -123,6 +128,11 @@ def write_predictions(folder: Path, logits: NDArray[np.float32], labels: NDArray
     np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
 
 
+def write_pictures(folder: Path, kept: Pictures) -> None:
+    """Write the pictures that the run keeps."""
+    pictures.write(folder / PICTURES, kept)
+
+
 def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
     """Write the measured points; without any there is no file."""
     path = folder / CURVES
@@ -178,6 +188,22 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"{path}: cannot be read as predictions: {error}") from error
         return logits.astype(np.float32), labels.astype(np.uint8)
+
+    def pictures(self) -> Pictures | None:
+        """The pictures that it kept; None where it has no such file.
+
+        Raises:
+            RunFolderError: if the file is damaged, or holds anything but plain numbers.
+        """
+        path = self.path / PICTURES
+        if not path.exists():
+            return None
+        try:
+            return pictures.read(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RunFolderError(
+                f"{path}: cannot be read as pictures: {error}. Evaluate the run again."
+            ) from error
 
     def curves(self) -> list[CurvePoint]:
         """The measured points; none where the run's evaluation measures no curves.

@@ -252,6 +252,7 @@ def two_way_bootstrap_interval(
     differences: NDArray[np.int8],
     generator: np.random.Generator,
     confidence: float = 0.95,
+    resamples: int = BOOTSTRAP_RESAMPLES,
 ) -> Interval | None:
     """Percentile interval of a mean over seeds and test examples, both drawn again.
 
@@ -261,6 +262,7 @@ def two_way_bootstrap_interval(
         differences: shape (seeds, examples): right minus right, so −1, 0 or 1.
         generator: draws the resamples.
         confidence: coverage, between 0 and 1.
+        resamples: drawn.
 
     Returns:
         None for a single seed.
@@ -276,10 +278,10 @@ def two_way_bootstrap_interval(
     moving = differences[:, differences.any(axis=0)].astype(np.float64)
     if moving.shape[1] == 0:
         return Interval(0.0, 0.0)
-    means = np.empty(BOOTSTRAP_RESAMPLES)
+    means = np.empty(resamples)
     share = np.full(seeds, 1 / seeds)
     columns = moving.shape[1]
-    for index in range(BOOTSTRAP_RESAMPLES):
+    for index in range(resamples):
         seed_counts = generator.multinomial(seeds, share)
         drawn = generator.binomial(examples, columns / examples)
         example_counts = generator.multinomial(drawn, np.full(columns, 1 / columns))

@@ -19,7 +19,7 @@ from rich.text import Text
 from convchoice import wording
 from convchoice.configuration import read_yaml
 from convchoice.errors import UserError, exit_codes
-from convchoice.measure import measure_of
+from convchoice.measure import measure_in
 from convchoice.run_folder import read_json
 
 REPORT_FILES = ("index.html", "README.md")
@@ -44,8 +44,8 @@ def study_table(comparison: Mapping[str, Any]) -> Table:
 
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
-    study, arms = comparison["study"], comparison["arms"]
-    measure = measure_of(study["metric"])
+    arms = comparison["arms"]
+    measure = measure_in(comparison)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("arm", overflow="fold", min_width=9)
     table.add_column(
@@ -66,7 +66,10 @@ def study_table(comparison: Mapping[str, Any]) -> Table:
             _two_lines(*wording.score(item, measure)),
         ]
         if contrast:
-            value = _two_lines(wording.difference(contrast), wording.difference_interval(contrast))
+            value = _two_lines(
+                wording.difference(contrast, measure),
+                wording.difference_interval(contrast, measure),
+            )
             cells += [value, Text(contrast["verdict"], style=_style(contrast["verdict"]))]
         elif contrasts:
             cells += ["", ""]
@@ -116,10 +119,11 @@ def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> No
         console.print()
         console.print(printed_table(comparison))
     if comparison["contrasts"]:
-        console.print(Text(f"Margin {wording.margin(study)}.", style="dim"))
+        console.print(Text(f"Margin {wording.margin(comparison)}.", style="dim"))
     for sentence in [
         *(item["text"] for item in comparison["cautions"]),
         *wording.seeds_lines(comparison),
+        *wording.one_pair_lines(comparison),
     ]:
         console.print(Text(f"! {sentence}", style="yellow"))
     console.print()

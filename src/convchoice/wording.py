@@ -7,7 +7,7 @@ that the interval does not support.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from convchoice.measure import Measure, measure_of
+from convchoice.measure import Measure, measure_in
 
 MINUS = "−"
 NONE = "–"
@@ -48,23 +48,21 @@ def percent_interval(bounds: Sequence[float] | None, decimals: int = 2) -> str:
     return interval(bounds and [100 * bound for bound in bounds], decimals)
 
 
-def difference(contrast: Mapping[str, Any]) -> str:
+def difference(contrast: Mapping[str, Any], measure: Measure) -> str:
     """A contrast's mean difference with its sign, without its unit."""
-    measure = measure_of(contrast["metric"])
     return signed(contrast[measure.key("difference")], measure.decimals)
 
 
-def difference_interval(contrast: Mapping[str, Any]) -> str:
+def difference_interval(contrast: Mapping[str, Any], measure: Measure) -> str:
     """A contrast's 95 % interval, without its unit."""
-    measure = measure_of(contrast["metric"])
     return interval(contrast[measure.key("interval_95")], measure.decimals, with_signs=True)
 
 
-def margin(study: Mapping[str, Any], *, spelled_out: bool = False) -> str:
+def margin(comparison: Mapping[str, Any], *, spelled_out: bool = False) -> str:
     """A study's margin with its unit, such as ``±0.10 pp``."""
-    measure = measure_of(study["metric"])
+    measure = measure_in(comparison)
     unit = measure.unit if spelled_out else measure.short_unit
-    return f"±{number(study['margin'], measure.decimals)} {unit}".strip()
+    return f"±{number(comparison['study']['margin'], measure.decimals)} {unit}".strip()
 
 
 def score(arm: Mapping[str, Any], measure: Measure) -> tuple[str, str]:
@@ -181,6 +179,18 @@ def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
     return [
         sentence if len(arms) == everyone > 1 else f"{listed(arms)}: {sentence}"
         for sentence, arms in arms_by_sentence.items()
+    ]
+
+
+def one_pair_lines(comparison: Mapping[str, Any]) -> list[str]:
+    """McNemar's test, said where one pair of runs is all that a contrast has."""
+    return [
+        f"{item['arm']} against {item['partner']}, seed {item['mcnemar']['seed']}:"
+        f" {whole(item['mcnemar']['only_arm_right'])} images are right in {item['arm']} alone,"
+        f" {whole(item['mcnemar']['only_partner_right'])} in {item['partner']} alone; McNemar's"
+        f" exact p {p_value(item['mcnemar']['p'])}, of these two networks alone."
+        for item in comparison["contrasts"]
+        if item["n"] == 1 and item["mcnemar"] is not None
     ]
 
 

@@ -1,0 +1,240 @@
+"""Do the statistics keep their promises? Counted over thousands of simulated studies.
+
+Each simulation states what is true, draws many studies and counts how often the statistics say so.
+Where one study takes our functions a millisecond, the same formula is written over whole arrays,
+held to our functions on a few studies, and then counted on all of them. Bounds are at least four
+standard errors of the count wide, so that a test fails for a fault and not for a draw.
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from convchoice.answers import mcnemar
+from convchoice.measure import Direction
+from convchoice.statistics import (
+    Interval,
+    holm,
+    paired_comparison,
+    paired_t_power,
+    seeds_needed,
+    sign_flip_p,
+    two_way_bootstrap_interval,
+)
+from convchoice.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
+
+STUDIES = 20_000
+CHECKED = 40
+"""Studies on which the array formulas are held to our functions."""
+MARGIN = 0.10
+SEED_SPREAD = 0.065
+"""Standard deviation over seeds of one arm's accuracy, percentage points."""
+UNPAIRED = math.sqrt(2) * SEED_SPREAD
+"""Of a difference between arms that share nothing: what pairing can only make smaller."""
+
+Floats = NDArray[np.float64]
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def four_errors(rate: float, studies: int = STUDIES) -> float:
+    """Four standard errors of a share that is counted over so many studies."""
+    return 4 * math.sqrt(rate * (1 - rate) / studies)
+
+
+def intervals(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """The t interval of each row's mean."""
+    n = draws.shape[1]
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * draws.std(axis=1, ddof=1) / math.sqrt(n)
+    return draws.mean(axis=1) - half, draws.mean(axis=1) + half
+
+
+def p_values(draws: Floats) -> Floats:
+    """The paired t test's two-sided p of each row."""
+    n = draws.shape[1]
+    statistic = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / math.sqrt(n))
+    return np.asarray(2 * stats.t.sf(np.abs(statistic), n - 1))
+
+
+@pytest.fixture(scope="module")
+def null_studies() -> Floats:
+    """Differences of 8 seeds where the arms do not differ, (STUDIES, 8)."""
+    return generator().normal(0.0, UNPAIRED, (STUDIES, 8))
+
+
+def test_the_array_formulas_are_ours(null_studies: Floats) -> None:
+    low, high = intervals(null_studies, 0.95)
+    low_90, high_90 = intervals(null_studies, 0.90)
+    p = p_values(null_studies)
+    for index, row in enumerate(null_studies[:CHECKED]):
+        ours = paired_comparison(row)
+        assert ours.interval_95 is not None
+        assert ours.interval_90 is not None
+        assert (ours.interval_95.low, ours.interval_95.high) == pytest.approx(
+            (low[index], high[index])
+        )
+        assert (ours.interval_90.low, ours.interval_90.high) == pytest.approx(
+            (low_90[index], high_90[index])
+        )
+        assert ours.p_t == pytest.approx(p[index])
+
+
+def test_without_a_difference_one_study_in_twenty_sees_one(null_studies: Floats) -> None:
+    rejected = (p_values(null_studies) < 0.05).mean()
+    assert rejected == pytest.approx(0.05, abs=four_errors(0.05))
+
+
+@pytest.mark.parametrize("confidence", [0.90, 0.95])
+@pytest.mark.parametrize("seeds", [3, 6, 30])
+def test_intervals_cover_the_truth(confidence: float, seeds: int) -> None:
+    draws = generator(seeds).normal(0.3, UNPAIRED, (STUDIES, seeds))
+    low, high = intervals(draws, confidence)
+    covered = ((low <= 0.3) & (high >= 0.3)).mean()
+    assert covered == pytest.approx(confidence, abs=four_errors(confidence))
+
+
+@pytest.mark.parametrize("draw", ["normal", "skewed"])
+def test_the_sign_flip_test_keeps_its_level(draw: str) -> None:
+    # 2^8 assignments: the largest level at or below 0.05 that a p can take is 12 / 256.
+    if draw == "normal":
+        draws = generator(1).normal(0, 1, (STUDIES, 8))
+    else:  # symmetric, with tails that no t test is made for
+        draws = generator(2).standard_cauchy((STUDIES, 8))
+    signs = np.array(list(product((1, -1), repeat=8)))
+    flipped = np.abs(draws @ signs.T)
+    seen = flipped[:, :1] * (1 - 1e-9)
+    p = (flipped >= seen).mean(axis=1)
+    for row, mine in zip(draws[:CHECKED], p[:CHECKED], strict=True):
+        assert sign_flip_p(row, generator()) == pytest.approx(mine)
+    attainable = 12 / 256
+    assert (p <= 0.05).mean() == pytest.approx(attainable, abs=four_errors(attainable))
+
+
+def test_holm_keeps_the_level_of_a_whole_study() -> None:
+    # Four arms against one baseline, which all contrasts share; none differs.
+    studies, random = 4_000, generator(3)
+    baseline = random.normal(0, SEED_SPREAD, (studies, 1, 8))
+    arms = random.normal(0, SEED_SPREAD, (studies, 4, 8))
+    p = p_values((arms - baseline).reshape(-1, 8)).reshape(studies, 4)
+    adjusted = [holm(row.tolist()) for row in p]
+    wrongly = np.mean([min(filter(None, row)) < 0.05 for row in adjusted])
+    assert wrongly <= 0.05 + four_errors(0.05, studies)
+    assert (p < 0.05).any(axis=1).mean() > 0.10  # what it would be without the adjustment
+
+
+def claims(differences: Floats) -> list[ClaimVerdict]:
+    """The claim's verdict of each study of (studies, contrasts, seeds)."""
+    studies, contrasts, seeds = differences.shape
+    rows = differences.reshape(-1, seeds)
+    bounds = [*intervals(rows, 0.95), *intervals(rows, 0.90)]
+    parts = np.stack(bounds, axis=1).reshape(studies, contrasts, 4)
+    return [
+        claim_verdict_of(
+            [
+                verdict_of(Interval(*row[:2]), Interval(*row[2:]), MARGIN, Direction.higher)
+                for row in study
+            ]
+        )
+        for study in parts.tolist()
+    ]
+
+
+def test_a_claim_of_best_of_all_holds_wrongly_at_most_at_the_level_of_one_test() -> None:
+    # The intersection-union test: far above two arms, and no different from the third. Its error is
+    # that of the one test on one side: 2.5 %, whatever the number of arms.
+    studies = 6_000
+    centres = np.array([1.0, 1.0, 0.0])[None, :, None]
+    draws = generator(4).normal(centres, UNPAIRED, (studies, 3, 8))
+    holds = np.mean([verdict is ClaimVerdict.holds for verdict in claims(draws)])
+    assert holds == pytest.approx(0.025, abs=four_errors(0.025, studies))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_equivalence_is_claimed_at_its_nominal_rate_at_the_margin(side: int) -> None:
+    # The truth lies on the margin, so any claim of equivalence is wrong: 5 % of studies.
+    draws = generator(5).normal(side * MARGIN, 0.04, (STUDIES, 12))
+    bounds = np.stack([*intervals(draws, 0.95), *intervals(draws, 0.90)], axis=1)
+    claimed = np.mean(
+        [
+            verdict_of(
+                Interval(*row[:2]), Interval(*row[2:]), MARGIN, Direction.higher
+            ).within_margin
+            for row in bounds.tolist()
+        ]
+    )
+    assert claimed == pytest.approx(0.05, abs=four_errors(0.05))
+
+
+def test_better_is_said_at_its_nominal_rate_at_the_margin() -> None:
+    draws = generator(6).normal(MARGIN, UNPAIRED, (STUDIES, 8))
+    low, high = intervals(draws, 0.95)
+    said = np.mean(
+        [
+            verdict_of(Interval(*row), Interval(*row), MARGIN, Direction.higher) is Verdict.better
+            for row in zip(low.tolist(), high.tolist(), strict=True)
+        ]
+    )
+    assert said == pytest.approx(0.025, abs=four_errors(0.025))
+
+
+@pytest.mark.parametrize(("power", "seeds"), [(0.80, 9), (0.90, 11)])
+def test_seeds_to_see_a_tenth_of_a_point(power: float, seeds: int) -> None:
+    # The design's table: 0.10 points with a spread of 0.065 over seeds.
+    assert seeds_needed(UNPAIRED, MARGIN, power) == seeds
+    draws = generator(7).normal(MARGIN, UNPAIRED, (STUDIES, seeds))
+    found = (p_values(draws) < 0.05).mean()
+    assert found >= power - four_errors(power)
+    assert found == pytest.approx(paired_t_power(seeds, MARGIN / UNPAIRED), abs=four_errors(power))
+    fewer = generator(8).normal(MARGIN, UNPAIRED, (STUDIES, seeds - 1))
+    assert (p_values(fewer) < 0.05).mean() < power
+
+
+@pytest.mark.parametrize(("n", "effect"), [(2, 1.0), (5, 0.5), (20, 0.7)])
+def test_power_agrees_with_simulation(n: int, effect: float) -> None:
+    draws = generator(n).normal(effect, 1.0, (STUDIES, n))
+    found = (p_values(draws) < 0.05).mean()
+    assert paired_t_power(n, effect) == pytest.approx(found, abs=four_errors(0.5))
+
+
+def test_mcnemar_never_exceeds_its_level() -> None:
+    # Two networks, equally good: each of the images they disagree on falls to either side.
+    only_ours = generator(9).binomial(40, 0.5, STUDIES)
+    p_of = {}
+    for count in np.unique(only_ours):
+        ours = np.arange(40) < count
+        p_of[count] = mcnemar(ours, ~ours).p
+    rejected = np.mean([p_of[count] < 0.05 for count in only_ours])
+    # Discreteness costs it some: of 40 images 14 to 26 pass, which leaves 0.0385.
+    exact = 1 - (stats.binom.cdf(26, 40, 0.5) - stats.binom.cdf(13, 40, 0.5))
+    assert exact < 0.05
+    assert rejected == pytest.approx(exact, abs=four_errors(exact))
+
+
+def right_answers(
+    random: np.random.Generator, hardness: Floats, spread: float, seeds: int
+) -> NDArray[np.bool_]:
+    """Which images each run gets right: hard images are hard for all, each run has its luck."""
+    luck = random.normal(0, spread, (seeds, 1))
+    return random.random((seeds, len(hardness))) < stats.norm.cdf(hardness + luck)
+
+
+def test_the_two_way_bootstrap_covers_the_difference_on_new_images() -> None:
+    # Images and seeds are both drawn anew for each study; the arms do not differ over all of them.
+    # The pigeonhole bootstrap is known to be a little wide (Owen 2007), so it may cover more.
+    studies, random, covered = 300, generator(10), 0
+    for study in range(studies):
+        hardness = random.normal(1.5, 1.0, 400)
+        ours = right_answers(random, hardness + random.normal(0, 0.3, 400), 0.1, 10)
+        theirs = right_answers(random, hardness + random.normal(0, 0.3, 400), 0.1, 10)
+        interval = two_way_bootstrap_interval(
+            ours.astype(np.int8) - theirs.astype(np.int8), generator(study), resamples=200
+        )
+        assert interval is not None
+        covered += interval.low <= 0 <= interval.high
+    assert covered / studies >= 0.95 - four_errors(0.95, studies)

@@ -1,0 +1,208 @@
+"""Other people's results: the CSV's rules, with line and column, and the same statistics."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.compare import main
+from convchoice.errors import UserError
+from convchoice.results_table import read_tables
+from making import Compared
+
+GOOD = "arm,seed,value\nmax,0,0.99\nmax,1,0.989\naverage,1,0.985\naverage,0,0.988\n"
+
+
+def write(folder: Path, text: str, name: str = "results.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_a_plain_table_is_read(tmp_path: Path):
+    table = read_tables([write(tmp_path, GOOD)])
+    assert table.chosen(None) == (
+        None,
+        {"max": {0: 0.99, 1: 0.989}, "average": {1: 0.985, 0: 0.988}},
+    )
+    assert table.files == ("results.csv",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + GOOD,  # a spreadsheet's mark
+        GOOD.replace("\n", "\r\n"),
+        GOOD.replace(",", " , "),
+        GOOD.replace("max", '"max"'),
+        GOOD + "\n ,, \n",
+        "note,value,seed,arm\nx,0.99,0,max\nx,0.989,1,max\n,0.988,0,average\n,0.985,1,average\n",
+    ],
+)
+def test_what_spreadsheets_do_to_it_changes_nothing(tmp_path: Path, text: str):
+    expected = read_tables([write(tmp_path, GOOD, "good.csv")]).metrics
+    assert read_tables([write(tmp_path, text)]).metrics == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "rule"),
+    [
+        ("", "line 1, column arm", "must name the columns arm, seed, value once each"),
+        ("arm,value\na,1\n", "line 1, column seed", "must name the columns"),
+        ("arm,seed,value,arm\n", "line 1, column arm", "once each"),
+        ("arm;seed;value\na;0;1\n", "line 1, column arm", "with commas between"),
+        ("arm,seed,value\na,0\n", "line 2, column value", "must have 3 cells, and has 2"),
+        ("arm,seed,value\na,0,0,5\n", "line 2, column value", "must have 3 cells, and has 4"),
+        ("arm,seed,value\n\na,1.5,0\n", "line 3, column seed", "must be a whole number, 0 or more"),
+        ("arm,seed,value\na,-1,0\n", "line 2, column seed", "must be a whole number"),
+        ("arm,seed,value\na,0,high\n", "line 2, column value", "must be a finite number"),
+        ("arm,seed,value\na,0,nan\n", "line 2, column value", "must be a finite number"),
+        ("arm,seed,value\na,0,inf\n", "line 2, column value", "must be a finite number"),
+        ("arm,seed,value\na b,0,1\n", "line 2, column arm", "a name is 1 to 100 letters"),
+        ("arm,seed,value\n,0,1\n", "line 2, column arm", "a name is"),
+        ("arm,seed,value\na,0,1\na,00,1\n", "line 3, column seed", "has this seed already in"),
+        ("arm,seed,value,metric\na,0,1,\n", "line 2, column metric", "must not be empty"),
+        ("arm,seed,value\n", "holds no line of values", ""),
+        ('arm,seed,value\n"a,0,1\n', "line 2: is no CSV", ""),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_place(tmp_path: Path, text: str, place: str, rule: str):
+    with pytest.raises(UserError) as caught:
+        read_tables([write(tmp_path, text)])
+    assert "results.csv" in str(caught.value)
+    assert place in str(caught.value)
+    assert rule in str(caught.value)
+
+
+def test_text_that_is_not_utf8_and_a_missing_file_are_refused(tmp_path: Path):
+    path = tmp_path / "results.csv"
+    path.write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(UserError, match="cannot be read as UTF-8"):
+        read_tables([path])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_tables([tmp_path / "none.csv"])
+
+
+def test_several_files_are_one_table_and_no_seed_stands_twice(tmp_path: Path):
+    first = write(tmp_path, "arm,seed,value\nmax,0,1\n", "a.csv")
+    second = write(tmp_path, "arm,seed,value\naverage,0,2\n", "b.csv")
+    assert read_tables([first, second]).chosen(None)[1] == {"max": {0: 1.0}, "average": {0: 2.0}}
+    with pytest.raises(UserError, match=r"b\.csv, line 2, column seed: 0: arm max has.*a\.csv"):
+        read_tables([first, write(tmp_path, "arm,seed,value\nmax,0,1\n", "b.csv")])
+
+
+def test_a_column_tells_metrics_apart(tmp_path: Path):
+    text = "arm,seed,metric,value\na,0,accuracy,0.9\na,0,f1,80\n"
+    table = read_tables([write(tmp_path, text)])
+    assert table.chosen("f1") == ("f1", {"a": {0: 80.0}})
+    with pytest.raises(UserError, match=r"several metrics \(accuracy, f1\). Name one: --metric"):
+        table.chosen(None)
+    with pytest.raises(UserError, match="no metric 'auc'; there is accuracy, f1"):
+        table.chosen("auc")
+
+
+# The comparison
+
+
+def compare(path: Path, *options: str) -> dict[str, Any]:
+    output = path.parent / "out"
+    main([str(path), *options, "--output", str(output)])
+    result: dict[str, Any] = json.loads((output / "comparison.json").read_text(encoding="utf-8"))
+    return result
+
+
+def test_a_table_gives_the_same_statistics_as_run_folders(tmp_path: Path, compared: Compared):
+    errors = {"max": [10, 11, 12], "average": [12, 15, 18]}
+    runs = compared(errors)
+    lines = [
+        f"{arm},{seed},{(1000 - count) / 1000}"
+        for arm, counts in errors.items()
+        for seed, count in enumerate(counts)
+    ]
+    path = write(tmp_path, "\n".join(["arm,seed,value", *lines]))
+    table = compare(path, "--metric", "test/accuracy")
+    assert table["measure"] == runs["measure"]
+    assert table["schema_version"] == runs["schema_version"]
+    assert table.keys() == runs.keys()
+    [ours], [theirs] = table["contrasts"], runs["contrasts"]
+    assert ours.keys() == theirs.keys()
+    only_of_runs = {
+        "nll", "new_digits", "mcnemar", "errors_by_digit", "confusion_difference", "flips", "price",
+    }  # fmt: skip
+    for key in ours.keys() - only_of_runs:
+        assert ours[key] == theirs[key], key
+    for arm in errors:
+        assert table["arms"][arm].keys() == runs["arms"][arm].keys()
+        assert table["arms"][arm]["costs"].keys() == runs["arms"][arm]["costs"].keys()
+        assert table["arms"][arm]["test/accuracy"] == runs["arms"][arm]["test/accuracy"]
+    assert table["made"].keys() == runs["made"].keys()
+
+
+def test_a_metric_of_their_own_by_hand(tmp_path: Path):
+    text = "arm,seed,value\nbase,0,80\nbase,1,81\nbase,2,82\nours,0,83\nours,1,84.5\nours,2,84\n"
+    path = write(tmp_path, text)
+    result = compare(path, "--metric", "f1", "--higher-is-better", "--margin", "0.5")
+    [contrast] = result["contrasts"]
+    assert contrast["differences"] == [3.0, 3.5, 2.0]
+    assert contrast["difference"] == pytest.approx(17 / 6)
+    assert contrast["partner"] == "base"  # the first arm of the file
+    assert contrast["verdict"] == "better"
+    assert result["measure"] == {
+        "metric": "f1", "label": "f1", "unit": "", "short_unit": "", "scale": 1.0,
+        "higher_is_better": True, "decimals": 2,
+    }  # fmt: skip
+    flipped = compare(
+        path, "--metric", "f1", "--lower-is-better", "--margin", "0.5", "--baseline", "ours"
+    )
+    assert flipped["contrasts"][0]["verdict"] == "better"
+
+
+def test_the_table_and_the_report_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from convchoice.report import main as report  # noqa: PLC0415 - loads matplotlib
+
+    path = write(tmp_path, GOOD)
+    main([str(path), "--metric", "accuracy", "--output", str(tmp_path / "reports" / "results")])
+    told = capsys.readouterr().out
+    assert "Data: the table results.csv" in told
+    assert "−0.30" in told
+    report(["--studies", "results", "--reports", str(tmp_path / "reports")])
+    page = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "how its values were made is not recorded" in page
+    assert "Prices" not in page
+    assert "Errors by class" not in page
+    assert "log-likelihood" not in page[page.index("<main>") :]
+    assert "configurations are the same" not in page
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--metric value: say the smallest difference that matters"),
+        (["--margin", "1"], "--metric value: this name does not say which way it gets better"),
+        (["--margin", "-1", "--lower-is-better"], "--margin = -1.0: must be a finite number"),
+        (["--metric", "accuracy", "--baseline", "min"], "has no such arm; there are max, average"),
+        (["--metric", "accuracy", "--study", "none.yaml"], "are for comparisons without --study"),
+    ],
+)
+def test_what_a_table_does_not_say_must_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(write(tmp_path, GOOD)), *options])
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_percentages_are_no_accuracies(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path, "arm,seed,value\na,0,0.9\nb,0,98.5\n")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(path), "--metric", "accuracy"])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "arm b, seed 0, column value: 98.5: accuracy is a fraction of 1" in told
+
+
+def test_one_arm_alone_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path, "arm,seed,value\na,0,0.9\n")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(path), "--metric", "accuracy"])
+    assert "nothing to compare a with" in capsys.readouterr().err
