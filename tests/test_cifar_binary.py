@@ -86,6 +86,7 @@ def test_what_is_missing_or_there_twice_is_named() -> None:
 @pytest.mark.parametrize(
     "archive",
     [b"", b"no archive", good()[:-30], good()[:60], packed((f"{FOLDER}/x", bytes(9999)))[:-9]],
+    ids=["empty", "no archive", "cut in the middle", "cut in the head", "cut at the end"],
 )
 def test_a_damaged_archive_is_refused(archive: bytes) -> None:
     with pytest.raises(UserError, match="a: "):
