@@ -79,7 +79,9 @@ def report_of(arms: int, seeds: int) -> dict[str, float]:
         for arm in names:
             for seed in range(seeds):
                 errors = int(draw.integers(70, 120))
-                make_run(root / "runs", arm, seed, errors, dataset=MNIST_SIZED)
+                make_run(
+                    root / "runs", arm, seed, errors, dataset=MNIST_SIZED, picture_shape=(28, 28)
+                )
         study = {
             "name": "many", "question": "Which?", "claim": "All are alike.", "source": "bench",
             "baseline": names[0], "arms": names[1:], "metric": "test/accuracy", "margin": 0.10,
