@@ -133,7 +133,7 @@ def test_the_lecture_recipe_is_the_lectures() -> None:
             [],
             r"arm = 'averge': there is no such option\. Did you mean average\?",
         ),
-        ("max", "huge", [], r"scale = 'huge': there is no such option\. Legal: full, quick\."),
+        ("max", "huge", [], r"scale = 'huge': there is no such option\. Legal: full, quick, red"),
         ("max", "quick", ["conv.kernal_size=3"], "kernal_size"),
         ("max", "quick", ["conv.padding=vlid"], r"expected one of \[valid, same, full\]"),
         ("max", "quick", ["conv.kernel_size=7"], "block3.convolution: a 7×7 window"),
@@ -150,7 +150,7 @@ def test_what_cannot_be_composed_is_said(
 def test_a_study_whose_arm_the_pipeline_does_not_train_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
         chosen_studies(
-            Parameters("quick", ["max", "average", "max_4x4", "average_4x4"], ["pooling"])
+            Parameters("quick", ["max", "average", "l2", "max_4x4", "average_4x4"], ["pooling"])
         )
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
         chosen_studies(Parameters("quick", ["max"], ["poling"]))
@@ -197,8 +197,10 @@ def test_parameters_that_are_no_lists_of_names_are_refused(
 def test_the_stage_writes_one_file_an_arm_and_one_a_study(tmp_path: Path) -> None:
     output = tmp_path / "configs"
     compose_stage(["--params", str(PROJECT / "params.yaml"), "--output", str(output)])
-    assert sorted(path.stem for path in output.glob("*.yaml")) == options("arm")
-    assert sorted(path.stem for path in (output / "studies").glob("*.yaml")) == options("study")
+    chosen = read_parameters(PROJECT / "params.yaml")
+    assert sorted(path.stem for path in output.glob("*.yaml")) == sorted(chosen.arms)
+    written = sorted(path.stem for path in (output / "studies").glob("*.yaml"))
+    assert written == sorted(chosen.studies)
     first = (output / "max.yaml").read_bytes()
     assert read_arm(output / "max.yaml").config == compose_arm("max", "quick").config
     compose_stage(["--params", str(PROJECT / "params.yaml"), "--output", str(output)])

@@ -9,6 +9,12 @@ from convchoice.errors import UserError
 from convchoice.shapes import main
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the width that the tests' own surroundings name."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def test_the_table_shows_formulas_sizes_and_sums(capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     shown = capsys.readouterr().out

@@ -32,6 +32,7 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
     partners = {arm: study.partner(arm) for arm in study.arms}
     assert partners == {
         "average": "max",
+        "l2": "max",
         "max_4x4": "max",
         "average_4x4": "max_4x4",
         "weighted": "max_4x4",
@@ -39,7 +40,7 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
 
 
 def test_an_arm_knows_its_studies() -> None:
-    assert studies_of_arm("max") == ["pooling", "strides_vs_pooling"]
+    assert studies_of_arm("max") == ["locality", "pooling", "pooling_cost", "strides_vs_pooling"]
     assert studies_of_arm("nobody") == []
 
 

@@ -46,11 +46,12 @@ def _check_mode(name: str, axes: Axes, mode: PaddingMode) -> None:
     height, width = axes
     for axis in axes:
         pad = max(axis.before, axis.after)
-        most = {PaddingMode.reflect: axis.size - 1, PaddingMode.circular: axis.size}
+        kept = axis.size + min(axis.after, 0)  # trailing pixels that no window needs are left out
+        most = {PaddingMode.reflect: kept - 1, PaddingMode.circular: kept}
         if pad > most.get(mode, pad):
             raise GeometryError(
                 f"{name}: padding_mode={mode.name} can add at most {most[mode]} pixels to an axis"
-                f" of {axis.size}, but a {height.kernel}×{width.kernel} kernel on a"
+                f" of {kept}, but a {height.kernel}×{width.kernel} kernel on a"
                 f" {height.size}×{width.size} input asks for {pad}."
             )
 
