@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 class BareForward:
     """The networks of some runs over the test images, and nothing else."""
 
+    share: int
     folders: tuple[Path, ...]
     data_root: Path
 
     @property
     def runs(self) -> list[RunKey]:
         """One for the whole job."""
-        return [("bare", id(self) % 1000)]
+        return [("bare", self.share)]
 
     def work(self, _listener: Listener) -> None:
         """Run them."""
@@ -101,7 +102,7 @@ def main() -> None:
         def bare() -> float:
             folders = [run_path(trained, "bench", seed) for seed in range(given.seeds)]
             jobs = [
-                BareForward(tuple(folders[start::cores]), Path(one.data.root))
+                BareForward(start, tuple(folders[start::cores]), Path(one.data.root))
                 for start in range(cores)
             ]
             heard: list[Event] = []
