@@ -150,7 +150,7 @@ def test_what_cannot_be_composed_is_said(
 def test_a_study_whose_arm_the_pipeline_does_not_train_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
         chosen_studies(
-            Parameters("quick", ["max", "average", "l2", "max_4x4", "average_4x4"], ["pooling"])
+            Parameters("quick", ["max", "average", "max_4x4", "average_4x4"], ["pooling"])
         )
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
         chosen_studies(Parameters("quick", ["max"], ["poling"]))

@@ -32,7 +32,6 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
     partners = {arm: study.partner(arm) for arm in study.arms}
     assert partners == {
         "average": "max",
-        "l2": "max",
         "max_4x4": "max",
         "average_4x4": "max_4x4",
         "weighted": "max_4x4",
@@ -40,7 +39,8 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
 
 
 def test_an_arm_knows_its_studies() -> None:
-    assert studies_of_arm("max") == ["locality", "pooling", "pooling_cost", "strides_vs_pooling"]
+    studies = ["locality", "pooling", "pooling_cost", "strides_vs_pooling", "width"]
+    assert studies_of_arm("max") == studies
     assert studies_of_arm("nobody") == []
 
 
