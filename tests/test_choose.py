@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.choose import arms_of, choose, chosen, named_studies, taken_up
+from convchoice.choose import arms_of, choose, chosen, named_studies
 from convchoice.compose import chosen_studies, composed_arms, read_parameters
 from convchoice.composition import options
 from convchoice.configuration import CONF_DIR, PROJECT_ROOT
@@ -55,7 +55,7 @@ def test_arms_that_studies_share_are_there_once(params: Path) -> None:
 
 
 def test_all_is_every_study(conf: Path) -> None:
-    assert named_studies("all", conf) == options("study", conf)
+    assert list(named_studies("all", conf)) == options("study", conf)
 
 
 def test_another_scale_has_its_reports_in_a_folder_of_its_own(params: Path) -> None:
@@ -106,12 +106,14 @@ def test_a_study_of_ones_own_is_one_file(tmp_path: Path, conf: Path, params: Pat
     assert {len(arm.seeds) for arm in arms} == {6}
 
 
-def test_another_study_of_the_same_name_is_not_overwritten(tmp_path: Path, conf: Path) -> None:
+def test_another_study_of_the_same_name_is_not_overwritten(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
     own = tmp_path / "pooling.yaml"
     own.write_text(OWN.replace("bigger_kernel", "pooling"), encoding="utf-8")
     before = (conf / "study" / "pooling.yaml").read_bytes()
     with pytest.raises(UserError, match=r"pooling\.yaml is another study of that name"):
-        taken_up(own, conf)
+        chosen(str(own), None, params, conf)
     assert (conf / "study" / "pooling.yaml").read_bytes() == before
 
 
@@ -141,6 +143,9 @@ def test_a_new_arm_that_cannot_be_built_is_told_with_its_name(
     own.write_text(OWN.replace("conv.kernel_size=5", "conv.kernal_size=5"), encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"new_arms\.five.*kernal_size"):
         chosen(str(own), None, params, conf)
+    assert "bigger_kernel" not in options("study", conf)  # nothing was taken up: mended, it runs
+    own.write_text(OWN, encoding="utf-8")
+    assert chosen(str(own), None, params, conf).studies == ["bigger_kernel"]
 
 
 def test_the_data_sets_of_the_arms_are_chosen_with_them(

@@ -42,50 +42,51 @@ reports: {reports}
 """
 
 
-def taken_up(path: Path, conf: Path = CONF_DIR) -> str:
-    """Copy a study's file from elsewhere into `conf/study`.
-
-    Returns:
-        The study's name.
+def new_name(path: Path, conf: Path = CONF_DIR) -> str:
+    """The name of a study in a file from elsewhere, which no other study in `conf/study` has.
 
     Raises:
         UserError: if the file is no legal study, or another study has its name.
     """
     study = read_study(path)
     target = conf / "study" / path.name
-    if target.resolve() == path.resolve():
-        return study.name
     if target.exists() and target.read_bytes() != path.read_bytes():
         raise UserError(
             f"{path}: {target.relative_to(conf.parent)} is another study of that name."
             " Give yours another name (its file's and its `name`), or change that file."
         )
-    shutil.copyfile(path, target)
-    print(f"{path}: taken up as {target.relative_to(conf.parent)}")
     return study.name
 
 
-def named_studies(wanted: str, conf: Path = CONF_DIR) -> list[str]:
-    """Names of the studies that a list of names and files asks for, or of all there are.
+def take_up(path: Path, conf: Path = CONF_DIR) -> None:
+    """Copy a study's file into `conf/study`, unless it lies there already."""
+    target = conf / "study" / path.name
+    if not target.exists():
+        shutil.copyfile(path, target)
+        print(f"{path}: taken up as {target.relative_to(conf.parent)}")
+
+
+def named_studies(wanted: str, conf: Path = CONF_DIR) -> dict[str, Path]:
+    """Names and files of the studies that a list of names and files asks for, or of all there are.
 
     Raises:
         UserError: for an unknown name, or a file that is no legal study.
     """
+    known = {name: conf / "study" / f"{name}.yaml" for name in options("study", conf)}
     if wanted == ALL:
-        return options("study", conf)
-    names = []
+        return known
+    named = {}
     for part in (part.strip() for part in wanted.split(",")):
         if part.endswith((".yaml", ".yml")):
-            names.append(taken_up(Path(part), conf))
-            continue
-        known = options("study", conf)
-        if part not in known:
+            named[new_name(Path(part), conf)] = Path(part)
+        elif part in known:
+            named[part] = known[part]
+        else:
             raise ConfigurationError(
                 "STUDY", part, "there is no such study.",
-                f"{nearest(part, known)} A study of your own: STUDY=path/to/it.yaml",
+                f"{nearest(part, list(known))} A study of your own: STUDY=path/to/it.yaml",
             )  # fmt: skip
-        names.append(part)
-    return list(dict.fromkeys(names))
+    return named
 
 
 def arms_of(studies: Sequence[Study]) -> list[str]:
@@ -100,16 +101,19 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
         UserError: for an unknown study or scale, or anything illegal in the studies or their arms.
     """
     now = read_parameters(path)
-    names = now.studies if wanted is None else named_studies(wanted, conf)
-    studies = [read_study(conf / "study" / f"{name}.yaml") for name in names]
+    named = {} if wanted is None else named_studies(wanted, conf)
+    studies = [read_study(file) for file in named.values()] or chosen_studies(now, conf)
+    names = [study.name for study in studies]
     arms = now.arms if wanted is None else arms_of(studies)
     scale = scale or now.scale
     check_name("SCALE", scale)
     reports = "reports" if scale == USUAL_SCALE else f"reports/{scale}"
     parameters = Parameters(scale, arms, names, reports)
-    # All of it is composed once here, so that a mistake is told before the file is written.
-    composed = composed_arms(parameters, chosen_studies(parameters, conf), conf)
+    # All of it is composed once here, so that a mistake is told before any file is written.
+    composed = composed_arms(parameters, studies, conf)
     parameters = replace(parameters, data=data_of(composed))
+    for file in named.values():
+        take_up(file, conf)
     runs = sum(len(arm.seeds) for arm in composed)
     print(f"{path}: scale {scale}, {len(names)} studies, {len(arms)} arms, {runs} runs")
     return parameters
