@@ -11,6 +11,9 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
+
+from turns import in_turns, ratio
 
 WARM_UP_STEPS = 20
 STEPS = 100
@@ -61,11 +64,15 @@ def main() -> None:
     if given.once:
         print(images_per_second(keep=given.once == "keep"))
         return
-    pairs = [(measured(keep=True), measured(keep=False)) for _ in range(given.rounds)]
-    ratios = sorted(kept / plain for kept, plain in pairs)
-    kept, plain = (statistics.median(column) for column in zip(*pairs, strict=True))
+    figures = in_turns(
+        given.rounds,
+        {"keep": partial(measured, keep=True), "plain": partial(measured, keep=False)},
+        "images/s",
+    )
+    kept, plain = (statistics.median(values) for values in figures.values())
     print(f"keeping freed memory: {kept:,.0f} images/s; plain: {plain:,.0f} images/s (medians)")
-    print(f"ratio {statistics.median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    found = ratio(figures["keep"], figures["plain"])
+    print("ratio {median:.2f}, from {range[0]:.2f} to {range[1]:.2f}".format_map(found))
 
 
 if __name__ == "__main__":

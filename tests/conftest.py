@@ -9,6 +9,15 @@ from convchoice.comparison import compare
 from convchoice.run_folder import runs_of_arm
 from convchoice.study import study_from_mapping
 from making import Compared, make_run, study_values
+from small_data import store_digits
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with scikit-learn's digits in the place of MNIST; tests only read it."""
+    root = tmp_path_factory.mktemp("data") / "raw"
+    store_digits(root)
+    return root
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from convchoice.measurement import measure_runs
 from convchoice.run_folder import WEIGHTS, partial_path, read_run, run_path
 from convchoice.schema import Config
 from convchoice.tracking import NoTracking
-from small_data import store_digits
 
 
 class Told(NoTracking):
@@ -35,13 +34,6 @@ class Told(NoTracking):
 
     def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
         self.calls.append(("killed" if killed else "failed", run_id))
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data") / "raw"
-    store_digits(root)
-    return root
 
 
 @pytest.fixture

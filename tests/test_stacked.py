@@ -14,16 +14,8 @@ from convchoice.events import Ended, EpochEnded, Event, Started
 from convchoice.jobs import TrainingJob
 from convchoice.run_folder import partial_path, read_run, run_path, seal
 from convchoice.training import CHECKPOINT, train
-from small_data import store_digits
 
 SEEDS = (0, 3, 1)
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data") / "raw"
-    store_digits(root)
-    return root
 
 
 def jobs(root: Path, data_root: Path, **changes: Any) -> list[TrainingJob]:

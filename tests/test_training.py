@@ -18,7 +18,6 @@ from convchoice.recording import TrainingError
 from convchoice.run_folder import Run, partial_path, read_run, run_path, seal
 from convchoice.schema import OptimizerConfig
 from convchoice.training import CHECKPOINT, train
-from small_data import store_digits
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -26,13 +25,6 @@ SMALL: dict[str, Any] = {
     "data": {"train_size": 300, "batch_size": 32},
     "trainer": {"max_epochs": 3, "accelerator": "cpu"},
 }
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data") / "raw"
-    store_digits(root)
-    return root
 
 
 class StoppedError(Exception):
