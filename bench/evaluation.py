@@ -19,18 +19,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convchoice.configuration import config_from_mapping
-from convchoice.events import Event, Listener, RunKey
-from convchoice.jobs import EVALUATION_MODULE
-from convchoice.measurement import measure_runs
-from convchoice.run_folder import run_path
-from convchoice.seeds import missing_runs, train_missing
-from convchoice.tracking import NoTracking
-from convchoice.workers import available_cores, run_jobs
+from convchoice.execution.jobs import EVALUATION_MODULE
+from convchoice.execution.measurement import measure_runs
+from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.tracking import NoTracking
+from convchoice.execution.workers import available_cores, run_jobs
+from convchoice.records.events import Event, Listener, RunKey
+from convchoice.records.run_folder import run_path
+from convchoice.settings.configuration import config_from_mapping
 from turns import in_turns, publish, ratio
 
 if TYPE_CHECKING:
-    from convchoice.schema import Config
+    from convchoice.settings.schema import Config
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class BareForward:
         """Run them."""
         import torch
 
-        from convchoice.batches import EVALUATION_BATCH, Batches
-        from convchoice.datasets import load
-        from convchoice.evaluation import load_network
-        from convchoice.memory import keep_freed_memory
-        from convchoice.run_folder import read_run
+        from convchoice.images.datasets import load
+        from convchoice.learning.batches import EVALUATION_BATCH, Batches
+        from convchoice.learning.memory import keep_freed_memory
+        from convchoice.measuring.evaluation import load_network
+        from convchoice.records.run_folder import read_run
 
         keep_freed_memory()
         torch.set_num_threads(1)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from convchoice.classifier import optimizer_of
-from convchoice.memory import keep_freed_memory
-from convchoice.network import Network
-from convchoice.schema import Config
+from convchoice.learning.classifier import optimizer_of
+from convchoice.learning.memory import keep_freed_memory
+from convchoice.networks.network import Network
+from convchoice.settings.schema import Config
 
 ROUNDS = 5
 SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""What `convchoice.memory` is worth: the same training steps with and without it, in turns.
+"""What keeping freed memory is worth: the same training steps with it and without, in turns.
 
     python bench/freed_memory.py [--rounds 5]
 
@@ -25,10 +25,10 @@ def images_per_second(*, keep: bool) -> float:
     import torch
     from torch.nn import functional
 
-    from convchoice.classifier import optimizer_of
-    from convchoice.memory import keep_freed_memory
-    from convchoice.network import Network
-    from convchoice.schema import Config
+    from convchoice.learning.classifier import optimizer_of
+    from convchoice.learning.memory import keep_freed_memory
+    from convchoice.networks.network import Network
+    from convchoice.settings.schema import Config
 
     torch.set_num_threads(1)
     if keep:

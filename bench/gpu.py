@@ -23,12 +23,12 @@ from pathlib import Path
 import torch
 import yaml
 
-from convchoice.configuration import config_from_mapping
-from convchoice.device import device_name, device_of
-from convchoice.run_folder import read_run
-from convchoice.schema import Accelerator
-from convchoice.seeds import missing_runs, train_missing
-from convchoice.tracking import NoTracking
+from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.tracking import NoTracking
+from convchoice.learning.device import device_name, device_of
+from convchoice.records.run_folder import read_run
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Accelerator
 from peers import bare_seconds
 from turns import in_turns, publish, ratio
 

@@ -26,10 +26,10 @@ DATA = Path("data/raw")
 
 def ours(images: int, threads: int) -> float:
     """One run, as `convchoice.train` does it."""
-    from convchoice.configuration import config_from_mapping
-    from convchoice.events import EpochEnded, Event
-    from convchoice.jobs import TrainingJob
-    from convchoice.training import train
+    from convchoice.execution.jobs import TrainingJob
+    from convchoice.learning.training import train
+    from convchoice.records.events import EpochEnded, Event
+    from convchoice.settings.configuration import config_from_mapping
 
     seconds: list[float] = []
 
@@ -55,13 +55,13 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
     import torch
     from torch.nn import functional
 
-    from convchoice.batches import EpochOrder, ShuffledBatches
-    from convchoice.classifier import optimizer_of
-    from convchoice.datasets import load
-    from convchoice.device import finished_time
-    from convchoice.memory import keep_freed_memory
-    from convchoice.network import Network
-    from convchoice.schema import Config
+    from convchoice.images.datasets import load
+    from convchoice.learning.batches import EpochOrder, ShuffledBatches
+    from convchoice.learning.classifier import optimizer_of
+    from convchoice.learning.device import finished_time
+    from convchoice.learning.memory import keep_freed_memory
+    from convchoice.networks.network import Network
+    from convchoice.settings.schema import Config
 
     keep_freed_memory()
     pixels, labels = load(DATA).train()

@@ -16,10 +16,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from convchoice.configuration import config_from_mapping
-from convchoice.seeds import missing_runs, train_missing
-from convchoice.tracking import NoTracking
-from convchoice.workers import available_cores
+from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.tracking import NoTracking
+from convchoice.execution.workers import available_cores
+from convchoice.settings.configuration import config_from_mapping
 from turns import in_turns, publish, ratio
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.comparison import compare
-from convchoice.run_folder import runs_of_arm
-from convchoice.study import study_from_mapping
+from convchoice.records.run_folder import runs_of_arm
+from convchoice.studies.study import study_from_mapping
+from convchoice.verdicts.comparison import compare
 from making import Compared, make_run, study_values
 from small_data import store_digits
 

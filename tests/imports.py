@@ -7,6 +7,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "convchoice"
 
 
+def path_of(module: str) -> Path:
+    """The file of a module that is named without the package's name."""
+    return PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def _is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
@@ -29,10 +34,10 @@ def imported_names(module: str, *, lazy: bool = True) -> set[str]:
     """Dotted names that `module` of the package imports.
 
     Args:
-        module: without the package's name.
+        module: without the package's name: `sizes.axes`, `train`.
         lazy: also those inside functions, which are imported only when they run.
     """
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
     names: set[str] = set()
     for node in _nodes(tree, runtime=True) if lazy else _top_level(tree):
         if isinstance(node, ast.Import):
@@ -50,7 +55,7 @@ def direct_modules(module: str, *, lazy: bool = True) -> set[str]:
         for name in imported_names(module, lazy=lazy)
         if name.startswith("convchoice.")
     }
-    return {name for name in candidates if (PACKAGE / f"{name}.py").is_file()}
+    return {name for name in candidates if path_of(name).is_file()}
 
 
 @cache
@@ -66,5 +71,11 @@ def needed_modules(module: str, *, lazy: bool = True) -> frozenset[str]:
 
 
 def all_modules() -> list[str]:
-    """Every module of the package."""
-    return sorted(path.stem for path in PACKAGE.glob("*.py"))
+    """Every module, without the package's name; packages' own `__init__`s hold but a docstring."""
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    return sorted(".".join(path.parts) for path in paths if path.stem != "__init__")
+
+
+def package_of(module: str) -> str:
+    """`sizes` for `sizes.axes`; nothing for a module at the top."""
+    return module.rpartition(".")[0]

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from convchoice import run_folder
-from convchoice.configuration import config_from_mapping, config_to_mapping
-from convchoice.curve_points import CurvePoint, summary_metrics
-from convchoice.pictures import kept_pictures
-from convchoice.schema import Curve
+from convchoice.records import run_folder
+from convchoice.records.pictures import kept_pictures
+from convchoice.settings.configuration import config_from_mapping, config_to_mapping
+from convchoice.settings.curve_points import CurvePoint, summary_metrics
+from convchoice.settings.schema import Curve
 
 Compared = Callable[..., dict[str, Any]]
 """The type of the fixture `compared`."""

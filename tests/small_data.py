@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from convchoice import sources
-from convchoice.datasets import StoredDataset
-from convchoice.schema import Dataset, Fallback
+from convchoice.images import sources
+from convchoice.images.datasets import StoredDataset
+from convchoice.settings.schema import Dataset, Fallback
 
 
 def store_digits(root: Path) -> StoredDataset:

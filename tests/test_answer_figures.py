@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convchoice.class_error_figure import class_errors_finding
-from convchoice.confusion_figures import (
+from convchoice.reporting.class_error_figure import class_errors_finding
+from convchoice.reporting.confusion_figures import (
     confusion_difference_figure,
     confusion_difference_finding,
     confusion_finding,
 )
-from convchoice.cost_figures import frontier, frontier_finding
-from convchoice.difference_figures import nll_finding
-from convchoice.drawing import Picture
-from convchoice.figures import figures_of
-from convchoice.flip_figures import flip_finding
+from convchoice.reporting.cost_figures import frontier, frontier_finding
+from convchoice.reporting.difference_figures import nll_finding
+from convchoice.reporting.drawing import Picture
+from convchoice.reporting.figures import figures_of
+from convchoice.reporting.flip_figures import flip_finding
 from making import Compared, study_values
 
 ERRORS = {"max": [10, 11, 12], "average": [30, 33, 31]}

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice.answer_result import pictures_of
 from convchoice.errors import RunFolderError
-from convchoice.flip_figures import pixels_of
-from convchoice.run_folder import PICTURES, read_run
+from convchoice.records.run_folder import PICTURES, read_run
+from convchoice.reporting.flip_figures import pixels_of
+from convchoice.verdicts.answer_result import pictures_of
 from making import MNIST, Compared, made_up_images, make_run, study_values
 
 KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from convchoice.answers import (
+from convchoice.verdicts.answers import (
     confusion_counts,
     errors_by_class,
     flips,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from convchoice.axes import (
+from convchoice.settings.schema import ConvConfig, DownsampleConfig, Operator, Padding
+from convchoice.sizes.axes import (
     Axis,
     blur_axes,
     convolution_axes,
@@ -17,7 +18,6 @@ from convchoice.axes import (
     same_axes,
     same_padding,
 )
-from convchoice.schema import ConvConfig, DownsampleConfig, Operator, Padding
 
 
 def test_the_formula_shows_its_numbers() -> None:

@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.arm import arm_from_mapping
-from convchoice.composition import compose_arm, compose_values
-from convchoice.configuration import config_from_mapping, config_to_mapping, numeric_identity
 from convchoice.errors import ConfigurationError
-from convchoice.schema import Operator, Padding
+from convchoice.settings.configuration import (
+    config_from_mapping,
+    config_to_mapping,
+    numeric_identity,
+)
+from convchoice.settings.schema import Operator, Padding
+from convchoice.studies.arm import arm_from_mapping
+from convchoice.studies.composition import compose_arm, compose_values
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice import answer_result, arm_result
-from convchoice.comparison import claim_pairs, compare
 from convchoice.errors import UserError
-from convchoice.run_folder import RunFolderError, read_run, runs_of_arm
-from convchoice.study import Study, study_from_mapping
+from convchoice.records.run_folder import RunFolderError, read_run, runs_of_arm
+from convchoice.studies.study import Study, study_from_mapping
+from convchoice.verdicts import answer_result, arm_result
+from convchoice.verdicts.comparison import claim_pairs, compare
 from making import DIGITS, LECTURE, MNIST, Compared, make_run, study_values
 
 AVERAGE = {"config": {"downsample": {"operator": "average"}}}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.compare import main
-from convchoice.comparison import SCHEMA_VERSION
-from convchoice.run_folder import read_json
+from convchoice.records.run_folder import read_json
+from convchoice.verdicts.comparison import SCHEMA_VERSION
 from making import Compared, curve_points
 
 PAGE = Path(__file__).parents[1] / "docs" / "comparison.md"

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.arm import read_arm
 from convchoice.compose import (
     Parameters,
     check_data,
@@ -13,12 +12,13 @@ from convchoice.compose import (
     compose_stage,
     read_parameters,
 )
-from convchoice.composition import compose_arm, options
-from convchoice.configuration import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.geometry import Kind, plan
-from convchoice.schema import Curve, Initialisation, OptimizerName
-from convchoice.study import study_from_mapping
+from convchoice.settings.configuration import CONF_DIR
+from convchoice.settings.schema import Curve, Initialisation, OptimizerName
+from convchoice.sizes.geometry import Kind, plan
+from convchoice.studies.arm import read_arm
+from convchoice.studies.composition import compose_arm, options
+from convchoice.studies.study import study_from_mapping
 from making import study_values
 
 PROJECT = CONF_DIR.parent

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from convchoice.configuration import (
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.settings.configuration import (
     config_from_mapping,
     config_to_mapping,
     nearest,
     numeric_identity,
     read_yaml,
 )
-from convchoice.errors import ConfigurationError, UserError
-from convchoice.schema import Config, Operator
+from convchoice.settings.schema import Config, Operator
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from convchoice.comparison import compare
-from convchoice.comparison_files import curve_rows, flat_metrics, write_comparison
-from convchoice.curve_points import CurvePoint
 from convchoice.errors import UserError
-from convchoice.run_folder import runs_of_arm
-from convchoice.schema import Curve
-from convchoice.statistics import mean_interval
-from convchoice.study import study_from_mapping
+from convchoice.records.run_folder import runs_of_arm
+from convchoice.settings.curve_points import CurvePoint
+from convchoice.settings.schema import Curve
+from convchoice.studies.study import study_from_mapping
+from convchoice.verdicts.comparison import compare
+from convchoice.verdicts.comparison_files import curve_rows, flat_metrics, write_comparison
+from convchoice.verdicts.statistics import mean_interval
 from making import curve_points, make_run, study_values
 
 Curves = dict[str, list[list[CurvePoint]]]

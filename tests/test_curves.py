@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convchoice.configuration import config_from_mapping
-from convchoice.curves import chosen_images, measure_curves
-from convchoice.network import Network
-from convchoice.schema import Curve
+from convchoice.measuring.curves import chosen_images, measure_curves
+from convchoice.networks.network import Network
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Curve
 
 
 @given(

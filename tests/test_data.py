@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convchoice.data import split, stratified_order
 from convchoice.errors import ConfigurationError
-from convchoice.schema import DataConfig
+from convchoice.learning.data import split, stratified_order
+from convchoice.settings.schema import DataConfig
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 120)
 

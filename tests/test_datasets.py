@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convchoice import datasets, sources
-from convchoice.datasets import PROVENANCE
-from convchoice.digits import bilinear_weights, digits_files, enlarge, is_test
 from convchoice.errors import UserError
-from convchoice.idx import decode_idx, encode_idx
-from convchoice.known_datasets import (
+from convchoice.images import datasets, sources
+from convchoice.images.datasets import PROVENANCE
+from convchoice.images.digits import bilinear_weights, digits_files, enlarge, is_test
+from convchoice.images.idx import decode_idx, encode_idx
+from convchoice.settings.known_datasets import (
     CIFAR_FILES,
     CLASSES,
     DIGITS,
@@ -26,7 +26,7 @@ from convchoice.known_datasets import (
     TEST_IMAGES,
     TRAIN_LABELS,
 )
-from convchoice.schema import Dataset, Fallback
+from convchoice.settings.schema import Dataset, Fallback
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_test_digits_are_spread_over_the_data() -> None:
 
 def test_reading_data_imports_neither_torch_nor_scikit_learn() -> None:
     program = (
-        "import sys, convchoice.datasets, convchoice.sources;"
+        "import sys, convchoice.images.datasets, convchoice.images.sources;"
         "print([name for name in ('torch', 'torchvision', 'sklearn') if name in sys.modules])"
     )
     command = [sys.executable, "-c", program]

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from convchoice.configuration import config_from_mapping
-from convchoice.curve_points import CurvePoint
-from convchoice.equivariance import (
+from convchoice.images.image_transforms import shifted
+from convchoice.measuring.equivariance import (
     clean_cells,
     equivariance_curve,
     moves,
     spatial_layers,
     spread_evenly,
 )
-from convchoice.geometry import GeometryError, plan
-from convchoice.image_transforms import shifted
-from convchoice.network import Network
+from convchoice.networks.network import Network
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.curve_points import CurvePoint
+from convchoice.sizes.geometry import GeometryError, plan
 
 EXACT = 1e-12
 

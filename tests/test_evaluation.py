@@ -9,18 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from convchoice import datasets
-from convchoice.configuration import config_from_mapping
-from convchoice.curve_points import summary_metrics
-from convchoice.curves import chosen_images
 from convchoice.errors import RunFolderError, UserError
-from convchoice.evaluation import evaluate, evaluate_run, load_network
-from convchoice.evaluation import test_metrics as metrics_of
-from convchoice.events import Ended, Event
-from convchoice.jobs import EvaluationJob, TrainingJob
-from convchoice.run_folder import CURVES, WEIGHTS, read_run, run_path, seal
-from convchoice.schema import Curve, EvaluationConfig
-from convchoice.training import train
+from convchoice.execution.jobs import EvaluationJob, TrainingJob
+from convchoice.images import datasets
+from convchoice.learning.training import train
+from convchoice.measuring.curves import chosen_images
+from convchoice.measuring.evaluation import evaluate, evaluate_run, load_network
+from convchoice.measuring.evaluation import test_metrics as metrics_of
+from convchoice.records.events import Ended, Event
+from convchoice.records.run_folder import CURVES, WEIGHTS, read_run, run_path, seal
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.curve_points import summary_metrics
+from convchoice.settings.schema import Curve, EvaluationConfig
 from small_data import store_digits
 
 SMALL = {

@@ -17,17 +17,24 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.axes import Axes, Axis, convolution_axes, pooling_axes
-from convchoice.block_rules import checked_blocks
-from convchoice.configuration import PROJECT_ROOT
 from convchoice.errors import ConfigurationError
-from convchoice.geometry import GeometryError, _check_fit, _check_mode
-from convchoice.idx import read_idx
-from convchoice.layers import Convolution
-from convchoice.pooling import binomial_weights, gaussian_weights, pooling
+from convchoice.images.idx import read_idx
+from convchoice.images.sources import MIRROR_VARIABLE
+from convchoice.networks.layers import Convolution
+from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
 from convchoice.report import bare
-from convchoice.schema import Config, ConvConfig, DownsampleConfig, Operator, Padding, PaddingMode
-from convchoice.sources import MIRROR_VARIABLE
+from convchoice.settings.block_rules import checked_blocks
+from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.settings.schema import (
+    Config,
+    ConvConfig,
+    DownsampleConfig,
+    Operator,
+    Padding,
+    PaddingMode,
+)
+from convchoice.sizes.axes import Axes, Axis, convolution_axes, pooling_axes
+from convchoice.sizes.geometry import GeometryError, _check_fit, _check_mode
 
 TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "templates"
 NODE = shutil.which("node")

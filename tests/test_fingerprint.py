@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convchoice.configuration import config_from_mapping
-from convchoice.fingerprint import NUMERIC_MODULES, code_digest, fingerprint
-from convchoice.schema import Config
+from convchoice.records.fingerprint import NUMERIC_MODULES, code_digest, fingerprint
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Config
 
 
 def test_configuration_seed_data_and_code_each_count() -> None:
@@ -21,7 +21,9 @@ def test_configuration_seed_data_and_code_each_count() -> None:
 
 def write_modules(folder: Path, text: str) -> str:
     for name in NUMERIC_MODULES:
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+        path = folder.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return code_digest(folder)
 
 

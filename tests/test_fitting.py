@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.configuration import config_from_mapping, config_to_mapping
-from convchoice.fitting import fitting_plan, what_fits
-from convchoice.geometry import GeometryError, plan
+from convchoice.settings.configuration import config_from_mapping, config_to_mapping
+from convchoice.sizes.fitting import fitting_plan, what_fits
+from convchoice.sizes.geometry import GeometryError, plan
 
 
 def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:

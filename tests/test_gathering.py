@@ -6,8 +6,8 @@ import pytest
 
 from convchoice.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
-from convchoice.gathering import gathered_runs, unwritten_study
-from convchoice.run_folder import CONFIG
+from convchoice.records.run_folder import CONFIG
+from convchoice.verdicts.gathering import gathered_runs, unwritten_study
 from making import make_run
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as numpy_strategies
 from numpy.typing import NDArray
 
 from convchoice.errors import UserError
-from convchoice.idx import decode_idx, encode_idx, read_idx, write_idx
+from convchoice.images.idx import decode_idx, encode_idx, read_idx, write_idx
 
 shapes = st.one_of(
     st.tuples(st.integers(0, 50)),

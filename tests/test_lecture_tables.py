@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from convchoice.axes import Axis, convolution_axes
-from convchoice.composition import compose_arm
-from convchoice.configuration import PROJECT_ROOT, config_from_mapping
-from convchoice.equivariance import equivariance_curve, spatial_layers
-from convchoice.geometry import Kind, Plan, PlannedLayer, plan
-from convchoice.known_datasets import MNIST
-from convchoice.network import Network
-from convchoice.pooling import gaussian_weights, pooling
-from convchoice.schema import ConvConfig, Operator, Padding
-from convchoice.study import read_study
+from convchoice.measuring.equivariance import equivariance_curve, spatial_layers
+from convchoice.networks.network import Network
+from convchoice.networks.pooling import gaussian_weights, pooling
+from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
+from convchoice.settings.known_datasets import MNIST
+from convchoice.settings.schema import ConvConfig, Operator, Padding
+from convchoice.sizes.axes import Axis, convolution_axes
+from convchoice.sizes.geometry import Kind, Plan, PlannedLayer, plan
+from convchoice.studies.composition import compose_arm
+from convchoice.studies.study import read_study
 from lecture_network import convolutions, laid, layer, takes
 from lecture_page import (
     FENCES,

@@ -15,19 +15,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice import compare, datasets, download, preparation, sources
-from convchoice.batches import Batches, scaled
-from convchoice.configuration import config_from_mapping
-from convchoice.data import ImageDataModule
-from convchoice.datasets import PROVENANCE
+from convchoice import compare, download
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.evaluation import evaluate_run, load_network
-from convchoice.jobs import EvaluationJob, TrainingJob
-from convchoice.known_datasets import CIFAR_FILES, SPECS
-from convchoice.preparation import training_images
-from convchoice.run_folder import WEIGHTS, Run, read_run, run_path, seal
-from convchoice.schema import Dataset, Fallback
-from convchoice.training import train
+from convchoice.execution.jobs import EvaluationJob, TrainingJob
+from convchoice.images import datasets, preparation, sources
+from convchoice.images.datasets import PROVENANCE
+from convchoice.images.preparation import training_images
+from convchoice.learning.batches import Batches, scaled
+from convchoice.learning.data import ImageDataModule
+from convchoice.learning.training import train
+from convchoice.measuring.evaluation import evaluate_run, load_network
+from convchoice.records.run_folder import WEIGHTS, Run, read_run, run_path, seal
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.known_datasets import CIFAR_FILES, SPECS
+from convchoice.settings.schema import Dataset, Fallback
 from small_data import store_digits
 from tiny_datasets import pass_for
 

@@ -3,7 +3,7 @@
 import pytest
 
 from convchoice.errors import ConfigurationError
-from convchoice.pairs import canonical_pair, once, pair_of, shown
+from convchoice.settings.pairs import canonical_pair, once, pair_of, shown
 
 
 @pytest.mark.parametrize(

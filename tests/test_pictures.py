@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice import pictures
 from convchoice.errors import RunFolderError
-from convchoice.pictures import kept_pictures, narrowly_wrong
-from convchoice.run_folder import PICTURES, read_run
+from convchoice.records import pictures
+from convchoice.records.pictures import kept_pictures, narrowly_wrong
+from convchoice.records.run_folder import PICTURES, read_run
 from making import MNIST, made_up_images, make_run
 
 

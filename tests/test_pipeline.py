@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.configuration import PROJECT_ROOT
-from convchoice.run_folder import read_run
+from convchoice.records.run_folder import read_run
+from convchoice.settings.configuration import PROJECT_ROOT
 
 pytestmark = pytest.mark.pipeline
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convchoice.axes import Axes, Axis, blur_axes, pooling_axes
-from convchoice.pooling import (
+from convchoice.networks.pooling import (
     L2Pooling,
     MaxOverFilters,
     WeightedMean,
@@ -21,7 +20,8 @@ from convchoice.pooling import (
     gaussian_weights,
     pooling,
 )
-from convchoice.schema import DownsampleConfig, Operator
+from convchoice.settings.schema import DownsampleConfig, Operator
+from convchoice.sizes.axes import Axes, Axis, blur_axes, pooling_axes
 
 # The lecture's 4×4 example, slide "Pooling".
 EXAMPLE = torch.tensor(

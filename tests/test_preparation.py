@@ -6,15 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convchoice.preparation import (
+from convchoice.images.preparation import (
     fixed_angles,
     on_canvas,
     permuted,
     training_images,
     turned,
 )
-from convchoice.preparation import test_images as prepared_for_test
-from convchoice.schema import DataConfig
+from convchoice.images.preparation import test_images as prepared_for_test
+from convchoice.settings.schema import DataConfig
 
 
 def bytes_of(*shape: int, seed: int = 0) -> torch.Tensor:

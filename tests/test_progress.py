@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from convchoice.events import Advanced, Ended, EpochEnded, Started
-from convchoice.progress import Display, duration
+from convchoice.execution.progress import Display, duration
+from convchoice.records.events import Advanced, Ended, EpochEnded, Started
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.comparison_files import write_comparison
 from convchoice.report import main
+from convchoice.verdicts.comparison_files import write_comparison
 from making import LECTURE, Compared, curve_points, study_values
 
 # A headless window is never narrower than 500 pixels, so the page stands in a frame as wide as a

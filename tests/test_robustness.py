@@ -6,9 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convchoice.configuration import config_from_mapping
-from convchoice.network import Network
-from convchoice.robustness import (
+from convchoice.measuring.robustness import (
     CONSISTENCY_PIXELS,
     consistency_curve,
     random_shifts,
@@ -17,7 +15,9 @@ from convchoice.robustness import (
     scores,
     shift_curve,
 )
-from convchoice.schema import Curve
+from convchoice.networks.network import Network
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Curve
 
 
 class ColumnReader(nn.Module):

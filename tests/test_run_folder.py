@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from convchoice import run_folder
 from convchoice.errors import RunFolderError
-from convchoice.run_folder import partial_path, read_run, runs_of_arm, sealed
+from convchoice.records import run_folder
+from convchoice.records.run_folder import partial_path, read_run, runs_of_arm, sealed
 from making import curve_points, make_run
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from convchoice import seeds
-from convchoice.configuration import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.events import Ended
-from convchoice.jobs import TrainingJob
-from convchoice.measurement import measure_runs
-from convchoice.run_folder import WEIGHTS, partial_path, read_run, run_path
-from convchoice.schema import Config
-from convchoice.tracking import NoTracking
+from convchoice.execution import seeds
+from convchoice.execution.jobs import TrainingJob
+from convchoice.execution.measurement import measure_runs
+from convchoice.execution.tracking import NoTracking
+from convchoice.records.events import Ended
+from convchoice.records.run_folder import WEIGHTS, partial_path, read_run, run_path
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Config
 
 
 class Told(NoTracking):

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice import datasets, mirrors, sources
-from convchoice.datasets import PROVENANCE
 from convchoice.errors import UserError
-from convchoice.idx import encode_idx
-from convchoice.known_datasets import (
+from convchoice.images import datasets, mirrors, sources
+from convchoice.images.datasets import PROVENANCE
+from convchoice.images.idx import encode_idx
+from convchoice.settings.known_datasets import (
     DIGITS,
     FILE_NAMES,
     MNIST,
@@ -33,7 +33,7 @@ from convchoice.known_datasets import (
     DatasetSpec,
     FileSpec,
 )
-from convchoice.schema import Dataset, Fallback
+from convchoice.settings.schema import Dataset, Fallback
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")

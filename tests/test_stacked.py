@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice import run_folder
-from convchoice.configuration import config_from_mapping
-from convchoice.events import Ended, EpochEnded, Event, Started
-from convchoice.jobs import TrainingJob
-from convchoice.run_folder import partial_path, read_run, run_path, seal
-from convchoice.training import CHECKPOINT, train
+from convchoice.execution.jobs import TrainingJob
+from convchoice.learning.training import CHECKPOINT, train
+from convchoice.records import run_folder
+from convchoice.records.events import Ended, EpochEnded, Event, Started
+from convchoice.records.run_folder import partial_path, read_run, run_path, seal
+from convchoice.settings.configuration import config_from_mapping
 
 SEEDS = (0, 3, 1)
 
@@ -134,7 +134,7 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One seed's first weights are made to overflow; the others end as if it were not there."""
-    from convchoice import stacked  # noqa: PLC0415 - patched here
+    from convchoice.learning import stacked  # noqa: PLC0415 - patched here
 
     built = stacked.Network
 

@@ -1,5 +1,9 @@
 """`dvc.yaml` says the truth: its dependencies are the imports, and its lists are complete.
 
+A stage depends on whole packages, and on single modules only at the top: DVC reads the lock file
+anew for every command, and with a line a module that alone took most of a `dvc repro` with nothing
+to do.
+
 Where imports changed on purpose: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/test_stages.py
 """
 
@@ -13,28 +17,35 @@ import yaml
 
 from convchoice.choose import arms_of
 from convchoice.compose import read_parameters
-from convchoice.configuration import CONF_DIR, PROJECT_ROOT
-from convchoice.study import read_study
-from imports import needed_modules
+from convchoice.settings.configuration import CONF_DIR, PROJECT_ROOT
+from convchoice.studies.study import read_study
+from imports import needed_modules, package_of
 
 
 def write_dependencies() -> None:
-    """Put each stage's modules, and no others, into `dvc.yaml`; all else stays as it is."""
+    """Put each stage's code, and no other, into `dvc.yaml`; all else stays as it is."""
     path = PROJECT_ROOT / "dvc.yaml"
     lines: list[str] = []
     stage = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if re.fullmatch(r"  \w+:", line):
             stage = line.strip(" :")
-        if not MODULE.fullmatch(line.strip(" -")):
+        if not CODE.fullmatch(line.strip(" -")):
             lines.append(line)
         elif line.endswith("/__init__.py"):
-            modules = sorted(needed_modules(stage))
-            lines += [f"      - src/convchoice/{module}.py" for module in modules]
+            lines += [f"      - {path}" for path in code_of(stage)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-MODULE = re.compile(r"src/convchoice/(\w+)\.py")
+def code_of(stage: str) -> list[str]:
+    """The folders of the packages that a stage imports from, after its modules at the top."""
+    needed = needed_modules(stage)
+    top = sorted(f"{name}.py" for name in needed if not package_of(name))
+    packages = sorted({package_of(name) for name in needed} - {""})
+    return [f"src/convchoice/{name}" for name in (*top, *packages)]
+
+
+CODE = re.compile(r"src/convchoice/\w+(\.py)?")
 if os.environ.get("CONVCHOICE_WRITE_GOLDEN"):
     write_dependencies()
 PIPELINE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -50,9 +61,12 @@ def test_the_stages_are_the_designs_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_depends_on_exactly_the_modules_that_it_imports(stage: str) -> None:
-    declared = {match[1] for path in STAGES[stage]["deps"] if (match := MODULE.fullmatch(path))}
-    assert declared == needed_modules(stage)
+def test_a_stage_depends_on_exactly_the_code_that_it_imports(stage: str) -> None:
+    assert [path for path in STAGES[stage]["deps"] if CODE.fullmatch(path)] == code_of(stage)
+
+
+def test_compiled_files_are_no_dependency() -> None:
+    assert "__pycache__/" in (PROJECT_ROOT / ".dvcignore").read_text(encoding="utf-8").split()
 
 
 @pytest.mark.parametrize("stage", list(STAGES))

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.arm import Arm
-from convchoice.comparison import claim_pairs
-from convchoice.composition import compose_arm, options
-from convchoice.configuration import CONF_DIR, flattened, numeric_identity
-from convchoice.geometry import Kind, Plan, plan
-from convchoice.study import Study, read_study
+from convchoice.settings.configuration import CONF_DIR, flattened, numeric_identity
+from convchoice.sizes.geometry import Kind, Plan, plan
+from convchoice.studies.arm import Arm
+from convchoice.studies.composition import compose_arm, options
+from convchoice.studies.study import Study, read_study
+from convchoice.verdicts.comparison import claim_pairs
 
 LECTURES = {
     "pooling", "strides_vs_pooling", "padding", "filter_size", "locality", "sharing",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convchoice import wording
 from convchoice.summary import main, print_study, print_summary
+from convchoice.verdicts import wording
 from making import DIGITS, LECTURE, Compared, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.composition import compose_values
-from convchoice.configuration import PROJECT_ROOT, config_from_mapping
 from convchoice.errors import ConfigurationError
-from convchoice.run_folder import read_run
-from convchoice.sweep import (
+from convchoice.execution.sweep import (
     derived_name,
     offer_new_names,
     refuse_to_replace,
     run_config,
     swept_keys,
 )
+from convchoice.records.run_folder import read_run
+from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
+from convchoice.studies.composition import compose_values
 from making import make_run
 from small_data import store_digits
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice import torchvision_pairing
+from convchoice.settings import torchvision_pairing
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from convchoice.configuration import config_from_mapping
-from convchoice.run_folder import Run, note_tracking, read_run
-from convchoice.schema import Config, Store, TrackingConfig
-from convchoice.tracking import MlflowTracking, NoTracking, open_tracking, parameters_of
+from convchoice.execution.tracking import MlflowTracking, NoTracking, open_tracking, parameters_of
+from convchoice.records.run_folder import Run, note_tracking, read_run
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import Config, Store, TrackingConfig
 from making import curve_points, make_run
 
 pytestmark = [

@@ -8,16 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice import run_folder
-from convchoice.classifier import RunningMeans, optimizer_of
-from convchoice.configuration import config_from_mapping
 from convchoice.errors import ConfigurationError
-from convchoice.events import Advanced, EpochEnded, Event, Started
-from convchoice.jobs import TrainingJob
-from convchoice.recording import TrainingError
-from convchoice.run_folder import Run, partial_path, read_run, run_path, seal
-from convchoice.schema import OptimizerConfig
-from convchoice.training import CHECKPOINT, train
+from convchoice.execution.jobs import TrainingJob
+from convchoice.learning.classifier import RunningMeans, optimizer_of
+from convchoice.learning.recording import TrainingError
+from convchoice.learning.training import CHECKPOINT, train
+from convchoice.records import run_folder
+from convchoice.records.events import Advanced, EpochEnded, Event, Started
+from convchoice.records.run_folder import Run, partial_path, read_run, run_path, seal
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import OptimizerConfig
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -173,7 +173,7 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
         raise StoppedError
 
     with monkeypatch.context() as patched:
-        patched.setattr("convchoice.training._write", stop)
+        patched.setattr("convchoice.learning.training._write", stop)
         with pytest.raises(StoppedError):
             train([work], lambda event: None)
     heard: list[Event] = []
@@ -220,7 +220,7 @@ def test_a_run_without_validation_has_no_validation_columns(
 def test_the_listener_hears_of_the_progress(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convchoice.recording.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("convchoice.learning.recording.TICK_SECONDS", 0.0)
     heard: list[Event] = []
     train([job(tmp_path, data_root)], heard.append)
     shares = [event.fraction for event in heard if isinstance(event, Advanced)]

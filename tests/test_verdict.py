@@ -2,9 +2,9 @@
 
 import pytest
 
-from convchoice.measure import Direction
-from convchoice.statistics import Interval
-from convchoice.verdict import (
+from convchoice.verdicts.measure import Direction
+from convchoice.verdicts.statistics import Interval
+from convchoice.verdicts.verdict import (
     ClaimVerdict,
     Verdict,
     claim_sentence,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from convchoice.errors import UserError
-from convchoice.events import Ended, Event, Listener, RunKey, Started
-from convchoice.workers import available_cores, run_jobs, work_reporting_end
+from convchoice.execution.workers import available_cores, run_jobs, work_reporting_end
+from convchoice.records.events import Ended, Event, Listener, RunKey, Started
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path: Path) -> No
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from convchoice.workers import run_jobs\n"
+        "from convchoice.execution.workers import run_jobs\n"
         "from test_workers import PlayedJob\n"
         "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
         "run_jobs([PlayedJob('a', seed, 'telling') for seed in range(2)], 2, die)\n"

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convchoice import known_datasets
-from convchoice.cifar_binary import FOLDER
-from convchoice.datasets import sha256_of
-from convchoice.idx import encode_idx
-from convchoice.known_datasets import FILE_NAMES, DatasetSpec, FileSpec, Layout
+from convchoice.images.cifar_binary import FOLDER
+from convchoice.images.datasets import sha256_of
+from convchoice.images.idx import encode_idx
+from convchoice.settings import known_datasets
+from convchoice.settings.known_datasets import FILE_NAMES, DatasetSpec, FileSpec, Layout
 
 TRAIN_IMAGES, TEST_IMAGES = 100, 20
 

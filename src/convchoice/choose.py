@@ -18,10 +18,10 @@ from pathlib import Path
 import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
-from convchoice.composition import options
-from convchoice.configuration import CONF_DIR, check_name, nearest
 from convchoice.errors import ConfigurationError, UserError, exit_codes
-from convchoice.study import Study, read_study
+from convchoice.settings.configuration import CONF_DIR, check_name, nearest
+from convchoice.studies.composition import options
+from convchoice.studies.study import Study, read_study
 
 ALL = "all"
 USUAL_SCALE = "quick"

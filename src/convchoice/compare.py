@@ -17,23 +17,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice import wording
-from convchoice.comparison import compare
-from convchoice.comparison_files import COMPARISON, write_comparison
-from convchoice.configuration import read_yaml
 from convchoice.errors import UserError, exit_codes, require
-from convchoice.gathering import (
+from convchoice.settings.configuration import read_yaml
+from convchoice.studies.study import Study, read_study
+from convchoice.summary import print_study
+from convchoice.verdicts import wording
+from convchoice.verdicts.comparison import compare
+from convchoice.verdicts.comparison_files import COMPARISON, write_comparison
+from convchoice.verdicts.gathering import (
     TABLE_SUFFIX,
     gathered_runs,
     one_data_set,
     runs_of_study,
     unwritten_study,
 )
-from convchoice.measure import known_direction
-from convchoice.results_table import read_tables
-from convchoice.study import Study, read_study
-from convchoice.summary import print_study
-from convchoice.table_comparison import compare_table, table_measure
+from convchoice.verdicts.measure import known_direction
+from convchoice.verdicts.results_table import read_tables
+from convchoice.verdicts.table_comparison import compare_table, table_measure
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:

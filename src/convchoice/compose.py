@@ -14,12 +14,12 @@ from pathlib import Path
 
 import yaml
 
-from convchoice.arm import Arm
-from convchoice.composition import compose_arm, compose_new_arm, options
-from convchoice.configuration import CONF_DIR, nearest, plain_values, read_yaml
 from convchoice.errors import ConfigurationError, exit_codes, require
-from convchoice.schema import Curve
-from convchoice.study import Study, new_arms_of, read_study
+from convchoice.settings.configuration import CONF_DIR, nearest, plain_values, read_yaml
+from convchoice.settings.schema import Curve
+from convchoice.studies.arm import Arm
+from convchoice.studies.composition import compose_arm, compose_new_arm, options
+from convchoice.studies.study import Study, new_arms_of, read_study
 
 STUDIES = "studies"
 MNIST = {"name": "mnist", "root": "data/raw"}

@@ -13,11 +13,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice import sources
-from convchoice.configuration import CONF_DIR, read_yaml
 from convchoice.errors import UserError, exit_codes
-from convchoice.known_datasets import SPECS
-from convchoice.schema import Dataset, Fallback
+from convchoice.images import sources
+from convchoice.settings.configuration import CONF_DIR, read_yaml
+from convchoice.settings.known_datasets import SPECS
+from convchoice.settings.schema import Dataset, Fallback
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
 NO_FALLBACK = "none"

@@ -7,11 +7,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.arm import read_arm
-from convchoice.bookkeeping import said_failures
 from convchoice.errors import UserError, exit_codes
-from convchoice.measurement import measure_runs
-from convchoice.tracking import open_tracking
+from convchoice.execution.bookkeeping import said_failures
+from convchoice.execution.measurement import measure_runs
+from convchoice.execution.tracking import open_tracking
+from convchoice.studies.arm import read_arm
 
 
 def evaluate_stage(arguments: Sequence[str] | None = None) -> None:

@@ -18,16 +18,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from convchoice.arm import read_arm
-from convchoice.comparison import SCHEMA_VERSION
-from convchoice.configuration import check_name, read_yaml
-from convchoice.drawing import Picture
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
-from convchoice.figures import figures_of
-from convchoice.page import page_view
-from convchoice.run_folder import read_json
+from convchoice.execution.tracking import open_tracking
+from convchoice.records.run_folder import read_json
+from convchoice.reporting.drawing import Picture
+from convchoice.reporting.figures import figures_of
+from convchoice.reporting.page import page_view
+from convchoice.settings.configuration import check_name, read_yaml
+from convchoice.studies.arm import read_arm
 from convchoice.summary import print_paths
-from convchoice.tracking import open_tracking
+from convchoice.verdicts.comparison import SCHEMA_VERSION
 
 PAGE = "index.html"
 MARKDOWN = "README.md"
@@ -72,7 +72,7 @@ def bare(script: str) -> Markup:
 def environment() -> Environment:
     """The templates: HTML escapes every value by itself, Markdown through the filter ``md``."""
     made = Environment(
-        loader=PackageLoader("convchoice", "templates"),
+        loader=PackageLoader("convchoice.reporting", "templates"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,

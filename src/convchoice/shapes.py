@@ -20,13 +20,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from convchoice.composition import compose_values
-from convchoice.configuration import config_from_mapping
 from convchoice.errors import exit_codes
-from convchoice.fitting import fitting_plan
-from convchoice.pairs import once, shown
-from convchoice.planned import Kind, Plan, PlannedLayer
-from convchoice.schema import Config
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.pairs import once, shown
+from convchoice.settings.schema import Config
+from convchoice.sizes.fitting import fitting_plan
+from convchoice.sizes.planned import Kind, Plan, PlannedLayer
+from convchoice.studies.composition import compose_values
 
 JSON_FLAG = "--json"
 MEBIBYTE = 2**20

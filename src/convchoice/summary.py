@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convchoice import wording
-from convchoice.configuration import read_yaml
 from convchoice.errors import UserError, exit_codes
-from convchoice.measure import measure_in
-from convchoice.run_folder import read_json
+from convchoice.records.run_folder import read_json
+from convchoice.settings.configuration import read_yaml
+from convchoice.verdicts import wording
+from convchoice.verdicts.measure import measure_in
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}

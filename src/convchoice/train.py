@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.arm import read_arm
-from convchoice.bookkeeping import said_failures
 from convchoice.errors import UserError, exit_codes
-from convchoice.seeds import train_seeds
+from convchoice.execution.bookkeeping import said_failures
+from convchoice.execution.seeds import train_seeds
+from convchoice.studies.arm import read_arm
 
 
 def train_stage(arguments: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         if any(argument.partition("=")[0] == "--composed" for argument in sys.argv):
             train_stage(sys.argv[1:])
         else:
-            from convchoice.sweep import application  # noqa: PLC0415 - Hydra only where it is used
+            from convchoice.execution.sweep import application  # noqa: PLC0415 - Hydra only where it is used
 
             application()
 

@@ -1,0 +1,1 @@
+"""Who works where and when: jobs, processes, seeds, sweeps, progress, tracking."""

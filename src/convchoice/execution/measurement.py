@@ -1,0 +1,85 @@
+"""Measure the seeds of an arm: side by side, shown, and told to MLflow."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convchoice.execution.bookkeeping import carry_out
+from convchoice.execution.jobs import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
+from convchoice.execution.progress import Display
+from convchoice.execution.seeds import default_workers
+from convchoice.execution.tracking import NoTracking, Tracking
+from convchoice.records.events import Ended, Event, Listener, Started
+from convchoice.records.run_folder import noted_tracking, read_run, run_path
+from convchoice.settings.schema import Config
+
+
+@dataclass
+class _Bookkeeper:
+    """Hears every event: tells MLflow of whole runs, collects failures."""
+
+    trained: Path
+    root: Path
+    show: Listener
+    tracking: Tracking = field(default_factory=NoTracking)
+    ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    failures: list[Ended] = field(default_factory=list)
+
+    def hear(self, event: Event) -> None:
+        key = event.key
+        if isinstance(event, Started):
+            self.ids[key] = noted_tracking(run_path(self.trained, *key))
+            self.tracking.evaluating(self.ids[key])
+        elif isinstance(event, Ended):
+            if event.failure:
+                self.failures.append(event)
+                self.tracking.ended_badly(self.ids.get(key), event.failure, killed=False)
+            else:
+                self.tracking.evaluated(read_run(run_path(self.root, *key)))
+            self.ids.pop(key, None)
+        self.show(event)
+
+    def close(self) -> None:
+        """Mark what is still under way as killed."""
+        for run_id in self.ids.values():
+            self.tracking.ended_badly(run_id, "stopped while it was evaluated", killed=True)
+
+
+def measure_runs(
+    configs: Sequence[Config],
+    trained: Path,
+    root: Path,
+    *,
+    workers: int | None = None,
+    open_store: Callable[[], Tracking],
+) -> list[Ended]:
+    """Measure trained runs on the test set and write their final run folders.
+
+    Args:
+        configs: one a run, of one arm.
+        trained: folder of the trained arms.
+        root: folder of the final run folders' arms.
+        workers: processes side by side; None chooses by the machine.
+        open_store: opens the tracking; called while the first workers are starting.
+
+    Returns:
+        The failures; every other run is whole.
+    """
+    if workers is None:
+        workers = min(default_workers(configs[0]), len(configs))
+    jobs = [
+        EvaluationJob(
+            trained=run_path(trained, str(config.arm), config.seed),
+            folder=run_path(root, str(config.arm), config.seed),
+            data_root=Path(config.data.root),
+            arm=str(config.arm),
+            seed=config.seed,
+            evaluation=config.evaluation,
+        )
+        for config in configs
+    ]
+    with Display("evaluating", len(configs)) as display:
+        keeper = _Bookkeeper(trained, root, display.hear)
+        shares = [EvaluationJobs(tuple(jobs[start::workers])) for start in range(workers)]
+        carry_out(shares, keeper, workers, EVALUATION_MODULE, open_store)
+    return keeper.failures

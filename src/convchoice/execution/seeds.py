@@ -1,0 +1,221 @@
+"""Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from convchoice.errors import RunFolderError, UserError
+from convchoice.execution.bookkeeping import carry_out
+from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.execution.progress import Display
+from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
+from convchoice.execution.workers import available_cores, gpu_present
+from convchoice.images.datasets import StoredDataset, load
+from convchoice.records import environment, run_folder
+from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
+from convchoice.records.fingerprint import code_digest, fingerprint
+from convchoice.settings.configuration import config_to_mapping
+from convchoice.settings.schema import Accelerator, Config, DataConfig
+from convchoice.studies.study import studies_of_arm
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run that has to be trained."""
+
+    config: Config
+    folder: Path
+    fingerprint: str
+
+
+def stands(folder: Path, wanted: str) -> bool:
+    """Whether a whole run folder with this fingerprint is there."""
+    try:
+        return run_folder.read_run(folder).environment.get("fingerprint") == wanted
+    except RunFolderError:
+        return False
+
+
+def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
+    """The runs that are not there yet, or were made with other settings, data or code.
+
+    Args:
+        configs: one a run.
+        root: folder of the arms' folders.
+
+    Raises:
+        UserError: if there is no data set to train on.
+    """
+    code = code_digest()
+    missing = []
+    for config in configs:
+        digest = _stored(config.data).digest
+        folder = run_folder.run_path(root, str(config.arm), config.seed)
+        wanted = fingerprint(config, digest, code)
+        if not stands(folder, wanted):
+            missing.append(Missing(config, folder, wanted))
+    return missing
+
+
+def _stored(data: DataConfig) -> StoredDataset:
+    """The data set that is there, unless it is a stand-in that the configuration forbids."""
+    stored = load(Path(data.root), data.name)
+    if stored.fallback_note is not None and data.fallback is None:
+        raise UserError(
+            f"data.fallback = None: {data.root} holds {stored.title}, not {data.name.name}."
+            f" Fetch it: {stored.provenance.retry}. Or allow the stand-in: data.fallback=digits."
+        )
+    return stored
+
+
+def default_workers(config: Config) -> int:
+    """Runs side by side: one a GPU, or as many as the CPU has cores for their threads."""
+    if config.trainer.workers is not None:
+        return config.trainer.workers
+    if on_gpu(config):
+        return 1
+    return max(1, available_cores() // config.trainer.threads)
+
+
+def on_gpu(config: Config) -> bool:
+    """Whether a configuration's runs will be trained on a GPU, as far as can be seen from here."""
+    return config.trainer.accelerator is not Accelerator.cpu and gpu_present()
+
+
+def default_seeds_together(config: Config) -> int | None:
+    """How many seeds of an arm one process trains in one pass; None for all of them.
+
+    All on a GPU, where a step costs its launches; one on the CPU, where it costs its arithmetic.
+    In float16 each seed has a loss scale of its own, so they are trained apart.
+    """
+    if config.trainer.seeds_together is not None:
+        return config.trainer.seeds_together
+    return None if on_gpu(config) and config.trainer.precision != "16-mixed" else 1
+
+
+def trained_together(jobs: Sequence[TrainingJob]) -> list[TrainingJobs]:
+    """Deal jobs out to processes: those that differ in their seed alone may go together."""
+    alike: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        but_for_seed = json.dumps(config_to_mapping(replace(job.config, seed=0)), sort_keys=True)
+        alike.setdefault(but_for_seed, []).append(job)
+    groups = []
+    for same in alike.values():
+        size = default_seeds_together(same[0].config) or len(same)
+        groups += [
+            TrainingJobs(tuple(same[first : first + size])) for first in range(0, len(same), size)
+        ]
+    return groups
+
+
+@dataclass
+class Bookkeeper:
+    """Hears every event: tells MLflow, gives whole runs their final names, collects failures."""
+
+    runs: dict[tuple[str, int], Missing]
+    show: Listener
+    studies: list[str]
+    tracking: Tracking = field(default_factory=NoTracking)
+    ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    failures: list[Ended] = field(default_factory=list)
+
+    def hear(self, event: Event) -> None:
+        """Act on one event."""
+        key = event.key
+        partial = run_folder.partial_path(self.runs[key].folder)
+        if isinstance(event, Started):
+            known = run_folder.noted_tracking(partial)
+            self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known)
+            run_folder.note_tracking(partial, self.ids[key])
+        elif isinstance(event, EpochEnded):
+            self.tracking.epoch(self.ids.get(key), event.row)
+        elif isinstance(event, Ended):
+            self._end(key, event)
+        self.show(event)
+
+    def _end(self, key: tuple[str, int], event: Ended) -> None:
+        run_id = self.ids.get(key)
+        if event.failure:
+            self.failures.append(event)
+            self.tracking.ended_badly(run_id, event.failure, killed=False)
+        else:
+            run_folder.seal(self.runs[key].folder)
+            self.tracking.trained(run_id)
+        self.ids.pop(key, None)
+
+    def close(self) -> None:
+        """Mark what is still under way as killed."""
+        for run_id in self.ids.values():
+            self.tracking.ended_badly(run_id, "stopped before its end", killed=True)
+
+
+def train_missing(
+    missing: Sequence[Missing], *, workers: int, open_store: Callable[[], Tracking]
+) -> list[Ended]:
+    """Train runs and seal their folders.
+
+    Args:
+        missing: what to train.
+        workers: processes side by side.
+        open_store: opens the tracking; called while the first workers are starting.
+
+    Returns:
+        The failures; every other run is whole.
+    """
+    described = environment.describe()
+    jobs = [
+        TrainingJob(
+            item.config, Path(item.config.data.root), item.folder, described, item.fingerprint
+        )
+        for item in missing
+    ]
+    with Display("training", len(missing)) as display:
+        keeper = Bookkeeper(
+            {(job.arm, job.seed): item for job, item in zip(jobs, missing, strict=True)},
+            display.hear,
+            known_studies({job.arm for job in jobs}),
+        )
+        carry_out(trained_together(jobs), keeper, workers, TRAINING_MODULE, open_store)
+    return keeper.failures
+
+
+def known_studies(arms: set[str]) -> list[str]:
+    """Studies that one of the arms belongs to: labels, so a study's fault stops no training."""
+    try:
+        return sorted({study for arm in arms for study in studies_of_arm(arm)})
+    except UserError:
+        return []
+
+
+def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
+    """Remove run folders of seeds that the arm no longer has."""
+    kept = {f"seed-{seed}" for seed in seeds}
+    for folder in (root / arm).glob("seed-*"):
+        if folder.name.removesuffix(run_folder.PARTIAL_SUFFIX) not in kept:
+            shutil.rmtree(folder)
+
+
+def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
+    """Make an arm's folder hold exactly these runs, training those that are missing.
+
+    Args:
+        configs: one a seed, of one arm.
+        root: folder of the arms' folders.
+
+    Returns:
+        The failures.
+    """
+    arm = str(configs[0].arm)
+    remove_leftovers(root, arm, [config.seed for config in configs])
+    missing = missing_runs(configs, root)
+    kept = len(configs) - len(missing)
+    print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
+    if not missing:
+        return []
+    return train_missing(
+        missing,
+        workers=min(default_workers(configs[0]), len(missing)),
+        open_store=lambda: open_tracking(configs[0].tracking),
+    )

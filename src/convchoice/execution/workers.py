@@ -1,0 +1,166 @@
+"""Jobs side by side, each in a process of its own.
+
+A fresh process a training keeps runs from touching one another: no state is left over, memory is
+measured per run, and one that dies takes nobody along. Processes are forked from a server that has
+imported the heavy libraries once; where there is no fork (Windows) they are spawned.
+"""
+
+import multiprocessing
+import os
+import shutil
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Protocol
+
+from convchoice.errors import UserError
+from convchoice.records.events import Ended, Event, Listener, RunKey
+
+TERMINATION_SECONDS = 5.0
+
+
+class Job(Protocol):
+    """What a worker is given: which runs, and what to do with them."""
+
+    @property
+    def runs(self) -> Sequence[RunKey]:
+        """Which runs: mostly one; each ends in one `Ended` event."""
+
+    def work(self, listener: Listener) -> None:
+        """Do it, telling the listener; raise on failure."""
+
+
+def work_reporting_end(job: Job, listener: Listener) -> None:
+    """Do a job; each run's end, good or bad, is told as an `Ended` event.
+
+    A job may tell the end of some of its runs itself; the rest end as the job ends.
+    """
+    left = dict.fromkeys(job.runs)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Ended):
+            left.pop(event.key, None)
+        listener(event)
+
+    failure, details = "", ""
+    try:
+        job.work(tell)
+    except UserError as error:
+        failure = str(error)
+    except Exception as error:  # noqa: BLE001 - one run's fault must not stop the others
+        failure, details = f"{type(error).__name__}: {error}", traceback.format_exc()
+    for arm, seed in tuple(left):
+        listener(Ended(arm, seed, failure, details))
+
+
+def _in_process(job: Job, connection: Connection) -> None:
+    try:
+        work_reporting_end(job, connection.send)
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone, and with it whoever could be told
+
+
+@dataclass
+class _Running:
+    left: set[RunKey]
+    process: BaseProcess
+    connection: Any
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpu_present() -> bool:
+    """Whether there is an NVIDIA GPU and a torch built for it: a look that imports no torch."""
+    if not (Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi")):
+        return False
+    torch = find_spec("torch")
+    libraries = Path(str(torch.origin)).parent / "lib" if torch else Path()
+    return any(libraries.glob("*torch_cuda.*"))
+
+
+def _context(preload: Sequence[str]) -> Any:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    workers: int,
+    listener: Listener,
+    preload: Sequence[str] = (),
+    when_started: Callable[[], None] = lambda: None,
+) -> None:
+    """Do all jobs, at most `workers` at once, each in a process of its own.
+
+    Args:
+        jobs: what to do; each of their runs ends in exactly one `Ended` event.
+        workers: processes side by side.
+        listener: called in this process with every event, in the order a run tells them.
+        preload: modules that the server imports once for all workers.
+        when_started: called once the first workers are on their way; slow preparations of this
+            process fit here.
+
+    Raises:
+        BaseException: whatever the listener or a signal raises, after all workers were stopped.
+    """
+    context = _context(preload)
+    waiting = deque(jobs)
+    running: list[_Running] = []
+    started = False
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running.append(_launch(context, waiting.popleft()))
+            if not started:
+                started = True
+                when_started()
+            for ready in wait([item.connection for item in running]):
+                item = next(item for item in running if item.connection is ready)
+                if _hear(item, listener):
+                    running.remove(item)
+    finally:
+        for item in running:
+            item.process.terminate()
+        for item in running:
+            item.process.join(TERMINATION_SECONDS)
+            if item.process.is_alive():
+                item.process.kill()
+
+
+def _launch(context: Any, job: Job) -> _Running:
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_in_process, args=(job, sender), daemon=True)
+    process.start()
+    sender.close()
+    return _Running(set(job.runs), process, receiver)
+
+
+def _hear(item: _Running, listener: Listener) -> bool:
+    """Pass one event on; True when it was the process's last."""
+    events: list[Event]
+    try:
+        events = [item.connection.recv()]
+    except EOFError:
+        item.process.join()
+        failure = f"its process ended with exit status {item.process.exitcode}"
+        events = [Ended(arm, seed, failure) for arm, seed in sorted(item.left)]
+    item.left -= {event.key for event in events if isinstance(event, Ended)}
+    if not item.left:
+        item.process.join()
+        item.connection.close()
+    for event in events:
+        listener(event)
+    return not item.left

@@ -1,0 +1,1 @@
+"""Training by Lightning: batches, classifier, several seeds in one pass, checkpoints."""

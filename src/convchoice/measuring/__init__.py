@@ -1,0 +1,1 @@
+"""What is measured on the test set: accuracy, curves, equivariance, pictures."""

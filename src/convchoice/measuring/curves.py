@@ -1,0 +1,80 @@
+"""The chosen curves of a trained network: which measure belongs to which name."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convchoice.images.preparation import permuted
+from convchoice.measuring.equivariance import equivariance_curve
+from convchoice.measuring.input_size import input_size_curve
+from convchoice.measuring.robustness import (
+    consistency_curve,
+    rotation_curve,
+    scale_curve,
+    shift_curve,
+)
+from convchoice.networks.network import Network
+from convchoice.settings.curve_points import CurvePoint
+from convchoice.settings.schema import Config, Curve
+
+ANSWERS = {
+    Curve.shift: shift_curve,
+    Curve.rotation: rotation_curve,
+    Curve.scale: scale_curve,
+    Curve.consistency: consistency_curve,
+}
+
+
+class _Permutation(nn.Module):
+    """The fixed permutation of pixels that a network was trained behind."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def forward(self, images: Tensor) -> Tensor:
+        return permuted(images, self.seed)
+
+
+def chosen_images(labels: NDArray[np.uint8], count: int | None) -> NDArray[np.int64]:
+    """Which test images the curves are measured on: indices, sorted, the same for every run.
+
+    Stratified by digit, and within a digit spread evenly over the file: MNIST's first 5,000 test
+    images are cleaner than its last 5,000, so the first `count` would flatter every network.
+
+    Args:
+        labels: (N,).
+        count: how many; None, or more than there are, takes all.
+    """
+    by_digit = np.argsort(labels, kind="stable")
+    if count is None or count >= len(labels):
+        return np.arange(len(labels))
+    return np.sort(by_digit[np.arange(count) * len(labels) // count])
+
+
+def measure_curves(
+    network: Network, config: Config, curves: Sequence[Curve], images: Tensor, labels: Tensor
+) -> list[CurvePoint]:
+    """Every point of the chosen curves, in the order of `Curve`.
+
+    Args:
+        network: trained, in evaluation mode.
+        config: its configuration; where it permutes pixels, transformed images are permuted last.
+        curves: which.
+        images: uint8, (N, H, W) or (N, C, H, W), on the network's device and its canvas, with
+            their pixels in their places.
+        labels: int64 (N,), likewise.
+    """
+    points: list[CurvePoint] = []
+    seed = config.data.permutation_seed
+    answering = network if seed is None else nn.Sequential(_Permutation(seed), network)
+    for curve in (curve for curve in Curve if curve in curves):
+        if curve is Curve.input_size:
+            points += input_size_curve(network, config, images, labels)
+        elif curve is Curve.equivariance:
+            points += equivariance_curve(network, images, labels)
+        else:
+            points += ANSWERS[curve](answering, images, labels)
+    return points

@@ -1,0 +1,1 @@
+"""The building blocks as torch modules, and the network made of them."""

@@ -1,0 +1,124 @@
+"""The network of a configuration: blocks of convolution → detector → downsample, then the head.
+
+Built layer by layer from the plan of `geometry`, so its sizes are the planned ones.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from convchoice.networks.initialisation import Learned, draw_
+from convchoice.networks.layers import (
+    Convolution,
+    DenseMap,
+    GlobalAverage,
+    LocallyConnected,
+    detector,
+)
+from convchoice.networks.pooling import MaxOverFilters, blur, pooling
+from convchoice.settings.schema import Config, Initialisation
+from convchoice.sizes.axes import Axes
+from convchoice.sizes.geometry import Kind, Plan, PlannedLayer, plan
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A 63-bit seed that depends on the run's seed and on what it is for, and on nothing else.
+
+    So the same seed gives two arms the same initial weights in every layer that has the same name
+    and shape in both, however many layers the arms have.
+    """
+    text = "/".join([str(seed), *names])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def _laid_out(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
+    """The module of a layer that has a kernel."""
+    channels, filters = layer.input_shape[0], layer.output_shape[0]
+    mode = config.conv.padding_mode
+    if layer.kind is Kind.locally_connected:
+        return LocallyConnected(channels, filters, *axes, mode)
+    if layer.kind is Kind.blur:
+        return blur(axes)
+    if layer.operator is not None:
+        return pooling(layer.operator, axes, config.downsample.sigma)
+    return Convolution(channels, filters, *axes, mode, depthwise=layer.kind is Kind.depthwise)
+
+
+def _module(layer: PlannedLayer, config: Config) -> nn.Module:
+    if layer.axes is not None:
+        return _laid_out(layer, layer.axes, config)
+    if layer.kind is Kind.detector:
+        return detector(config.model.activation)
+    if layer.kind is Kind.maxout:
+        return MaxOverFilters(config.downsample.pieces)
+    if layer.kind is Kind.dense_map:
+        return DenseMap(layer.input_shape, layer.output_shape)
+    if layer.kind is Kind.dense:
+        return nn.Linear(layer.input_shape[0], layer.output_shape[0])
+    return nn.Flatten() if layer.kind is Kind.flatten else GlobalAverage()
+
+
+class Network(nn.Sequential):
+    """Images (N, C, H, W) to logits (N, 10).
+
+    Its children bear the planned layers' names with ``_`` for ``.``: ``block1_convolution``,
+    ``head_output``.
+
+    Args:
+        config: a validated configuration.
+        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
+
+    Raises:
+        GeometryError: if the configuration's layers do not fit the images.
+    """
+
+    def __init__(self, config: Config, input_shape: tuple[int, int, int] | None = None) -> None:
+        """Plan, then build."""
+        super().__init__()
+        self.plan: Plan = plan(config, input_shape)
+        for layer in self.plan.layers:
+            self.add_module(layer.name.replace(".", "_"), _module(layer, config))
+        self._order = _execution_order(list(self))
+        self.initialise(config.model.initialisation, config.seed)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
+        """Run the layers; a max pooling right behind a ReLU is done before it.
+
+        The two commute to the last bit, forward and backward: the largest of a window stays the
+        largest, and where none is positive both ways give 0 and pass no gradient on. A ReLU after a
+        2×2 pooling has a quarter of the work.
+        """
+        layers = list(self)
+        for place in self._order:
+            input = layers[place](input)  # noqa: A001
+        return input
+
+    def initialise(self, initialisation: Initialisation, seed: int) -> None:
+        """Draw the initial weights of each layer from a generator of its own.
+
+        Args:
+            initialisation: which distribution.
+            seed: the run's seed.
+        """
+        for name, module in self.named_children():
+            if isinstance(module, Learned):
+                generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))
+                draw_(module, initialisation, generator)
+
+
+def _execution_order(layers: Sequence[nn.Module]) -> list[int]:
+    """Places of the layers in the order in which they run, see `Network.forward`."""
+    order = list(range(len(layers)))
+    for place, (layer, following) in enumerate(pairwise(layers)):
+        if isinstance(layer, nn.ReLU) and isinstance(following, nn.MaxPool2d):
+            order[place], order[place + 1] = order[place + 1], order[place]
+    return order
+
+
+def count_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many of the logits (N, 10) are largest at their label (N,)."""
+    return (logits.argmax(1) == labels).sum()

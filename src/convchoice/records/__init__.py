@@ -1,0 +1,1 @@
+"""What a run leaves behind, what made it, and what it tells while it works."""

@@ -1,0 +1,69 @@
+"""Whether a finished run still stands: its configuration, data and training code in one hash."""
+
+import ast
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+from convchoice.settings.configuration import numeric_identity
+from convchoice.settings.schema import Config
+
+# The modules whose code decides a run's numbers; a test holds this against the imports.
+NUMERIC_MODULES = (
+    "images.cifar_binary",
+    "images.datasets",
+    "images.idx",
+    "images.preparation",
+    "learning.batches",
+    "learning.classifier",
+    "learning.data",
+    "learning.recording",
+    "learning.stacked",
+    "learning.training",
+    "networks.initialisation",
+    "networks.layers",
+    "networks.network",
+    "networks.pooling",
+    "settings.known_datasets",
+    "settings.pairs",
+    "sizes.axes",
+    "sizes.geometry",
+    "sizes.planned",
+)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Replaces every expression that is only a text, docstrings above all, by nothing."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node
+
+
+def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
+    """SHA-256 of the numeric modules' code; comments, docstrings and layout do not count."""
+    digest = hashlib.sha256()
+    for name in NUMERIC_MODULES:
+        tree = ast.parse(
+            folder.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        )
+        # Source again, not a dump of the tree, which differs between versions of Python.
+        digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(config: Config, dataset_digest: str, code: str) -> str:
+    """SHA-256 over everything that decides the run's numbers.
+
+    Args:
+        config: the run's configuration, its seed included.
+        dataset_digest: of the files that are there.
+        code: `code_digest()`, computed once a start.
+    """
+    parts = {
+        "configuration": numeric_identity(config),
+        "data": dataset_digest,
+        "code": code,
+        "torch": version("torch"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

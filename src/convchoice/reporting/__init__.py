@@ -1,0 +1,1 @@
+"""From comparisons to a page: figures and the text around them."""

@@ -1,0 +1,1 @@
+"""What can be set: keys, types, rules, data sets."""

@@ -1,0 +1,1 @@
+"""Which networks are compared: studies, their arms, and how both are composed."""

@@ -1,0 +1,121 @@
+"""The files of a study's result, as `compare` writes them.
+
+`comparison.json` (everything, see `docs/comparison.md`), `metrics.json` (a few numbers for
+`dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`), and where
+curves were measured `curves.csv` (a row an arm, point and measure).
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from convchoice.records.run_folder import write_json
+from convchoice.settings.curve_points import MEASURES
+from convchoice.verdicts.arm_result import CURVES
+from convchoice.verdicts.comparison import SCORES
+from convchoice.verdicts.measure import measure_in
+
+COMPARISON = "comparison.json"
+METRICS = "metrics.json"
+LEARNING_CURVES = "learning_curves.csv"
+DIFFERENCES = "differences.csv"
+CURVE_TABLE = "curves.csv"
+CURVE_COLUMNS = (
+    "arm", "curve", "kind", "layer", "jump_pixels", "unit", "value", "accepted", "measure", "mean",
+    "low", "high", "n", "images",
+)  # fmt: skip
+
+
+def flat_metrics(comparison: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers worth a line in `dvc metrics show` and `dvc metrics diff`."""
+    measure = measure_in(comparison)
+    flat: dict[str, float] = {}
+    for arm, item in comparison["arms"].items():
+        for metric in dict.fromkeys([*SCORES, measure.metric]):
+            if item[metric] is not None:
+                flat[f"{arm}/{metric.removeprefix('test/')}"] = item[metric]["mean"]
+        flat[f"{arm}/seeds"] = item["n"]
+    for contrast in comparison["contrasts"]:
+        arm = contrast["arm"]
+        flat[f"{arm}/{measure.key('difference')}"] = contrast[measure.key("difference")]
+        interval = contrast[measure.key("interval_95")]
+        if interval is not None:
+            flat[f"{arm}/{measure.key('difference_low')}"] = interval[0]
+            flat[f"{arm}/{measure.key('difference_high')}"] = interval[1]
+        for name in ("p_holm", "p_sign_flip", "seeds_needed"):
+            if contrast[name] is not None:
+                flat[f"{arm}/{name}"] = contrast[name]
+    return flat
+
+
+def learning_curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row an arm and epoch; empty where a curve or its interval does not exist."""
+    for arm, item in comparison["arms"].items():
+        curves = item["learning_curves"]
+        for index, epoch in enumerate(curves["epoch"]):
+            row: dict[str, Any] = {"arm": arm, "epoch": epoch}
+            for name in CURVES:
+                for suffix, part in (("", "mean"), ("_low", "low"), ("_high", "high")):
+                    row[f"{name}{suffix}"] = curves[name] and curves[name][part][index]
+            yield row
+
+
+def difference_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
+    measure = measure_in(comparison)
+    for contrast in comparison["contrasts"]:
+        low, high = contrast[measure.key("interval_95")] or (None, None)
+        yield {
+            "arm": contrast["arm"],
+            "difference": contrast[measure.key("difference")],
+            "low": low,
+            "high": high,
+        }
+
+
+def curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row an arm, point and measure; a point that the network does not take has one row.
+
+    Accuracies, consistencies and shares of ink are fractions of 1, log-likelihoods nats.
+    """
+    for arm, item in comparison["arms"].items():
+        for series in item["curves"]:
+            head = {key: series[key] for key in CURVE_COLUMNS if key in series}
+            for index, value in enumerate(series["value"]):
+                accepted = series["accepted"][index]
+                place = {**head, "arm": arm, "value": value, "accepted": int(accepted)}
+                if not accepted:
+                    yield place
+                for measure in (name for name in MEASURES if name in series):
+                    band = {part: numbers[index] for part, numbers in series[measure].items()}
+                    if band["mean"] is not None:
+                        yield {**place, "measure": measure, **band}
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
+    """Write the files of a study's result into `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / COMPARISON, comparison)
+    write_json(output / METRICS, flat_metrics(comparison))
+    curve_columns = [f"{name}{suffix}" for name in CURVES for suffix in ("", "_low", "_high")]
+    _write_csv(
+        output / LEARNING_CURVES,
+        ["arm", "epoch", *curve_columns],
+        learning_curve_rows(comparison),
+    )
+    _write_csv(
+        output / DIFFERENCES, ["arm", "difference", "low", "high"], difference_rows(comparison)
+    )
+    rows = list(curve_rows(comparison))
+    if rows:
+        _write_csv(output / CURVE_TABLE, CURVE_COLUMNS, rows)
+    else:
+        (output / CURVE_TABLE).unlink(missing_ok=True)
