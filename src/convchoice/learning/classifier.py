@@ -33,8 +33,8 @@ class RunningMeans:
         """Add a batch of each run.
 
         Args:
-            losses: mean loss of each run's batch, (runs,), or a scalar for one run.
-            correct: number of right answers of each run, likewise.
+            losses: mean loss of each run's batch, (runs,).
+            correct: number of right answers of each run, (runs,).
             images: size of a run's batch.
         """
         if self._loss.device != losses.device:
@@ -91,7 +91,56 @@ def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
     )
 
 
-class Classifier(LightningModule):
+class RunsInTraining(LightningModule):
+    """One or more runs that are trained in one pass: their means, steps and optimiser.
+
+    Args:
+        config: a validated configuration, of the first run.
+        runs: their number.
+    """
+
+    def __init__(self, config: Config, runs: int) -> None:
+        """Start with nothing seen."""
+        super().__init__()
+        self.config = config
+        self.training_means = RunningMeans(runs)
+        self.validation_means = RunningMeans(runs)
+        self.last_losses = torch.zeros(runs)
+
+    @property
+    def plan(self) -> Plan:
+        """The layers of each run's network."""
+        raise NotImplementedError
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """Each run's weights, as its network alone names them."""
+        raise NotImplementedError
+
+    def answers(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean loss and number of right answers of each run on a batch, both (runs,)."""
+        raise NotImplementedError
+
+    def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
+        losses, correct = self.answers(batch)
+        means.add(losses, correct, batch[1].shape[-1])
+        return losses
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The sum of the runs' cross-entropies: the gradient of each run is its own loss's."""
+        losses = self._losses(batch, self.training_means)
+        self.last_losses = losses.detach()
+        return losses.sum()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        """Note one batch's share of each run's validation means."""
+        self._losses(batch, self.validation_means)
+
+    def configure_optimizers(self) -> Optimizer:
+        """The configuration's optimiser; all of them work element by element."""
+        return optimizer_of(self.config.optimizer, self.parameters())
+
+
+class Classifier(RunsInTraining):
     """A network under training.
 
     Args:
@@ -101,12 +150,8 @@ class Classifier(LightningModule):
 
     def __init__(self, config: Config, input_shape: tuple[int, int, int] | None = None) -> None:
         """Build the network."""
-        super().__init__()
-        self.config = config
+        super().__init__(config, runs=1)
         self.network = Network(config, input_shape)
-        self.training_means = RunningMeans()
-        self.validation_means = RunningMeans()
-        self.last_losses = torch.zeros(1)
 
     @property
     def plan(self) -> Plan:
@@ -114,7 +159,7 @@ class Classifier(LightningModule):
         return self.network.plan
 
     def states(self) -> list[dict[str, Tensor]]:
-        """The network's weights, in a list of one: `StackedClassifier` has several."""
+        """The network's weights, in a list of one."""
         return [self.network.state_dict()]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -122,23 +167,9 @@ class Classifier(LightningModule):
         logits: Tensor = self.network(images)
         return logits
 
-    def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
+    def answers(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean loss and number of right answers on a batch, both (1,)."""
         images, labels = batch
         logits = self.network(images)
         loss = functional.cross_entropy(logits, labels)
-        means.add(loss, count_correct(logits, labels), len(labels))
-        return loss
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Cross-entropy of one batch; its share of the running means is noted."""
-        loss = self._losses(batch, self.training_means)
-        self.last_losses = loss.detach().reshape(1)
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        """Note one batch's share of the validation means."""
-        self._losses(batch, self.validation_means)
-
-    def configure_optimizers(self) -> Optimizer:
-        """The configuration's optimiser over all parameters."""
-        return optimizer_of(self.config.optimizer, self.network.parameters())
+        return loss.reshape(1), count_correct(logits, labels).reshape(1)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from convchoice.errors import UserError
-from convchoice.learning.classifier import Classifier
+from convchoice.learning.classifier import RunsInTraining
 from convchoice.learning.device import finished_time
-from convchoice.learning.stacked import StackedClassifier
 from convchoice.records.events import Advanced, Ended, EpochEnded, Listener, Started
 
 if TYPE_CHECKING:
@@ -158,5 +157,5 @@ class Recorder(Callback):
             self.listener(Ended(job.arm, job.seed, failure))
 
 
-def _classifier(module: LightningModule) -> Classifier | StackedClassifier:
-    return cast("Classifier | StackedClassifier", module)
+def _classifier(module: LightningModule) -> RunsInTraining:
+    return cast("RunsInTraining", module)

@@ -9,16 +9,14 @@ the rounding of another order of summation.
 import copy
 from collections.abc import Sequence
 
-import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
-from torch.optim import Optimizer
 
-from convchoice.learning.classifier import RunningMeans, optimizer_of
+from convchoice.learning.classifier import RunsInTraining
 from convchoice.networks.network import Network
 from convchoice.settings.schema import Config
+from convchoice.sizes.geometry import Plan
 
 
 class StackedNetworks(nn.Module):
@@ -70,7 +68,7 @@ class StackedNetworks(nn.Module):
         }
 
 
-class StackedClassifier(LightningModule):
+class StackedClassifier(RunsInTraining):
     """Networks under training, a seed each, in one pass.
 
     Args:
@@ -82,14 +80,15 @@ class StackedClassifier(LightningModule):
         self, configs: Sequence[Config], input_shape: tuple[int, int, int] | None = None
     ) -> None:
         """Build each seed's network and stack them."""
-        super().__init__()
+        super().__init__(configs[0], runs=len(configs))
         networks = [Network(config, input_shape) for config in configs]
-        self.config = configs[0]
-        self.plan = networks[0].plan
+        self._plan = networks[0].plan
         self.networks = StackedNetworks(networks)
-        self.training_means = RunningMeans(len(configs))
-        self.validation_means = RunningMeans(len(configs))
-        self.last_losses = torch.zeros(len(configs))
+
+    @property
+    def plan(self) -> Plan:
+        """The layers of each network."""
+        return self._plan
 
     def states(self) -> list[dict[str, Tensor]]:
         """Each seed's weights, as its network alone names them."""
@@ -100,27 +99,12 @@ class StackedClassifier(LightningModule):
         logits: Tensor = self.networks(images)
         return logits
 
-    def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
+    def answers(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean loss and number of right answers of each seed on its batch, both (S,)."""
         images, labels = batch
         logits = self(images)
         labels = labels.expand(logits.shape[:2])
         losses = functional.cross_entropy(
             logits.flatten(0, 1), labels.flatten(), reduction="none"
         ).view(labels.shape)
-        correct = (logits.argmax(2) == labels).sum(1)
-        means.add(losses.mean(1), correct, labels.shape[1])
-        return losses.mean(1)
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The sum of the seeds' cross-entropies: the gradient of each is its own loss's."""
-        losses = self._losses(batch, self.training_means)
-        self.last_losses = losses.detach()
-        return losses.sum()
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        """Note one batch's share of each seed's validation means."""
-        self._losses(batch, self.validation_means)
-
-    def configure_optimizers(self) -> Optimizer:
-        """The configuration's optimiser; all of them work element by element."""
-        return optimizer_of(self.config.optimizer, self.networks.parameters())
+        return losses.mean(1), (logits.argmax(2) == labels).sum(1)
