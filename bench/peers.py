@@ -3,12 +3,13 @@
     python bench/peers.py NAME --images 12800 --threads 2
 
 trains two epochs and prints the images a second of the second one. Each is started in a process of
-its own by `training.py`, which alternates them.
+its own by `training.py` or `seeds.py`, which alternate them.
 
 ours        this project's training of one run: Lightning, callbacks, checkpoint, history
 bare        a plain PyTorch loop of the same arithmetic, data in memory
 tutorial    Lightning + torchvision's data set and transforms + DataLoader, as tutorials write it
 keras       the lecture's own program: Keras 3 on TensorFlow (needs the extra `bench`)
+keras_seeds the same, four seeds one after another, an epoch each
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 
 BATCH = 64
 EPOCHS = 2
+SEEDS = 4
 DATA = Path("data/raw")
 
 
@@ -151,14 +153,17 @@ def tutorial(images: int, threads: int) -> float:
     return images / module.ends[-1]
 
 
-def keras(images: int, threads: int) -> float:
-    """The lecture's program, word for word but for today's imports."""
+def keras_epochs(images: int, threads: int, epochs: int, seeds: int) -> list[float]:
+    """Seconds of each epoch of the lecture's program, word for word but for today's imports.
+
+    Seeds are trained one after another in this process, each a new model.
+    """
     import os
 
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import numpy as np
     import tensorflow as tf
-    from keras import layers, models
+    from keras import layers, models, utils
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -168,25 +173,43 @@ def keras(images: int, threads: int) -> float:
         labels = np.frombuffer(file.read(), np.uint8, offset=8)
     inputs = pixels[:images].astype("float32") / 255
     answers = np.eye(10, dtype="float32")[labels[:images]]
-    model = models.Sequential()
-    model.add(layers.Conv2D(32, (3, 3), activation="relu"))
-    model.add(layers.MaxPooling2D((2, 2)))
-    model.add(layers.Conv2D(64, (3, 3), activation="relu"))
-    model.add(layers.MaxPooling2D((2, 2)))
-    model.add(layers.Conv2D(64, (3, 3), activation="relu"))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(64, activation="relu"))
-    model.add(layers.Dense(10, activation="softmax"))
-    model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
-    seconds = 0.0
-    for _ in range(EPOCHS):
-        began = time.perf_counter()
-        model.fit(inputs, answers, epochs=1, batch_size=BATCH, verbose=0)
-        seconds = time.perf_counter() - began
-    return images / seconds
+    seconds = []
+    for seed in range(seeds):
+        utils.set_random_seed(seed)
+        model = models.Sequential()
+        model.add(layers.Conv2D(32, (3, 3), activation="relu"))
+        model.add(layers.MaxPooling2D((2, 2)))
+        model.add(layers.Conv2D(64, (3, 3), activation="relu"))
+        model.add(layers.MaxPooling2D((2, 2)))
+        model.add(layers.Conv2D(64, (3, 3), activation="relu"))
+        model.add(layers.Flatten())
+        model.add(layers.Dense(64, activation="relu"))
+        model.add(layers.Dense(10, activation="softmax"))
+        model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
+        for _ in range(epochs):
+            began = time.perf_counter()
+            model.fit(inputs, answers, epochs=1, batch_size=BATCH, verbose=0)
+            seconds.append(time.perf_counter() - began)
+    return seconds
 
 
-PEERS = {"ours": ours, "bare": bare, "tutorial": tutorial, "keras": keras}
+def keras(images: int, threads: int) -> float:
+    """The lecture's program, one run."""
+    return images / keras_epochs(images, threads, EPOCHS, seeds=1)[-1]
+
+
+def keras_seeds(images: int, threads: int) -> float:
+    """The lecture's program, one epoch of each seed: images a second of the last."""
+    return images / keras_epochs(images, threads, epochs=1, seeds=SEEDS)[-1]
+
+
+PEERS = {
+    "ours": ours,
+    "bare": bare,
+    "tutorial": tutorial,
+    "keras": keras,
+    "keras_seeds": keras_seeds,
+}
 
 
 def main() -> None:

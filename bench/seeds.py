@@ -1,15 +1,18 @@
 """One arm's seeds on all cores, against the same seeds one after another with all threads.
 
-    python bench/seeds.py --rounds 5
+    python bench/seeds.py --rounds 5 [--keras-python /path/to/python]
 
 Both are this project's own training of whole arms, imports, validation and sealing included, in
-turns. Prints medians and the ratio with its range, and writes bench/seeds.json.
+turns. Named a Python that has the extra `bench`, the same seeds also go through the lecture's own
+program, one after another in one process with all threads, its imports included; it has no
+validation to do. Prints medians and the ratios with their range, and writes bench/seeds.json.
 """
 
 import argparse
 import contextlib
 import io
 import statistics
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -20,7 +23,8 @@ from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores
 from convchoice.settings.configuration import config_from_mapping
-from turns import in_turns, publish, ratio
+from peers import SEEDS
+from turns import BENCH, in_turns, publish, ratio
 
 
 def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
@@ -42,35 +46,52 @@ def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
     return ended - began
 
 
+def keras_seconds(python: str, *, images: int, threads: int) -> float:
+    """The lecture's program over four seeds; returns the wall time of its process."""
+    command = [
+        python, str(BENCH / "peers.py"), "keras_seeds", "--images", str(images),
+        "--threads", str(threads),
+    ]  # fmt: skip
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
 def main() -> None:
     """Alternate both ways, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--images", type=int, default=12_800)
+    parser.add_argument("--keras-python")
     given = parser.parse_args()
     cores = available_cores()
     seconds(seeds=1, images=640, workers=1, threads=1)  # starts the server that workers come from
-    figures = in_turns(
-        given.rounds,
-        {
-            "side by side": partial(
-                seconds, seeds=given.seeds, images=given.images, workers=cores, threads=1
-            ),
-            "one after another": partial(
-                seconds, seeds=given.seeds, images=given.images, workers=1, threads=cores
-            ),
-        },
-    )
+    peers = {
+        "side by side": partial(
+            seconds, seeds=SEEDS, images=given.images, workers=cores, threads=1
+        ),
+        "one after another": partial(
+            seconds, seeds=SEEDS, images=given.images, workers=1, threads=cores
+        ),
+    }
+    if given.keras_python:
+        peers["keras"] = partial(
+            keras_seconds, given.keras_python, images=given.images, threads=cores
+        )
+    figures = in_turns(given.rounds, peers)
     publish(
         "seeds",
         {
             "cores": cores,
             "rounds": given.rounds,
-            "seeds": given.seeds,
+            "seeds": SEEDS,
             "images": given.images,
             "seconds": {name: statistics.median(values) for name, values in figures.items()},
-            "ratio": ratio(figures["one after another"], figures["side by side"]),
+            "ratio": {
+                name: ratio(figures[name], figures["side by side"])
+                for name in figures
+                if name != "side by side"
+            },
         },
     )
 
