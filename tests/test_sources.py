@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,6 +125,19 @@ def length_too_large(handler: Handler, content: bytes) -> None:
 
 def too_long(handler: Handler, content: bytes) -> None:
     handler.answer(content + bytes(1_000_000))
+
+
+def redirected_for_ever(handler: Handler, _content: bytes) -> None:
+    handler.answer(b"", status=302, Location=handler.path)
+
+
+def dripping(handler: Handler, content: bytes) -> None:
+    """A byte now and then: never so slow that one read would take too long."""
+    handler.answer(content[:10], Content_Length=len(content))
+    with contextlib.suppress(OSError):
+        for byte in content[10:500]:
+            time.sleep(0.05)
+            handler.wfile.write(bytes([byte]))
 
 
 def called_an_encoding(handler: Handler, content: bytes) -> None:
@@ -353,6 +367,23 @@ def test_a_silent_server_is_given_up(
     with pytest.raises(UserError, match=r"\n    no answer within 0\.1 s\n"):
         sources.ensure(root, Dataset.mnist, None)
     over.set()
+    assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"]
+
+
+def test_redirects_in_a_circle_are_given_up(root: Path, mirror: Mirror) -> None:
+    mirror.behaviours[TRAIN_IMAGES] = redirected_for_ever
+    with pytest.raises(UserError, match=r"\n    Exceeded 30 redirects\."):
+        sources.ensure(root, Dataset.mnist, None)
+    assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"] * 31
+
+
+def test_a_server_that_drips_is_given_up(
+    root: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirrors, "READ_SECONDS", 0.5)
+    mirror.behaviours[TRAIN_IMAGES] = dripping
+    with pytest.raises(UserError, match=r"\n    gave .* bytes and then less than 1,000 a second\n"):
+        sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"]
 
 

@@ -141,15 +141,19 @@ def test_there_is_a_core() -> None:
     assert available_cores() >= 1
 
 
-def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path: Path) -> None:
-    """The parent is killed in mid-work; the workers notice at the next event that they tell."""
+@pytest.mark.parametrize("kind", ["telling", "slow"])
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(kind: str) -> None:
+    """The parent is killed in mid-work; the workers notice, whether they have much to tell or not.
+
+    They must: the next start of the same runs works in the same folders.
+    """
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from convchoice.execution.workers import run_jobs\n"
         "from test_workers import PlayedJob\n"
         "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "run_jobs([PlayedJob('a', seed, 'telling') for seed in range(2)], 2, die)\n"
+        f"run_jobs([PlayedJob('a', seed, '{kind}') for seed in range(2)], 2, die)\n"
     )
     folder = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
@@ -159,7 +163,7 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,  # were a worker alive, it would hold the pipe of its output open
+        timeout=40,  # were a worker alive, it would hold the pipe of its output open
     )
     assert done.returncode == -signal.SIGKILL
     assert done.stderr == ""

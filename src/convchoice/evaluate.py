@@ -11,6 +11,7 @@ from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.tracking import open_tracking
+from convchoice.records.turns import in_turn
 from convchoice.studies.arm import read_arm
 
 
@@ -26,12 +27,14 @@ def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of run folders")
     options = parser.parse_args(arguments)
     arm = read_arm(options.composed)
-    failures = measure_runs(
-        arm.runs(),
-        options.trained,
-        options.output,
-        open_store=lambda: open_tracking(arm.config.tracking),
-    )
+    names = [f"{arm.name}/seed-{seed}" for seed in arm.seeds]
+    with in_turn(options.output, names, "measuring"):
+        failures = measure_runs(
+            arm.runs(),
+            options.trained,
+            options.output,
+            open_store=lambda: open_tracking(arm.config.tracking),
+        )
     if failures:
         raise UserError(said_failures(failures, len(arm.seeds), "could not be measured"))
 

@@ -1,7 +1,6 @@
 """Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from convchoice.images.datasets import StoredDataset, load
 from convchoice.records import environment, run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
 from convchoice.records.fingerprint import code_digest, fingerprint
+from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_to_mapping
 from convchoice.settings.schema import Accelerator, Config, DataConfig
 from convchoice.studies.study import studies_of_arm
@@ -36,6 +36,20 @@ def stands(folder: Path, wanted: str) -> bool:
         return run_folder.read_run(folder).environment.get("fingerprint") == wanted
     except RunFolderError:
         return False
+
+
+def sealed_late(item: Missing) -> bool:
+    """Give a run its final name that was whole but for that when its process was killed."""
+    try:
+        run = run_folder.read_unsealed(item.folder)
+    except RunFolderError:
+        return False
+    if run.environment.get("fingerprint") != item.fingerprint:
+        return False
+    for name in run_folder.WORK_FILES:
+        (run.path / name).unlink(missing_ok=True)
+    run_folder.seal(item.folder)
+    return True
 
 
 def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
@@ -164,6 +178,15 @@ def train_missing(
     Returns:
         The failures; every other run is whole.
     """
+    late = [item for item in missing if sealed_late(item)]
+    if late:
+        tracking = open_store()
+        for item in late:
+            tracking.trained(run_folder.noted_tracking(item.folder))
+            print(f"{item.folder}: was whole and gets its name", flush=True)
+        missing = [item for item in missing if item not in late]
+    if not missing:
+        return []
     described = environment.describe()
     jobs = [
         TrainingJob(
@@ -194,11 +217,13 @@ def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
     kept = {f"seed-{seed}" for seed in seeds}
     for folder in (root / arm).glob("seed-*"):
         if folder.name.removesuffix(run_folder.PARTIAL_SUFFIX) not in kept:
-            shutil.rmtree(folder)
+            run_folder.discard(folder)
 
 
 def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
     """Make an arm's folder hold exactly these runs, training those that are missing.
+
+    Where another process is at that already it is waited for, and what it trained is kept.
 
     Args:
         configs: one a seed, of one arm.
@@ -208,14 +233,15 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
         The failures.
     """
     arm = str(configs[0].arm)
-    remove_leftovers(root, arm, [config.seed for config in configs])
-    missing = missing_runs(configs, root)
-    kept = len(configs) - len(missing)
-    print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
-    if not missing:
-        return []
-    return train_missing(
-        missing,
-        workers=min(default_workers(configs[0]), len(missing)),
-        open_store=lambda: open_tracking(configs[0].tracking),
-    )
+    with in_turn(root, [f"{arm}/seed-{config.seed}" for config in configs], "training"):
+        remove_leftovers(root, arm, [config.seed for config in configs])
+        missing = missing_runs(configs, root)
+        kept = len(configs) - len(missing)
+        print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
+        if not missing:
+            return []
+        return train_missing(
+            missing,
+            workers=min(default_workers(configs[0]), len(missing)),
+            open_store=lambda: open_tracking(configs[0].tracking),
+        )

@@ -24,6 +24,7 @@ from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import open_tracking
 from convchoice.images.sources import ensure
 from convchoice.records.run_folder import Run, read_run, run_path
+from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import (
     CONF_DIR,
     check_name,
@@ -184,6 +185,12 @@ def train_and_measure(config: Config) -> Run:
     ensure(Path(config.data.root), config.data.name, config.data.fallback)
     root = Path(config.run_root)
     folder = run_path(root, str(config.arm), config.seed)
+    with in_turn(root, [f"{config.arm}/seed-{config.seed}"], "making"):
+        return _made(config, root, folder)
+
+
+def _made(config: Config, root: Path, folder: Path) -> Run:
+    """The run folder, while no other process is at work on it."""
     tracking = cache(lambda: open_tracking(config.tracking))
     missing = missing_runs([config], root)
     if not missing and measured_already(folder, config.evaluation):

@@ -8,6 +8,7 @@ imported the heavy libraries once; where there is no fork (Windows) they are spa
 import multiprocessing
 import os
 import shutil
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +59,19 @@ def work_reporting_end(job: Job, listener: Listener) -> None:
         listener(Ended(arm, seed, failure, details))
 
 
+def _end_with_parent() -> None:
+    """End this process as soon as its parent is gone, however that ended.
+
+    Nobody could be told any more, and the next start of the same run works in the same folder.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def _in_process(job: Job, connection: Connection) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work_reporting_end(job, connection.send)
     except BrokenPipeError:

@@ -6,11 +6,12 @@ judges content. Which sources are asked, in which order, and what is kept, is in
 
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import pooch
@@ -23,7 +24,10 @@ from convchoice.settings.known_datasets import FileSpec
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 RETRY_WAITS_SECONDS = (0.5, 1.5)
-CHUNK_BYTES = 65_536
+CHUNK_BYTES = 4_096
+"""Small, so that a slow transfer is seen to be slow."""
+SLOWEST_BYTES_A_SECOND = 1_000
+"""A transfer that brings less than this over `READ_SECONDS` is given up."""
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
 
@@ -189,6 +193,41 @@ class _Received:
         """The downloader asks for it after each chunk; memory has nothing to flush."""
 
 
+class _Patience:
+    """Gives up a transfer that drips.
+
+    A time-out is for one read, and a byte every few seconds never runs into it. So the transfer is
+    looked at from beside, and its connection shut where it brought too little.
+    """
+
+    def __init__(self, received: _Received) -> None:
+        self.received = received
+        self.seconds = READ_SECONDS
+        self.least_bytes = READ_SECONDS * SLOWEST_BYTES_A_SECOND
+        self.response: requests.Response | None = None
+        self.lost = False
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        before = 0
+        while not self._over.wait(self.seconds):
+            now = len(self.received.content)
+            if now - before < self.least_bytes and self.response is not None:
+                self.lost = True
+                self.response.raw.shutdown()
+                return
+            before = now
+
+
 def _download(url: str, file: FileSpec) -> bytes:
     """One attempt.
 
@@ -204,6 +243,7 @@ def _download(url: str, file: FileSpec) -> bytes:
         # its SHA-256 would not be the file's.
         response.raw.headers.pop("Content-Encoding", None)
         responses.append(response)
+        patience.response = response
 
     downloader = pooch.HTTPDownloader(
         chunk_size=CHUNK_BYTES,
@@ -212,27 +252,43 @@ def _download(url: str, file: FileSpec) -> bytes:
         hooks={"response": keep_packed},
     )
     received = _Received(file)
+    patience = _Patience(received)
     try:
-        downloader(url, received, None)
-    except requests.HTTPError as error:
-        status = error.response.status_code
-        text = f"HTTP {status} {error.response.reason}"
-        if status == TOO_MANY_REQUESTS or status >= SERVER_ERRORS:
-            raise _MayPassError(text) from None
-        raise SourceError(text) from None
-    except requests.Timeout:
-        raise UnreachableError(f"no answer within {READ_SECONDS:g} s") from None
-    except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
-        raise UnreachableError(f"no connection ({_innermost(error)})") from None
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-        raise _MayPassError(f"the transfer broke off ({_innermost(error)})") from None
+        with patience:
+            downloader(url, received, None)
     except requests.RequestException as error:
-        raise UnreachableError(_innermost(error)) from None
+        if not patience.lost:
+            raise _meaning(error) from None
+        raise UnreachableError(
+            f"gave {len(received.content):,} bytes and then less than"
+            f" {SLOWEST_BYTES_A_SECOND:,} a second"
+        ) from None
     finally:
         received.bar.close()
         for response in responses:
             response.close()
     return bytes(received.content)
+
+
+def _meaning(error: requests.RequestException) -> Exception:
+    """What a failed transfer means for its source.
+
+    Returns:
+        `_MayPassError` if the transfer broke off or the server is busy, `SourceError` if the server
+        has no such file, `UnreachableError` if no answer comes or it cannot be trusted.
+    """
+    if isinstance(error, requests.HTTPError):
+        status = error.response.status_code
+        text = f"HTTP {status} {error.response.reason}"
+        busy = status == TOO_MANY_REQUESTS or status >= SERVER_ERRORS
+        return _MayPassError(text) if busy else SourceError(text)
+    if isinstance(error, requests.Timeout):
+        return UnreachableError(f"no answer within {READ_SECONDS:g} s")
+    if isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return UnreachableError(f"no connection ({_innermost(error)})")
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return _MayPassError(f"the transfer broke off ({_innermost(error)})")
+    return UnreachableError(_innermost(error))
 
 
 def _innermost(error: BaseException) -> str:

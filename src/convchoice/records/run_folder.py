@@ -56,6 +56,9 @@ PICTURES = "pictures.npz"
 TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
+REPLACED_SUFFIX = ".replaced"
+WORK_FILES = ("resume.ckpt", "fingerprint")
+"""What a training has in its partial folder to go on from, and takes away when it is whole."""
 
 
 def run_path(root: Path, arm: str, seed: int) -> Path:
@@ -91,10 +94,26 @@ def clear(folder: Path) -> None:
 
 
 def seal(path: Path) -> None:
-    """Give the folder at `partial_path(path)` its final name."""
+    """Give the folder at `partial_path(path)` its final name.
+
+    What stood there is moved aside first and deleted afterwards: a process that is killed in the
+    midst of it leaves no half-deleted folder under the final name.
+    """
+    replaced = path.with_name(path.name + REPLACED_SUFFIX)
+    shutil.rmtree(replaced, ignore_errors=True)
     if path.exists():
-        shutil.rmtree(path)
+        path.rename(replaced)
     partial_path(path).rename(path)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def discard(path: Path) -> None:
+    """Delete a run folder, which is never seen half deleted under its final name."""
+    if path.exists():
+        replaced = path.with_name(path.name + REPLACED_SUFFIX)
+        shutil.rmtree(replaced, ignore_errors=True)
+        path.rename(replaced)
+        shutil.rmtree(replaced)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -281,6 +300,20 @@ def read_run(path: Path) -> Run:
         RunFolderError: if the folder is missing, unfinished, damaged, holds a number that is not
             finite, or is not the run that its own name says.
     """
+    return _read(path, path)
+
+
+def read_unsealed(path: Path) -> Run:
+    """Read the run that is whole but for its final name `path`.
+
+    Raises:
+        RunFolderError: as `read_run`.
+    """
+    return _read(partial_path(path), path)
+
+
+def _read(path: Path, final: Path) -> Run:
+    """The run in the folder `path`, whose final name is, or will be, `final`."""
     if not path.is_dir():
         raise RunFolderError(f"{path}: there is no such run folder.")
     missing = [name for name in TRAINED_FILES if not (path / name).is_file()]
@@ -305,7 +338,7 @@ def read_run(path: Path) -> Run:
         metrics=metrics,
         environment=read_json(path / ENVIRONMENT),
     )
-    named = (path.parent.name, path.name)
+    named = (final.parent.name, final.name)
     if named != (config.get("arm"), f"seed-{config.get('seed')}"):
         raise RunFolderError(
             f"{path}: holds the run of arm {config.get('arm')!r} with seed {config.get('seed')!r},"
