@@ -25,7 +25,9 @@ class Told(NoTracking):
     def __init__(self) -> None:
         self.calls: list[tuple[str, str | None]] = []
 
-    def begin(self, config: Config, studies: Any, known: str | None) -> str | None:
+    def begin(
+        self, config: Config, studies: Any, known: str | None, parent: str | None = None
+    ) -> str | None:
         self.calls.append(("begin", known))
         return f"id-{config.seed}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
-from convchoice.execution.measurement import measure_runs
+from convchoice.execution.measurement import arm_parent, measure_runs
 from convchoice.execution.tracking import open_tracking
 from convchoice.records.turns import in_turn
 from convchoice.studies.arm import read_arm
@@ -34,6 +34,7 @@ def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
             options.trained,
             options.output,
             open_store=lambda: open_tracking(arm.config.tracking),
+            parent=arm_parent(arm.runs(), options.trained, options.composed),
         )
     if failures:
         raise UserError(said_failures(failures, len(arm.seeds), "could not be measured"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convchoice.errors import RunFolderError, UserError
-from convchoice.execution.bookkeeping import carry_out
+from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
 from convchoice.execution.progress import Display
 from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
@@ -14,11 +14,14 @@ from convchoice.execution.workers import available_cores, gpu_present
 from convchoice.images.datasets import StoredDataset, load
 from convchoice.records import environment, run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
-from convchoice.records.fingerprint import code_digest, fingerprint
+from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_to_mapping
 from convchoice.settings.schema import Accelerator, Config, DataConfig
+from convchoice.sink.labels import arm_group
 from convchoice.studies.study import studies_of_arm
+
+STOPPED = "stopped before its end"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Missing:
     config: Config
     folder: Path
     fingerprint: str
+    arm_fingerprint: str
+    """The same for all seeds of the arm."""
 
 
 def stands(folder: Path, wanted: str) -> bool:
@@ -69,7 +74,8 @@ def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
         folder = run_folder.run_path(root, str(config.arm), config.seed)
         wanted = fingerprint(config, digest, code)
         if not stands(folder, wanted):
-            missing.append(Missing(config, folder, wanted))
+            arm = arm_fingerprint(config, digest, code)
+            missing.append(Missing(config, folder, wanted, arm))
     return missing
 
 
@@ -131,9 +137,11 @@ class Bookkeeper:
     runs: dict[tuple[str, int], Missing]
     show: Listener
     studies: list[str]
+    parent: Parent = field(default_factory=Parent)
     tracking: Tracking = field(default_factory=NoTracking)
     ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
     failures: list[Ended] = field(default_factory=list)
+    ended: int = 0
 
     def hear(self, event: Event) -> None:
         """Act on one event."""
@@ -141,7 +149,8 @@ class Bookkeeper:
         partial = run_folder.partial_path(self.runs[key].folder)
         if isinstance(event, Started):
             known = run_folder.noted_tracking(partial)
-            self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known)
+            parent = self.parent.begin(self.tracking)
+            self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known, parent)
             run_folder.note_tracking(partial, self.ids[key])
         elif isinstance(event, EpochEnded):
             self.tracking.epoch(self.ids.get(key), event.row)
@@ -158,15 +167,23 @@ class Bookkeeper:
             run_folder.seal(self.runs[key].folder)
             self.tracking.trained(run_id)
         self.ids.pop(key, None)
+        self.ended += 1
 
     def close(self) -> None:
-        """Mark what is still under way as killed."""
+        """Mark what is still under way as killed; the parent waits if all is well."""
         for run_id in self.ids.values():
-            self.tracking.ended_badly(run_id, "stopped before its end", killed=True)
+            self.tracking.ended_badly(run_id, STOPPED, killed=True)
+        killed = self.ended < len(self.runs)
+        failure = STOPPED if killed else failed_seeds(self.failures)
+        self.parent.wait(self.tracking, failure, killed=killed)
 
 
 def train_missing(
-    missing: Sequence[Missing], *, workers: int, open_store: Callable[[], Tracking]
+    missing: Sequence[Missing],
+    *,
+    workers: int,
+    open_store: Callable[[], Tracking],
+    parent: Parent | None = None,
 ) -> list[Ended]:
     """Train runs and seal their folders.
 
@@ -174,6 +191,7 @@ def train_missing(
         missing: what to train.
         workers: processes side by side.
         open_store: opens the tracking; called while the first workers are starting.
+        parent: the parent run in the store; None for none.
 
     Returns:
         The failures; every other run is whole.
@@ -190,7 +208,11 @@ def train_missing(
     described = environment.describe()
     jobs = [
         TrainingJob(
-            item.config, Path(item.config.data.root), item.folder, described, item.fingerprint
+            item.config,
+            Path(item.config.data.root),
+            item.folder,
+            {**described, "arm_fingerprint": item.arm_fingerprint},
+            item.fingerprint,
         )
         for item in missing
     ]
@@ -199,6 +221,7 @@ def train_missing(
             {(job.arm, job.seed): item for job, item in zip(jobs, missing, strict=True)},
             display.hear,
             known_studies({job.arm for job in jobs}),
+            parent or Parent(),
         )
         carry_out(trained_together(jobs), keeper, workers, TRAINING_MODULE, open_store)
     return keeper.failures
@@ -240,8 +263,10 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
         print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
         if not missing:
             return []
+        group = arm_group(configs[0], missing[0].arm_fingerprint, known_studies({arm}))
         return train_missing(
             missing,
             workers=min(default_workers(configs[0]), len(missing)),
             open_store=lambda: open_tracking(configs[0].tracking),
+            parent=OwnParent(group=group),
         )

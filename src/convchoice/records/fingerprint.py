@@ -3,8 +3,10 @@
 import ast
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from convchoice.settings.configuration import numeric_identity
 from convchoice.settings.schema import Config
@@ -60,8 +62,19 @@ def fingerprint(config: Config, dataset_digest: str, code: str) -> str:
         dataset_digest: of the files that are there.
         code: `code_digest()`, computed once a start.
     """
+    return _fingerprint(numeric_identity(config), dataset_digest, code)
+
+
+def arm_fingerprint(config: Config, dataset_digest: str, code: str) -> str:
+    """Like `fingerprint` without the seed: the same for all runs that make up an arm."""
+    settings = numeric_identity(config)
+    del settings["seed"]
+    return _fingerprint(settings, dataset_digest, code)
+
+
+def _fingerprint(settings: Mapping[str, Any], dataset_digest: str, code: str) -> str:
     parts = {
-        "configuration": numeric_identity(config),
+        "configuration": settings,
         "data": dataset_digest,
         "code": code,
         "torch": version("torch"),

@@ -1,0 +1,295 @@
+"""The life of a run in MLflow, owned here.
+
+RUNNING while it trains, SCHEDULED between training and evaluation (two stages, maybe two days),
+RUNNING while it is evaluated, then FINISHED, FAILED or KILLED. A run is only told something while
+it is RUNNING: whoever goes on with one takes it over first, with this process as its owner.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from convchoice.records.environment import commit_state
+from convchoice.records.run_folder import Run
+from convchoice.settings.schema import Config
+from convchoice.sink import catching_up, groups, system_metrics
+from convchoice.sink.labels import (
+    KIND_TAG,
+    NOTE_TAG,
+    PARENT_TAG,
+    Group,
+    Kind,
+    commit_tags,
+    digest,
+    milliseconds,
+    parameters_of,
+    run_name,
+    run_tags,
+)
+from convchoice.sink.store import MlflowStore, Point
+from convchoice.sink.system_metrics import MachineSampler
+
+AWAY_SECONDS = 30.0
+"""How long a server that did not answer is left alone: asking it costs each epoch's end seconds."""
+AFTERWARDS = "Tell it afterwards: python -m convchoice.publish FOLDER"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def first_line(error: Exception) -> str:
+    """An error in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _away(error: BaseException | None) -> bool:
+    """Whether an error came from a connection: MLflow dresses those up as its own."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def patient(
+    method: Callable[Concatenate["MlflowTracking", P], R],
+) -> Callable[Concatenate["MlflowTracking", P], R | None]:
+    """Say the first failure of the store, and go on: a training is worth more than its echo."""
+
+    @wraps(method)
+    def told(tracking: "MlflowTracking", /, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        if time.monotonic() < tracking.silent_until:
+            return None
+        try:
+            return method(tracking, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever a server or a disk may come up with
+            tracking.note_failure(error)
+            return None
+
+    return told
+
+
+class MlflowTracking:
+    """Tells MLflow. A store that does not answer is said once, and never stops a run.
+
+    Args:
+        store: an open one; runs of processes that are gone are marked in it first.
+        root: of the project, whose commit runs are tagged with.
+
+    Attributes:
+        silent_until: of `time.monotonic`; before it a server that was away is not asked.
+    """
+
+    def __init__(self, store: MlflowStore, root: Path) -> None:
+        """Look after what earlier processes left, then be ready."""
+        self.store = store
+        self.silent_until = float("-inf")
+        self._said = False
+        self._commit = commit_tags(*commit_state(root))
+        self._told: dict[str, dict[str, set[tuple[int, float]]]] = {}
+        self._machine = MachineSampler() if system_metrics.wanted() else None
+        for name in store.mark_abandoned():
+            print(f"MLflow: marked {name} as KILLED, its process is gone", file=sys.stderr)
+
+    def note_failure(self, error: Exception) -> None:
+        """Say a failure, the first one; leave a server that is away alone for a while."""
+        if _away(error):
+            self.silent_until = time.monotonic() + AWAY_SECONDS
+        if not self._said:
+            self._said = True
+            print(
+                f"warning: MLflow was not told everything: {first_line(error)}. {AFTERWARDS}",
+                file=sys.stderr,
+            )
+
+    @patient
+    def begin(
+        self,
+        config: Config,
+        studies: Iterable[str],
+        known: str | None,
+        parent: str | None = None,
+    ) -> str | None:
+        """Make the run with its parameters and tags, or go on with the one that is `known`."""
+        found = self.store.run(known)
+        if found is not None:
+            run_id = str(found.info.run_id)
+            self.store.own(run_id)
+            self._told[run_id] = {
+                key: self.store.known_points(run_id, key)
+                for key in found.data.metrics
+                if key.startswith(groups.CURVES)
+            }
+            if parent is not None:
+                self.store.client.set_tag(run_id, PARENT_TAG, parent)
+        else:
+            tags = run_tags(config, studies) | self._commit
+            if parent is not None:
+                tags[PARENT_TAG] = parent
+            run_id = self.store.create(run_name(config), Kind.run, tags, parameters_of(config))
+        if self._machine is not None:
+            self._machine.begin(run_id, self._samples_of(found))
+        return run_id
+
+    def _samples_of(self, found: Any | None) -> int:
+        """Samples of the machine that a run has from before it was interrupted."""
+        if found is None:
+            return 0
+        keys = [key for key in found.data.metrics if key.startswith(system_metrics.PREFIX)]
+        known = [
+            step for key in keys for step, _ in self.store.known_points(found.info.run_id, key)
+        ]
+        return max(known, default=-1) + 1
+
+    @patient
+    def epoch(self, run_id: str | None, row: Mapping[str, float]) -> None:
+        """Log the epoch's numbers at the step that bears the epoch's number.
+
+        An epoch that a run did before it was interrupted, and does again, is not logged twice.
+        """
+        if run_id is None:
+            return
+        now, step = int(time.time() * 1000), int(row["epoch"])
+        told = self._told.get(run_id, {})
+        points = [
+            Point(key, value, step, now)
+            for key, value in row.items()
+            if "/" in key and (step, value) not in told.get(key, ())
+        ]
+        machine = self._machine.take(run_id) if self._machine is not None else []
+        self.store.log(run_id, [*points, *machine])
+
+    @patient
+    def trained(self, run_id: str | None) -> None:
+        """Leave the run waiting for its evaluation; RUNNING would be a lie."""
+        if run_id is not None:
+            self._last_samples(run_id)
+            self.store.wait(run_id)
+
+    def _last_samples(self, run_id: str) -> None:
+        self._told.pop(run_id, None)
+        if self._machine is not None:
+            self.store.log(run_id, self._machine.end(run_id))
+
+    @patient
+    def evaluating(self, run_id: str | None) -> None:
+        """RUNNING for the time of it; a run that was evaluated before is opened again."""
+        if run_id is not None and self.store.run(run_id) is not None:
+            self.store.own(run_id)
+
+    @patient
+    def evaluated(self, run: Run, parent: str | None = None) -> None:
+        """Bring the store's run up to the folder's; then FINISHED.
+
+        One that the store does not know, because it came from a cache or the server was away, is
+        made now.
+        """
+        found = catching_up.find(self.store, run)
+        if found is None:
+            self.publish(run, (), parent)
+            return
+        run_id = str(found.info.run_id)
+        if found.info.status != "RUNNING":
+            self.store.own(run_id)
+        if parent is not None and found.data.tags.get(PARENT_TAG) is None:
+            self.store.client.set_tag(run_id, PARENT_TAG, parent)
+        catching_up.bring_up_to_date(self.store, run, run_id)
+
+    def publish(self, run: Run, studies: Iterable[str], parent: str | None) -> str:
+        """Tell of a folder that the store does not know, as if it had been told live.
+
+        Raises:
+            Exception: whatever the store came up with.
+        """
+        run_id, new = catching_up.create(self.store, run, studies, parent)
+        if new:
+            ended = milliseconds(run.environment["finished"])
+            catching_up.bring_up_to_date(self.store, run, run_id, ended=ended)
+        return run_id
+
+    @patient
+    def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
+        """Close the run as FAILED or KILLED, with the reason as a tag."""
+        if run_id is not None and self.store.run(run_id) is not None:
+            self._last_samples(run_id)
+            self.store.end(run_id, "KILLED" if killed else "FAILED", reason)
+
+    @patient
+    def open_group(self, group: Group) -> str | None:
+        """Find the parent run of a group or make it; RUNNING."""
+        return groups.open_group(self.store, group)
+
+    @patient
+    def group_waits(self, run_id: str | None) -> None:
+        """The group's runs are trained, and their evaluation is still to come."""
+        if run_id is not None:
+            self.store.wait(run_id)
+
+    @patient
+    def close_group(
+        self,
+        run_id: str | None,
+        files: Sequence[Path] = (),
+        reason: str = "",
+        *,
+        killed: bool = False,
+    ) -> None:
+        """End a parent run: FINISHED, an arm's with the means over its seeds; FAILED or KILLED."""
+        found = self.store.run(run_id)
+        if run_id is None or found is None:
+            return
+        if reason:
+            self.store.end(run_id, "KILLED" if killed else "FAILED", reason)
+        elif found.data.tags.get(KIND_TAG) == Kind.arm.value:
+            groups.end_arm(self.store, run_id, files, int(time.time() * 1000))
+        else:
+            with self.store.closed_on_failure(run_id):
+                self.store.log_files(run_id, files)
+                self.store.end(run_id, "FINISHED")
+
+    @patient
+    def study(
+        self,
+        name: str,
+        dataset: str,
+        numbers: Mapping[str, float],
+        files: Iterable[Path],
+        note: str = "",
+    ) -> None:
+        """A run of its own for the study: data set and numbers, and its files as artifacts.
+
+        The same numbers are told once, however often the report is made.
+        """
+        identity = digest("study", name, dataset, json.dumps(dict(numbers), sort_keys=True))
+        found = self.store.identified(identity)
+        if found is not None and found.info.status == "FINISHED":
+            return
+        tags = {
+            "study": name,
+            "dataset": dataset,
+            "stage": "report",
+            "mlflow.source.name": "convchoice.report",
+            **self._commit,
+        }
+        if note:
+            tags[NOTE_TAG] = note
+        if found is None:
+            run_id, new = self.store.create_once(identity, f"study/{name}", Kind.study, tags, {})
+            if not new:
+                return  # another process tells it right now
+        else:
+            run_id = str(found.info.run_id)
+            self.store.own(run_id)
+        now = int(time.time() * 1000)
+        with self.store.closed_on_failure(run_id):
+            points = [Point(key, value, 0, now) for key, value in numbers.items()]
+            self.store.log(run_id, catching_up.missing_points(self.store, run_id, points))
+            every = list(files)
+            figures = [path for path in every if path.suffix == ".svg"]
+            self.store.log_files(run_id, figures, "figures")
+            self.store.log_files(run_id, [path for path in every if path not in figures])
+            self.store.end(run_id, "FINISHED")
