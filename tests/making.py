@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from convchoice.records import run_folder
+from convchoice.records.inside import Inside
 from convchoice.records.pictures import kept_pictures
 from convchoice.settings.configuration import config_from_mapping, config_to_mapping
 from convchoice.settings.curve_points import CurvePoint, summary_metrics
@@ -73,6 +74,7 @@ def make_run(
     evaluated: bool = True,
     curves: Sequence[CurvePoint] = (),
     picture_shape: tuple[int, ...] | None = None,
+    inside: Inside | None = None,
 ) -> Path:
     """Write one run folder.
 
@@ -90,6 +92,7 @@ def make_run(
         evaluated: whether there are test results.
         curves: measured points; the configuration and the metrics then say so too.
         picture_shape: of each test image, of whose wrong answers it keeps some; None keeps none.
+        inside: of its network, as its evaluation saw it; None leaves the file out.
     """
     values = config_to_mapping(config_from_mapping({"arm": arm, "seed": seed, **(config or {})}))
     values["trainer"]["max_epochs"] = epochs
@@ -149,6 +152,8 @@ def make_run(
             if picture_shape is not None:
                 drawn = made_up_images(images, picture_shape)
                 run_folder.write_pictures(folder, kept_pictures(logits, labels, drawn))
+            if inside is not None:
+                run_folder.write_inside(folder, inside)
     return path
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from convchoice.compare import main
 from convchoice.records.run_folder import read_json
 from convchoice.verdicts.comparison import SCHEMA_VERSION
+from made_up_inside import made_up_inside
 from making import Compared, curve_points
 
 PAGE = Path(__file__).parents[1] / "docs" / "comparison.md"
@@ -55,7 +56,13 @@ def documented(path: str, keys: dict[str, tuple[str, str]]) -> bool:
 
 def test_every_key_of_a_comparison_is_documented(compared: Compared):
     options = {
-        arm: {"picture_shape": (4, 4), "curves": curve_points(), "epochs": 2} for arm in ERRORS
+        arm: {
+            "picture_shape": (4, 4),
+            "curves": curve_points(),
+            "epochs": 2,
+            "inside": made_up_inside(),
+        }
+        for arm in ERRORS
     }
     comparison = compared(ERRORS, options=options)
     keys = rows()
@@ -64,7 +71,8 @@ def test_every_key_of_a_comparison_is_documented(compared: Compared):
 
 
 def test_every_documented_key_is_there(compared: Compared):
-    options = {arm: {"picture_shape": (4, 4), "epochs": 1} for arm in ERRORS}
+    kept = {"picture_shape": (4, 4), "epochs": 1, "inside": made_up_inside()}
+    options = dict.fromkeys(ERRORS, kept)
     comparison = compared(ERRORS, options=options)
     there = {f"{path}." for path in paths(comparison)}
     for key in rows():

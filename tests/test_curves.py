@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convchoice.measuring.curves import chosen_images, measure_curves
+from convchoice.measuring.curves import measure_curves
+from convchoice.measuring.image_choice import chosen_images
 from convchoice.networks.network import Network
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Curve

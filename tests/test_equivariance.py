@@ -14,13 +14,13 @@ from convchoice.measuring.equivariance import (
     clean_cells,
     equivariance_curve,
     moves,
-    spatial_layers,
     spread_evenly,
 )
 from convchoice.networks.network import Network
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.curve_points import CurvePoint
 from convchoice.sizes.geometry import GeometryError, plan
+from convchoice.sizes.reading import spatial_layers
 
 EXACT = 1e-12
 

@@ -13,11 +13,11 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.execution.jobs import EvaluationJob, TrainingJob
 from convchoice.images import datasets
 from convchoice.learning.training import train
-from convchoice.measuring.curves import chosen_images
 from convchoice.measuring.evaluation import evaluate, evaluate_run, load_network
 from convchoice.measuring.evaluation import test_metrics as metrics_of
+from convchoice.measuring.image_choice import chosen_images
 from convchoice.records.events import Ended, Event
-from convchoice.records.run_folder import CURVES, WEIGHTS, read_run, run_path, seal
+from convchoice.records.run_folder import CURVES, INSIDE, WEIGHTS, read_run, run_path, seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.curve_points import summary_metrics
 from convchoice.settings.schema import Curve, EvaluationConfig
@@ -81,6 +81,21 @@ def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> No
     assert kept.indices.tolist() == wrong.tolist()  # of 500 images all fit
     images, _ = datasets.load(trained / "raw").test()
     assert np.array_equal(kept.pixels, images[wrong])
+
+
+def test_a_look_inside_the_network_is_kept(trained: Path) -> None:
+    work = job(trained)
+    evaluate_run(work, ignore)
+    assert read_run(work.trained).inside() is None
+    found = read_run(work.folder).inside()
+    assert found is not None
+    images, labels = datasets.load(trained / "raw").test()
+    assert found.labels.tolist() == [0, 1, 2]
+    assert labels[found.indices].tolist() == [0, 1, 2]
+    assert np.array_equal(found.images, images[found.indices])
+    weights = load_file(work.folder / WEIGHTS)["block1_convolution.weight"]
+    np.testing.assert_allclose(found.filters, weights, rtol=1e-3, atol=1e-4)
+    assert (work.folder / INSIDE).stat().st_size < 40_000
 
 
 def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from convchoice.measuring.equivariance import equivariance_curve, spatial_layers
+from convchoice.measuring.equivariance import equivariance_curve
 from convchoice.networks.network import Network
 from convchoice.networks.pooling import gaussian_weights, pooling
 from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
@@ -17,6 +17,7 @@ from convchoice.settings.known_datasets import MNIST
 from convchoice.settings.schema import ConvConfig, Operator, Padding
 from convchoice.sizes.axes import Axis, convolution_axes
 from convchoice.sizes.geometry import Kind, Plan, PlannedLayer, plan
+from convchoice.sizes.reading import spatial_layers
 from convchoice.studies.composition import compose_arm
 from convchoice.studies.study import read_study
 from lecture_network import convolutions, laid, layer, takes

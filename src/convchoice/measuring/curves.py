@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convchoice.images.preparation import permuted
@@ -36,22 +34,6 @@ class _Permutation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return permuted(images, self.seed)
-
-
-def chosen_images(labels: NDArray[np.uint8], count: int | None) -> NDArray[np.int64]:
-    """Which test images the curves are measured on: indices, sorted, the same for every run.
-
-    Stratified by digit, and within a digit spread evenly over the file: MNIST's first 5,000 test
-    images are cleaner than its last 5,000, so the first `count` would flatter every network.
-
-    Args:
-        labels: (N,).
-        count: how many; None, or more than there are, takes all.
-    """
-    by_digit = np.argsort(labels, kind="stable")
-    if count is None or count >= len(labels):
-        return np.arange(len(labels))
-    return np.sort(by_digit[np.arange(count) * len(labels) // count])
 
 
 def measure_curves(

@@ -36,31 +36,17 @@ from convchoice.settings.curve_points import CurvePoint
 from convchoice.settings.pairs import Pair
 from convchoice.settings.schema import Curve
 from convchoice.sizes.geometry import PlannedLayer
+from convchoice.sizes.reading import spatial_layers
 
 TRANSLATION_PIXELS = (1, 2, 3, 4)
 SCALE_FACTORS = (0.8, 1.2)
 MOST_IMAGES = 512
 """Float64 and every layer's map are dear, and ratios of sums over many cells need no more."""
-MAP_AXES = 3
-"""Axes of a response map's shape, (C, H, W)."""
 WHOLE = 1 - 1e-6
 """A resampled mask below this has drawn on something that is masked out."""
 
 Interval = tuple[int, int]
 """First and last cell along one axis; empty where the last comes before the first."""
-
-
-def spatial_layers(layers: Sequence[PlannedLayer]) -> list[PlannedLayer]:
-    """The layers up to the head: those that make a response map whose cells see a place each.
-
-    A dense first layer's outputs see the whole image, so it and what follows it have no such map.
-    """
-    chosen: list[PlannedLayer] = []
-    for layer in layers:
-        if len(layer.output_shape) != MAP_AXES or layer.jump is None or layer.sees_everything:
-            break
-        chosen.append(layer)
-    return chosen
 
 
 def jump_of(layer: PlannedLayer) -> Pair:

@@ -1,7 +1,8 @@
 """One trained run, measured on the test set: the only code that opens it.
 
 The trained folder is copied under the run's final root with the predictions, the test metrics, the
-chosen curves and pictures of some wrong answers added, so that every folder there is whole.
+chosen curves, pictures of some wrong answers and a look inside the network added, so that every
+folder there is whole.
 """
 
 import shutil
@@ -22,6 +23,8 @@ from convchoice.images.preparation import on_canvas, test_images
 from convchoice.learning.batches import EVALUATION_BATCH, Batches
 from convchoice.learning.device import device_of
 from convchoice.learning.memory import keep_freed_memory
+from convchoice.measuring.image_choice import chosen_images
+from convchoice.measuring.looking_inside import look_inside
 from convchoice.networks.network import Network
 from convchoice.records import run_folder
 from convchoice.records.events import Ended, Listener, Started
@@ -65,6 +68,7 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
     test_set = open_test_set(run, job.data_root)
     logits = test_logits(network, test_set)
     points = test_curves(network, test_set, job.evaluation)
+    inside = look_inside(network, test_set.config, test_set.images, test_set.labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
     # The training may have been planned with another evaluation: what was measured is recorded.
@@ -76,6 +80,7 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
         answers, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
         run_folder.write_predictions(partial, answers, labels)
         run_folder.write_pictures(partial, kept_pictures(answers, labels, test_set.images.numpy()))
+        run_folder.write_inside(partial, inside)
         run_folder.write_curves(partial, points)
 
 
@@ -152,10 +157,8 @@ def test_curves(
     """The points of the curves that an evaluation asks for."""
     if not evaluation.curves:
         return []
-    from convchoice.measuring.curves import (  # noqa: PLC0415 - a second of torchvision, where it is used
-        chosen_images,
-        measure_curves,
-    )
+    # A second of torchvision, where it is used.
+    from convchoice.measuring.curves import measure_curves  # noqa: PLC0415
 
     device = device_of(test_set.config.trainer.accelerator)
     chosen = torch.from_numpy(chosen_images(test_set.labels.numpy(), evaluation.images))

@@ -11,6 +11,7 @@
         curves.csv            where its evaluation measures curves: see `curve_points`
         pictures.npz          once evaluated: some images it got wrong, see `pictures`; absent from
                               folders that were evaluated before there were any
+        inside.npz            once evaluated: its network seen from inside, see `inside`; likewise
 
 A folder is made beside its final name and renamed when it is whole, so a folder under its final
 name is never half written. Nothing in it can execute code when it is read. Never imports torch.
@@ -33,7 +34,8 @@ import yaml
 from numpy.typing import NDArray
 
 from convchoice.errors import RunFolderError, UserError
-from convchoice.records import pictures
+from convchoice.records import inside, pictures
+from convchoice.records.inside import Inside
 from convchoice.records.pictures import Pictures
 from convchoice.settings.configuration import read_yaml
 from convchoice.settings.curve_points import (
@@ -53,6 +55,7 @@ WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
 CURVES = "curves.csv"
 PICTURES = "pictures.npz"
+INSIDE = "inside.npz"
 TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
@@ -152,6 +155,11 @@ def write_pictures(folder: Path, kept: Pictures) -> None:
     pictures.write(folder / PICTURES, kept)
 
 
+def write_inside(folder: Path, looked_into: Inside) -> None:
+    """Write what the run's network looks like inside."""
+    inside.write(folder / INSIDE, looked_into)
+
+
 def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
     """Write the measured points; without any there is no file."""
     path = folder / CURVES
@@ -222,6 +230,22 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(
                 f"{path}: cannot be read as pictures: {error}. Evaluate the run again."
+            ) from error
+
+    def inside(self) -> Inside | None:
+        """What its network looks like inside; None where it has no such file.
+
+        Raises:
+            RunFolderError: if the file is damaged, or holds anything but plain numbers.
+        """
+        path = self.path / INSIDE
+        if not path.exists():
+            return None
+        try:
+            return inside.read(path)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RunFolderError(
+                f"{path}: cannot be read as a network's inside: {error}. Evaluate the run again."
             ) from error
 
     def curves(self) -> list[CurvePoint]:

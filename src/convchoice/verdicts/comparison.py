@@ -24,6 +24,7 @@ from convchoice.verdicts.curve_result import (
     measured_curves,
     paired_series,
 )
+from convchoice.verdicts.inside_result import check_one_image, inside_of_arm
 from convchoice.verdicts.measure import Measure, measure_of
 from convchoice.verdicts.paired_result import (
     ANALYSIS_SEED,
@@ -152,6 +153,7 @@ def _arm(study: Study, arm: str, arms: Mapping[str, _Arm]) -> dict[str, Any]:
         "errors_by_digit": answer_result.class_errors(item.answers),
         "confusion": answer_result.confusion(item.answers),
         "curves": arm_series(item.curves),
+        "inside": inside_of_arm(runs),
     }
 
 
@@ -223,9 +225,8 @@ def compare(
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
-            different configurations, arms on different data, curves or pictures that do not belong
-            together,
-            or a contrast without common seeds.
+            different configurations, arms on different data, curves, pictures or insides that do
+            not belong together, or a contrast without common seeds.
     """
     for arm in study.all_arms():
         arm_result.check_runs(arm, runs.get(arm, []))
@@ -233,6 +234,7 @@ def compare(
     made = provenance.how_made(every_run)
     read = {arm: _read(arm, runs[arm]) for arm in study.all_arms()}
     arms = {arm: _arm(study, arm, read) for arm in read}
+    check_one_image({arm: item["inside"] for arm, item in arms.items()})
     contrasts = [_contrast(study, arm, read) for arm in study.arms]
     adjust(contrasts)
     adjust([contrast["nll"] for contrast in contrasts])

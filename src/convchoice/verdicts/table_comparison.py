@@ -98,6 +98,7 @@ def _arm(study: Study, arm: str, values: Values, table: ResultsTable) -> dict[st
         "errors_by_digit": None,
         "confusion": None,
         "curves": [],
+        "inside": None,
     }
 
 
