@@ -24,14 +24,13 @@ from convchoice.records.run_folder import read_json
 from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
+from convchoice.reporting.telling import FIGURES, PAGE, tell_study
 from convchoice.settings.configuration import check_name, read_yaml
 from convchoice.studies.arm import read_arm
 from convchoice.summary import print_paths
 from convchoice.verdicts.comparison import SCHEMA_VERSION
 
-PAGE = "index.html"
 MARKDOWN = "README.md"
-FIGURES = "figures"
 
 
 def markdown_text(text: object) -> str:
@@ -141,18 +140,8 @@ def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], confi
         UserError: if a baseline's composed configuration cannot be read.
     """
     for comparison in comparisons:
-        study = comparison["study"]
-        config = read_arm(configs / f"{study['baseline']}.yaml").config
-        folder = reports / study["name"]
-        files = [
-            folder / "comparison.json",
-            *sorted((reports / FIGURES).glob(f"{study['name']}-*.svg")),
-            reports / PAGE,
-        ]
-        numbers = read_json(folder / "metrics.json")
-        dataset = comparison["made"]["dataset"]
-        title = str(dataset["title"] or dataset["name"])
-        open_tracking(config.tracking).study(study["name"], title, numbers, files)
+        config = read_arm(configs / f"{comparison['study']['baseline']}.yaml").config
+        tell_study(open_tracking(config.tracking), comparison, reports)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

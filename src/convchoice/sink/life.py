@@ -20,6 +20,7 @@ from convchoice.sink import catching_up, groups, system_metrics
 from convchoice.sink.labels import (
     KIND_TAG,
     NOTE_TAG,
+    OWNER_TAG,
     PARENT_TAG,
     Group,
     Kind,
@@ -30,6 +31,7 @@ from convchoice.sink.labels import (
     run_name,
     run_tags,
 )
+from convchoice.sink.owner import this_process
 from convchoice.sink.store import MlflowStore, Point
 from convchoice.sink.system_metrics import MachineSampler
 
@@ -192,12 +194,36 @@ class MlflowTracking:
         if found is None:
             self.publish(run, (), parent)
             return
+        self.take_up(run, found, parent)
+
+    def take_up(
+        self, run: Run, found: Any, parent: str | None, *, ended: int | None = None
+    ) -> None:
+        """Bring a run that the store has up to its folder; one that has ended is opened for it.
+
+        Args:
+            run: the folder.
+            found: the store's run.
+            parent: of the run, unless it has one.
+            ended: milliseconds since 1970 at which it ended; None for now.
+
+        Raises:
+            Exception: whatever the store came up with.
+        """
         run_id = str(found.info.run_id)
-        if found.info.status != "RUNNING":
+        if found.info.status != "RUNNING" or found.data.tags.get(OWNER_TAG) != this_process():
             self.store.own(run_id)
         if parent is not None and found.data.tags.get(PARENT_TAG) is None:
             self.store.client.set_tag(run_id, PARENT_TAG, parent)
-        catching_up.bring_up_to_date(self.store, run, run_id)
+        catching_up.bring_up_to_date(self.store, run, run_id, ended=ended)
+
+    def end_arm(self, run_id: str, files: Sequence[Path] = ()) -> str:
+        """FINISHED, with the means over the arm's seeds; returns its id, which may be a new one.
+
+        Raises:
+            Exception: whatever the store came up with.
+        """
+        return groups.end_arm(self.store, run_id, files, int(time.time() * 1000))
 
     def publish(self, run: Run, studies: Iterable[str], parent: str | None) -> str:
         """Tell of a folder that the store does not know, as if it had been told live.
@@ -245,7 +271,7 @@ class MlflowTracking:
         if reason:
             self.store.end(run_id, "KILLED" if killed else "FAILED", reason)
         elif found.data.tags.get(KIND_TAG) == Kind.arm.value:
-            groups.end_arm(self.store, run_id, files, int(time.time() * 1000))
+            self.end_arm(run_id, files)
         else:
             with self.store.closed_on_failure(run_id):
                 self.store.log_files(run_id, files)

@@ -1,0 +1,48 @@
+"""What a tracking store is told of a study: its answer, its numbers, its result and its figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convchoice.execution.tracking import Tracking
+from convchoice.records.run_folder import read_json
+from convchoice.verdicts import wording
+from convchoice.verdicts.measure import measure_in
+
+PAGE = "index.html"
+FIGURES = "figures"
+
+
+def note(comparison: Mapping[str, Any]) -> str:
+    """A study in Markdown, as its run's page shows it: question, answer, a line a contrast."""
+    measure = measure_in(comparison)
+    lines = [comparison["study"]["question"], "", f"**{wording.answer(comparison)}**", ""]
+    lines += [
+        f"- `{item['arm']}` against `{item['partner']}`: **{item['verdict']}**,"
+        f" {wording.difference(item, measure)} {measure.short_unit}"
+        f" {wording.difference_interval(item, measure)}; {wording.price(item)}"
+        for item in comparison["contrasts"]
+    ]
+    return "\n".join(lines).strip()
+
+
+def tell_study(tracking: Tracking, comparison: Mapping[str, Any], reports: Path) -> None:
+    """Tell of a study whose report is there.
+
+    Raises:
+        UserError: if its numbers cannot be read.
+    """
+    name = comparison["study"]["name"]
+    there = [
+        reports / name / "comparison.json",
+        *sorted((reports / FIGURES).glob(f"{name}-*.svg")),
+        reports / PAGE,
+    ]
+    dataset = comparison["made"]["dataset"]
+    tracking.study(
+        name,
+        str(dataset["title"] or dataset["name"]),
+        read_json(reports / name / "metrics.json"),
+        [path for path in there if path.is_file()],
+        note(comparison),
+    )
