@@ -27,13 +27,15 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 LOCK_SECONDS = 300
 KIND_TAG = "convchoice.kind"
+PARENT_TAG = "mlflow.parentRunId"
 DESCRIPTION = """\
 Runs of **convchoice**: one arm (a network-and-training configuration) with one seed each.
 
 Group the table by `arm` to compare means over seeds. `train/*` and `val/*` are curves over epochs,
 `test/*` is measured once, at the end, and `cost/*` is what a run costs: parameters,
 multiply-accumulates of one image, training seconds, bytes. Runs whose tag `convchoice.kind` is
-`study` hold a whole study's comparison and figures.
+`study` hold a whole study's comparison and figures, and those with `sweep` a sweep's, above the
+runs that it made.
 """
 
 # The second one makes the pages open on runs and curves, not on conversations with a model.
@@ -75,6 +77,20 @@ class Tracking(Protocol):
     ) -> None:
         """A study was compared: its data set's title, numbers and files."""
 
+    def sweep(self, name: str, command: str, known: str | None) -> str | None:
+        """A sweep begins, or goes on; returns the store's name for the run above its runs.
+
+        Args:
+            name: of the sweep.
+            command: with which it was started.
+            known: the store's name for it, if it was begun before.
+        """
+
+    def sweep_ended(
+        self, run_id: str | None, status: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
+        """A sweep is over: FINISHED, FAILED or KILLED, its comparison's numbers and files."""
+
 
 class NoTracking:
     """Tells nobody."""
@@ -99,6 +115,14 @@ class NoTracking:
 
     def study(
         self, name: str, dataset: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
+        """Nothing to tell."""
+
+    def sweep(self, name: str, command: str, known: str | None) -> str | None:
+        """Nothing to tell."""
+
+    def sweep_ended(
+        self, run_id: str | None, status: str, numbers: Mapping[str, float], files: Iterable[Path]
     ) -> None:
         """Nothing to tell."""
 
@@ -139,8 +163,12 @@ def default_uri(root: Path = PROJECT_ROOT) -> str:
     return f"sqlite:///{root / DATABASE}"
 
 
-def open_tracking(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Tracking:
+def open_tracking(
+    config: TrackingConfig, root: Path = PROJECT_ROOT, parent: str | None = None
+) -> Tracking:
     """The store that a configuration names, ready to be told, its experiment made.
+
+    Runs are told under the run `parent`, a sweep's, if there is one.
 
     Processes that open a fresh SQLite store at once race in its migration, so they take turns. A
     store that cannot be opened is said in one line, and the runs go on untold.
@@ -150,10 +178,15 @@ def open_tracking(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Tracking
     uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(root)
     try:
         with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
-            return MlflowTracking(uri, config.experiment, root)
+            return MlflowTracking(uri, config.experiment, root, parent)
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock may come up with
         print(f"warning: MLflow at {uri} is not told: {_first_line(error)}", file=sys.stderr)
         return NoTracking()
+
+
+def _artifact_folder(path: Path) -> str | None:
+    """Figures lie together; the result and its pages at the top."""
+    return "figures" if path.suffix == ".svg" else None
 
 
 def _first_line(error: Exception) -> str:
@@ -167,9 +200,10 @@ class MlflowTracking:
         uri: tracking URI; `sqlite:///…` or `http://…`.
         experiment: name of the experiment, made if it is not there.
         root: folder in which a local store keeps its artifacts.
+        parent: the run under which runs are told.
     """
 
-    def __init__(self, uri: str, experiment: str, root: Path) -> None:
+    def __init__(self, uri: str, experiment: str, root: Path, parent: str | None = None) -> None:
         """Open the store and its experiment."""
         # Progress bars of MLflow's own and its agent hints have no place between ours.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -185,6 +219,7 @@ class MlflowTracking:
         self._entities = entities
         self._client = mlflow.MlflowClient(tracking_uri=uri)
         self._silenced = False
+        self._parent = parent
         self._commit, self._dirty = commit_state(root)
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
@@ -203,6 +238,8 @@ class MlflowTracking:
         with self._patience():
             if known is not None and self._knows(known):
                 self._client.update_run(known, status="RUNNING")
+                if self._parent:
+                    self._client.set_tag(known, PARENT_TAG, self._parent)
                 return known
             tags = {
                 KIND_TAG: "run",
@@ -214,6 +251,8 @@ class MlflowTracking:
                 "mlflow.source.git.commit": self._commit,
                 "git.dirty": str(self._dirty).lower(),
             }
+            if self._parent:
+                tags[PARENT_TAG] = self._parent
             name = f"{config.arm}/seed-{config.seed}"
             run_id = self._make(name, tags, parameters_of(config))
         return run_id  # noqa: RET504 - the block may end early, with the exception swallowed
@@ -320,9 +359,42 @@ class MlflowTracking:
             with self._closed_on_failure(run_id):
                 self._metrics(run_id, numbers, 0)
                 for path in files:
-                    folder = "figures" if path.suffix == ".svg" else None
-                    self._client.log_artifact(run_id, str(path), folder)
+                    self._client.log_artifact(run_id, str(path), _artifact_folder(path))
                 self._client.set_terminated(run_id, "FINISHED")
+
+    def sweep(self, name: str, command: str, known: str | None) -> str | None:
+        """The run above a sweep's runs: made once, and gone on with when the sweep goes on."""
+        run_id = None
+        with self._patience():
+            if known is not None and self._knows(known):
+                self._client.update_run(known, status="RUNNING")
+                return known
+            tags = {
+                KIND_TAG: "sweep",
+                "stage": "sweep",
+                "command": command,
+                "mlflow.note.content": f"The sweep `{name}`, started with\n\n    {command}\n",
+                "mlflow.source.name": "convchoice.train",
+                "mlflow.source.git.commit": self._commit,
+            }
+            run_id = self._make(f"sweep/{name}", tags, {})
+        return run_id  # noqa: RET504 - the block may end early, with the exception swallowed
+
+    def sweep_ended(
+        self, run_id: str | None, status: str, numbers: Mapping[str, float], files: Iterable[Path]
+    ) -> None:
+        """Log the comparison's numbers and files, and close the run above the sweep's runs."""
+        if run_id is None:
+            return
+        with self._patience():
+            if not self._knows(run_id):
+                return
+            with self._closed_on_failure(run_id):
+                if numbers:
+                    self._metrics(run_id, numbers, 0)
+                for path in files:
+                    self._client.log_artifact(run_id, str(path), _artifact_folder(path))
+                self._client.set_terminated(run_id, status)
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
