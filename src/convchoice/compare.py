@@ -92,7 +92,7 @@ def compared_tables(given: argparse.Namespace) -> dict[str, Any]:
     else:
         metric = named or "value"
         study = unwritten_study(
-            study_name(given.paths[0]),
+            given.name or study_name(given.paths[0]),
             list(values),
             given.baseline,
             source=table.title,
@@ -129,7 +129,7 @@ def compared_runs(given: argparse.Namespace) -> dict[str, Any]:
         )  # fmt: skip
         arms, note = one_data_set(runs, given.baseline)
         study = unwritten_study(
-            study_name(given.paths[0]),
+            given.name or study_name(given.paths[0]),
             arms,
             given.baseline,
             source="a sweep",
@@ -163,6 +163,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--baseline",
         metavar="ARM",
         help="without a study: compare every other arm with this one; the first arm if not given",
+    )
+    parser.add_argument(
+        "--name", help="without a study: what to call it; the first PATH's name if not given"
     )
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where the result goes; nowhere if not given"
@@ -213,8 +216,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("name at least one PATH with run folders, or a CSV file")
     if given.stamp and not given.output:
         parser.error("--stamp needs --output")
-    if given.study and (given.metric or given.margin is not None):
-        parser.error("--metric and --margin are for comparisons without --study, which has its own")
+    if given.study and (given.name or given.metric or given.margin is not None):
+        parser.error(
+            "--name, --metric and --margin are for comparisons without --study, which has its own"
+        )
     return given
 
 

@@ -90,18 +90,31 @@ def _stored(data: DataConfig) -> StoredDataset:
     return stored
 
 
+def side_by_side(workers: int | None, threads: int, accelerator: Accelerator) -> int:
+    """Runs side by side: as many as were asked for, one on a GPU, or what the CPU has cores for.
+
+    Args:
+        workers: `trainer.workers`; None chooses by the machine.
+        threads: of one training.
+        accelerator: that is wanted.
+    """
+    if workers is not None:
+        return workers
+    return 1 if _gpu_for(accelerator) else max(1, available_cores() // threads)
+
+
 def default_workers(config: Config) -> int:
-    """Runs side by side: one a GPU, or as many as the CPU has cores for their threads."""
-    if config.trainer.workers is not None:
-        return config.trainer.workers
-    if on_gpu(config):
-        return 1
-    return max(1, available_cores() // config.trainer.threads)
+    """Runs of one configuration that go side by side on this machine."""
+    return side_by_side(config.trainer.workers, config.trainer.threads, config.trainer.accelerator)
 
 
 def on_gpu(config: Config) -> bool:
     """Whether a configuration's runs will be trained on a GPU, as far as can be seen from here."""
-    return config.trainer.accelerator is not Accelerator.cpu and gpu_present()
+    return _gpu_for(config.trainer.accelerator)
+
+
+def _gpu_for(accelerator: Accelerator) -> bool:
+    return accelerator is not Accelerator.cpu and gpu_present()
 
 
 def default_seeds_together(config: Config) -> int | None:

@@ -1,55 +1,71 @@
 """The Hydra application: one run, or a sweep of runs, trained, measured and told to MLflow.
 
 Each job is one run. It leaves `<run_root>/<arm>/seed-<n>`; a run that is there already, with the
-same configuration, data and code, is kept.
+same configuration, data and code, is kept. A sweep leaves `<run_root>/sweeps/<name>` beside them:
+its report, what became of each job, and Hydra's `multirun.yaml`.
 """
 
-import shutil
+import math
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import hydra
+from filelock import FileLock, Timeout
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
 
-from convchoice.errors import ConfigurationError, RunFolderError, UserError, exit_codes
-from convchoice.execution.measurement import measure_runs
-from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import open_tracking
-from convchoice.images.sources import ensure
-from convchoice.records.run_folder import Run, read_run, run_path
-from convchoice.records.turns import in_turn
-from convchoice.settings.configuration import (
-    CONF_DIR,
-    check_name,
-    config_from_mapping,
-    flattened,
-    nearest,
-    numeric_identity,
+from convchoice.errors import ConfigurationError, UserError, exit_codes, require
+from convchoice.execution.naming import names_a_place, sweep_name
+from convchoice.execution.one_run import (
+    run_config,
+    say_result,
+    to_optimise,
+    train_and_measure,
+    work_folder_of,
 )
-from convchoice.settings.schema import Config, EvaluationConfig
-from convchoice.studies.arm import arm_from_mapping
-from convchoice.studies.composition import HYDRA_VERSION_BASE, options, plain, register_schema
+from convchoice.execution.seeds import side_by_side
+from convchoice.execution.sweep_jobs import (
+    SweepJob,
+    checked_jobs,
+    chosen_jobs,
+    fetch_data,
+    jobs_to_do,
+    refuse_foreign_runs,
+    told,
+)
+from convchoice.execution.sweep_journal import BEGUN, DONE, FAILED, Journal, Watch
+from convchoice.execution.sweep_result import make_result
+from convchoice.execution.tracking import Group, Kind, NoTracking, Tracking, open_tracking
+from convchoice.records.run_folder import noted_tracking, partial_path
+from convchoice.settings.configuration import CONF_DIR, check_name, nearest
+from convchoice.settings.schema import Config
+from convchoice.sink.labels import digest
+from convchoice.studies.composition import (
+    HYDRA_VERSION_BASE,
+    hydras_refusals,
+    options,
+    plain,
+    register_schema,
+)
 
-WORK_FOLDER = ".trained"
+SWEEPS = "sweeps"
+JOB_FAILED = 1
+"""Exit status of a sweep of which a job failed; the others are whole."""
+# What a job is told through its Hydra configuration, whatever launcher carries it.
 SWEPT = "CONVCHOICE_SWEPT"
-SILENT_VALUES = ("true", "false", "null", "none")  # they say nothing without their key
-# Keys that say where and how a run is made, not what it is.
-UNNAMED = (
-    "arm", "seed", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
-    "data.fallback",
-)  # fmt: skip
-
-
-def _names_a_place(override: str) -> bool:
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == name or key.startswith(f"{name}.") for name in UNNAMED)
+FOLDER = "CONVCHOICE_SWEEP_FOLDER"
+PARENT = "CONVCHOICE_SWEEP_RUN"
 
 
 def swept_keys(arguments: Sequence[str]) -> list[str]:
@@ -67,25 +83,6 @@ def swept_keys(arguments: Sequence[str]) -> list[str]:
     return [str(override.key_or_group) for override in parsed if override.is_sweep_override()]
 
 
-def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
-    """A name for a configuration that was given none, from what was set.
-
-    In a sweep what was swept makes the name, else all that was set: ``downsample=average
-    conv.padding=same conv.kernel_size=5`` gives ``average-same-kernel_size=5``. Two configurations
-    may come to the same name; `refuse_to_replace` then keeps them apart.
-    """
-    parts = []
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        if _names_a_place(override) or (swept and key not in swept):
-            continue
-        speaks = value.isidentifier() and value.lower() not in SILENT_VALUES
-        parts.append(value if speaks else f"{key.rpartition('.')[2]}={value}")
-    return "".join(
-        letter if letter.isalnum() or letter in "_.=-" else "-" for letter in "-".join(parts)
-    )
-
-
 def offer_new_names(arguments: list[str]) -> None:
     """Let `arm=NAME` name a configuration of one's own.
 
@@ -97,7 +94,7 @@ def offer_new_names(arguments: list[str]) -> None:
     """
     known = options("arm")
     chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("arm=")]
-    own_settings = any("=" in part and not _names_a_place(part) for part in arguments)
+    own_settings = any("=" in part and not names_a_place(part) for part in arguments)
     for name in [name for value in chosen for name in value.split(",")]:
         if name in known or name == "null":
             continue
@@ -114,122 +111,228 @@ def offer_new_names(arguments: list[str]) -> None:
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
-def run_config(
-    composed: Mapping[str, Any], overrides: Sequence[str], swept: Sequence[str] = ()
-) -> Config:
-    """The checked configuration of one job, under a name that tells it from its siblings.
+def _quoted(value: str) -> str:
+    """A text as a value in Hydra's syntax."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
-    Args:
-        composed: plain values of the composition.
-        overrides: the job's own overrides.
-        swept: keys that its sweep gives more than one value.
 
-    Raises:
-        ConfigurationError: for an illegal value or combination, or `seeds`, which one job has not.
-        GeometryError: if a layer does not fit its input.
+@dataclass
+class Sweep:
+    """All the jobs of one multirun, from the check of the first to the report of all.
+
+    Attributes:
+        swept: keys that have more than one value.
+        batch: each job's overrides.
+        config: Hydra's configuration of the multirun.
+        loader: composes a job.
+        launcher: carries jobs out.
+        at_once: jobs that are handed to the launcher at once; None hands over all.
+        only: jobs to do; None does all that are missing.
+        baseline: the arm that the others are compared with; None takes the first.
+        tracking: the store, opened once there is something to do.
+        run_id: the store's name for the run above the sweep's runs.
     """
-    for override in overrides:
-        if override.lstrip("+").startswith("seeds="):
-            raise ConfigurationError(
-                "seeds", override.partition("=")[2], "is the pipeline's number of seeds.",
-                "Name the seeds of a sweep: -m seed=0,1,2",
+
+    swept: Sequence[str]
+    batch: Sequence[Sequence[str]]
+    config: DictConfig
+    loader: ConfigLoader
+    launcher: Launcher
+    at_once: int | None = None
+    only: str | Sequence[str] | None = None
+    baseline: str | None = None
+    tracking: Tracking = field(default_factory=NoTracking)
+    run_id: str | None = None
+
+    @cached_property
+    def jobs(self) -> list[SweepJob]:
+        """Every job, checked."""
+        return checked_jobs(self.batch, self.swept, self._composed)
+
+    @property
+    def name(self) -> str:
+        """By what is swept."""
+        return sweep_name(self.swept)
+
+    @property
+    def folder(self) -> Path:
+        """Of the sweep itself, beside its arms."""
+        return Path(self.jobs[0].config.run_root).resolve() / SWEEPS / self.name
+
+    @property
+    def journal(self) -> Journal:
+        """What became of the jobs."""
+        return Journal(self.folder)
+
+    def _composed(self, overrides: Sequence[str]) -> dict[str, Any]:
+        with hydras_refusals("sweep", told(overrides, self.swept)):
+            whole = self.loader.load_sweep_config(self.config, list(overrides))
+        keys = [str(key) for key in whole if key != "hydra"]
+        return plain(OmegaConf.masked_copy(whole, keys))
+
+    def carry_out(self) -> None:
+        """Check all jobs, do what is missing, compare and report.
+
+        Raises:
+            SystemExit: 2 if a job is not legal (nothing was done then), 1 if one failed, 143 and
+                130 when stopped.
+        """
+        with exit_codes():
+            wanted = chosen_jobs(self.jobs, self.only)
+            arms = list(dict.fromkeys(str(job.config.arm) for job in self.jobs))
+            require(
+                self.baseline in {None, *arms}, "hydra.sweeper.baseline", self.baseline,
+                "this sweep has no such arm.", f"It has {', '.join(arms)}.",
             )  # fmt: skip
-    arm = composed.get("arm")
-    derived = derived_name(overrides, swept) if swept or arm is None else ""
-    name = "-".join(part for part in (arm, derived) if part) or "default"
-    return arm_from_mapping({**composed, "arm": name}, "configuration").config
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with FileLock(self.folder / ".lock", timeout=0):
+                    failed = self._do(wanted, arms)
+            except Timeout:
+                raise UserError(f"{self.folder}: this sweep is at work already.") from None
+            if failed:
+                sys.exit(JOB_FAILED)
+
+    def _do(self, wanted: Sequence[SweepJob], arms: Sequence[str]) -> bool:
+        fetch_data(wanted)
+        missing = jobs_to_do(wanted)
+        refuse_foreign_runs(missing)
+        kept = len(wanted) - len(missing)
+        print(
+            f"sweep {self.name}: {len(wanted)} jobs, {len(arms)} arms;"
+            f" {kept} kept (same configuration, data and code), {len(missing)} to do",
+            flush=True,
+        )
+        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        reason, killed = "stopped before its end", True
+        numbers: dict[str, float] = {}
+        files: list[Path] = []
+        if missing:
+            self._begin(missing)
+        try:
+            if missing:
+                self._launch(missing, kept)
+            whole = {job.key for job in self.jobs} - {job.key for job in jobs_to_do(self.jobs)}
+            failed = [job for job in missing if job.key not in whole]
+            result = make_result(
+                self.name, [job for job in self.jobs if job.key in whole], self.folder,
+                self.baseline,
+            )  # fmt: skip
+            numbers, files = result.numbers(), result.files()
+            bad = [*(job.name for job in failed), *result.failed]
+            reason, killed = f"failed: {', '.join(bad)}" if bad else "", False
+        except (KeyboardInterrupt, SystemExit):
+            self._say_stopped(missing)
+            raise
+        finally:
+            self.tracking.close_group(self.run_id, files, reason, killed=killed, numbers=numbers)
+        self._say_failures(failed, result.failed)
+        return bool(reason)
+
+    def _begin(self, missing: Sequence[SweepJob]) -> None:
+        """Have the store and the run above the sweep's runs: once, before any job asks for it."""
+        for job in missing:
+            self.journal.forget(job.key)
+        self.tracking = open_tracking(missing[0].config.tracking)
+        group = Group(
+            kind=Kind.sweep,
+            name=f"sweep/{self.name}",
+            identity=digest("sweep", self.name, str(self.folder)),
+            tags={"stage": "sweep", "command": _command()},
+            note=f"The sweep `{self.name}`, started with\n\n    {_command()}\n",
+        )
+        self.run_id = self.tracking.open_group(group)
+
+    def _launch(self, missing: Sequence[SweepJob], kept: int) -> None:
+        """Hand the jobs to the launcher; what it raises for a lost job is said, and no more."""
+        carried = {FOLDER: str(self.folder), PARENT: self.run_id or ""}
+        told_to_jobs = [
+            f"+hydra.job.env_set.{key}={_quoted(value)}" for key, value in carried.items()
+        ]
+        overrides = [[*job.overrides, *told_to_jobs] for job in missing]
+        size = self.at_once or len(overrides)
+        with Watch(self.journal, [job.key for job in missing], kept):
+            for first in range(0, len(overrides), size):
+                try:
+                    self.launcher.launch(overrides[first : first + size], initial_job_idx=first)
+                except Exception as error:  # noqa: BLE001 - engines raise whatever they come upon
+                    lines = str(error).strip().splitlines()
+                    reason = lines[-1] if lines else "no reason given"
+                    print(f"launcher: {type(error).__name__}: {reason}", file=sys.stderr)
+        self._mark_lost(missing)
+
+    def _mark_lost(self, jobs: Sequence[SweepJob]) -> None:
+        """Tell the store of runs that began and whose processes are gone."""
+        for job in jobs:
+            if self.journal.state(job.key) == BEGUN:
+                work = work_folder_of(job.config)
+                run_id = noted_tracking(partial_path(work)) or noted_tracking(work)
+                reason = self.journal.reason(job.key)
+                self.tracking.ended_badly(run_id, reason, killed=True)
+
+    def _say_stopped(self, missing: Sequence[SweepJob]) -> None:
+        self._mark_lost(missing)
+        done = sum(self.journal.state(job.key) == DONE for job in missing)
+        print(
+            f"sweep {self.name}: stopped with {done} of {len(missing)} jobs done."
+            f" It goes on where it stopped:\n  {_command()}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _say_failures(self, failed: Sequence[SweepJob], commands: Sequence[str]) -> None:
+        lines = []
+        if failed:
+            lines += [
+                f"error: {len(failed)} of {len(self.jobs)} jobs failed; the others are whole."
+            ]
+        for job in failed:
+            repeated = _command(f"hydra.sweeper.only={_quoted(job.name)}")
+            lines += [f"  {job.name}: {self.journal.reason(job.key)}", f"    again: {repeated}"]
+        lines += [f"error: this failed: {command}" for command in commands]
+        if lines:
+            print("\n".join(lines), file=sys.stderr, flush=True)
 
 
-def refuse_to_replace(config: Config, folder: Path) -> None:
-    """Refuse to put a run where a run of another configuration lies.
+def _command(*more: str) -> str:
+    """The command line of this sweep, with something more."""
+    ours = (f"+hydra.job.env_set.{SWEPT}=", "hydra.sweeper.only=" if more else "\n")
+    given = [argument for argument in sys.argv[1:] if not argument.startswith(ours)]
+    return shlex.join(["python", "-m", "convchoice.train", *given, *more])
 
-    Raises:
-        ConfigurationError: naming the folder and the keys that differ.
-    """
+
+def _job_of_sweep(config: Config, folder: Path, parent: str | None) -> float:
+    """Do one job among others: how it ends is written down, and never stops a sibling."""
+    journal, key = Journal(folder), (str(config.arm), config.seed)
+    journal.note(key, BEGUN)
     try:
-        there = config_from_mapping(read_run(folder).config)
-    except UserError:
-        return  # nothing there, or nothing that could be kept
-    old, new = (flattened(numeric_identity(each)) for each in (there, config))
-    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    if differing:
-        shown = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in differing)
-        raise ConfigurationError(
-            "run_root", config.run_root, f"{folder} holds a run that differs in {shown}.",
-            "Choose another run_root, or give this configuration a name of its own: arm=NAME",
-        )  # fmt: skip
-
-
-def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
-    """Whether a run folder has the clean answers, and the curves that are wanted if any are.
-
-    Curves that are there and not asked for this time are no reason to measure again.
-    """
-    run = read_run(folder)
-    if not run.evaluated or not wanted.curves:
-        return run.evaluated
-    try:
-        run.curves()
-    except RunFolderError:
-        return False
-    there = config_from_mapping(run.config).evaluation
-    return set(wanted.curves) <= set(there.curves) and wanted.images == there.images
-
-
-def train_and_measure(config: Config) -> Run:
-    """Have the run folder of this configuration, training and measuring it if it is not there.
-
-    Raises:
-        UserError: if there is no data, or the training or the measuring failed.
-    """
-    ensure(Path(config.data.root), config.data.name, config.data.fallback)
-    root = Path(config.run_root)
-    folder = run_path(root, str(config.arm), config.seed)
-    with in_turn(root, [f"{config.arm}/seed-{config.seed}"], "making"):
-        return _made(config, root, folder)
-
-
-def _made(config: Config, root: Path, folder: Path) -> Run:
-    """The run folder, while no other process is at work on it."""
-    tracking = cache(lambda: open_tracking(config.tracking))
-    missing = missing_runs([config], root)
-    if not missing and measured_already(folder, config.evaluation):
-        print(f"kept {folder}: same configuration, data and code")
-        return read_run(folder)
-    source, failures = root, []  # what is trained already is measured where it lies
-    if missing:
-        refuse_to_replace(config, folder)
-        source = root / WORK_FOLDER
-        failures = train_missing(missing_runs([config], source), workers=1, open_store=tracking)
-    if not failures:
-        failures = measure_runs([config], source, root, workers=1, open_store=tracking)
-    if failures:
-        raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
-    if source != root:
-        shutil.rmtree(run_path(source, str(config.arm), config.seed))
-    return read_run(folder)
-
-
-def say_result(run: Run) -> None:
-    """One line with what a person wants to know, and where the rest is."""
-    metrics = run.metrics
-    print(
-        f"{run.arm} seed {run.seed}: test accuracy {metrics['test/accuracy']:.4f},"
-        f" negative log-likelihood {metrics['test/nll']:.4f},"
-        f" {metrics['cost/parameters']:,.0f} parameters, {metrics['cost/macs']:,.0f} MACs,"
-        f" {metrics['cost/train_seconds']:.1f} s → {run.path}"
-    )
+        run = train_and_measure(config, parent)
+    except UserError as error:
+        journal.note(key, FAILED, str(error).removeprefix(f"{key[0]} seed {key[1]}: "))
+    except Exception as error:  # noqa: BLE001 - one job's fault must not stop the others
+        reason = f"{type(error).__name__}: {error}"
+        journal.note(key, FAILED, reason, traceback.format_exc())
+        print(f"{key[0]} seed {key[1]}: FAILED: {reason}", flush=True)
+    else:
+        say_result(run)
+        journal.note(key, DONE)
+        return to_optimise(run)
+    return math.nan
 
 
 def _job(composed: DictConfig) -> float:
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
-    swept = str(settings.job.env_set.get(SWEPT, "")).split()
+    told_to_job = settings.job.env_set
+    swept = str(told_to_job.get(SWEPT, "")).split()
+    folder = told_to_job.get(FOLDER)
+    if folder is not None:
+        config = run_config(plain(composed), overrides, swept)
+        return _job_of_sweep(config, Path(folder), told_to_job.get(PARENT) or None)
     with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash
         run = train_and_measure(run_config(plain(composed), overrides, swept))
     say_result(run)
-    # What a sweeper may optimise: never the test set.
-    return run.metrics.get("val/accuracy", run.metrics["train/accuracy"])
+    return to_optimise(run)
 
 
 def application() -> None:
@@ -239,6 +342,7 @@ def application() -> None:
         UserError: for an illegal configuration, or a run that failed.
     """
     register_schema()
+    OmegaConf.register_new_resolver("side_by_side", side_by_side, replace=True)
     offer_new_names(sys.argv[1:])
     swept = swept_keys(sys.argv[1:])
     if swept:  # a job sees its own values only, so it is told, by whatever launcher

@@ -72,8 +72,9 @@ class Tracking(Protocol):
         reason: str = "",
         *,
         killed: bool = False,
+        numbers: Mapping[str, float] | None = None,
     ) -> None:
-        """A group is whole; with a reason, it failed or was killed."""
+        """A group is whole; with a reason, it failed or was killed. Numbers: a sweep's."""
 
     def study(
         self,
@@ -122,6 +123,7 @@ class NoTracking:
         reason: str = "",
         *,
         killed: bool = False,
+        numbers: Mapping[str, float] | None = None,
     ) -> None:
         """Nothing to tell."""
 

@@ -263,19 +263,26 @@ class MlflowTracking:
         reason: str = "",
         *,
         killed: bool = False,
+        numbers: Mapping[str, float] | None = None,
     ) -> None:
-        """End a parent run: FINISHED, an arm's with the means over its seeds; FAILED or KILLED."""
+        """End a parent run: FINISHED, an arm's with the means over its seeds; FAILED or KILLED.
+
+        A sweep's has its comparison's numbers and files also where some of its jobs failed.
+        """
         found = self.store.run(run_id)
         if run_id is None or found is None:
             return
-        if reason:
-            self.store.end(run_id, "KILLED" if killed else "FAILED", reason)
-        elif found.data.tags.get(KIND_TAG) == Kind.arm.value:
-            self.end_arm(run_id, files)
-        else:
+        if found.data.tags.get(KIND_TAG) != Kind.arm.value:
             with self.store.closed_on_failure(run_id):
+                now = int(time.time() * 1000)
+                points = [Point(key, value, 0, now) for key, value in (numbers or {}).items()]
+                self.store.log(run_id, points)
                 self.store.log_files(run_id, files)
-                self.store.end(run_id, "FINISHED")
+        elif not reason:
+            self.end_arm(run_id, files)
+            return
+        status = ("KILLED" if killed else "FAILED") if reason else "FINISHED"
+        self.store.end(run_id, status, reason)
 
     @patient
     def study(

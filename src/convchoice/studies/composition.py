@@ -1,6 +1,7 @@
 """Hydra's part: the schema it checks against, and composing an arm out of `conf/`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,6 +46,22 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return mapping
 
 
+@contextmanager
+def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf object to into a `ConfigurationError` in one line.
+
+    Args:
+        origin: what to call the place of the overrides.
+        overrides: that are composed.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(
+            _field(error, origin), " ".join(overrides), _reason(error)
+        ) from error
+
+
 def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:
     """Compose `conf/config.yaml` with overrides in Hydra's syntax into plain values.
 
@@ -52,13 +69,11 @@ def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR)
         ConfigurationError: for an unknown option or key, or a value of the wrong type.
     """
     register_schema()
-    with initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE):
-        try:
-            composed = compose("config", list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigurationError(
-                _field(error, origin), " ".join(overrides), _reason(error)
-            ) from error
+    with (
+        initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE),
+        hydras_refusals(origin, overrides),
+    ):
+        composed = compose("config", list(overrides))
     return plain(composed)
 
 

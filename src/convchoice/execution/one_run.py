@@ -1,0 +1,160 @@
+"""One run by itself: its checked configuration, trained and measured unless it is there already.
+
+Leaves `<run_root>/<arm>/seed-<n>`; a run that is there with the same configuration, data and code
+is kept, one of another configuration is never replaced.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from convchoice.errors import ConfigurationError, RunFolderError, UserError
+from convchoice.execution.bookkeeping import Parent
+from convchoice.execution.measurement import measure_runs
+from convchoice.execution.naming import derived_name
+from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.tracking import open_tracking
+from convchoice.images.sources import ensure
+from convchoice.records.run_folder import Run, read_run, run_path
+from convchoice.records.turns import in_turn
+from convchoice.settings.configuration import (
+    config_from_mapping,
+    flattened,
+    numeric_identity,
+)
+from convchoice.settings.schema import Config, EvaluationConfig
+from convchoice.studies.arm import arm_from_mapping
+
+WORK_FOLDER = ".trained"
+
+
+def run_config(
+    composed: Mapping[str, Any], overrides: Sequence[str], swept: Sequence[str] = ()
+) -> Config:
+    """The checked configuration of one job, under a name that tells it from its siblings.
+
+    Args:
+        composed: plain values of the composition.
+        overrides: the job's own overrides.
+        swept: keys that its sweep gives more than one value.
+
+    Raises:
+        ConfigurationError: for an illegal value or combination, or `seeds`, which one job has not.
+        GeometryError: if a layer does not fit its input.
+    """
+    for override in overrides:
+        if override.lstrip("+").startswith("seeds="):
+            raise ConfigurationError(
+                "seeds", override.partition("=")[2], "is the pipeline's number of seeds.",
+                "Name the seeds of a sweep: -m seed=0,1,2",
+            )  # fmt: skip
+    arm = composed.get("arm")
+    derived = derived_name(overrides, swept) if swept or arm is None else ""
+    name = "-".join(part for part in (arm, derived) if part) or "default"
+    return arm_from_mapping({**composed, "arm": name}, "configuration").config
+
+
+def folder_of(config: Config) -> Path:
+    """Where a run is left."""
+    return run_path(Path(config.run_root), str(config.arm), config.seed)
+
+
+def work_folder_of(config: Config) -> Path:
+    """Where a run lies between its training and its measuring."""
+    return run_path(Path(config.run_root) / WORK_FOLDER, str(config.arm), config.seed)
+
+
+def refuse_to_replace(config: Config, folder: Path) -> None:
+    """Refuse to put a run where a run of another configuration lies.
+
+    Raises:
+        ConfigurationError: naming the folder and the keys that differ.
+    """
+    try:
+        there = config_from_mapping(read_run(folder).config)
+    except UserError:
+        return  # nothing there, or nothing that could be kept
+    old, new = (flattened(numeric_identity(each)) for each in (there, config))
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if differing:
+        shown = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in differing)
+        raise ConfigurationError(
+            "run_root", config.run_root, f"{folder} holds a run that differs in {shown}.",
+            "Choose another run_root, or give this configuration a name of its own: arm=NAME",
+        )  # fmt: skip
+
+
+def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
+    """Whether a run folder has the clean answers, and the curves that are wanted if any are.
+
+    Curves that are there and not asked for this time are no reason to measure again.
+    """
+    run = read_run(folder)
+    if not run.evaluated or not wanted.curves:
+        return run.evaluated
+    try:
+        run.curves()
+    except RunFolderError:
+        return False
+    there = config_from_mapping(run.config).evaluation
+    return set(wanted.curves) <= set(there.curves) and wanted.images == there.images
+
+
+def train_and_measure(config: Config, parent: str | None = None) -> Run:
+    """Have the run folder of this configuration, training and measuring it if it is not there.
+
+    Args:
+        config: of the run.
+        parent: the store's name for the sweep's own run, under which this one is told.
+
+    Raises:
+        UserError: if there is no data, or the training or the measuring failed.
+    """
+    ensure(Path(config.data.root), config.data.name, config.data.fallback)
+    with in_turn(Path(config.run_root), [f"{config.arm}/seed-{config.seed}"], "making"):
+        return _made(config, Parent(parent))
+
+
+def _made(config: Config, parent: Parent) -> Run:
+    """The run folder, while no other process is at work on it."""
+    root, folder = Path(config.run_root), folder_of(config)
+    tracking = cache(lambda: open_tracking(config.tracking))
+    missing = missing_runs([config], root)
+    if not missing and measured_already(folder, config.evaluation):
+        print(f"kept {folder}: same configuration, data and code")
+        return read_run(folder)
+    source, failures = root, []  # what is trained already is measured where it lies
+    if missing:
+        refuse_to_replace(config, folder)
+        source = root / WORK_FOLDER
+        failures = train_missing(
+            missing_runs([config], source), workers=1, open_store=tracking, parent=parent
+        )
+    if not failures:
+        failures = measure_runs(
+            [config], source, root, workers=1, open_store=tracking, parent=parent
+        )
+    if failures:
+        raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
+    if source != root:
+        shutil.rmtree(work_folder_of(config))
+    return read_run(folder)
+
+
+def say_result(run: Run) -> None:
+    """One line with what a person wants to know, and where the rest is."""
+    metrics = run.metrics
+    print(
+        f"{run.arm} seed {run.seed}: test accuracy {metrics['test/accuracy']:.4f},"
+        f" negative log-likelihood {metrics['test/nll']:.4f},"
+        f" {metrics['cost/parameters']:,.0f} parameters, {metrics['cost/macs']:,.0f} MACs,"
+        f" {metrics['cost/train_seconds']:.1f} s → {run.path}",
+        flush=True,
+    )
+
+
+def to_optimise(run: Run) -> float:
+    """What a search over runs may optimise: never the test set."""
+    return run.metrics.get("val/accuracy", run.metrics["train/accuracy"])
