@@ -277,7 +277,7 @@ class MlflowTracking:
                 now = int(time.time() * 1000)
                 points = [Point(key, value, 0, now) for key, value in (numbers or {}).items()]
                 self.store.log(run_id, points)
-                self.store.log_files(run_id, files)
+                self._log_with_figures(run_id, files)
         elif not reason:
             self.end_arm(run_id, files)
             return
@@ -321,8 +321,11 @@ class MlflowTracking:
         with self.store.closed_on_failure(run_id):
             points = [Point(key, value, 0, now) for key, value in numbers.items()]
             self.store.log(run_id, catching_up.missing_points(self.store, run_id, points))
-            every = list(files)
-            figures = [path for path in every if path.suffix == ".svg"]
-            self.store.log_files(run_id, figures, "figures")
-            self.store.log_files(run_id, [path for path in every if path not in figures])
+            self._log_with_figures(run_id, list(files))
             self.store.end(run_id, "FINISHED")
+
+    def _log_with_figures(self, run_id: str, files: Sequence[Path]) -> None:
+        """Figures lie together; results and pages at the top."""
+        figures = [path for path in files if path.suffix == ".svg"]
+        self.store.log_files(run_id, figures, "figures")
+        self.store.log_files(run_id, [path for path in files if path not in figures])
