@@ -2,7 +2,7 @@
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 # `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
 .DEFAULT_GOAL := help
-.PHONY: help install download repro test check format bench bench-gpu ui clean
+.PHONY: help install download repro repro-in-turn test soak check format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -39,12 +39,18 @@ download: install ## fetch the data set again, where only the fallback is there
 	@$(BIN)/dvc repro --force --single-item download
 
 repro: install ## download, train, evaluate, compare, report; then the results in short
+	@$(BIN)/python -m convchoice.records.turns $(MAKE) --no-print-directory repro-in-turn
+
+repro-in-turn: # while no other `make repro` is at work here
 	@$(if $(STUDY)$(SCALE),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)'))
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m convchoice.summary --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configurations, bad mirrors (half an hour)
+	@$(BIN)/python -m pytest -m soak -rP
 
 check: $(VENV)/.installed-dev ## format, lint, types
 	@$(BIN)/ruff format --check .
@@ -71,4 +77,4 @@ ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=…), with the runs
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
 clean: ## remove what was made here, but for .venv, the data and the reports
-	rm -rf configs trained runs compared mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .work configs configs.partial configs.replaced trained runs compared mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,6 @@
 """Fixtures that more than one test module uses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from convchoice.studies.study import study_from_mapping
 from convchoice.verdicts.comparison import compare
 from making import Compared, make_run, study_values
 from small_data import store_digits
+from stages import end_all
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +20,13 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "raw"
     store_digits(root)
     return root
+
+
+@pytest.fixture(autouse=True)
+def no_stage_outlives_its_test() -> Iterator[None]:
+    """End the project's processes that a test started and, failing, left behind."""
+    yield
+    end_all()
 
 
 @pytest.fixture

@@ -97,7 +97,8 @@ def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     # These carry values or write files; what they hold is in the fingerprint itself.
     carriers = {
         "__init__", "errors", "learning.device", "learning.memory", "records.events",
-        "records.inside", "records.pictures", "records.run_folder", "settings.block_rules",
+        "records.inside", "records.pictures", "records.replacing", "records.run_folder",
+        "settings.block_rules",
         "settings.configuration", "settings.curve_points", "settings.data_rules",
         "settings.schema", "settings.torchvision_pairing",
     }  # fmt: skip

@@ -37,7 +37,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 
 VARYING = {
     "arms.<arm>.configuration", "arms.<arm>.differs_from_partner", "arms.<arm>.curves",
-    "contrasts[].curves", "made.versions", "partial.missing_seeds", "pictures",
+    "contrasts[].curves", "failed", "made.versions", "partial.missing_seeds", "pictures",
 }  # fmt: skip
 
 

@@ -299,6 +299,37 @@ def test_another_schema_version_is_refused(reports: Path, capsys: pytest.Capture
     assert "schema_version = 1, and this report reads 2" in capsys.readouterr().err
 
 
+def test_another_study_s_result_is_refused_whatever_its_name(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = reports / "pooling" / "comparison.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["study"]["name"] = "../../elsewhere"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    before = sorted(reports.parent.rglob("*"))
+    with pytest.raises(SystemExit, match="2"):
+        make(reports, "pooling")
+    assert "is of the study '../../elsewhere', and its folder is of pooling" in (
+        capsys.readouterr().err
+    )
+    assert sorted(reports.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("key", ["arms", "contrasts", "made", "cautions"])
+def test_a_damaged_result_is_named(reports: Path, capsys: pytest.CaptureFixture[str], key: str):
+    path = reports / "pooling" / "comparison.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    for damaged in ({**values, key: None}, {name: values[name] for name in values if name != key}):
+        path.write_text(json.dumps(damaged), encoding="utf-8")
+        with pytest.raises(SystemExit, match="2"):
+            make(reports, "pooling")
+        assert "comparison.json: is damaged or was altered (" in capsys.readouterr().err
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(SystemExit, match="2"):
+        make(reports, "pooling")
+    assert "comparison.json: cannot be read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("studies", "message"),
     [("../reports/pooling", "a name is"), (",", "at least one study"), ("a b", "a name is")],

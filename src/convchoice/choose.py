@@ -19,6 +19,7 @@ import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.errors import ConfigurationError, UserError, exit_codes
+from convchoice.records.replacing import replace_files
 from convchoice.settings.configuration import CONF_DIR, check_name, nearest
 from convchoice.studies.composition import options
 from convchoice.studies.study import Study, read_study
@@ -142,7 +143,7 @@ def choose(arguments: Sequence[str] | None = None) -> None:
         data=listed(parameters.data),
         reports=parameters.reports,
     )
-    given.params.write_text(text, encoding="utf-8")
+    replace_files(given.params.parent, {given.params.name: text})
 
 
 if __name__ == "__main__":

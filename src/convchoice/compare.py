@@ -26,6 +26,7 @@ from convchoice.verdicts.comparison import compare
 from convchoice.verdicts.comparison_files import COMPARISON, write_comparison
 from convchoice.verdicts.gathering import (
     TABLE_SUFFIX,
+    failures_of_study,
     gathered_runs,
     one_data_set,
     runs_of_study,
@@ -114,7 +115,8 @@ def compared_runs(given: argparse.Namespace) -> dict[str, Any]:
     if given.study:
         study = read_study(given.study)
         planned = planned_seeds(given.configs, study) if given.configs else None
-        runs = runs_of_study(study, given.paths, planned)
+        failed = failures_of_study(study, given.paths, planned)
+        runs = runs_of_study(study, given.paths, planned, failed)
     else:
         runs = gathered_runs(given.paths)
         metric = given.metric or Study.metric
@@ -138,7 +140,8 @@ def compared_runs(given: argparse.Namespace) -> dict[str, Any]:
             notes=note,
         )
         planned = planned_seeds(given.configs, study) if given.configs else None
-    return compare(study, runs, planned)
+        failed = failures_of_study(study, given.paths, planned)
+    return compare(study, runs, planned, failed)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -7,19 +7,28 @@ retrains nothing of that arm.
 """
 
 import argparse
-import shutil
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from convchoice.errors import ConfigurationError, exit_codes, require
-from convchoice.settings.configuration import CONF_DIR, nearest, plain_values, read_yaml
+from convchoice.errors import ConfigurationError, exit_codes, require, storing_in
+from convchoice.records.replacing import replace_files
+from convchoice.records.run_folder import sealed
+from convchoice.settings.configuration import (
+    CONF_DIR,
+    nearest,
+    numeric_identity,
+    plain_values,
+    read_yaml,
+)
 from convchoice.settings.schema import Curve
 from convchoice.studies.arm import Arm
 from convchoice.studies.composition import compose_arm, compose_new_arm, options
 from convchoice.studies.study import Study, new_arms_of, read_study
+from convchoice.verdicts.measure import known_direction
 
 STUDIES = "studies"
 MNIST = {"name": "mnist", "root": "data/raw"}
@@ -87,6 +96,14 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
                 "studies", name, "there is no such study.", nearest(name, known)
             )
         study = read_study(conf / "study" / f"{name}.yaml")
+        part, _, quantity = study.metric.partition("/")
+        require(
+            part in {"train", "val", "test"} and known_direction(quantity) is not None,
+            f"conf/study/{name}.yaml: metric",
+            study.metric,
+            "is no metric of a run.",
+            "Take test/accuracy, test/nll, or another accuracy, loss or nll.",
+        )
         for arm in study.all_arms():
             if arm not in parameters.arms:
                 raise ConfigurationError(
@@ -118,8 +135,10 @@ def composed_arms(
         else compose_arm(name, parameters.scale, settings[name], conf)
         for name in parameters.arms
     ]
+    by_name = {arm.name: arm for arm in arms}
     for study in studies:
-        check_data(study, {arm.name: arm for arm in arms})
+        check_data(study, by_name)
+        check_different(study, by_name)
     return arms
 
 
@@ -157,6 +176,25 @@ def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
         )
 
 
+def check_different(study: Study, arms: Mapping[str, Arm]) -> None:
+    """Refuse a study of which two arms are the same but for their names.
+
+    Raises:
+        ConfigurationError: naming both.
+    """
+    known: dict[str, str] = {}
+    for arm in study.all_arms():
+        what = json.dumps(numeric_identity(arms[arm].config), sort_keys=True)
+        first = known.setdefault(what, arm)
+        require(
+            first == arm,
+            f"conf/study/{study.name}.yaml: arms",
+            arm,
+            f"is the same as {first}: they differ in nothing that decides a number.",
+            "Leave one of the two out, or change what it sets.",
+        )
+
+
 def compose_stage(arguments: Sequence[str] | None = None) -> None:
     """Write the composed arms and studies.
 
@@ -180,14 +218,16 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
             f"lacks {wanted}, which an arm trains on.",
             "Let `make repro STUDY=…` choose, or add it.",
         )
-    output: Path = given.output
-    shutil.rmtree(output, ignore_errors=True)
-    (output / STUDIES).mkdir(parents=True)
-    for arm in arms:
-        (output / f"{arm.name}.yaml").write_text(arm.to_yaml(), encoding="utf-8")
-    for study in studies:
-        text = yaml.safe_dump(plain_values(study), sort_keys=False, allow_unicode=True)
-        (output / STUDIES / f"{study.name}.yaml").write_text(text, encoding="utf-8")
+    texts = {f"{arm.name}.yaml": arm.to_yaml() for arm in arms}
+    told = {
+        f"{study.name}.yaml": yaml.safe_dump(
+            plain_values(study), sort_keys=False, allow_unicode=True
+        )
+        for study in studies
+    }
+    with storing_in(given.output), sealed(given.output) as output:
+        replace_files(output, texts)
+        replace_files(output / STUDIES, told)
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 
 

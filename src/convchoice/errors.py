@@ -6,11 +6,15 @@ one message on standard error and exit status 2. Anything else is a fault of thi
 its traceback.
 """
 
+import errno
 import os
+import re
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 TERMINATED = 128 + signal.SIGTERM
@@ -49,6 +53,74 @@ class RunFolderError(UserError):
     """A run folder that is missing, unfinished, altered or foreign."""
 
 
+class StorageError(UserError):
+    """A file or folder that the operating system does not let be read or written."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+_OTHERS = (errno.EROFS, errno.EISDIR, errno.EIO, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE)
+
+
+def _need(code: int, path: Path) -> str:
+    """What has to be mended, after the error of that number at a path."""
+    if code in _FULL:
+        place = next((each for each in (path, *path.absolute().parents) if each.exists()), Path())
+        free = shutil.disk_usage(place).free
+        return f"Make room on its file system ({free:,} bytes are free) or raise the limit."
+    if code in _FORBIDDEN:
+        return "You need the right to read and write there."
+    if code == errno.EROFS:
+        return "Its file system must be writable, or choose another folder."
+    if code in _GONE:
+        return "It was there before, or is needed now: put it back, or start from what makes it."
+    return "It must be readable and writable."
+
+
+def storage_error(error: OSError, path: Path | None = None) -> UserError | None:
+    """What a person can mend, where an error is of a file, a folder or the room for them.
+
+    Args:
+        error: the operating system's.
+        path: what was at work on, where the error names no file.
+
+    Returns:
+        None for errors of another kind, such as a network's.
+    """
+    code = error.errno
+    if code not in (*_FULL, *_FORBIDDEN, *_GONE, *_OTHERS):
+        return None
+    named = error.filename2 or error.filename
+    place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path or Path.cwd()
+    return StorageError(
+        f"{place}: {os.strerror(code)}. {_need(code, place)}"
+        " What was whole before is as it was; then start again."
+    )
+
+
+@contextmanager
+def storing_in(path: Path) -> Iterator[None]:
+    """Say what a person can mend, where something cannot be stored in a folder.
+
+    Raises:
+        StorageError: for the operating system's errors of files and room, also where a library
+            wraps one up as its own.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # safetensors, which is written in Rust, and shutil's list of failed copies.
+        wrapped = re.search(r"(?:os error |Errno )(\d+)", str(error))
+        cause = OSError(int(wrapped[1]), "") if wrapped else error
+        told = storage_error(cause, path) if isinstance(cause, OSError) else None
+        if told is None:
+            raise
+        raise told from error
+
+
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
@@ -60,16 +132,19 @@ def exit_codes() -> Iterator[None]:
     Set ``CONVCHOICE_TRACEBACK=1`` to see the traceback of a user's error as well.
 
     Raises:
-        SystemExit: 2 after a `UserError`, 143 after SIGTERM, 130 after Ctrl-C.
+        SystemExit: 2 after a `UserError` or an error of files or room, 143 after SIGTERM, 130
+            after Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
-    except UserError as error:
-        if os.environ.get("CONVCHOICE_TRACEBACK"):
+    except (UserError, OSError) as error:
+        told = storage_error(error) if isinstance(error, OSError) else error
+        if told is None or os.environ.get("CONVCHOICE_TRACEBACK"):
             raise
-        sys.stdout.flush()
-        print(f"error: {error}", file=sys.stderr)
+        with suppress(OSError):  # standard output may be the full disk
+            sys.stdout.flush()
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

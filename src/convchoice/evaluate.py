@@ -11,8 +11,21 @@ from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.measurement import arm_parent, measure_runs
 from convchoice.execution.tracking import open_tracking
+from convchoice.records.run_folder import failed_path, read_failure, run_path, write_failure
 from convchoice.records.turns import in_turn
+from convchoice.settings.schema import Config
 from convchoice.studies.arm import read_arm
+
+
+def _failed(config: Config, trained: Path, output: Path) -> bool:
+    """Whether a run's training failed; then, and only then, that is recorded in the output too."""
+    source, target = (run_path(root, str(config.arm), config.seed) for root in (trained, output))
+    failure = read_failure(source)
+    if failure is None:
+        failed_path(target).unlink(missing_ok=True)
+        return False
+    write_failure(target, failure)
+    return True
 
 
 def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
@@ -29,8 +42,11 @@ def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
     arm = read_arm(options.composed)
     names = [f"{arm.name}/seed-{seed}" for seed in arm.seeds]
     with in_turn(options.output, names, "measuring"):
+        whole = [
+            config for config in arm.runs() if not _failed(config, options.trained, options.output)
+        ]
         failures = measure_runs(
-            arm.runs(),
+            whole,
             options.trained,
             options.output,
             open_store=lambda: open_tracking(arm.config.tracking),

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.execution.tracking import open_tracking
+from convchoice.records.replacing import replace_files
 from convchoice.records.run_folder import read_json
 from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
@@ -102,7 +103,7 @@ def read_comparison(reports: Path, study: str) -> dict[str, Any]:
     """A study's result.
 
     Raises:
-        UserError: if it is missing, unreadable, or of another schema version.
+        UserError: if it is missing, unreadable, of another schema version, or another study's.
     """
     path = reports / study / "comparison.json"
     if not path.is_file():
@@ -114,23 +115,48 @@ def read_comparison(reports: Path, study: str) -> dict[str, Any]:
             f"{path}: schema_version = {version!r}, and this report reads {SCHEMA_VERSION}."
             " Make it again: python -m convchoice.compare."
         )
+    block = comparison.get("study")
+    name = block.get("name") if isinstance(block, dict) else None
+    if name != study:  # it names files of the report
+        raise RunFolderError(f"{path}: is of the study {name!r}, and its folder is of {study}.")
     return comparison
+
+
+def drawn_figures(path: Path, comparison: Mapping[str, Any]) -> list[Picture]:
+    """The figures of a study's result.
+
+    Raises:
+        RunFolderError: if the file does not hold what `compare` writes.
+    """
+    try:
+        page_view([comparison], [pictures := figures_of(comparison)])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunFolderError(
+            f"{path}: is damaged or was altered ({type(error).__name__}: {error})."
+            " Make it again: python -m convchoice.compare."
+        ) from error
+    return pictures
 
 
 def write_report(reports: Path, comparisons: Sequence[Mapping[str, Any]]) -> None:
     """Write the page, the Markdown file and the figures; figures of former reports go."""
-    pictures = [figures_of(comparison) for comparison in comparisons]
+    pictures = [
+        drawn_figures(reports / comparison["study"]["name"] / "comparison.json", comparison)
+        for comparison in comparisons
+    ]
     view = page_view(comparisons, pictures)
     templates = environment()
+    drawn = {f"{each.name}.svg": each.file for made in pictures for each in made}
+    texts = {
+        name: templates.get_template(f"{name}.j2").render(view, figures=FIGURES)
+        for name in (PAGE, MARKDOWN)
+    }
     folder = reports / FIGURES
-    folder.mkdir(parents=True, exist_ok=True)
+    replace_files(folder, drawn)
+    replace_files(reports, texts)
     for stale in folder.glob("*.svg"):
-        stale.unlink()
-    for picture in (picture for drawn in pictures for picture in drawn):
-        (folder / f"{picture.name}.svg").write_text(picture.file, encoding="utf-8")
-    for name in (PAGE, MARKDOWN):
-        text = templates.get_template(f"{name}.j2").render(view, figures=FIGURES)
-        (reports / name).write_text(text, encoding="utf-8")
+        if stale.name not in drawn:
+            stale.unlink()
 
 
 def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], configs: Path) -> None:

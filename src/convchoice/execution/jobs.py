@@ -1,11 +1,17 @@
 """What a process is given to do with its runs; only that process, at its work, imports torch."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from convchoice.records.events import Listener, RunKey
+from convchoice.errors import storing_in
+from convchoice.records.events import Ended, Event, Listener, RunKey
+from convchoice.records.run_folder import partial_path
+from convchoice.records.turns import WORK
 from convchoice.settings.schema import Config, EvaluationConfig
 
 TRAINING_MODULE = "convchoice.learning.training"
@@ -41,6 +47,25 @@ class TrainingJob:
         return self.config.seed
 
 
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """Keep a run's temporary files on the file system on which the run is written.
+
+    Lightning writes a checkpoint into a temporary file and then moves it. Only within one file
+    system is that one step, which a kill leaves done or not begun; and what a killed start left is
+    found and removed here.
+    """
+    place = folder.parents[1] / WORK / f"{folder.parent.name}.{folder.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    usual, tempfile.tempdir = tempfile.tempdir, str(place)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
+        shutil.rmtree(place, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class TrainingJobs:
     """Runs that one process trains together: one, or several that differ in their seed alone."""
@@ -56,11 +81,28 @@ class TrainingJobs:
         """Train the runs in this process.
 
         Raises:
-            UserError: for data that is not there or altered, or losses that are not finite.
+            UserError: for data that is not there or altered, or a disk that is full or not
+                writable. A run whose loss is not finite is told to the listener as lost.
         """
-        from convchoice.learning.training import train  # noqa: PLC0415 - torch, only where it works
+        # torch, only where it works
+        from convchoice.learning.recording import TrainingError  # noqa: PLC0415
+        from convchoice.learning.training import train  # noqa: PLC0415
 
-        train(self.jobs, listener)
+        left = dict.fromkeys(self.runs)
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Ended):  # a training itself ends only a run whose loss is lost
+                left.pop(event.key, None)
+                event = replace(event, lost=True)
+            listener(event)
+
+        folder = self.jobs[0].folder
+        try:
+            with storing_in(partial_path(folder)), _scratch(folder):
+                train(self.jobs, tell)
+        except TrainingError as error:
+            for arm, seed in tuple(left):
+                tell(Ended(arm, seed, str(error)))
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,8 @@ def measure_runs(
     Returns:
         The failures; every other run is whole.
     """
+    if not configs:
+        return []
     if workers is None:
         workers = min(default_workers(configs[0]), len(configs))
     jobs = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from convchoice.errors import RunFolderError, UserError
+from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
 from convchoice.execution.progress import Display
@@ -164,7 +164,8 @@ class Bookkeeper:
             known = run_folder.noted_tracking(partial)
             parent = self.parent.begin(self.tracking)
             self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known, parent)
-            run_folder.note_tracking(partial, self.ids[key])
+            with storing_in(partial):
+                run_folder.note_tracking(partial, self.ids[key])
         elif isinstance(event, EpochEnded):
             self.tracking.epoch(self.ids.get(key), event.row)
         elif isinstance(event, Ended):
@@ -252,8 +253,33 @@ def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
     """Remove run folders of seeds that the arm no longer has."""
     kept = {f"seed-{seed}" for seed in seeds}
     for folder in (root / arm).glob("seed-*"):
-        if folder.name.removesuffix(run_folder.PARTIAL_SUFFIX) not in kept:
+        name = folder.name.removesuffix(run_folder.PARTIAL_SUFFIX)
+        if name.removesuffix(run_folder.FAILED_SUFFIX) not in kept:
             run_folder.discard(folder)
+
+
+def failed_before(item: Missing) -> bool:
+    """Whether a training is known to fail; the record of what would be another one goes."""
+    try:
+        failure = run_folder.read_failure(item.folder)
+    except RunFolderError:
+        failure = None
+    if failure is not None and failure["fingerprint"] == item.fingerprint:
+        return True
+    run_folder.failed_path(item.folder).unlink(missing_ok=True)
+    return False
+
+
+def say_failed(configs: Sequence[Config], root: Path) -> None:
+    """Say which of an arm's runs are recorded as failed."""
+    for config in configs:
+        failure = run_folder.read_failure(run_folder.run_path(root, str(config.arm), config.seed))
+        if failure is not None:
+            print(
+                f"arm {config.arm} seed {config.seed} FAILED and is reported so:"
+                f" {failure['reason']}",
+                flush=True,
+            )
 
 
 def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
@@ -266,20 +292,31 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
         root: folder of the arms' folders.
 
     Returns:
-        The failures.
+        The failures of a start that may succeed another time. A run whose loss was lost is recorded
+        as failed in the place of its folder and is no failure of the stage: the study goes on, and
+        reports it.
     """
     arm = str(configs[0].arm)
     with in_turn(root, [f"{arm}/seed-{config.seed}" for config in configs], "training"):
         remove_leftovers(root, arm, [config.seed for config in configs])
         missing = missing_runs(configs, root)
         kept = len(configs) - len(missing)
+        missing = [item for item in missing if not failed_before(item)]
         print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
-        if not missing:
-            return []
-        group = arm_group(configs[0], missing[0].arm_fingerprint, known_studies({arm}))
-        return train_missing(
-            missing,
-            workers=min(default_workers(configs[0]), len(missing)),
-            open_store=lambda: open_tracking(configs[0].tracking),
-            parent=OwnParent(group=group),
-        )
+        failures: list[Ended] = []
+        if missing:
+            group = arm_group(configs[0], missing[0].arm_fingerprint, known_studies({arm}))
+            failures = train_missing(
+                missing,
+                workers=min(default_workers(configs[0]), len(missing)),
+                open_store=lambda: open_tracking(configs[0].tracking),
+                parent=OwnParent(group=group),
+            )
+        fingerprints = {item.config.seed: item.fingerprint for item in missing}
+        for event in failures:
+            if event.lost:
+                folder = run_folder.run_path(root, arm, event.seed)
+                reason = {"reason": event.failure, "fingerprint": fingerprints[event.seed]}
+                run_folder.write_failure(folder, reason)
+        say_failed(configs, root)
+    return [event for event in failures if not event.lost]

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from convchoice.errors import RunFolderError, UserError
+from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.images.datasets import load
 from convchoice.images.preparation import on_canvas, test_images
 from convchoice.learning.batches import EVALUATION_BATCH, Batches
@@ -48,7 +48,8 @@ def evaluate(jobs: "Sequence[EvaluationJob]", listener: Listener) -> None:
     keep_freed_memory()
     for job in jobs:
         try:
-            evaluate_run(job, listener)
+            with storing_in(run_folder.partial_path(job.folder)):
+                evaluate_run(job, listener)
         except UserError as error:
             listener(Ended(job.arm, job.seed, str(error)))
         else:

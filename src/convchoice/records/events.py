@@ -72,10 +72,13 @@ class Ended(Event):
     Attributes:
         failure: empty when all is well, else what went wrong in one line.
         details: the traceback of a fault of this program, for the log.
+        lost: whether the failure is the training's own result (its loss is no longer finite), which
+            would come out the same again.
     """
 
     failure: str = ""
     details: str = ""
+    lost: bool = False
 
 
 Listener = Callable[[Event], None]

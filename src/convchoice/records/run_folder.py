@@ -13,6 +13,9 @@
                               folders that were evaluated before there were any
         inside.npz            once evaluated: its network seen from inside, see `inside`; likewise
 
+Where a training failed, because its loss is no longer finite, `seed-<n>.failed` (JSON) stands in
+the folder's place and says why.
+
 A folder is made beside its final name and renamed when it is whole, so a folder under its final
 name is never half written. Nothing in it can execute code when it is read. Never imports torch.
 """
@@ -20,7 +23,6 @@ name is never half written. Nothing in it can execute code when it is read. Neve
 import csv
 import json
 import math
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +39,7 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.records import inside, pictures
 from convchoice.records.inside import Inside
 from convchoice.records.pictures import Pictures
+from convchoice.records.replacing import replace_files
 from convchoice.settings.configuration import read_yaml
 from convchoice.settings.curve_points import (
     MEND,
@@ -60,6 +63,7 @@ TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 PARTIAL_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
+FAILED_SUFFIX = ".failed"
 WORK_FILES = ("resume.ckpt", "fingerprint")
 """What a training has in its partial folder to go on from, and takes away when it is whole."""
 
@@ -112,11 +116,53 @@ def seal(path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Delete a run folder, which is never seen half deleted under its final name."""
-    if path.exists():
+    if path.is_file():
+        path.unlink()
+    elif path.exists():
         replaced = path.with_name(path.name + REPLACED_SUFFIX)
         shutil.rmtree(replaced, ignore_errors=True)
         path.rename(replaced)
         shutil.rmtree(replaced)
+
+
+def failed_path(path: Path) -> Path:
+    """Where it stands that the run of this folder failed, and why: `seed-<n>.failed`."""
+    return path.with_name(path.name + FAILED_SUFFIX)
+
+
+def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
+    """Record that a training failed; a run folder of an earlier configuration goes.
+
+    Args:
+        path: the folder that the run would have.
+        failure: ``reason``, in words, and the ``fingerprint`` of what failed.
+    """
+    write_json(failed_path(path), failure)
+    discard(path)
+
+
+def read_failure(path: Path) -> dict[str, Any] | None:
+    """What stands in the place of a run folder whose training failed, or None.
+
+    Raises:
+        RunFolderError: if it is damaged.
+    """
+    record = failed_path(path)
+    if not record.exists():
+        return None
+    failure = read_json(record)
+    if not all(isinstance(failure.get(key), str) for key in ("reason", "fingerprint")):
+        raise RunFolderError(f"{record}: must hold a reason and a fingerprint. Delete it.")
+    return failure
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """A mapping as indented JSON, keys in the order given.
+
+    Raises:
+        ValueError: if a number is not finite; a report must never show one.
+    """
+    return json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -124,11 +170,9 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: if a number is not finite; a report must never show one.
+        StorageError: if it cannot be written.
     """
-    text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    replace_files(path.parent, {path.name: json_text(values)})
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:

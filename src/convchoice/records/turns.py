@@ -1,16 +1,28 @@
 """Processes that take turns at what they share.
 
+    python -m convchoice.records.turns COMMAND…
+
+does a command when no other process does one in this folder: two `make repro` go one after the
+other.
+
 A lock is the operating system's and ends with the process that holds it, so that one that was
 killed blocks nobody. The files of the locks lie in a folder of their own beside what is shared,
 which git and DVC ignore.
 """
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
+
+try:
+    import fcntl
+except ImportError:  # Windows, where there is no make either
+    fcntl = None  # type: ignore[assignment]
 
 WORK = ".work"
 """Folder, under a folder of runs, of what belongs to work in progress and to no result."""
@@ -47,3 +59,24 @@ def in_turn(root: Path, names: Iterable[str], what: str) -> Iterator[None]:
                 lock.acquire()
             stack.callback(lock.release)
         yield
+
+
+def become(command: Sequence[str], folder: Path) -> NoReturn:
+    """Become a command, once no other command that was begun like this is at work in a folder.
+
+    The lock goes to whatever the command becomes or begins with its own files, so that a command
+    whose shell was killed still has its turn to itself.
+    """
+    (folder / WORK).mkdir(exist_ok=True)
+    lock = os.open(folder / WORK / "command.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"waiting for another {command[0]} in {folder}", file=sys.stderr, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, True)
+    os.execvp(command[0], list(command))  # noqa: S606 - the person's own command
+
+
+if __name__ == "__main__":
+    become(sys.argv[1:], Path.cwd())

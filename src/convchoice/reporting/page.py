@@ -15,7 +15,7 @@ from convchoice.verdicts.measure import Measure, measure_in, measure_of
 from convchoice.verdicts.provenance import described
 from convchoice.verdicts.statistics import smallest_rejecting_n
 
-STRONG_CAUTIONS = {"fallback", "partial"}
+STRONG_CAUTIONS = {"fallback", "failed", "partial"}
 
 CLAIM_TONES = {
     "claim holds": "good",

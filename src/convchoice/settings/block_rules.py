@@ -20,6 +20,7 @@ from convchoice.settings.schema import (
 )
 
 SMALLEST_WEIGHTED_WINDOW = 3
+MOST_FILTERS = 100_000
 # These lay no window that could be padded: a convolution takes the pooling's place.
 UNPADDED = (Operator.strided, Operator.all_conv, Operator.none)
 
@@ -126,10 +127,10 @@ def _check_model(config: ModelConfig) -> None:
     require(bool(config.filters), "model.filters", config.filters, "needs at least one block.")
     for filters in config.filters:
         require(
-            filters >= 1,
+            1 <= filters <= MOST_FILTERS,
             "model.filters",
             list(config.filters),
-            "each block needs at least 1 filter.",
+            f"each block needs at least 1 filter and may have {MOST_FILTERS:,}.",
         )
     blocks = range(1, len(config.filters) + 1)
     for block in config.downsample_after:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 import yaml
 from omegaconf import OmegaConf
@@ -25,6 +25,11 @@ from convchoice.settings.schema import PRECISIONS, Config, Curve, EvaluationConf
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 CONF_DIR = PROJECT_ROOT / "conf"
+
+MOST_SEEDS = 10_000
+MOST_UNITS = 1_000_000
+MOST_THREADS = 1_024
+MOST_REFERENCES = 20
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
 
@@ -58,6 +63,16 @@ def _check_numbers(config: Config) -> None:
         "trainer.max_epochs": config.trainer.max_epochs,
         "trainer.threads": config.trainer.threads,
     }
+    # What nobody means, and what would only make a machine hang or run out of memory.
+    at_most = {
+        "seeds": (config.seeds, MOST_SEEDS),
+        "data.batch_size": (config.data.batch_size, MOST_UNITS),
+        "model.hidden_units": (config.model.hidden_units, MOST_UNITS),
+        "trainer.max_epochs": (config.trainer.max_epochs, MOST_UNITS),
+        "trainer.threads": (config.trainer.threads, MOST_THREADS),
+    }
+    for name, (value, most) in at_most.items():
+        require(value <= most, name, value, f"must be at most {most:,}.")
     optional = {
         "data.train_size": config.data.train_size,
         "trainer.workers": config.trainer.workers,
@@ -110,6 +125,7 @@ def _check_effects(config: Config) -> None:
         *block_settings(config),
         Setting("optimizer.rho", config.optimizer, rmsprop, "rmsprop"),
         Setting("optimizer.momentum", config.optimizer, not adam, "rmsprop and sgd"),
+        Setting("optimizer.epsilon", config.optimizer, rmsprop or adam, "rmsprop and adam"),
     )
     for setting in settings:
         key = setting.name.rpartition(".")[2]
@@ -151,6 +167,25 @@ def _check_curves(config: Config) -> None:
     )
 
 
+def _check_places(config: Config) -> None:
+    """Refuse names of folders that no file system has."""
+    for name, value in (("run_root", config.run_root), ("data.root", config.data.root)):
+        require(
+            bool(value.strip()) and "\0" not in value,
+            name,
+            value,
+            "must be the path of a folder.",
+            "For the current folder write a dot.",
+        )
+    require(
+        bool(config.tracking.experiment.strip()),
+        "tracking.experiment",
+        config.tracking.experiment,
+        "must be a name.",
+        "Leave it out for convchoice.",
+    )
+
+
 def validated(config: Config) -> Config:
     """Check the ranges and combinations that types cannot express.
 
@@ -162,6 +197,7 @@ def validated(config: Config) -> Config:
     """
     if config.arm is not None:
         check_name("arm", config.arm)
+    _check_places(config)
     _check_numbers(config)
     _check_curves(config)
     check_data(config.data)
@@ -186,13 +222,35 @@ def validated(config: Config) -> Config:
 
 def from_mapping(schema: type[T], values: Any, origin: str) -> T:
     """Merge plain values into a schema; OmegaConf's refusals become `ConfigurationError`."""
+    _check_groups(schema, values, f"{origin}: ")
     try:
         merged = OmegaConf.merge(OmegaConf.structured(schema), values)
         return cast("T", OmegaConf.to_object(merged))
+    except RecursionError:
+        raise ConfigurationError(origin, "…", "is nested in itself, or too deeply.") from None
     except OmegaConfBaseException as error:
         key = str(error.full_key or error.key or "?")
         first_line = str(error.msg or error).splitlines()[0] + legal_keys(error)
         raise ConfigurationError(f"{origin}: {key}", _value_at(values, key), first_line) from error
+
+
+def _check_groups(schema: Any, values: Any, prefix: str) -> None:
+    """Refuse a group of keys that is none, and a number for a truth value.
+
+    OmegaConf does not name the key of the former, and takes 2 for true.
+    """
+    hints = get_type_hints(schema)
+    for item in dataclasses.fields(schema):
+        if item.name not in values:
+            continue
+        name, value, hint = f"{prefix}{item.name}", values[item.name], hints[item.name]
+        if dataclasses.is_dataclass(hint):
+            names = ", ".join(each.name for each in dataclasses.fields(hint))
+            require(isinstance(value, Mapping), name, value, f"must be a mapping of keys: {names}.")
+            _check_groups(hint, value, f"{name}.")
+        elif hint is bool:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            require(not number, name, value, "must be true or false.")
 
 
 def legal_keys(error: BaseException) -> str:
@@ -210,8 +268,13 @@ def legal_keys(error: BaseException) -> str:
 
 
 def _value_at(values: Any, key: str) -> object:
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, Mapping) else None
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(values, Mapping):
+            values = values.get(part)
+        elif isinstance(values, list) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        else:
+            return None
     return values
 
 
@@ -283,17 +346,47 @@ def numeric_identity(config: Config) -> dict[str, Any]:
     return plain
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without a key that stands twice, and with few references.
+
+    Which of the two keys would be meant? And a few dozen references to references are a billion
+    values.
+    """
+
+    references = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self.references += 1
+            if self.references > MOST_REFERENCES:
+                raise yaml.composer.ComposerError(
+                    None, None, f"more than {MOST_REFERENCES} references", None
+                )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(names):
+            if key.value in {other.value for other in names[:place]}:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping.
 
     Raises:
-        UserError: if the file is missing, is not YAML, or holds no mapping.
+        UserError: if the file is missing, is not YAML, names a key twice, or holds no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UserError(f"{path}: is not YAML of any use: it is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a thirteenth month, a bad byte
         raise UserError(f"{path}: is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold a mapping of keys to values.")

@@ -12,7 +12,13 @@ from typing import Any
 from omegaconf import MISSING
 
 from convchoice.errors import require
-from convchoice.settings.configuration import CONF_DIR, check_name, from_mapping, read_yaml
+from convchoice.settings.configuration import (
+    CONF_DIR,
+    check_name,
+    from_mapping,
+    plain_values,
+    read_yaml,
+)
 from convchoice.settings.schema import Curve
 
 
@@ -79,6 +85,16 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     require(
         not repeated, f"{origin}: arms", repeated, "each arm may stand once, the baseline included."
     )
+    for name, listed in (("controls", study.controls), ("curves", study.curves)):
+        require(
+            len(set(listed)) == len(listed), f"{origin}: {name}", plain_values(listed),
+            "each may stand once.",
+        )  # fmt: skip
+    for metric, values_printed in study.printed.items():
+        require(
+            all(math.isfinite(value) for value in values_printed),
+            f"{origin}: printed.{metric}", values_printed, "must be finite numbers.",
+        )  # fmt: skip
     for arm in study.new_arms:
         require(arm in arms, f"{origin}: new_arms", arm, f"must be one of the study's arms {arms}.")
     for arm in study.controls:

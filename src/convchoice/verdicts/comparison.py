@@ -5,8 +5,8 @@ each key holds is written down in `docs/comparison.md`, and a test holds that pa
 here. Never imports torch.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,8 @@ def claim_block(study: Study, contrasts: Sequence[Mapping[str, Any]]) -> dict[st
     """What the study's claim comes to; None where it claims nothing of one arm."""
     found = {(item["arm"], item["partner"]): Verdict(item["verdict"]) for item in contrasts}
     found |= {(partner, arm): verdict.mirrored for (arm, partner), verdict in found.items()}
-    verdicts = {pair: found[pair] for pair in claim_pairs(study)}
+    # A pair that could not be compared, because an arm failed, shows nothing for the claim.
+    verdicts = {pair: found.get(pair, Verdict.inconclusive) for pair in claim_pairs(study)}
     if not verdicts:
         return None
     return {
@@ -210,10 +211,29 @@ def missing_seeds(
     return missing
 
 
+def without_failed(study: Study, failed: Iterable[str]) -> Study:
+    """The study without the arms that have no run because all of them failed in training.
+
+    An arm whose like-for-like partner is gone has nobody to be compared with and goes too.
+
+    Raises:
+        UserError: if the baseline is gone, or every arm beside it.
+    """
+    gone = set(failed)
+    arms = [arm for arm in study.arms if not {arm, study.partner(arm)} & gone]
+    if study.baseline in gone or (study.arms and not arms):
+        raise UserError(
+            f"study {study.name}: every run of {', '.join(sorted(gone))} failed in training, so"
+            " that nothing is left to compare. The reasons stand in runs/<arm>/seed-<n>.failed."
+        )
+    return replace(study, arms=arms)
+
+
 def compare(
     study: Study,
     runs: Mapping[str, Sequence[Run]],
     expected_seeds: Mapping[str, int] | None = None,
+    failed: Mapping[str, Mapping[int, str]] | None = None,
 ) -> dict[str, Any]:
     """A study's result as plain values ready for JSON, in the module's schema.
 
@@ -222,12 +242,16 @@ def compare(
         runs: evaluated runs of each arm of the study.
         expected_seeds: planned seeds (0 … n − 1) by arm; without it the study counts as partial
             where one arm lacks a seed that another has.
+        failed: why runs failed in training, by arm and seed. An arm of which every run failed is
+            told of and has no numbers.
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
             different configurations, arms on different data, curves, pictures or insides that do
             not belong together, or a contrast without common seeds.
     """
+    question, failed = study, failed or {}
+    study = without_failed(study, (arm for arm in failed if not runs.get(arm)))
     for arm in study.all_arms():
         arm_result.check_runs(arm, runs.get(arm, []))
     every_run = [run for arm in study.all_arms() for run in runs[arm]]
@@ -243,23 +267,30 @@ def compare(
         for contrast in contrasts
         for item in [*contrast["flips"]["gained"], *contrast["flips"]["lost"]]
     ]
-    missing = missing_seeds({arm: list(item.runs) for arm, item in read.items()}, expected_seeds)
+    missing = missing_seeds(
+        {arm: [*item.runs, *failed.get(arm, {})] for arm, item in read.items()}, expected_seeds
+    )
     result = {
         "schema_version": SCHEMA_VERSION,
-        "study": plain_values(study),
+        "study": plain_values(question),
         "measure": measure_of(study.metric).block,
         "arms": arms,
         "contrasts": contrasts,
-        "claim": claim_block(study, contrasts),
+        "claim": claim_block(question, contrasts),
         "pictures": answer_result.pictures_of(flipping, every_run),
         "printed": (
             printed_beside_ours(study, list(read[study.baseline].runs.values()), made["dataset"])
             if study.printed
             else None
         ),
+        "failed": {
+            arm: {str(seed): reason for seed, reason in seeds.items()}
+            for arm, seeds in failed.items()
+        },
         "partial": {"is_partial": bool(missing), "missing_seeds": missing},
         "made": made,
-        "cautions": provenance.cautions(
+        "cautions": provenance.failed_cautions(question.all_arms(), list(arms), failed)
+        + provenance.cautions(
             made,
             {arm: item["n"] for arm, item in arms.items()},
             missing,

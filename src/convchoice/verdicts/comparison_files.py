@@ -6,11 +6,13 @@ curves were measured `curves.csv` (a row an arm, point and measure).
 """
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.records.run_folder import write_json
+from convchoice.records.replacing import replace_files
+from convchoice.records.run_folder import json_text
 from convchoice.settings.curve_points import MEASURES
 from convchoice.verdicts.arm_result import CURVES
 from convchoice.verdicts.comparison import SCORES
@@ -93,29 +95,32 @@ def curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                         yield {**place, "measure": measure, **band}
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the files of a study's result into `output`."""
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / COMPARISON, comparison)
-    write_json(output / METRICS, flat_metrics(comparison))
+    """Write the files of a study's result into `output`, all of them or none.
+
+    Raises:
+        StorageError: if they cannot be written; what was there is left as it was.
+    """
     curve_columns = [f"{name}{suffix}" for name in CURVES for suffix in ("", "_low", "_high")]
-    _write_csv(
-        output / LEARNING_CURVES,
-        ["arm", "epoch", *curve_columns],
-        learning_curve_rows(comparison),
-    )
-    _write_csv(
-        output / DIFFERENCES, ["arm", "difference", "low", "high"], difference_rows(comparison)
-    )
+    texts = {
+        COMPARISON: json_text(comparison),
+        METRICS: json_text(flat_metrics(comparison)),
+        LEARNING_CURVES: _csv_text(
+            ["arm", "epoch", *curve_columns], learning_curve_rows(comparison)
+        ),
+        DIFFERENCES: _csv_text(["arm", "difference", "low", "high"], difference_rows(comparison)),
+    }
     rows = list(curve_rows(comparison))
     if rows:
-        _write_csv(output / CURVE_TABLE, CURVE_COLUMNS, rows)
-    else:
+        texts[CURVE_TABLE] = _csv_text(CURVE_COLUMNS, rows)
+    replace_files(output, texts)
+    if not rows:
         (output / CURVE_TABLE).unlink(missing_ok=True)

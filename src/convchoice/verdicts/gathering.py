@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from convchoice.errors import UserError, require
-from convchoice.records.run_folder import CONFIG, Run, read_run
+from convchoice.records.run_folder import CONFIG, FAILED_SUFFIX, Run, read_failure, read_run
 from convchoice.studies.study import Study, study_from_mapping
 from convchoice.verdicts.provenance import dataset_name
 
@@ -63,16 +63,48 @@ def gathered_runs(
     return {arm: sorted(found, key=lambda run: run.seed) for arm, found in runs.items()}
 
 
-def runs_of_study(
+def failures_of_study(
     study: Study, paths: Iterable[Path], planned: Mapping[str, int] | None
+) -> dict[str, dict[int, str]]:
+    """Why runs of a study failed in training, by arm and seed; a seed that has a run is none.
+
+    Raises:
+        RunFolderError: if a record of a failure is damaged.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for path in paths:
+        for record in sorted(path.rglob(f"seed-*{FAILED_SUFFIX}")):
+            folder = record.with_name(record.name.removesuffix(FAILED_SUFFIX))
+            arm, number = folder.resolve().parent.name, folder.name.removeprefix("seed-")
+            failure = read_failure(folder)
+            if failure is None or arm not in study.all_arms() or folder.exists():
+                continue
+            if number.isdigit() and (planned is None or int(number) < planned[arm]):
+                found.setdefault(arm, {})[int(number)] = str(failure["reason"])
+    return found
+
+
+def runs_of_study(
+    study: Study,
+    paths: Iterable[Path],
+    planned: Mapping[str, int] | None,
+    failed: Iterable[str] = (),
 ) -> dict[str, list[Run]]:
     """The runs of each arm of a study, those beyond the planned seeds left out.
+
+    Args:
+        study: the question.
+        paths: to look at.
+        planned: seeds by arm; None takes all.
+        failed: arms of which runs failed in training; they alone may have none.
 
     Raises:
         UserError: if an arm has no run at all, or one cannot be read.
     """
     runs = gathered_runs(paths, study.all_arms())
     for arm in study.all_arms():
+        if arm not in runs and arm in failed:
+            runs[arm] = []
         if arm not in runs:
             raise UserError(
                 f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}."

@@ -152,6 +152,32 @@ def partial_caution(missing_seeds: Mapping[str, Sequence[int]]) -> list[dict[str
     return [{"kind": "partial", "text": f"Partial: not every planned run is there ({arms})."}]
 
 
+def failed_cautions(
+    asked: Sequence[str], compared: Sequence[str], failed: Mapping[str, Mapping[int, str]]
+) -> list[dict[str, str]]:
+    """What must be said where runs failed in training; nothing where none did.
+
+    Args:
+        asked: the arms of the question.
+        compared: those that have numbers.
+        failed: reasons by arm and seed.
+    """
+    found = []
+    for arm, seeds in failed.items():
+        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
+        means = (
+            "Its numbers are of its other seeds alone, and so kinder to it than the truth."
+            if arm in compared
+            else "It has no numbers and is compared with nothing."
+        )
+        found.append({"kind": "failed", "text": f"Failed in training: {arm}, {reasons} {means}"})
+    alone = [arm for arm in asked if arm not in compared and arm not in failed]
+    if alone:
+        text = f"Not compared, because the partner failed: {', '.join(alone)}."
+        found.append({"kind": "failed", "text": text})
+    return found
+
+
 def cautions(
     made: Mapping[str, Any],
     seed_counts: Mapping[str, int],
@@ -203,6 +229,12 @@ def _several(values: Sequence[Any]) -> str:
 
 def _counts(values: Sequence[int]) -> str:
     return " or ".join(f"{value:,}" for value in values) or "an unrecorded number"
+
+
+def _kernels(deterministic: Sequence[bool]) -> str:
+    """Whether the same run again would be the same to the last bit."""
+    words = {True: "deterministic", False: "not deterministic"}
+    return " or ".join(words[value] for value in deterministic) or "determinism not recorded"
 
 
 def _seeds(comparison: Mapping[str, Any]) -> str:
@@ -267,7 +299,8 @@ def _of_runs(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
             "Device",
             (
                 f"{_several(made['device_names'])} ({_several(made['devices'])}),"
-                f" threads {_several(made['threads'])}, precision {_several(made['precisions'])}"
+                f" threads {_several(made['threads'])}, precision {_several(made['precisions'])},"
+                f" {_kernels(made['deterministic'])}"
             ),
         ),
         ("Training time", f"{wording.duration(made['train_seconds_total'])} over all runs"),

@@ -155,6 +155,7 @@ def compare_table(
         "claim": claim_block(study, contrasts),
         "pictures": {},
         "printed": None,
+        "failed": {},
         "partial": {"is_partial": bool(missing), "missing_seeds": missing},
         "made": made,
         "cautions": provenance.partial_caution(missing),

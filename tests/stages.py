@@ -1,0 +1,119 @@
+"""The project's commands in processes of their own, to be watched and killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
+from convchoice.studies.arm import Arm
+
+TINY: dict[str, Any] = {
+    "model": {"filters": [4, 4], "hidden_units": 8},
+    "data": {"train_size": 400, "batch_size": 32},
+    "trainer": {"max_epochs": 4, "accelerator": "cpu", "workers": 1},
+    "tracking": {"store": "none"},
+}
+
+
+def composed_arm(
+    folder: Path, data_root: Path, *, name: str = "tiny", seeds: int = 1, **changes: Any
+) -> Path:
+    """The composed file of a small arm; `changes` are laid over groups of its configuration."""
+    values = {group: dict(TINY.get(group, {})) | changes.get(group, {}) for group in TINY | changes}
+    values["data"]["root"] = str(data_root)
+    config = replace(config_from_mapping({"arm": name, **values}), seeds=seeds)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.yaml"
+    path.write_text(Arm(name, config).to_yaml(), encoding="utf-8")
+    return path
+
+
+started: list["Stage"] = []
+"""Those of a test, so that none outlives it."""
+
+
+def end_all() -> None:
+    """End what a test left behind."""
+    while started:
+        stage = started.pop()
+        with suppress(ProcessLookupError):
+            os.killpg(stage.process.pid, signal.SIGKILL)
+        stage.process.wait()
+
+
+class Stage:
+    """A command of the project at work in a process group of its own.
+
+    Args:
+        arguments: of the interpreter: ``-m convchoice.train …``.
+        folder: where it works.
+        variables: of its environment.
+    """
+
+    def __init__(self, *arguments: str, folder: Path, **variables: str) -> None:
+        """Start it."""
+        environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT / "src")} | variables
+        environment.pop("CONVCHOICE_TRACEBACK", None)
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self.ended = False
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+        started.append(self)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                with self._news:
+                    self.lines.append(line)
+                    self._news.notify_all()
+        with self._news:  # the pipe is closed: nobody of the group is left
+            self.ended = True
+            self._news.notify_all()
+
+    @property
+    def output(self) -> str:
+        """All that it and its workers said so far."""
+        return "".join(self.lines)
+
+    def wait_for(self, text: str) -> None:
+        """Until it has said something, or has ended."""
+        with self._news:
+            self._news.wait_for(lambda: self.ended or text in self.output, timeout=300)
+        assert text in self.output, self.output
+
+    def send(self, number: signal.Signals, *, group: bool) -> None:
+        """A signal to it alone, or to its workers too, as a terminal's Ctrl-C."""
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+
+    def end(self) -> int:
+        """Its exit status, once it and every worker of it are gone."""
+        status = self.process.wait(timeout=300)
+        with self._news:
+            alone = self._news.wait_for(lambda: self.ended, timeout=60)
+        assert alone, f"a worker outlives its stage: {self.output}"
+        return status
+
+
+def training(composed: Path, output: Path) -> Stage:
+    """The stage `train` of one composed arm."""
+    arguments = ["--composed", str(composed), "--output", str(output)]
+    return Stage("-m", "convchoice.train", *arguments, folder=output.parent)

@@ -1,0 +1,93 @@
+"""Processes at once: they take turns, nothing is trained twice, nothing is lost."""
+
+import multiprocessing
+import signal
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from convchoice.execution.tracking import MlflowTracking, open_tracking
+from convchoice.records.run_folder import read_run, run_path
+from convchoice.records.turns import in_turn
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.settings.schema import TrackingConfig
+from stages import Stage, composed_arm, training
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from convchoice.records.turns import in_turn
+with in_turn(Path(sys.argv[1]), sys.argv[2:], "training"):
+    print("has its turn", flush=True)
+    time.sleep(float(sys.stdin.readline() or 600))
+"""
+
+
+def test_a_turn_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
+    first = Stage("-c", HOLDING, str(tmp_path), "max/seed-0", "max/seed-1", folder=tmp_path)
+    first.wait_for("has its turn")
+    second = Stage("-c", HOLDING, str(tmp_path), "max/seed-1", folder=tmp_path)
+    second.wait_for(f"waiting for another process that is training {tmp_path}/max/seed-1")
+    assert "has its turn" not in second.output
+    with in_turn(tmp_path, ["max/seed-2", "average/seed-1"], "training"):
+        pass  # another run need not wait
+    first.send(signal.SIGKILL, group=False)
+    second.wait_for("has its turn")
+
+
+def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path: Path) -> None:
+    """As `make repro` does it; the lock outlives the process that took it, as the command."""
+    wait = ["-c", "import time; print('at work', flush=True); time.sleep(600)"]
+    turns = ["-m", "convchoice.records.turns"]
+    first = Stage(*turns, "python", *wait, folder=tmp_path)
+    first.wait_for("at work")
+    second = Stage(*turns, "python", "-c", "print('at work too')", folder=tmp_path)
+    second.wait_for("waiting for another python")
+    assert "at work too" not in second.output
+    first.send(signal.SIGKILL, group=False)
+    second.wait_for("at work too")
+    assert second.end() == 0
+
+
+def test_two_stages_at_once_train_each_run_once(tmp_path: Path, data_root: Path) -> None:
+    composed = composed_arm(tmp_path, data_root, trainer={"max_epochs": 1, "accelerator": "cpu"})
+    both = [training(composed, tmp_path / "trained") for _ in range(2)]
+    assert [stage.end() for stage in both] == [0, 0]
+    said = Counter(line.strip() for stage in both for line in stage.lines)
+    assert said["arm tiny: 1 seeds, 0 kept, 1 to train"] == 1
+    assert said["arm tiny: 1 seeds, 1 kept, 0 to train"] == 1
+    assert said["training tiny seed 0: done (1 of 1)"] == 1
+    assert read_run(run_path(tmp_path / "trained", "tiny", 0)).environment["seeds_together"] == 1
+
+
+def tell(root: Path, number: int) -> None:
+    """One process that tells of one run, from the opening of the store to the run's end."""
+    tracking = open_tracking(TrackingConfig(uri=f"sqlite:///{root}/mlflow.db"), root)
+    assert isinstance(tracking, MlflowTracking)
+    run_id = tracking.begin(config_from_mapping({"arm": "max", "seed": number}), [], None)
+    for epoch in range(1, 6):
+        tracking.epoch(run_id, {"epoch": float(epoch), "train/loss": 1 / epoch})
+    tracking.trained(run_id)
+
+
+@pytest.mark.soak
+def test_eight_processes_on_one_fresh_store_lose_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    all_of_them = [context.Process(target=tell, args=(tmp_path, number)) for number in range(8)]
+    for process in all_of_them:
+        process.start()
+    for process in all_of_them:
+        process.join()
+    assert [process.exitcode for process in all_of_them] == [0] * 8
+    assert "warning" not in capfd.readouterr().err
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        assert store.execute("select count(*), count(distinct name) from runs").fetchone() == (8, 8)
+        assert store.execute("select distinct status from runs").fetchall() == [("SCHEDULED",)]
+        assert store.execute("select count(*) from metrics").fetchone() == (40,)
+        (parameters,) = store.execute("select count(*) from params").fetchone()
+    assert parameters % 8 == 0
