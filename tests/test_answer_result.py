@@ -7,7 +7,7 @@ import pytest
 
 from convchoice.errors import RunFolderError
 from convchoice.records.run_folder import PICTURES, read_run
-from convchoice.reporting.flip_figures import pixels_of
+from convchoice.reporting.sheet import pixels_of
 from convchoice.verdicts.answer_result import pictures_of
 from making import MNIST, Compared, made_up_images, make_run, study_values
 

@@ -9,6 +9,7 @@ import pytest
 from chromium import CHROMIUM, open_in_chromium
 from convchoice.report import main
 from convchoice.verdicts.comparison_files import write_comparison
+from made_up_inside import made_up_inside
 from making import LECTURE, Compared, curve_points, study_values
 
 # A headless window is never narrower than 500 pixels, so the page stands in a frame as wide as a
@@ -43,7 +44,7 @@ def page(tmp_path: Path, compared: Compared) -> Path:
     study = study_values(arms=long_names, source="https://example.org/" + "long/" * 30)
     errors = {"max": [10, 11, 12], long_names[0]: [15, 17, 16], long_names[1]: [9, 9, 10]}
     curves = curve_points(layers=("block1.convolution", "block1.downsample"))
-    kept = {"epochs": 3, "curves": curves, "picture_shape": (28, 28)}
+    kept = {"epochs": 3, "curves": curves, "picture_shape": (28, 28), "inside": made_up_inside()}
     options = dict.fromkeys(errors, kept)
     write_comparison(reports / "pooling", compared(errors, study, options))
     lecture = compared({"lecture": [5, 9]}, LECTURE, {"lecture": {"epochs": 5}})
@@ -64,7 +65,7 @@ def test_the_page_fits_and_asks_for_nothing(page: Path, tmp_path: Path, width: i
     assert measured["wide"] == []
     assert measured["scroll"] <= width
     assert measured["requests"] == []
-    assert measured["figures"] == 19
+    assert measured["figures"] == 21
     assert measured["empty"] == 0
 
 

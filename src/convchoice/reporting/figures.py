@@ -27,10 +27,14 @@ from convchoice.reporting.drawing import (
     ticks,
 )
 from convchoice.reporting.equivariance_figure import equivariance_figure
+from convchoice.reporting.filter_figure import filter_figure
 from convchoice.reporting.flip_figures import flip_figures
 from convchoice.reporting.input_size_figure import input_size_figure
 from convchoice.reporting.learning_curves import learning_curves_figure
+from convchoice.reporting.pixel_use_figures import edge_figure, use_map_figure
 from convchoice.reporting.printed_figure import printed_figure
+from convchoice.reporting.receptive_field_figures import field_figure, middle_figure
+from convchoice.reporting.response_figure import response_figure
 from convchoice.verdicts import wording
 from convchoice.verdicts.measure import Measure, measure_in
 
@@ -49,6 +53,12 @@ def figures_of(comparison: Mapping[str, Any]) -> list[Picture]:
         consistency_figure,
         input_size_figure,
         equivariance_figure,
+        edge_figure,
+        use_map_figure,
+        field_figure,
+        middle_figure,
+        filter_figure,
+        response_figure,
         class_errors_figure,
         confusion_figure,
         confusion_difference_figure,

@@ -1,6 +1,5 @@
 """The figures of the test images that flip: right in one arm, wrong in the other, as pictures."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,22 +9,13 @@ from numpy.typing import NDArray
 
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.drawing import Ink, Picture, finish, new_figure
+from convchoice.reporting.sheet import COLOUR_CHANNELS, pixels_of
 from convchoice.verdicts import wording
 
 ROW_INCHES = 1.62
 COLUMNS = 6
-COLOUR_CHANNELS = 3
 
 Flip = Mapping[str, Any]
-
-
-def pixels_of(picture: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """A picture of a comparison's JSON as uint8 (H, W) or (H, W, 3)."""
-    raw = base64.b64decode(picture["pixels_base64"])
-    pixels = np.frombuffer(raw, dtype=np.uint8).reshape(picture["shape"])
-    if pixels.ndim == COLOUR_CHANNELS:  # channels first, as networks take them
-        return pixels.transpose(1, 2, 0) if len(pixels) == COLOUR_CHANNELS else pixels[0]
-    return pixels
 
 
 def flip_finding(contrast: Mapping[str, Any]) -> str:

@@ -186,6 +186,11 @@ def omissions(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> lis
             f"{wording.listed(without)}: no pictures of the images that flip were kept by these"
             " runs. Evaluate them again to see them."
         )
+    if unseen := [arm for arm, item in comparison["arms"].items() if not item.get("inside")]:
+        said.append(
+            f"{wording.listed(unseen)}: what the networks look like inside was not kept by these"
+            " runs. Evaluate them again to see it."
+        )
     return said
 
 
