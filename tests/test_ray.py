@@ -1,0 +1,82 @@
+"""Sweeps through a real Ray cluster of two nodes, started on this machine for these tests."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine_sweeps import (
+    ENGINES,
+    LONG,
+    numbers,
+    runs,
+    sweep,
+    sweeping,
+    told,
+    under_way,
+    wait_until,
+)
+
+pytestmark = pytest.mark.ray
+BEGUN = re.compile(r"^\S+ node (\w+) process \d+: ", re.MULTILINE)
+
+
+def nodes(folder: Path, action: str) -> str:
+    """What the script of the cluster says."""
+    command = [sys.executable, str(ENGINES / "ray_nodes.py"), action, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a cluster of two nodes, each with a core."""
+    pytest.importorskip("ray", reason="pip install -e '.[launchers]'")
+    folder = tmp_path_factory.mktemp("ray")
+    nodes(folder, "start")
+    yield folder
+    nodes(folder, "stop")
+
+
+def exported(cluster: Path) -> dict[str, str]:
+    """What a sweep needs in its environment to find the cluster."""
+    lines = nodes(cluster, "start").splitlines()  # it runs already
+    pairs = [line.removeprefix("export ").partition("=") for line in lines]
+    return {name: value for name, _, value in pairs}
+
+
+def begun_on(folder: Path) -> list[list[str]]:
+    """For each job of the sweep, the nodes on which it was begun."""
+    logs = sorted((folder / "runs" / "sweeps").glob("*/ray/*.log"))
+    return [BEGUN.findall(log.read_text(encoding="utf-8")) for log in logs]
+
+
+def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, data_root: Path, cluster: Path
+) -> None:
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    disturbed.mkdir()
+    undisturbed.mkdir()
+    with sweeping(disturbed, data_root, "launch=ray", *LONG, engine=exported(cluster)) as process:
+        wait_until(
+            lambda: under_way(disturbed, "max", 0) and under_way(disturbed, "max", 1), process
+        )
+        first = [job[0] for job in begun_on(disturbed)]
+        assert len(set(first[:2])) == 2  # a job on either node
+        nodes(cluster, "kill")
+        assert process.wait(timeout=1200) == 0
+    lost = [job for job in begun_on(disturbed) if len(job) > 1]
+    assert len(lost) == 1
+    assert lost[0][0] != lost[0][1]  # begun again on the node that was left
+    alone = sweep(undisturbed, data_root, *LONG)
+    assert alone.returncode == 0, alone.stderr
+    expected = runs(undisturbed)
+    assert len(expected) == 4
+    for key, run in runs(disturbed).items():
+        assert numbers(run) == numbers(expected.pop(key)), key
+    assert not expected
+    found = told(disturbed)
+    for seed in range(4):
+        assert [status for _, status in found[f"max/seed-{seed}"]] == ["FINISHED"]
