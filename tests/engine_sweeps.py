@@ -19,8 +19,8 @@ TINY = (
     "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100",
     "trainer.accelerator=cpu",
 )  # fmt: skip
-LONG = ("arm=max", "seed=0,1,2,3", "trainer.max_epochs=60", *TINY)
-"""Four jobs that last some seconds each, so that there is a midst to disturb them in."""
+LONG = ("arm=max", "trainer.max_epochs=100", *TINY)
+"""Jobs that last some seconds each, so that there is a midst to disturb them in."""
 PATIENCE_SECONDS = 1200.0
 MEASURED_ANEW = {"cost/train_seconds", "cost/peak_memory_bytes"}
 
@@ -83,9 +83,13 @@ def partial(folder: Path, arm: str, seed: int) -> Path:
 
 
 def under_way(folder: Path, arm: str, seed: int) -> bool:
-    """Whether a run has finished an epoch, and not the last, and MLflow knows of it."""
-    place = partial(folder, arm, seed)
-    return (place / "resume.ckpt").is_file() and noted_tracking(place) is not None
+    """Whether a run has finished an epoch, and not the last."""
+    return (partial(folder, arm, seed) / "resume.ckpt").is_file()
+
+
+def tracked_as(folder: Path, arm: str, seed: int) -> str | None:
+    """MLflow's name for a run under way, once it has one."""
+    return noted_tracking(partial(folder, arm, seed))
 
 
 def runs(folder: Path) -> dict[RunKey, Run]:

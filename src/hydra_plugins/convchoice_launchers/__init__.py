@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 class EngineLauncher(Launcher):
@@ -26,7 +26,12 @@ class EngineLauncher(Launcher):
 
     def __init__(self, **settings: Any) -> None:
         """Keep what the configuration says."""
-        self.settings = settings
+        self.settings: dict[str, Any] = {
+            key: OmegaConf.to_container(value, resolve=True)
+            if OmegaConf.is_config(value)
+            else value
+            for key, value in settings.items()
+        }
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

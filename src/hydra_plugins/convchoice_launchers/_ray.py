@@ -13,7 +13,6 @@ from typing import Any
 
 import ray
 from hydra.core.utils import JobReturn
-from omegaconf import OmegaConf
 
 from convchoice.errors import exit_codes
 from hydra_plugins.convchoice_launchers._job import HydraJob, lost
@@ -99,7 +98,7 @@ def carry_out(
         environment: patterns of names of environment variables that the jobs get.
     """
     logs = jobs[0].sweep_folder / LOGS
-    connect(address, carried(OmegaConf.to_container(environment)))
+    connect(address, carried(environment))
     # A process does one job and ends: nothing is left over for the next one.
     task = ray.remote(
         num_cpus=num_cpus,

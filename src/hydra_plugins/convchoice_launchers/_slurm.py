@@ -126,7 +126,8 @@ def send(
         **{key if key in ANY_ENGINE else f"slurm_{key}": value for key, value in given.items()},
         slurm_comment=str(folder),
     )
-    return executor.map_array(InSlurm(), jobs)
+    sent: list[submitit.Job[JobReturn]] = executor.map_array(InSlurm(), jobs)
+    return sent
 
 
 def carry_out(jobs: Sequence[HydraJob], settings: Mapping[str, Any]) -> list[JobReturn]:
