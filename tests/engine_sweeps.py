@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,27 @@ def under_way(folder: Path, arm: str, seed: int) -> bool:
 def tracked_as(folder: Path, arm: str, seed: int) -> str | None:
     """MLflow's name for a run under way, once it has one."""
     return noted_tracking(partial(folder, arm, seed))
+
+
+def hold_training(variable: str, value: object) -> list[int]:
+    """Stop the processes that train where an environment variable has a value.
+
+    They will not end before they must, however busy the machine is.
+
+    Returns:
+        Their ids.
+    """
+    held = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (place / "environ").read_bytes().split(b"\0")
+            line = (place / "cmdline").read_bytes()
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if f"{variable}={value}".encode() in variables and b"forkserver" in line:
+            os.kill(int(place.name), signal.SIGSTOP)
+            held.append(int(place.name))
+    return held
 
 
 def runs(folder: Path) -> dict[RunKey, Run]:

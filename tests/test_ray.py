@@ -1,9 +1,13 @@
 """Sweeps through a real Ray cluster of two nodes, started on this machine for these tests."""
 
+import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from engine_sweeps import (
     ENGINES,
     LONG,
+    hold_training,
     numbers,
     runs,
     sweep,
@@ -62,21 +67,27 @@ def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
     with sweeping(
         disturbed, data_root, "launch=ray", "seed=0,1,2,3", *LONG, engine=exported(cluster)
     ) as process:
-        wait_until(
-            lambda: under_way(disturbed, "max", 0) and under_way(disturbed, "max", 1), process
-        )
-        first = [job[0] for job in begun_on(disturbed)]
-        assert len(set(first[:2])) == 2  # a job on either node
+        wait_until(lambda: len([job for job in begun_on(disturbed) if job]) >= 2, process)
+        head, second = json.loads((cluster / "cluster.json").read_text(encoding="utf-8"))["nodes"]
+        first = [job[0] for job in begun_on(disturbed)[:2]]
+        assert set(first) == {head["id"], second["id"]}  # a job on either node
+        lost = first.index(second["id"])
+        wait_until(lambda: under_way(disturbed, "max", lost), process)
+        (raylet,) = second["processes"]["raylet"]
+        held = hold_training("RAY_RAYLET_PID", raylet)
+        assert held
         nodes(cluster, "kill")
+        for training in held:  # they find their parent gone, and end
+            with suppress(ProcessLookupError):
+                os.kill(training, signal.SIGCONT)
         assert process.wait(timeout=1200) == 0
     begun = begun_on(disturbed)
-    (lost,) = [seed for seed, job in enumerate(begun) if len(job) > 1]
-    assert begun[lost][0] != begun[lost][1]  # begun again on the node that was left
+    assert begun[lost] == [second["id"], head["id"]]  # begun again on the node that was left
+    assert [len(job) for job in begun] == [1 + (seed == lost) for seed in range(4)]
     alone = sweep(undisturbed, data_root, "seed=0,1", *LONG)
     assert alone.returncode == 0, alone.stderr
     expected, found = runs(undisturbed), runs(disturbed)
     assert set(found) == {("max", seed) for seed in range(4)}
-    assert ("max", lost) in expected
     for key, run in expected.items():
         assert numbers(found[key]) == numbers(run), key
     names = told(disturbed)

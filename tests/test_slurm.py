@@ -13,6 +13,7 @@ import pytest
 from engine_sweeps import (
     ENGINES,
     LONG,
+    hold_training,
     numbers,
     runs,
     sweep,
@@ -44,18 +45,6 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     subprocess.run([script, "stop", str(folder)], check=True)
 
 
-def hold_training(task: int) -> None:
-    """Stop the processes that train in a task of the array: they will not end before they must."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-            line = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if f"SLURM_ARRAY_TASK_ID={task}".encode() in variables and b"forkserver" in line:
-            os.kill(int(folder.name), signal.SIGSTOP)
-
-
 def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     tmp_path: Path, data_root: Path, slurm: dict[str, str]
 ) -> None:
@@ -70,7 +59,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
         first = {}
         for seed in (0, 1):
             wait_until(lambda seed=seed: under_way(disturbed, "max", seed), process)
-            hold_training(seed)
+            assert hold_training("SLURM_ARRAY_TASK_ID", seed)
             first[seed] = wait_until(lambda seed=seed: tracked_as(disturbed, "max", seed), process)
         output = (disturbed / "output.txt").read_text(encoding="utf-8")
         array = re.search(r"3 jobs sent: (\d+)_0 … \1_2", output).group(1)
