@@ -2,7 +2,7 @@
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 # `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
 .DEFAULT_GOAL := help
-.PHONY: help install download repro repro-in-turn test soak check format bench bench-gpu ui clean
+.PHONY: help install download repro repro-in-turn test soak test-engines check format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
 help: ## what there is, a line each
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name one: make repro PYTHON=python3.12" >&2; exit 2; }
@@ -51,6 +51,9 @@ test: $(VENV)/.installed-dev ## run the tests
 
 soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configurations, bad mirrors (half an hour)
 	@$(BIN)/python -m pytest -m soak -rP
+
+test-engines: $(VENV)/.installed-dev ## run sweeps through a Slurm and a Ray started here (as root; 20 minutes)
+	@$(BIN)/python -m pytest -m 'slurm or ray'
 
 check: $(VENV)/.installed-dev ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -17,12 +17,14 @@ from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from time import sleep
 from typing import Any, Protocol
 
 from convchoice.errors import UserError
 from convchoice.records.events import Ended, Event, Listener, RunKey
 
 TERMINATION_SECONDS = 5.0
+SIGNAL_SECONDS = 0.5
 
 
 class Job(Protocol):
@@ -168,6 +170,9 @@ def _hear(item: _Running, listener: Listener) -> bool:
         events = [item.connection.recv()]
     except EOFError:
         item.process.join()
+        # Who ends one worker may mean all of us (`scancel`, a time limit): its signal to this
+        # process, which then stops in good order, gets the time to arrive.
+        sleep(SIGNAL_SECONDS)
         failure = f"its process ended with exit status {item.process.exitcode}"
         events = [Ended(arm, seed, failure) for arm, seed in sorted(item.left)]
     item.left -= {event.key for event in events if isinstance(event, Ended)}

@@ -1,0 +1,121 @@
+"""Sweeps through a real Slurm, started on this machine for the time of the tests."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine_sweeps import (
+    ENGINES,
+    LONG,
+    hold_training,
+    numbers,
+    runs,
+    sweep,
+    sweeping,
+    told,
+    tracked_as,
+    under_way,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slurm
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
+SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What a sweep needs in its environment to find the cluster."""
+    missing = [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge")
+    if os.geteuid() != 0:
+        pytest.skip("slurmd starts jobs and needs root")
+    pytest.importorskip("submitit", reason="pip install -e '.[launchers]'")
+    folder = tmp_path_factory.mktemp("slurm")
+    script = str(ENGINES / "slurm.sh")
+    subprocess.run([script, "start", str(folder)], check=True)
+    yield {"SLURM_CONF": str(folder / "slurm.conf")}
+    subprocess.run([script, "stop", str(folder)], check=True)
+
+
+def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
+    tmp_path: Path, data_root: Path, slurm: dict[str, str]
+) -> None:
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    disturbed.mkdir()
+    undisturbed.mkdir()
+    given = (
+        "launch=slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=4",
+        "hydra.launcher.signal_delay_s=5", "seed=0,1,2", *LONG,
+    )  # fmt: skip
+    with sweeping(disturbed, data_root, *given, engine=slurm) as process:
+        first = {}
+        for seed in (0, 1):
+            wait_until(lambda seed=seed: under_way(disturbed, "max", seed), process)
+            assert hold_training("SLURM_ARRAY_TASK_ID", seed)
+            first[seed] = wait_until(lambda seed=seed: tracked_as(disturbed, "max", seed), process)
+        output = (disturbed / "output.txt").read_text(encoding="utf-8")
+        array = re.search(r"3 jobs sent: (\d+)_0 … \1_2", output).group(1)
+        subprocess.run(["scancel", f"{array}_0"], env=os.environ | slurm, check=True)
+        assert process.wait(timeout=1200) == 1
+    output = (disturbed / "output.txt").read_text(encoding="utf-8")
+    # The cancelled one is lost, and said; the one out of time was sent again and is whole.
+    assert "error: 1 of 3 jobs failed; the others are whole." in output
+    assert "hydra.sweeper.only=max/seed-0" in output
+    assert set(runs(disturbed)) == {("max", seed) for seed in (1, 2)}
+    logs = next((disturbed / "runs" / "sweeps").glob(f"*/slurm/{array}_1"))
+    assert "this job is timed-out" in "".join(
+        path.read_text(encoding="utf-8") for path in logs.glob("*_log.*")
+    )
+    assert [state for _, state in told(disturbed)["max/seed-0"]] == ["KILLED"]
+
+    again = sweep(disturbed, data_root, *given, engine=slurm)
+    assert again.returncode == 0, again.stderr
+    assert "2 kept" in again.stdout
+    alone = sweep(undisturbed, data_root, "seed=0,1", *LONG)
+    assert alone.returncode == 0, alone.stderr
+    expected, found = runs(undisturbed), runs(disturbed)
+    assert set(found) == {("max", seed) for seed in range(3)}
+    assert set(expected) == {("max", seed) for seed in range(2)}
+    for key, run in expected.items():
+        assert numbers(found[key]) == numbers(run), key
+    for seed in range(3):  # one MLflow run each, the one that was begun first
+        ((run_id, status),) = told(disturbed)[f"max/seed-{seed}"]
+        assert status == "FINISHED"
+        assert run_id == first.get(seed, run_id)
+
+
+def test_a_sweep_that_is_stopped_leaves_no_job_in_the_queue(
+    tmp_path: Path, data_root: Path, slurm: dict[str, str]
+) -> None:
+    given = ("launch=slurm", "hydra.launcher.mem_gb=2", "seed=0,1", *LONG)
+    with sweeping(tmp_path, data_root, *given, engine=slurm) as process:
+        wait_until(lambda: under_way(tmp_path, "max", 0), process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 143
+    listed = subprocess.run(
+        ["squeue", "--noheader", "--array", "--states=PENDING,RUNNING"],
+        env=os.environ | slurm, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert listed.stdout == ""
+
+
+def test_jobs_of_a_sweep_that_died_are_not_sent_a_second_time(
+    tmp_path: Path, data_root: Path, slurm: dict[str, str]
+) -> None:
+    given = ("launch=slurm", "hydra.launcher.mem_gb=2", "seed=0,1", *LONG)
+    with sweeping(tmp_path, data_root, *given, engine=slurm) as process:
+        wait_until(lambda: under_way(tmp_path, "max", 0), process)
+        process.kill()
+        process.wait()
+    again = sweep(tmp_path, data_root, *given, engine=slurm)
+    assert again.returncode == 1
+    assert "Slurm still has jobs of this sweep" in again.stderr
+    subprocess.run(["scancel", "--me"], env=os.environ | slurm, check=True)
