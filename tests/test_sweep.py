@@ -75,7 +75,7 @@ def test_one_failing_job_fails_alone_and_the_end_says_what_to_do(
     assert done.returncode == 1, done.stderr
     assert "sweep arm-learning_rate: 4 jobs, 4 arms; 0 kept" in done.stdout
     assert "sweep: 3 of 4 jobs done (1 failed), 1 left, about" in done.stdout
-    assert "2 of 4 jobs failed; the others are whole" in done.stderr
+    assert "error: 2 of 4 jobs failed.\n" in done.stderr
     assert "max-learning_rate=1e30/seed-0: the loss is nan" in done.stderr
     again = "hydra.sweeper.only='\"'\"'average-learning_rate=1e30/seed-0'\"'\"''"
     assert again in done.stderr  # quoted for Hydra, and then for the shell
@@ -104,8 +104,7 @@ def test_a_sweep_started_again_does_what_is_missing_under_the_same_parent(
     first = told(folder)[1]
     again = train(folder, *sweep, "hydra.sweeper.only='max-learning_rate=1e30/seed-0'")
     assert again.returncode == 1
-    assert "1 jobs" in again.stdout
-    assert "0 kept" in again.stdout
+    assert "sweep arm-learning_rate: 1 job, 4 arms; 0 kept" in again.stdout
     assert "average" not in again.stdout.partition("sweep: 1 of 1")[0]
     assert before == {path: path.stat().st_mtime_ns for path in before}
     client, found = told(folder)

@@ -111,6 +111,10 @@ def offer_new_names(arguments: list[str]) -> None:
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _quoted(value: str) -> str:
     """A text as a value in Hydra's syntax."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -199,7 +203,7 @@ class Sweep:
         refuse_foreign_runs(missing)
         kept = len(wanted) - len(missing)
         print(
-            f"sweep {self.name}: {len(wanted)} jobs, {len(arms)} arms;"
+            f"sweep {self.name}: {_count(len(wanted), 'job')}, {_count(len(arms), 'arm')};"
             f" {kept} kept (same configuration, data and code), {len(missing)} to do",
             flush=True,
         )
