@@ -9,7 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from convchoice.errors import UserError
-from hydra_plugins.convchoice_launchers._job import HydraJob
+from hydra_plugins.convchoice_launchers._job import HydraJob, jobs_of
 
 submitit = pytest.importorskip("submitit", reason="pip install -e '.[launchers]'")
 pytest.importorskip("ray", reason="pip install -e '.[launchers]'")
@@ -41,9 +41,9 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
 
 def job(number: int) -> HydraJob:
-    overrides = ("arm=max", f"seed={number}", "+hydra.job.env_set.A=b", "hydra.launcher.nodes=1")
     nothing: Any = None
-    return HydraJob(number, overrides, nothing, nothing, nothing, nothing)
+    overrides = [["arm=max", f"seed={seed}", "hydra.launcher.nodes=1"] for seed in range(4)]
+    return jobs_of(overrides, 0, nothing, nothing, nothing)[number]
 
 
 def sent(folder: Path, number: int) -> Any:
@@ -98,9 +98,9 @@ def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(
     assert [each.status.name for each in answers] == ["COMPLETED", "FAILED", "FAILED", "FAILED"]
     assert answers[0].return_value == 0.5
     said = capsys.readouterr().out
-    assert "job 1 was lost (arm=max seed=1): Slurm job 7_1 CANCELLED, see " in said
-    assert "job 2 was lost (arm=max seed=2): it failed, see " in said
-    assert "job 3 was lost (arm=max seed=3): Slurm job 7_3 no longer in the queue" in said
+    assert "job 1 was lost (seed=1): Slurm job 7_1 CANCELLED, see " in said
+    assert "job 2 was lost (seed=2): it failed, see " in said
+    assert "job 3 was lost (seed=3): Slurm job 7_3 no longer in the queue" in said
 
 
 def test_a_job_that_is_back_in_the_queue_is_waited_for(

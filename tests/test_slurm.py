@@ -52,15 +52,23 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     disturbed.mkdir()
     undisturbed.mkdir()
     given = (
-        "launch=slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=4",
+        "launch=slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=3",
         "hydra.launcher.signal_delay_s=5", "seed=0,1,2", *LONG,
     )  # fmt: skip
     with sweeping(disturbed, data_root, *given, engine=slurm) as process:
-        first = {}
-        for seed in (0, 1):
-            wait_until(lambda seed=seed: under_way(disturbed, "max", seed), process)
-            assert hold_training("SLURM_ARRAY_TASK_ID", seed)
-            first[seed] = wait_until(lambda seed=seed: tracked_as(disturbed, "max", seed), process)
+        held: set[int] = set()
+
+        def hold_both() -> bool:
+            for seed in {0, 1} - held:
+                if under_way(disturbed, "max", seed) and hold_training("SLURM_ARRAY_TASK_ID", seed):
+                    held.add(seed)
+            return len(held) == 2
+
+        wait_until(hold_both, process)
+        first = {
+            seed: wait_until(lambda seed=seed: tracked_as(disturbed, "max", seed), process)
+            for seed in held
+        }
         output = (disturbed / "output.txt").read_text(encoding="utf-8")
         array = re.search(r"3 jobs sent: (\d+)_0 … \1_2", output).group(1)
         subprocess.run(["scancel", f"{array}_0"], env=os.environ | slurm, check=True)
@@ -68,7 +76,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     output = (disturbed / "output.txt").read_text(encoding="utf-8")
     # The cancelled one is lost, and said; the one out of time was sent again and is whole.
     assert "error: 1 of 3 jobs failed; the others are whole." in output
-    assert "hydra.sweeper.only=max/seed-0" in output
+    assert "max/seed-0: it began and was lost before its end" in output
     assert set(runs(disturbed)) == {("max", seed) for seed in (1, 2)}
     logs = next((disturbed / "runs" / "sweeps").glob(f"*/slurm/{array}_1"))
     assert "this job is timed-out" in "".join(

@@ -21,6 +21,7 @@ class HydraJob:
     Attributes:
         number: within the sweep, from 0.
         overrides: in Hydra's syntax.
+        told: what of it sets the job apart from its siblings, in a line.
         context: composes configurations.
         task: the application.
         config: of the multirun.
@@ -29,16 +30,11 @@ class HydraJob:
 
     number: int
     overrides: tuple[str, ...]
+    told: str
     context: HydraContext
     task: TaskFunction
     config: DictConfig
     singletons: Any
-
-    @property
-    def told(self) -> str:
-        """What the job was given, in a line, without what Hydra itself is told."""
-        given = [part for part in self.overrides if not part.lstrip("+").startswith("hydra.")]
-        return " ".join(given)
 
     @property
     def sweep_folder(self) -> Path:
@@ -82,8 +78,17 @@ def jobs_of(
     """The jobs that these overrides make, numbered from `first`."""
     setup_globals()
     singletons = Singleton.get_state()
+    common = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
     return [
-        HydraJob(first + place, tuple(given), context, task, config, singletons)
+        HydraJob(
+            number=first + place,
+            overrides=tuple(given),
+            told=" ".join(part for part in given if part not in common),
+            context=context,
+            task=task,
+            config=config,
+            singletons=singletons,
+        )
         for place, given in enumerate(overrides)
     ]
 
