@@ -3,11 +3,13 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from convchoice.summary import main, print_study, print_summary
 from convchoice.verdicts import wording
+from convchoice.verdicts.verdict import Verdict
 from making import DIGITS, LECTURE, Compared, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}
@@ -143,3 +145,29 @@ def test_a_folder_without_results_says_what_to_run(
 )
 def test_numbers_as_a_person_reads_them(said: str, text: str):
     assert said == text
+
+
+def contrasts(*verdicts: tuple[str, str, str]) -> dict[str, Any]:
+    listed = [{"arm": arm, "partner": partner, "verdict": word} for arm, partner, word in verdicts]
+    return {"claim": None, "printed": None, "contrasts": listed}
+
+
+def test_many_contrasts_are_said_in_one_sentence_what_was_shown_first() -> None:
+    against_one = contrasts(
+        ("a", "max", "inconclusive"), ("b", "max", "worse"), ("c", "max", "better"),
+        ("d", "max", "worse"), ("e", "max", "inconclusive"),
+    )  # fmt: skip
+    assert wording.answer(against_one) == (
+        "Of 5 arms against max, c is better, b and d are worse and 2 are inconclusive."
+    )
+    against_two = contrasts(
+        ("a", "max", "worse"), ("b", "gap", "worse"), ("c", "gap", "worse"), ("d", "max", "better"),
+    )  # fmt: skip
+    assert wording.answer(against_two) == (
+        "Of 4 contrasts, d (against max) is better"
+        " and a (against max), b and c (against gap) are worse."
+    )
+
+
+def test_every_verdict_has_its_place_in_the_sentence() -> None:
+    assert set(wording.VERDICT_WORDS) == {verdict.value for verdict in Verdict}

@@ -40,7 +40,8 @@ def _git(root: Path, *arguments: str) -> str | None:
 def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
     """The commit that is checked out, and whether files that it tracks differ from it.
 
-    Generated files (`reports/`, `dvc.lock`) are not counted: making them is what a run is for.
+    Files that the pipeline writes (`reports/`, `dvc.lock`) or `make repro STUDY=…` (`params.yaml`)
+    are not counted: they say which runs are made, and no run reads them.
 
     Returns:
         ("unknown", None) without git, or where `root` is not the top of a git work tree (an
@@ -50,9 +51,8 @@ def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
     if top is None or Path(top).resolve() != root.resolve():
         return UNKNOWN, None
     commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(
-        root, "status", "--porcelain", "--untracked-files=no", "--", ":!reports", ":!dvc.lock"
-    )
+    written = (":!reports", ":!dvc.lock", ":!params.yaml")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
     return commit or UNKNOWN, None if changes is None else bool(changes)
 
 

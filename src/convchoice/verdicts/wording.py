@@ -14,6 +14,14 @@ NONE = "–"
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 BINARY_STEP = 1024
+FEW = 3
+"""Contrasts of a study that are still said one by one."""
+OPEN_WORDS = ("equivalent", "inconclusive")
+VERDICT_WORDS = (
+    "better", "slightly better", "negligibly better", "negligibly worse", "slightly worse",
+    "worse", *OPEN_WORDS,
+)  # fmt: skip
+"""The verdicts in the order in which a sentence says them: what was shown comes first."""
 
 
 def number(value: float, decimals: int) -> str:
@@ -176,10 +184,11 @@ def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
         for sentence in contrast["seeds_sentences"]:
             arms_by_sentence.setdefault(sentence, []).append(contrast["arm"])
     everyone = len(comparison["contrasts"])
-    return [
-        sentence if len(arms) == everyone > 1 else f"{listed(arms)}: {sentence}"
-        for sentence, arms in arms_by_sentence.items()
-    ]
+    lines = []
+    for sentence, arms in arms_by_sentence.items():
+        whom = listed(arms) if len(arms) <= FEW else f"{len(arms)} of {everyone} contrasts"
+        lines.append(sentence if len(arms) == everyone > 1 else f"{whom}: {sentence}")
+    return lines
 
 
 def one_pair_lines(comparison: Mapping[str, Any]) -> list[str]:
@@ -207,8 +216,33 @@ def answer(comparison: Mapping[str, Any]) -> str:
     if comparison["printed"] is not None:
         return _printed_answer(comparison["printed"])
     contrasts = comparison["contrasts"]
+    if len(contrasts) > FEW:
+        return _grouped(contrasts)
     said = [f"{item['arm']} against {item['partner']}: {item['verdict']}" for item in contrasts]
     return f"{'; '.join(said)}."
+
+
+def _grouped(contrasts: Sequence[Mapping[str, Any]]) -> str:
+    """Many contrasts in one sentence: the arms of each verdict together, open ones counted."""
+    partners = list(dict.fromkeys(item["partner"] for item in contrasts))
+    one = len(partners) == 1
+    clauses = []
+    for word in VERDICT_WORDS:
+        same = [item for item in contrasts if item["verdict"] == word]
+        if not same:
+            continue
+        is_or_are = "is" if len(same) == 1 else "are"
+        if word in OPEN_WORDS:
+            clauses.append(f"{len(same)} {is_or_are} {word}")
+            continue
+        subjects = []
+        for partner in partners:
+            arms = [item["arm"] for item in same if item["partner"] == partner]
+            if arms:
+                subjects.append(listed(arms) + ("" if one else f" (against {partner})"))
+        clauses.append(f"{', '.join(subjects)} {is_or_are} {word}")
+    those = f"arms against {partners[0]}" if one else "contrasts"
+    return f"Of {len(contrasts)} {those}, {listed(clauses)}."
 
 
 def _final_place(row: Mapping[str, Any]) -> str:
