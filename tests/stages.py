@@ -13,6 +13,8 @@ from typing import Any
 from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
 from convchoice.studies.arm import Arm
 
+PATIENCE_SECONDS = 1800
+"""No test of speed: only so that what hangs ends some day, on however busy a machine."""
 TINY: dict[str, Any] = {
     "model": {"filters": [4, 4], "hidden_units": 8},
     "data": {"train_size": 400, "batch_size": 32},
@@ -94,7 +96,7 @@ class Stage:
     def wait_for(self, text: str) -> None:
         """Until it has said something, or has ended."""
         with self._news:
-            self._news.wait_for(lambda: self.ended or text in self.output, timeout=300)
+            self._news.wait_for(lambda: self.ended or text in self.output, timeout=PATIENCE_SECONDS)
         assert text in self.output, self.output
 
     def send(self, number: signal.Signals, *, group: bool) -> None:
@@ -106,9 +108,9 @@ class Stage:
 
     def end(self) -> int:
         """Its exit status, once it and every worker of it are gone."""
-        status = self.process.wait(timeout=300)
+        status = self.process.wait(timeout=PATIENCE_SECONDS)
         with self._news:
-            alone = self._news.wait_for(lambda: self.ended, timeout=60)
+            alone = self._news.wait_for(lambda: self.ended, timeout=PATIENCE_SECONDS)
         assert alone, f"a worker outlives its stage: {self.output}"
         return status
 

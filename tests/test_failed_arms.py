@@ -97,12 +97,14 @@ def test_failed_runs_are_never_silently_dropped_from_a_mean(
     ]
 
 
-def test_the_report_opens_on_the_failure(studied: Path) -> None:
+def test_both_reports_say_which_arms_failed_and_why(studied: Path) -> None:
     compared(studied)
     report.main(["--studies", "pooling", "--reports", str(studied / "reports")])
     for name in ("index.html", "README.md"):
         text = (studied / "reports" / name).read_text(encoding="utf-8")
-        assert text.index("Failed in training: strided") < text.index("average is")
+        for told in ("Failed in training: average, seed 1: ", "Failed in training: strided, seed"):
+            assert told in text
+        assert "the last good epoch is 0" in text
 
 
 def test_a_study_of_which_the_baseline_failed_is_refused(

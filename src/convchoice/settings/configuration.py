@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import yaml
 from omegaconf import OmegaConf
@@ -240,6 +240,8 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
     OmegaConf does not name the key of the former, and takes 2 for true.
     """
     hints = get_type_hints(schema)
+    for key in values:
+        require(isinstance(key, str), f"{prefix}{key}", key, "is no name of a key.")
     for item in dataclasses.fields(schema):
         if item.name not in values:
             continue
@@ -248,9 +250,22 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
             names = ", ".join(each.name for each in dataclasses.fields(hint))
             require(isinstance(value, Mapping), name, value, f"must be a mapping of keys: {names}.")
             _check_groups(hint, value, f"{name}.")
-        elif hint is bool:
+        _check_kind(hint, value, name)
+        if hint is bool:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             require(not number, name, value, "must be true or false.")
+
+
+def _check_kind(hint: Any, value: Any, name: str) -> None:
+    """Refuse a list for a mapping and a mapping for a list, of which OmegaConf names no key."""
+    kind = get_origin(hint)
+    if kind is dict:
+        require(not isinstance(value, list), name, value, "must be a mapping.")
+        for key, inner in value.items() if isinstance(value, Mapping) else ():
+            require(isinstance(key, str), f"{name}.{key}", key, "is no name of a key.")
+            _check_kind(get_args(hint)[1], inner, f"{name}.{key}")
+    elif kind is list:
+        require(not isinstance(value, Mapping), name, value, "must be a list.")
 
 
 def legal_keys(error: BaseException) -> str:
