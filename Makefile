@@ -2,7 +2,7 @@
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 # `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
 .DEFAULT_GOAL := help
-.PHONY: help install download repro test check format bench bench-gpu ui clean
+.PHONY: help install download repro test test-servers check format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
 help: ## what there is, a line each
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name one: make repro PYTHON=python3.12" >&2; exit 2; }
@@ -45,6 +45,10 @@ repro: install ## download, train, evaluate, compare, report; then the results i
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-servers: $(VENV)/.installed-dev ## run the tests that start an MLflow server and PostgreSQL (minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@$(BIN)/python -m pytest -m server
 
 check: $(VENV)/.installed-dev ## format, lint, types
 	@$(BIN)/ruff format --check .
