@@ -2,7 +2,7 @@
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 # `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
 .DEFAULT_GOAL := help
-.PHONY: help install download repro repro-in-turn test soak test-engines check format bench bench-gpu ui clean
+.PHONY: help install download repro repro-in-turn test soak test-engines test-servers check format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -54,6 +54,10 @@ soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configura
 
 test-engines: $(VENV)/.installed-dev ## run sweeps through a Slurm and a Ray started here (as root; 20 minutes)
 	@$(BIN)/python -m pytest -m 'slurm or ray'
+
+test-servers: $(VENV)/.installed-dev ## run the tests that start an MLflow server and PostgreSQL (minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@$(BIN)/python -m pytest -m server
 
 check: $(VENV)/.installed-dev ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -133,14 +133,16 @@ def test_every_study_has_its_result(project: Project) -> None:
         assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] >= 1
 
 
-def test_mlflow_holds_a_finished_run_an_arm_and_seed_and_one_a_study(project: Project) -> None:
+def test_mlflow_holds_finished_runs_of_arms_their_seeds_and_studies(
+    project: Project,
+) -> None:
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         rows = store.execute("select name, status from runs").fetchall()
         curves = store.execute("select distinct key from metrics").fetchall()
     names = [name for name, _ in rows]
     runs = [f"{arm}/seed-{seed}" for arm in ARMS for seed in range(1 if arm == "lecture" else 2)]
     studies = [f"study/{name}" for name in STUDIES]
-    assert sorted(names) == sorted(runs + studies)
+    assert sorted(names) == sorted(ARMS + runs + studies)
     assert {status for _, status in rows} == {"FINISHED"}
     assert {"train/loss", "val/accuracy", "test/accuracy", "cost/macs"} <= {
         key for (key,) in curves

@@ -156,7 +156,8 @@ def _publish_arm(
             ended = milliseconds(run.environment["finished"])
             tracking.take_up(run, found, parent, ended=ended)
             done.mended += 1
-    if below and parent is not None and not groups.means_are_told(store, parent):
+    at_work = there is not None and _busy(there)  # who works at the arm tells its means
+    if below and parent is not None and not at_work and not groups.means_are_told(store, parent):
         tracking.end_arm(parent)
         done.arms += 1
 

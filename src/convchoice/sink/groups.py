@@ -36,8 +36,9 @@ def open_group(store: MlflowStore, group: Group) -> str:
 
 
 def children(store: MlflowStore, run_id: str) -> list[Any]:
-    """The finished runs of a group."""
-    return store.search(f"tags.`{PARENT_TAG}` = '{run_id}' AND attributes.status = 'FINISHED'")
+    """The finished runs of a group; of one that was trained twice the later."""
+    found = store.search(f"tags.`{PARENT_TAG}` = '{run_id}' AND attributes.status = 'FINISHED'")
+    return list({run.info.run_name: run for run in found}.values())
 
 
 def _told(runs: Sequence[Any]) -> str:
@@ -109,6 +110,7 @@ def end_arm(store: MlflowStore, run_id: str, files: Iterable[Path], at: int) -> 
     found = store.run(run_id)
     if found is None or found.data.tags.get(TOLD_TAG) != told:
         run_id = _fresh(store, run_id)
+        store.own(run_id)
         with store.closed_on_failure(run_id):
             store.log_files(run_id, list(files))
             points = mean_points(store, runs, at) if runs else []

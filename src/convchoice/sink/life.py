@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from convchoice.records.environment import commit_state
 from convchoice.records.run_folder import Run
+from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Config
 from convchoice.sink import catching_up, groups, system_metrics
 from convchoice.sink.labels import (
@@ -142,10 +143,8 @@ class MlflowTracking:
         if found is None:
             return 0
         keys = [key for key in found.data.metrics if key.startswith(system_metrics.PREFIX)]
-        known = [
-            step for key in keys for step, _ in self.store.known_points(found.info.run_id, key)
-        ]
-        return max(known, default=-1) + 1
+        known = self.store.known_points(found.info.run_id, keys[0]) if keys else set()
+        return max((step for step, _ in known), default=-1) + 1
 
     @patient
     def epoch(self, run_id: str | None, row: Mapping[str, float]) -> None:
@@ -215,6 +214,8 @@ class MlflowTracking:
             self.store.own(run_id)
         if parent is not None and found.data.tags.get(PARENT_TAG) is None:
             self.store.client.set_tag(run_id, PARENT_TAG, parent)
+        if not found.data.params:  # the store failed when the run had just been made
+            self.store.log_parameters(run_id, parameters_of(config_from_mapping(run.config)))
         catching_up.bring_up_to_date(self.store, run, run_id, ended=ended)
 
     def end_arm(self, run_id: str, files: Sequence[Path] = ()) -> str:

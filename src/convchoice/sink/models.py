@@ -192,14 +192,15 @@ def register(
     about = f"{study['question']} {study['claim']}"
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=about)
-    versions = {str(one.model_id): one for one in client.search_model_versions(f"name = '{name}'")}
+    versions = {str(one.source): one for one in client.search_model_versions(f"name = '{name}'")}
     for arm, (model, choice) in models.items():
-        there = versions.get(str(model.model_id))
+        source = f"models:/{model.model_id}"
+        there = versions.get(source)  # a search does not say the models' ids
         said = f"Arm {arm}, {choice}."
         if there is None:
             there = client.create_model_version(
                 name,
-                source=f"models:/{model.model_id}",
+                source=source,
                 run_id=model.source_run_id,
                 model_id=model.model_id,
                 tags={"arm": arm, "study": study["name"]},

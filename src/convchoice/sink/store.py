@@ -148,11 +148,15 @@ class MlflowStore:
             tags={**tags, KIND_TAG: kind.value, OWNER_TAG: this_process()},
         )
         run_id = str(run.info.run_id)
-        params = [self._entities.Param(key, str(value)) for key, value in parameters.items()]
         with self.closed_on_failure(run_id):
-            if params:
-                self.client.log_batch(run_id, params=params)
+            self.log_parameters(run_id, parameters)
         return run_id
+
+    def log_parameters(self, run_id: str, parameters: Mapping[str, Any]) -> None:
+        """Log parameters, in one batch."""
+        params = [self._entities.Param(key, str(value)) for key, value in parameters.items()]
+        if params:
+            self.client.log_batch(run_id, params=params)
 
     def create_once(
         self,

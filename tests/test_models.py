@@ -1,0 +1,204 @@
+"""Trained networks as MLflow models: which seed, without pickle, the same answers when served."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from convchoice import publish
+from convchoice.execution.measurement import measure_runs
+from convchoice.execution.seeds import train_seeds
+from convchoice.execution.tracking import MlflowTracking, NoTracking, open_mlflow
+from convchoice.images.datasets import load
+from convchoice.learning.batches import scaled
+from convchoice.measuring.evaluation import load_network
+from convchoice.records.run_folder import Run, read_run
+from convchoice.settings.configuration import config_from_mapping
+from convchoice.sink.models import chosen_run, input_shape, model_name, requirements
+from convchoice.studies.study import study_from_mapping
+from convchoice.verdicts.comparison import compare
+from making import make_run, study_values
+from servers import Server
+from small_data import store_digits
+
+pytestmark = [
+    # MLflow's, pydantic's and SQLAlchemy's own, none of them ours to mend.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def runs_with(tmp_path: Path, accuracies: list[float]) -> list[Run]:
+    return [
+        read_run(make_run(tmp_path, "max", seed, metrics={"val/accuracy": accuracy}))
+        for seed, accuracy in enumerate(accuracies)
+    ]
+
+
+def test_the_best_seed_on_validation_images_stands_for_its_arm(tmp_path: Path) -> None:
+    chosen = chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.98]))
+    assert chosen.run.seed == 1
+    assert chosen.reason == "the best of 3 seeds on validation images, 99.00 %"
+    assert chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.99])).run.seed == 1
+
+
+def test_without_validation_images_it_is_the_first_seed(tmp_path: Path) -> None:
+    folders = [
+        make_run(tmp_path, "max", seed, errors=20 - seed, validation=False) for seed in (2, 1)
+    ]
+    chosen = chosen_run([read_run(folder) for folder in folders])
+    assert chosen.run.seed == 1
+    assert "no validation images" in chosen.reason
+
+
+def test_versions_are_pinned_whichever_build_of_torch_there_is() -> None:
+    pins = dict(pin.split("==") for pin in requirements())
+    assert pins["torch"] == torch.__version__.partition("+")[0]
+    assert pins["numpy"] == np.__version__
+    assert not any("+" in pin for pin in pins.values())
+
+
+def test_shapes_and_names(tmp_path: Path) -> None:
+    assert input_shape(read_run(make_run(tmp_path, "max", 0))) == (28, 28)
+    colours = {"dataset": {"name": "cifar10"}}
+    assert input_shape(read_run(make_run(tmp_path, "max", 1, environment=colours))) == (3, 32, 32)
+    assert model_name("max-kernel_size=5.0") == "max-kernel_size_5_0"
+
+
+class Trained:
+    """Two small arms trained, measured, compared and published, with their models registered."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        store_digits(root / "raw")
+        for arm, padding in (("max", "valid"), ("padded", "same")):
+            values = {
+                "arm": arm,
+                "conv": {"padding": padding},
+                "model": {"filters": [4, 4], "hidden_units": 8},
+                "data": {"train_size": 100, "root": str(root / "raw")},
+                "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+                "tracking": {"store": "none"},
+            }
+            one = [config_from_mapping(values)]
+            assert train_seeds(one, root / "trained") == []
+            assert measure_runs(one, root / "trained", root / "runs", open_store=NoTracking) == []
+        self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
+        study = study_from_mapping(study_values(arms=["padded"]), "test")
+        self.comparison = compare(study, {run.arm: [run] for run in self.runs})
+        self.tracking: MlflowTracking = open_mlflow(f"sqlite:///{root}/mlflow.db", "models", root)
+        publish.publish_runs(self.tracking, self.runs)
+
+    def publish(self) -> list[str]:
+        return publish.publish_models(self.tracking, [self.comparison], self.runs)
+
+    def images(self) -> Any:
+        return load(self.root / "raw").test()[0][:3]
+
+    def wanted(self) -> Any:
+        """Logits of the training code's own network."""
+        network = load_network(self.runs[0])
+        with torch.inference_mode():
+            return network(scaled(torch.from_numpy(self.images()))).numpy()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    made = Trained(tmp_path_factory.mktemp("models"))
+    assert made.publish() == ["convchoice-pooling: 2 models, champion max"]
+    return made
+
+
+def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(
+    trained: Trained,
+) -> None:
+    trained.publish()
+    client = trained.tracking.store.client
+    versions = client.search_model_versions("name = 'convchoice-pooling'")
+    assert sorted(version.tags["arm"] for version in versions) == ["max", "padded"]
+    crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
+    assert crowned.tags["arm"] == "max"
+    assert "max is the baseline, and no rival is shown to be better." in crowned.description
+    assert "seed 0, the best of 1 seeds on validation images" in crowned.description
+    run = trained.tracking.store.run(crowned.run_id)
+    assert run is not None
+    assert (run.info.run_name, run.info.status) == ("max/seed-0", "FINISHED")
+    model = client.get_logged_model(crowned.source.removeprefix("models:/"))
+    assert model.experiment_id == trained.tracking.store.experiment_id
+    metrics = {metric.key: metric.value for metric in model.metrics}
+    assert metrics["test/accuracy"] == trained.runs[0].metrics["test/accuracy"]
+
+
+def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
+    trained: Trained, tmp_path: Path
+) -> None:
+    client = trained.tracking.store.client
+    crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
+    # As somebody without this project would: another process, in another folder, from the store.
+    code = (
+        "import json, sys, mlflow, numpy as np; mlflow.set_tracking_uri(sys.argv[1]);"
+        "model = mlflow.pyfunc.load_model('models:/convchoice-pooling@champion');"
+        "import convchoice; print(convchoice.__file__);"
+        "print(model.predict(np.load(sys.argv[2])).to_json(orient='records', double_precision=15));"
+        "print(json.dumps(model.metadata.signature.to_dict()))"
+    )
+    np.save(tmp_path / "images.npy", trained.images())
+    done = subprocess.run(
+        [sys.executable, "-c", code, trained.tracking.store.uri, tmp_path / "images.npy"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    where, rows, signature = done.stdout.splitlines()[-3:]
+    assert "served_model" not in where
+    assert str(Path(where).parent.parent) != str(Path(publish.__file__).parent.parent)
+    answers = json.loads(rows)
+    np.testing.assert_allclose([row["logits"] for row in answers], trained.wanted(), rtol=1e-6)
+    assert [row["answer"] for row in answers] == [str(one) for one in trained.wanted().argmax(1)]
+    assert "uint8" in signature
+    assert "28, 28" in signature
+    folder = Path(
+        client.get_logged_model(crowned.source.removeprefix("models:/")).artifact_location
+    )
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {"weights.safetensors", "config.yaml", "served_model.py", "requirements.txt"} <= names
+    assert {"input_example.json", "serving_input_example.json"} & names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
+
+
+@pytest.mark.server
+def test_a_served_model_answers_a_digit_over_http(trained: Trained, tmp_path: Path) -> None:
+    command = ["models", "serve", "--model-uri", "models:/convchoice-pooling@champion"]
+    server = Server(
+        [*command, "--env-manager", "local", "--workers", "1"], "/ping", tmp_path / "log"
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MLFLOW_TRACKING_URI", trained.tracking.store.uri)
+        server.start()
+    try:
+        [image, *_] = trained.images()
+        asked = urllib.request.Request(  # noqa: S310 - loopback
+            f"{server.uri}/invocations",
+            json.dumps({"inputs": [image.tolist()]}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answered:  # noqa: S310 - loopback
+            [answer] = json.load(answered)["predictions"]
+    finally:
+        server.stop()
+    network = load_network(trained.runs[0])
+    with torch.inference_mode():
+        [wanted] = network(scaled(torch.from_numpy(trained.images()[:1]))).tolist()
+    assert answer["logits"] == wanted  # to the last bit
+    assert answer["answer"] == str(int(np.argmax(wanted)))
+    assert answer["probability"] == pytest.approx(
+        float(np.exp(wanted - np.logaddexp.reduce(wanted)).max())
+    )
