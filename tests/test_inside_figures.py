@@ -249,7 +249,7 @@ def test_figures_tell_who_and_how_many(compared: Compared) -> None:
     assert "test image 1, of class 2" in named(pictures, "receptive-fields").caption
     assert "n = 1: seed 0 of each arm" in named(pictures, "filters").caption
     alt = named(pictures, "responses").alt
-    assert "max: block 1 convolved 6×6, at most 1.00" in alt
+    assert "max: block 1 convolved 6×6, at most 0.99" in alt
     assert "block 2 convolved 1×1, at most 2.00" in alt
     for name in [*PIXEL_USE, *FIELDS, *LAYERS]:
         picture = named(pictures, name)

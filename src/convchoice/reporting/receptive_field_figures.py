@@ -21,9 +21,9 @@ GROUPS_A_ROW = 2
 SIZES_INCHES = 0.62
 """Beside a digit, for the fields' sizes."""
 LINE_INCHES = 0.17
-LABEL_CHARACTERS = 34
+LABEL_CHARACTERS = 32
 ARMS_A_ROW = 4
-ARM_CHARACTERS = 17
+ARM_CHARACTERS = 19
 
 Field = Mapping[str, Any]
 
@@ -203,7 +203,7 @@ def middle_figure(comparison: Mapping[str, Any]) -> Picture | None:
         height, width = gradient.shape
         left = MARGIN_INCHES + number % columns * (side + GAP_INCHES)
         top = MARGIN_INCHES / 2 + number // columns * row_height
-        write(axes, "\n".join(labels[arm]), left, top, fontsize=8)
+        write(axes, "\n".join(labels[arm]), left, top, fontsize=7.5)
         top += label_height
         place(axes, shades(gradient, float(gradient.max())), left, top, side, side)
         frame(axes, left, top, side, side)
