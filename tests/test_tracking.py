@@ -283,6 +283,8 @@ def test_an_arm_is_the_parent_of_its_runs_and_has_their_means(
     assert means.data.metrics["test/accuracy"] == pytest.approx((0.99 + 0.98) / 2)
     assert means.data.metrics["test/accuracy_sd"] == pytest.approx(0.01 / 2**0.5)
     assert means.data.metrics["seeds"] == 2
+    assert next(iter(means.data.metrics)) == "test/accuracy"  # what a comparison opens on
+    assert means.inputs.dataset_inputs[0].dataset.name == "mnist"
     curve = tracking.store.client.get_metric_history(parent, "val/loss")
     assert {point.step: point.value for point in curve} == pytest.approx(
         {

@@ -61,7 +61,7 @@ def mean_points(store: MlflowStore, runs: Sequence[Any], at: int) -> list[Point]
     A number that one of the runs lacks has no mean.
     """
     shared = set.intersection(*(set(run.data.metrics) for run in runs))
-    points = [Point(SEEDS, len(runs), 0, at)]
+    points: list[Point] = []
     last = 0
     for key in sorted(key for key in shared if key.startswith(CURVES)):
         by_step: dict[int, list[float]] = {}
@@ -73,13 +73,16 @@ def mean_points(store: MlflowStore, runs: Sequence[Any], at: int) -> list[Point]
             if len(values) == len(runs):
                 points.append(Point(key, statistics.fmean(values), step, at))
                 last = max(last, step)
+    finals: list[Point] = []
     for key in sorted(key for key in shared if key.startswith(AVERAGED)):
         values = [run.data.metrics[key] for run in runs]
         if not key.startswith(CURVES):
-            points.append(Point(key, statistics.fmean(values), last, at))
+            finals.append(Point(key, statistics.fmean(values), last, at))
         if key in SPREAD and len(runs) > 1:
-            points.append(Point(key + SPREAD_SUFFIX, statistics.stdev(values), last, at))
-    return points
+            finals.append(Point(key + SPREAD_SUFFIX, statistics.stdev(values), last, at))
+    # MLflow's comparison opens on the metric that was logged first.
+    finals.sort(key=lambda point: point.key != SPREAD[0])
+    return [*finals, *points, Point(SEEDS, len(runs), last, at)]
 
 
 def _fresh(store: MlflowStore, run_id: str) -> str:
@@ -115,6 +118,8 @@ def end_arm(store: MlflowStore, run_id: str, files: Iterable[Path], at: int) -> 
             store.log_files(run_id, list(files))
             points = mean_points(store, runs, at) if runs else []
             dataset = runs[0].data.tags.get("dataset", "") if runs else ""
+            if runs:
+                store.client.log_inputs(run_id, runs[0].inputs.dataset_inputs)
             store.log(run_id, points, {TOLD_TAG: told, "dataset": dataset})
     store.end(run_id, "FINISHED")
     return run_id
