@@ -36,7 +36,7 @@ from convchoice.settings.schema import (
 from convchoice.sizes.axes import Axes, Axis, convolution_axes, pooling_axes
 from convchoice.sizes.geometry import GeometryError, _check_fit, _check_mode
 
-TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "templates"
+TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
 NODE = shutil.which("node")
 REAL_MNIST = Path(os.environ.get(MIRROR_VARIABLE) or PROJECT_ROOT.parent / "shared" / "mnist")
 

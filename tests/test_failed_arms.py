@@ -46,7 +46,7 @@ def test_the_stage_goes_on_and_records_which_run_failed_with_the_step_and_the_ep
         "seed-0.failed",
         "seed-1.failed",
     ]
-    item = seeds.Missing(configs[0], run_path(trained, "tiny", 0), "another configuration")
+    item = seeds.Missing(configs[0], run_path(trained, "tiny", 0), "another configuration", "arm")
     assert not seeds.failed_before(item)
     assert read_failure(item.folder) is None
 

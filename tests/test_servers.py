@@ -29,7 +29,7 @@ def serving_lines() -> list[tuple[str, str]]:
     return [
         (path.name, line)
         for path in WRITTEN
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
         if SERVING.search(line)
     ]
 

@@ -6,6 +6,7 @@ it is RUNNING: whoever goes on with one takes it over first, with this process a
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ from convchoice.sink.owner import this_process
 from convchoice.sink.store import MlflowStore, Point
 from convchoice.sink.system_metrics import MachineSampler
 
+NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
+"""What MLflow refuses in the name of a metric: `=` of a sweep's arms, for one."""
 AWAY_SECONDS = 30.0
 """How long a server that did not answer is left alone: asking it costs each epoch's end seconds."""
 AFTERWARDS = "Tell it afterwards: python -m convchoice.publish FOLDER"
@@ -276,7 +279,10 @@ class MlflowTracking:
         if found.data.tags.get(KIND_TAG) != Kind.arm.value:
             with self.store.closed_on_failure(run_id):
                 now = int(time.time() * 1000)
-                points = [Point(key, value, 0, now) for key, value in (numbers or {}).items()]
+                points = [
+                    Point(NOT_IN_A_NAME.sub("_", key), value, 0, now)
+                    for key, value in (numbers or {}).items()
+                ]
                 self.store.log(run_id, points)
                 self._log_with_figures(run_id, files)
         elif not reason:
