@@ -12,16 +12,16 @@ as it is, so that a second call adds nothing. Run folders are never written to.
 import argparse
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convchoice.errors import RunFolderError, UserError, exit_codes
-from convchoice.execution.seeds import known_studies
 from convchoice.execution.tracking import URI, MlflowTracking, default_uri, open_mlflow
 from convchoice.records.run_folder import CONFIG, METRICS, Run, read_run
 from convchoice.reporting.telling import tell_study
-from convchoice.settings.configuration import config_from_mapping, read_yaml
+from convchoice.settings.configuration import CONF_DIR, config_from_mapping, read_yaml
 from convchoice.sink import catching_up, groups
 from convchoice.sink.labels import (
     OWNER_TAG,
@@ -33,6 +33,7 @@ from convchoice.sink.labels import (
 )
 from convchoice.sink.life import first_line
 from convchoice.sink.owner import gone
+from convchoice.studies.study import read_study
 from convchoice.summary import read_comparisons
 from convchoice.verdicts.champion import champion
 
@@ -121,9 +122,21 @@ def publish_runs(tracking: MlflowTracking, runs: Iterable[Run]) -> Published:
     by_arm: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         by_arm.setdefault((run.arm, arm_fingerprint_of(run)), []).append(run)
+    studies = studies_by_arm()
     for (arm, fingerprint), seeds in sorted(by_arm.items()):
-        _publish_arm(tracking, fingerprint, seeds, known_studies({arm}), done)
+        _publish_arm(tracking, fingerprint, seeds, studies.get(arm, []), done)
     return done
+
+
+def studies_by_arm(folder: Path = CONF_DIR / "study") -> dict[str, list[str]]:
+    """The shipped studies that each arm belongs to: labels, so a study's fault stops nothing."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        with suppress(UserError):
+            study = read_study(path)
+            for arm in study.all_arms():
+                found.setdefault(arm, []).append(study.name)
+    return found
 
 
 def _publish_arm(

@@ -7,6 +7,7 @@ training code's own: the package lies beside it in the logged model.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
@@ -34,11 +35,10 @@ class ImageClassifier(PythonModel):
         self.network.eval()
         self.names = files[CLASSES].read_text(encoding="utf-8").splitlines()
 
-    # MLflow takes a type of `model_input` for a promise of its own; the signature says what it is.
-    def predict(  # type: ignore[no-untyped-def]
+    def predict(
         self,
         context: Any,  # noqa: ARG002
-        model_input,
+        model_input: np.ndarray,  # MLflow knows this spelling alone
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
         """An answer an image.
@@ -52,7 +52,6 @@ class ImageClassifier(PythonModel):
             A data frame with a row an image: `answer` (the class's name), `probability` of it, and
             all `logits`.
         """
-        import numpy as np  # noqa: PLC0415
         import pandas as pd  # noqa: PLC0415
         import torch  # noqa: PLC0415
 
