@@ -49,6 +49,11 @@ def end_all() -> None:
         stage.process.wait()
 
 
+def _hear_interrupts() -> None:
+    """What is started in the background by a shell ignores SIGINT, and what it starts does too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Stage:
     """A command of the project at work in a process group of its own.
 
@@ -73,6 +78,7 @@ class Stage:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - nothing but this happens before exec
         )
         threading.Thread(target=self._listen, daemon=True).start()
         started.append(self)
