@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-EPOCHS = 60
+EPOCHS = 240  # longer than the opening of a store takes
 
 
 def train(folder: Path) -> "subprocess.Popen[str]":
