@@ -25,11 +25,11 @@ import json
 import math
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -49,6 +49,8 @@ from convchoice.settings.curve_points import (
     table_text,
 )
 from convchoice.settings.schema import Curve
+
+T = TypeVar("T")
 
 CONFIG = "config.yaml"
 HISTORY = "history.csv"
@@ -266,15 +268,7 @@ class Run:
         Raises:
             RunFolderError: if the file is damaged, or holds anything but plain numbers.
         """
-        path = self.path / PICTURES
-        if not path.exists():
-            return None
-        try:
-            return pictures.read(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunFolderError(
-                f"{path}: cannot be read as pictures: {error}. Evaluate the run again."
-            ) from error
+        return self._kept(PICTURES, pictures.read, "pictures")
 
     def inside(self) -> Inside | None:
         """What its network looks like inside; None where it has no such file.
@@ -282,14 +276,18 @@ class Run:
         Raises:
             RunFolderError: if the file is damaged, or holds anything but plain numbers.
         """
-        path = self.path / INSIDE
+        return self._kept(INSIDE, inside.read, "a network's inside")
+
+    def _kept(self, name: str, read: Callable[[Path], T], what: str) -> T | None:
+        """What one of its files holds that a run may be without; None where there is no file."""
+        path = self.path / name
         if not path.exists():
             return None
         try:
-            return inside.read(path)
+            return read(path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunFolderError(
-                f"{path}: cannot be read as a network's inside: {error}. Evaluate the run again."
+                f"{path}: cannot be read as {what}: {error}. Evaluate the run again."
             ) from error
 
     def curves(self) -> list[CurvePoint]:
