@@ -14,7 +14,7 @@ from convchoice.reporting.confusion_figures import (
     confusion_finding,
 )
 from convchoice.reporting.cost_figures import frontier, frontier_finding
-from convchoice.reporting.difference_figures import nll_finding
+from convchoice.reporting.difference_figures import differences_finding, nll_finding
 from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.flip_figures import flip_finding
@@ -167,6 +167,30 @@ def test_the_log_likelihoods_finding(compared: Compared):
     assert nll_finding(compared(errors, study)) == (
         "By negative log-likelihood, against max, average is worse and strided is not told apart"
     )
+
+
+def test_the_titles_of_many_contrasts_count_those_that_show_nothing(compared: Compared):
+    names = [f"arm{index}" for index in range(7)]
+    errors = {"max": [10, 11, 12], **{name: [10, 12, 11] for name in names}, "arm3": [30, 33, 31]}
+    comparison = compared(errors, study_values(arms=names))
+    assert differences_finding(comparison) == (
+        "Of 7 arms against max, arm3 is worse and 6 are inconclusive"
+    )
+    assert nll_finding(comparison) == (
+        "By negative log-likelihood, of 7 arms against max, arm3 is worse and 6 are not told apart"
+    )
+
+
+def test_a_long_axis_label_has_two_lines(compared: Compared):
+    study = study_values(metric="test/rotation_accuracy_mean")
+    metric = {"metrics": {"test/rotation_accuracy_mean": 0.5}}
+    comparison = compared(ERRORS, study, dict.fromkeys(ERRORS, metric))
+    [lines] = re.findall(
+        r">(difference in test rotation)</text>.*?>(accuracy[^<]*)</text>",
+        named(figures_of(comparison), "differences").inline,
+        re.DOTALL,
+    )
+    assert " ".join(lines).startswith("difference in test rotation accuracy")
 
 
 @pytest.mark.parametrize("metric", ["test/nll"])

@@ -1,5 +1,6 @@
 """Forest plots of each contrast's difference: in the study's metric, and in log-likelihood."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,12 +19,15 @@ from convchoice.verdicts import wording
 from convchoice.verdicts.measure import Direction, Measure, measure_in, measure_of
 
 ROW_INCHES = 0.42
+AXIS_LABEL_CHARACTERS = 32
+"""What fits beside the longest names of contrasts."""
+MANY = 6
+"""Contrasts whose titles still say them one by one: the lines below show the rest."""
+NOT_TOLD_APART = "not told apart"
 Block = Mapping[str, Any]
 
 
-def grouped_finding(
-    contrasts: Sequence[Mapping[str, Any]], word: Callable[[Mapping[str, Any]], str]
-) -> str:
+def _each(contrasts: Sequence[Mapping[str, Any]], word: Callable[[Mapping[str, Any]], str]) -> str:
     """Each arm's word against its partner, those with the same word together."""
     partners: dict[str, dict[str, list[str]]] = {}
     for contrast in contrasts:
@@ -40,26 +44,33 @@ def grouped_finding(
 
 
 def differences_finding(comparison: Mapping[str, Any]) -> str:
-    """Each arm's verdict against its partner."""
-    sentence = grouped_finding(comparison["contrasts"], lambda contrast: contrast["verdict"])
+    """Each arm's verdict against its partner; of many, who was told apart and how many not."""
+    contrasts = comparison["contrasts"]
+    if len(contrasts) > MANY:
+        return wording.grouped(contrasts).removesuffix(".")
+    sentence = _each(contrasts, lambda contrast: contrast["verdict"])
     return sentence[0].upper() + sentence[1:]
 
 
 def _side(interval: Sequence[float] | None, measure: Measure) -> str:
     """On which side of 0 a whole interval lies, in words."""
     if interval is None or interval[0] <= 0 <= interval[1]:
-        return "not told apart"
+        return NOT_TOLD_APART
     return "better" if (interval[0] > 0) == (measure.direction is Direction.higher) else "worse"
 
 
 def nll_finding(comparison: Mapping[str, Any]) -> str:
     """On which side of 0 each arm's interval of the negative log-likelihood lies."""
-    nll = measure_of("test/nll")
-    said = grouped_finding(
-        comparison["contrasts"],
-        lambda contrast: _side(contrast["nll"][nll.key("interval_95")], nll),
-    )
-    return f"By negative log-likelihood, {said}"
+    contrasts, nll = comparison["contrasts"], measure_of("test/nll")
+
+    def side(contrast: Mapping[str, Any]) -> str:
+        return _side(contrast["nll"][nll.key("interval_95")], nll)
+
+    if len(contrasts) > MANY:
+        sides = ("better", "worse", NOT_TOLD_APART)
+        said = wording.grouped(contrasts, side, sides, sides[-1:]).removesuffix(".")
+        return f"By negative log-likelihood, {said[0].lower()}{said[1:]}"
+    return f"By negative log-likelihood, {_each(contrasts, side)}"
 
 
 def _sides(axes: Axes, *, higher_is_better: bool) -> None:
@@ -119,7 +130,8 @@ def _forest(
     quiet_frame(axes, grid="x")
     axes.xaxis.set_major_locator(ticks())
     unit = f", {measure.short_unit}" if measure.short_unit else ""
-    axes.set_xlabel(f"difference in {measure.label}{unit}")
+    label = f"difference in {measure.label}{unit}"
+    axes.set_xlabel("\n".join(textwrap.wrap(label, AXIS_LABEL_CHARACTERS)))
     said = [
         f"{name.replace('−', 'minus')}: {wording.difference(block, measure)}"
         f" {wording.difference_interval(block, measure)}"

@@ -4,7 +4,7 @@ Pure functions from numbers to short strings. A true minus sign, thousands separ
 that the interval does not support.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from convchoice.verdicts.measure import Measure, measure_in
@@ -217,30 +217,46 @@ def answer(comparison: Mapping[str, Any]) -> str:
         return _printed_answer(comparison["printed"])
     contrasts = comparison["contrasts"]
     if len(contrasts) > FEW:
-        return _grouped(contrasts)
+        return grouped(contrasts)
     said = [f"{item['arm']} against {item['partner']}: {item['verdict']}" for item in contrasts]
     return f"{'; '.join(said)}."
 
 
-def _grouped(contrasts: Sequence[Mapping[str, Any]]) -> str:
-    """Many contrasts in one sentence: the arms of each verdict together, open ones counted."""
+def _verdict(contrast: Mapping[str, Any]) -> str:
+    return str(contrast["verdict"])
+
+
+def grouped(
+    contrasts: Sequence[Mapping[str, Any]],
+    word: Callable[[Mapping[str, Any]], str] = _verdict,
+    order: Sequence[str] = VERDICT_WORDS,
+    open_words: Collection[str] = OPEN_WORDS,
+) -> str:
+    """Many contrasts in one sentence: the arms of each word together, open ones counted.
+
+    Args:
+        contrasts: of one study.
+        word: what is found of a contrast.
+        order: in which the words are said; all that `word` gives.
+        open_words: those that show nothing, so that naming their arms would say little.
+    """
     partners = list(dict.fromkeys(item["partner"] for item in contrasts))
     one = len(partners) == 1
     clauses = []
-    for word in VERDICT_WORDS:
-        same = [item for item in contrasts if item["verdict"] == word]
+    for found in order:
+        same = [item for item in contrasts if word(item) == found]
         if not same:
             continue
         is_or_are = "is" if len(same) == 1 else "are"
-        if word in OPEN_WORDS:
-            clauses.append(f"{len(same)} {is_or_are} {word}")
+        if found in open_words:
+            clauses.append(f"{len(same)} {is_or_are} {found}")
             continue
         subjects = []
         for partner in partners:
             arms = [item["arm"] for item in same if item["partner"] == partner]
             if arms:
                 subjects.append(listed(arms) + ("" if one else f" (against {partner})"))
-        clauses.append(f"{', '.join(subjects)} {is_or_are} {word}")
+        clauses.append(f"{', '.join(subjects)} {is_or_are} {found}")
     those = f"arms against {partners[0]}" if one else "contrasts"
     return f"Of {len(contrasts)} {those}, {listed(clauses)}."
 
