@@ -82,6 +82,12 @@ def test_jobs_that_would_replace_one_another_are_refused() -> None:
     )
 
 
+def test_a_value_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="Name each value of a key once") as caught:
+        checked_jobs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
+    assert str(caught.value).count("  conv.kernel_size=3 seed=0\n") == 2
+
+
 def test_only_jobs_that_there_are_can_be_chosen() -> None:
     jobs = checked_jobs(batch(3, 2), SWEPT, Composition())
     assert chosen_jobs(jobs, None) == jobs

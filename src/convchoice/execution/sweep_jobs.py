@@ -107,13 +107,20 @@ def _refuse_same_places(jobs: Sequence[SweepJob], swept: Sequence[str]) -> None:
     for job in jobs:
         places.setdefault(folder_of(job.config), []).append(job)
     doubled = {
-        f"all these would be {folder}. Give arms names of their own (arm=NAME), or sweep what"
-        " makes a difference between runs.": [" ".join(told(job.overrides, swept)) for job in same]
+        f"all these would be {folder}. {_mend_of_doubles(same)}": [
+            " ".join(told(job.overrides, swept)) for job in same
+        ]
         for folder, same in places.items()
         if len(same) > 1
     }
     if doubled:
         raise UserError(_listed("jobs would replace one another", doubled))
+
+
+def _mend_of_doubles(jobs: Sequence[SweepJob]) -> str:
+    if len({job.overrides for job in jobs}) == 1:
+        return "Name each value of a key once."
+    return "Give arms names of their own (arm=NAME), or sweep what makes a difference between runs."
 
 
 def fetch_data(jobs: Sequence[SweepJob]) -> None:
