@@ -98,9 +98,9 @@ def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
     carriers = {
         "__init__", "errors", "learning.device", "learning.memory", "records.events",
         "records.inside", "records.pictures", "records.replacing", "records.run_folder",
-        "settings.block_rules",
-        "settings.configuration", "settings.curve_points", "settings.data_rules",
-        "settings.schema", "settings.torchvision_pairing",
+        "settings.block_rules", "settings.configuration", "settings.curve_points",
+        "settings.data_rules", "settings.mappings", "settings.number_rules", "settings.schema",
+        "settings.torchvision_pairing", "settings.yaml_files",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("learning.training") - carriers
 

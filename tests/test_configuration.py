@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from convchoice.errors import ConfigurationError, UserError
+from convchoice.errors import ConfigurationError, UserError, nearest
 from convchoice.settings.configuration import (
     config_from_mapping,
     config_to_mapping,
-    nearest,
     numeric_identity,
-    read_yaml,
 )
 from convchoice.settings.schema import Config, Operator
+from convchoice.settings.yaml_files import read_yaml
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import yaml
 
 from convchoice.compose import check_different, chosen_studies, composed_arms, read_parameters
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.settings.configuration import CONF_DIR, config_from_mapping, read_yaml
+from convchoice.settings.configuration import CONF_DIR, config_from_mapping
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.sizes.geometry import GeometryError
 from convchoice.studies.arm import Arm, arm_from_mapping, read_arm
 from convchoice.studies.composition import compose_arm

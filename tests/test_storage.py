@@ -24,8 +24,9 @@ from convchoice.learning import training
 from convchoice.records.events import Ended, EpochEnded, Event, Started
 from convchoice.records.replacing import replace_files
 from convchoice.records.run_folder import partial_path, read_run, run_path, seal
-from convchoice.settings.configuration import config_from_mapping, read_yaml
+from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Dataset, Fallback
+from convchoice.settings.yaml_files import read_yaml
 from disks import fill, make_read_only, make_writable, mounted, without_privileges
 from making import make_run, study_values
 

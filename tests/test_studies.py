@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.settings.configuration import CONF_DIR, flattened, numeric_identity
+from convchoice.settings.configuration import CONF_DIR, numeric_identity
+from convchoice.settings.mappings import flattened
 from convchoice.sizes.geometry import Kind, Plan, plan
 from convchoice.studies.arm import Arm
 from convchoice.studies.composition import compose_arm, options

@@ -18,9 +18,9 @@ from pathlib import Path
 import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
-from convchoice.errors import ConfigurationError, UserError, exit_codes
+from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
 from convchoice.records.replacing import replace_files
-from convchoice.settings.configuration import CONF_DIR, check_name, nearest
+from convchoice.settings.configuration import CONF_DIR, check_name
 from convchoice.studies.composition import options
 from convchoice.studies.study import Study, read_study
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.errors import UserError, exit_codes, require
-from convchoice.settings.configuration import read_yaml
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.studies.study import Study, read_study
 from convchoice.summary import print_study
 from convchoice.verdicts import wording

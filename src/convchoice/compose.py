@@ -14,17 +14,13 @@ from pathlib import Path
 
 import yaml
 
-from convchoice.errors import ConfigurationError, exit_codes, require, storing_in
+from convchoice.errors import ConfigurationError, exit_codes, nearest, require, storing_in
 from convchoice.records.replacing import replace_files
 from convchoice.records.run_folder import sealed
-from convchoice.settings.configuration import (
-    CONF_DIR,
-    nearest,
-    numeric_identity,
-    plain_values,
-    read_yaml,
-)
+from convchoice.settings.configuration import CONF_DIR, numeric_identity
+from convchoice.settings.mappings import plain_values
 from convchoice.settings.schema import Curve
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.studies.arm import Arm
 from convchoice.studies.composition import compose_arm, compose_new_arm, options
 from convchoice.studies.study import Study, new_arms_of, read_study

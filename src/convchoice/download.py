@@ -15,9 +15,10 @@ from pathlib import Path
 
 from convchoice.errors import UserError, exit_codes
 from convchoice.images import sources
-from convchoice.settings.configuration import CONF_DIR, read_yaml
+from convchoice.settings.configuration import CONF_DIR
 from convchoice.settings.known_datasets import SPECS
 from convchoice.settings.schema import Dataset, Fallback
+from convchoice.settings.yaml_files import read_yaml
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
 NO_FALLBACK = "none"

@@ -6,6 +6,7 @@ one message on standard error and exit status 2. Anything else is a fault of thi
 its traceback.
 """
 
+import difflib
 import errno
 import os
 import re
@@ -149,3 +150,10 @@ def exit_codes() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def nearest(word: str, choices: list[str]) -> str:
+    """The choices as a sentence, the nearest one first as a question."""
+    close = difflib.get_close_matches(word, choices, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Legal: {', '.join(sorted(choices))}."

@@ -26,7 +26,8 @@ from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.telling import FIGURES, PAGE, tell_study
-from convchoice.settings.configuration import check_name, read_yaml
+from convchoice.settings.configuration import check_name
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.studies.arm import read_arm
 from convchoice.summary import print_paths
 from convchoice.verdicts.comparison import SCHEMA_VERSION

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from convchoice.errors import UserError, exit_codes
 from convchoice.records.run_folder import read_json
-from convchoice.settings.configuration import read_yaml
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.verdicts import wording
 from convchoice.verdicts.measure import measure_in
 

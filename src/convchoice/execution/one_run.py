@@ -19,11 +19,8 @@ from convchoice.execution.tracking import open_tracking
 from convchoice.images.sources import ensure
 from convchoice.records.run_folder import Run, read_run, run_path
 from convchoice.records.turns import in_turn
-from convchoice.settings.configuration import (
-    config_from_mapping,
-    flattened,
-    numeric_identity,
-)
+from convchoice.settings.configuration import config_from_mapping, numeric_identity
+from convchoice.settings.mappings import flattened
 from convchoice.settings.schema import Config, EvaluationConfig
 from convchoice.studies.arm import arm_from_mapping
 

@@ -20,7 +20,7 @@ from convchoice.execution.seeds import default_workers, missing_runs, train_miss
 from convchoice.execution.tracking import NoTracking
 from convchoice.images.sources import ensure
 from convchoice.records.run_folder import read_run, run_path
-from convchoice.settings.configuration import flattened
+from convchoice.settings.mappings import flattened
 from convchoice.settings.schema import Config
 from convchoice.studies.arm import arm_from_mapping
 from convchoice.studies.composition import compose_values

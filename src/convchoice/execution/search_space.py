@@ -22,8 +22,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from convchoice.errors import ConfigurationError, require
-from convchoice.settings.configuration import nearest
+from convchoice.errors import ConfigurationError, nearest, require
 from convchoice.studies.composition import options
 
 NEVER_SEARCHED = ("data", "evaluation", "tracking", "run_root", "trainer.workers")

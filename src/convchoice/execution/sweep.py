@@ -25,7 +25,7 @@ from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from convchoice.errors import ConfigurationError, UserError, exit_codes, require
+from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest, require
 from convchoice.execution.naming import names_a_place, sweep_name
 from convchoice.execution.one_run import (
     run_config,
@@ -48,7 +48,7 @@ from convchoice.execution.sweep_journal import BEGUN, DONE, FAILED, Journal, Wat
 from convchoice.execution.sweep_result import make_result
 from convchoice.execution.tracking import Group, Kind, NoTracking, Tracking, open_tracking
 from convchoice.records.run_folder import noted_tracking, partial_path
-from convchoice.settings.configuration import CONF_DIR, check_name, nearest
+from convchoice.settings.configuration import CONF_DIR, check_name
 from convchoice.settings.schema import Config
 from convchoice.sink.labels import digest
 from convchoice.studies.composition import (

@@ -30,8 +30,9 @@ from convchoice.records import run_folder
 from convchoice.records.events import Ended, Listener, Started
 from convchoice.records.pictures import kept_pictures
 from convchoice.records.run_folder import Run
-from convchoice.settings.configuration import config_from_mapping, plain_values
+from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.curve_points import CurvePoint, summary_metrics
+from convchoice.settings.mappings import plain_values
 from convchoice.settings.schema import Config, EvaluationConfig
 
 if TYPE_CHECKING:

@@ -40,7 +40,6 @@ from convchoice.records import inside, pictures
 from convchoice.records.inside import Inside
 from convchoice.records.pictures import Pictures
 from convchoice.records.replacing import replace_files
-from convchoice.settings.configuration import read_yaml
 from convchoice.settings.curve_points import (
     MEND,
     CurvePoint,
@@ -49,6 +48,7 @@ from convchoice.settings.curve_points import (
     table_text,
 )
 from convchoice.settings.schema import Curve
+from convchoice.settings.yaml_files import read_yaml
 
 T = TypeVar("T")
 

@@ -23,10 +23,8 @@ class ImageClassifier(PythonModel):
         from safetensors.torch import load_file  # noqa: PLC0415
 
         from convchoice.networks.network import Network  # noqa: PLC0415
-        from convchoice.settings.configuration import (  # noqa: PLC0415
-            config_from_mapping,
-            read_yaml,
-        )
+        from convchoice.settings.configuration import config_from_mapping  # noqa: PLC0415
+        from convchoice.settings.yaml_files import read_yaml  # noqa: PLC0415
 
         files = {name: Path(path) for name, path in context.artifacts.items()}
         self.config = config_from_mapping(read_yaml(files[CONFIG]), str(files[CONFIG]))

@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from convchoice.errors import ConfigurationError
-from convchoice.settings.configuration import config_from_mapping, config_to_mapping, read_yaml
+from convchoice.settings.configuration import config_from_mapping, config_to_mapping
 from convchoice.settings.schema import Config
+from convchoice.settings.yaml_files import read_yaml
 from convchoice.sizes.fitting import fitting_plan
 
 

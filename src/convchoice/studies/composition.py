@@ -11,8 +11,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from convchoice.errors import ConfigurationError
-from convchoice.settings.configuration import CONF_DIR, legal_keys, nearest
+from convchoice.errors import ConfigurationError, nearest
+from convchoice.settings.configuration import CONF_DIR
+from convchoice.settings.mappings import legal_keys
 from convchoice.settings.schema import Config
 from convchoice.studies.arm import Arm, arm_from_mapping
 

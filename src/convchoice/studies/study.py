@@ -12,14 +12,10 @@ from typing import Any
 from omegaconf import MISSING
 
 from convchoice.errors import require
-from convchoice.settings.configuration import (
-    CONF_DIR,
-    check_name,
-    from_mapping,
-    plain_values,
-    read_yaml,
-)
+from convchoice.settings.configuration import CONF_DIR, check_name
+from convchoice.settings.mappings import from_mapping, plain_values
 from convchoice.settings.schema import Curve
+from convchoice.settings.yaml_files import read_yaml
 
 
 @dataclass

@@ -11,7 +11,7 @@ import numpy as np
 
 from convchoice.errors import UserError
 from convchoice.records.run_folder import Run
-from convchoice.settings.configuration import flattened
+from convchoice.settings.mappings import flattened
 from convchoice.verdicts.statistics import mean_interval
 
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convchoice.errors import UserError
 from convchoice.records.run_folder import Run
-from convchoice.settings.configuration import plain_values
+from convchoice.settings.mappings import plain_values
 from convchoice.studies.study import Study
 from convchoice.verdicts import answer_result, arm_result, provenance
 from convchoice.verdicts.answer_result import Answers

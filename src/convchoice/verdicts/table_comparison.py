@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from convchoice.errors import UserError
-from convchoice.settings.configuration import plain_values
+from convchoice.settings.mappings import plain_values
 from convchoice.studies.study import Study
 from convchoice.verdicts import arm_result, provenance
 from convchoice.verdicts.comparison import (
