@@ -32,8 +32,8 @@ from convchoice.sink.labels import (
     milliseconds,
     run_identity,
 )
-from convchoice.sink.life import first_line
 from convchoice.sink.owner import gone
+from convchoice.sink.patience import first_line
 from convchoice.studies.study import read_study
 from convchoice.summary import read_comparisons
 from convchoice.verdicts.champion import champion

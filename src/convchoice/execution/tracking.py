@@ -16,7 +16,8 @@ from convchoice.records.run_folder import Run
 from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.settings.schema import Config, Store, TrackingConfig
 from convchoice.sink.labels import KIND_TAG, Group, Kind, parameters_of
-from convchoice.sink.life import MlflowTracking, first_line
+from convchoice.sink.life import MlflowTracking
+from convchoice.sink.patience import first_line
 from convchoice.sink.store import MlflowStore
 
 __all__ = [

@@ -9,10 +9,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from convchoice.records.environment import commit_state
 from convchoice.records.run_folder import Run
@@ -34,83 +33,31 @@ from convchoice.sink.labels import (
     run_tags,
 )
 from convchoice.sink.owner import this_process
+from convchoice.sink.patience import Patience, patient
 from convchoice.sink.store import MlflowStore, Point
 from convchoice.sink.system_metrics import MachineSampler
 
 NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 """What MLflow refuses in the name of a metric: `=` of a sweep's arms, for one."""
-AWAY_SECONDS = 30.0
-"""How long a server that did not answer is left alone: asking it costs each epoch's end seconds."""
-AFTERWARDS = "Tell it afterwards: python -m convchoice.publish FOLDER"
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
-def first_line(error: Exception) -> str:
-    """An error in one line."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _away(error: BaseException | None) -> bool:
-    """Whether an error came from a connection: MLflow dresses those up as its own."""
-    while error is not None:
-        if isinstance(error, OSError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def patient(
-    method: Callable[Concatenate["MlflowTracking", P], R],
-) -> Callable[Concatenate["MlflowTracking", P], R | None]:
-    """Say the first failure of the store, and go on: a training is worth more than its echo."""
-
-    @wraps(method)
-    def told(tracking: "MlflowTracking", /, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        if time.monotonic() < tracking.silent_until:
-            return None
-        try:
-            return method(tracking, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever a server or a disk may come up with
-            tracking.note_failure(error)
-            return None
-
-    return told
-
-
-class MlflowTracking:
+class MlflowTracking(Patience):
     """Tells MLflow. A store that does not answer is said once, and never stops a run.
 
     Args:
         store: an open one; runs of processes that are gone are marked in it first.
         root: of the project, whose commit runs are tagged with.
-
-    Attributes:
-        silent_until: of `time.monotonic`; before it a server that was away is not asked.
     """
 
     def __init__(self, store: MlflowStore, root: Path) -> None:
         """Look after what earlier processes left, then be ready."""
+        super().__init__()
         self.store = store
-        self.silent_until = float("-inf")
-        self._said = False
         self._commit = commit_tags(*commit_state(root))
         self._told: dict[str, dict[str, set[tuple[int, float]]]] = {}
         self._machine = MachineSampler() if system_metrics.wanted() else None
         for name in store.mark_abandoned():
             print(f"MLflow: marked {name} as KILLED, its process is gone", file=sys.stderr)
-
-    def note_failure(self, error: Exception) -> None:
-        """Say a failure, the first one; leave a server that is away alone for a while."""
-        if _away(error):
-            self.silent_until = time.monotonic() + AWAY_SECONDS
-        if not self._said:
-            self._said = True
-            print(
-                f"warning: MLflow was not told everything: {first_line(error)}. {AFTERWARDS}",
-                file=sys.stderr,
-            )
 
     @patient
     def begin(
