@@ -32,12 +32,16 @@ def environment(engine: Mapping[str, str] | None = None) -> dict[str, str]:
     return os.environ | ours | dict(engine or {})
 
 
-def command(folder: Path, data_root: Path, *arguments: str) -> list[str]:
-    """A sweep whose runs go to `folder`/runs and are told to `folder`/mlflow.db."""
-    places = [
-        f"run_root={folder}/runs", f"data.root={data_root}",
-        f"tracking.uri=sqlite:///{folder}/mlflow.db",
-    ]  # fmt: skip
+def command(
+    folder: Path, data_root: Path, *arguments: str, engine: Mapping[str, str] | None = None
+) -> list[str]:
+    """A sweep whose runs go to `folder`/runs and are told to `folder`/mlflow.db.
+
+    Where `engine` names a server of MLflow, they are told to that one.
+    """
+    places = [f"run_root={folder}/runs", f"data.root={data_root}"]
+    if "MLFLOW_TRACKING_URI" not in (engine or {}):
+        places.append(f"tracking.uri={store_of(folder)}")
     return [sys.executable, "-m", "convchoice.train", "-m", *arguments, *places]
 
 
@@ -46,7 +50,7 @@ def sweep(
 ) -> subprocess.CompletedProcess[str]:
     """A sweep from its beginning to its end."""
     return subprocess.run(
-        command(folder, data_root, *arguments), cwd=folder, env=environment(engine),
+        command(folder, data_root, *arguments, engine=engine), cwd=folder, env=environment(engine),
         capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
@@ -58,8 +62,8 @@ def sweeping(
     """A sweep under way; its output goes to `folder`/output.txt."""
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command(folder, data_root, *arguments), cwd=folder, env=environment(engine),
-            stdout=output, stderr=subprocess.STDOUT, text=True,
+            command(folder, data_root, *arguments, engine=engine), cwd=folder,
+            env=environment(engine), stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         try:
             yield process
@@ -135,11 +139,16 @@ def numbers(run: Run) -> dict[str, Any]:
     }
 
 
-def told(folder: Path) -> dict[str, list[tuple[str, str]]]:
-    """The MLflow runs of the sweep by their names: their ids and states."""
+def store_of(folder: Path) -> str:
+    """MLflow's store of a sweep that is told to no server."""
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def told(uri: str) -> dict[str, list[tuple[str, str]]]:
+    """The runs of an MLflow by their names: their ids and states."""
     code = (
         "import json, mlflow\n"
-        f"client = mlflow.MlflowClient('sqlite:///{folder}/mlflow.db')\n"
+        f"client = mlflow.MlflowClient({uri!r})\n"
         "found = client.search_experiments()\n"
         "runs = client.search_runs([each.experiment_id for each in found], max_results=500)\n"
         "print(json.dumps([[r.info.run_name, r.info.run_id, r.info.status] for r in runs]))\n"

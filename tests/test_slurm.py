@@ -16,6 +16,7 @@ from engine_sweeps import (
     hold_training,
     numbers,
     runs,
+    store_of,
     sweep,
     sweeping,
     told,
@@ -82,7 +83,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     assert "this job is timed-out" in "".join(
         path.read_text(encoding="utf-8") for path in logs.glob("*_log.*")
     )
-    assert [state for _, state in told(disturbed)["max/seed-0"]] == ["KILLED"]
+    assert [state for _, state in told(store_of(disturbed))["max/seed-0"]] == ["KILLED"]
 
     again = sweep(disturbed, data_root, *given, engine=slurm)
     assert again.returncode == 0, again.stderr
@@ -95,7 +96,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     for key, run in expected.items():
         assert numbers(found[key]) == numbers(run), key
     for seed in range(3):  # one MLflow run each, the one that was begun first
-        ((run_id, status),) = told(disturbed)[f"max/seed-{seed}"]
+        ((run_id, status),) = told(store_of(disturbed))[f"max/seed-{seed}"]
         assert status == "FINISHED"
         assert run_id == first.get(seed, run_id)
 
