@@ -133,19 +133,34 @@ def test_its_own_question_is_one_file_and_runs(
     assert "shift" in page
 
 
-def test_every_figure_of_its_tables_is_the_reports() -> None:
-    """Compared with the committed report: a run of one's own replaces the file on disk."""
+def committed(path: str) -> str:
+    """A committed file: a run of one's own replaces the one on disk."""
+    if not (PROJECT_ROOT / ".git").exists():
+        pytest.skip("this is no git clone: the committed report cannot be looked up")
     shown = subprocess.run(
-        ["git", "-C", str(PROJECT_ROOT), "show", "HEAD:reports/README.md"],
+        ["git", "-C", str(PROJECT_ROOT), "show", f"HEAD:{path}"],
         capture_output=True,
         text=True,
         check=False,
     )
-    if not (PROJECT_ROOT / ".git").exists():
-        pytest.skip("this is no git clone: the committed report cannot be looked up")
     assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+def test_every_figure_of_its_tables_is_the_reports() -> None:
+    report = committed("reports/README.md").splitlines()
     block = README.partition("<!-- results")[2].partition("<!-- end of results -->")[0]
     rows = [line for line in block.splitlines() if line.startswith("| ")]
     assert len(rows) > 5
     for row in rows:
-        assert row in shown.stdout.splitlines()
+        assert row in report
+
+
+def test_its_figures_of_the_whole_recipe_are_the_reports() -> None:
+    report = committed("reports/full/README.md")
+    said = re.search(
+        r"(\d+) seeds reach ([\d.]+) % (\[[^]]*\]).* (\d+) below it.* (\d+) above", README
+    )
+    seeds, mean, interval, below, above = said.groups()
+    assert f"| lecture | {seeds} | {mean} {interval} |" in report
+    assert f"{below} of our {seeds} runs lie below the printed 99.21 %, {above} above" in report
