@@ -151,13 +151,15 @@ def test_a_study_has_a_run_with_its_figures(tracking: MlflowTracking, tmp_path: 
     figure.write_text("<svg/>", encoding="utf-8")
     result.write_text("{}", encoding="utf-8")
     tracking.study(
-        "pooling", "MNIST (70,000 handwritten digits)", {"max/accuracy": 0.99}, [figure, result]
-    )
+        "pooling", "MNIST (70,000 handwritten digits)", {"max-size=3/accuracy": 0.99},
+        [figure, result],
+    )  # fmt: skip
     found = tracking.store.client.search_runs(
         [tracking.store.experiment_id], filter_string="tags.`convchoice.kind` = 'study'"
     )
     assert [run.info.run_name for run in found] == ["study/pooling"]
     assert found[0].data.tags["dataset"] == "MNIST (70,000 handwritten digits)"
+    assert found[0].data.metrics == {"verdict/max-size_3/accuracy": 0.99}
     run_id = found[0].info.run_id
     assert {item.path for item in tracking.store.client.list_artifacts(run_id)} == {
         "comparison.json",
