@@ -22,7 +22,7 @@ from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking, open_tracking
 from convchoice.execution.workers import available_cores, run_jobs
 from convchoice.records.events import Event, Listener, RunKey
-from convchoice.records.run_folder import read_run
+from convchoice.records.run import read_run
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Config
 from turns import in_turns, publish, ratio

@@ -54,7 +54,7 @@ class BareForward:
         from convchoice.learning.batches import EVALUATION_BATCH, Batches
         from convchoice.learning.memory import keep_freed_memory
         from convchoice.measuring.evaluation import load_network
-        from convchoice.records.run_folder import read_run
+        from convchoice.records.run import read_run
 
         keep_freed_memory()
         torch.set_num_threads(1)

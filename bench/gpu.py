@@ -26,7 +26,7 @@ import yaml
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.learning.device import device_name, device_of
-from convchoice.records.run_folder import read_run
+from convchoice.records.run import read_run
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Accelerator
 from peers import bare_seconds

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convchoice.records.run_folder import runs_of_arm
+from convchoice.records.run import runs_of_arm
 from convchoice.studies.study import study_from_mapping
 from convchoice.verdicts.comparison import compare
 from making import Compared, make_run, study_values

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.records.events import RunKey
-from convchoice.records.run_folder import Run, noted_tracking, read_run
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import noted_tracking
 from convchoice.settings.configuration import PROJECT_ROOT
 
 ENGINES = Path(__file__).parent / "engines"

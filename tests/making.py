@@ -9,6 +9,7 @@ import numpy as np
 from convchoice.records import run_folder
 from convchoice.records.inside import Inside
 from convchoice.records.pictures import kept_pictures
+from convchoice.records.sealing import SUMS, sealed
 from convchoice.settings.configuration import config_from_mapping, config_to_mapping
 from convchoice.settings.curve_points import CurvePoint, summary_metrics
 from convchoice.settings.schema import Curve
@@ -139,7 +140,7 @@ def make_run(
         "mlflow_run_id": None,
     }
     path = run_folder.run_path(root, arm, seed)
-    with run_folder.sealed(path) as folder:
+    with sealed(path) as folder:
         run_folder.write_config(folder, values)
         run_folder.write_history(folder, history)
         run_folder.write_json(folder / run_folder.METRICS, {**made, **(metrics or {})})
@@ -155,6 +156,12 @@ def make_run(
             if inside is not None:
                 run_folder.write_inside(folder, inside)
     return path
+
+
+def unsealed(folder: Path) -> Path:
+    """A run folder as it was before there was a seal: what is in it may be altered unnoticed."""
+    (folder / SUMS).unlink()
+    return folder
 
 
 def curve_points(

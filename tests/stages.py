@@ -99,11 +99,11 @@ class Stage:
         """All that it and its workers said so far."""
         return "".join(self.lines)
 
-    def wait_for(self, text: str) -> None:
-        """Until it has said something, or has ended."""
+    def wait_for(self, text: str, *, or_end: bool = False) -> None:
+        """Until it has said something, or has ended, which is a failure unless it is allowed."""
         with self._news:
             self._news.wait_for(lambda: self.ended or text in self.output, timeout=PATIENCE_SECONDS)
-        assert text in self.output, self.output
+        assert or_end or text in self.output, self.output
 
     def send(self, number: signal.Signals, *, group: bool) -> None:
         """A signal to it alone, or to its workers too, as a terminal's Ctrl-C."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import RunFolderError, read_run, runs_of_arm
+from convchoice.records.run import read_run, runs_of_arm
+from convchoice.records.run_folder import RunFolderError
 from convchoice.studies.study import Study, study_from_mapping
 from convchoice.verdicts import answer_result, arm_result
 from convchoice.verdicts.comparison import claim_pairs, compare

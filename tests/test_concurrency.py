@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from convchoice.execution.tracking import MlflowTracking, open_tracking
-from convchoice.records.run_folder import read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import TrackingConfig

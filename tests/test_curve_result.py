@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import runs_of_arm
+from convchoice.records.run import runs_of_arm
 from convchoice.settings.curve_points import CurvePoint
 from convchoice.settings.schema import Curve
 from convchoice.studies.study import study_from_mapping

@@ -1,6 +1,7 @@
 """Who trains and who validates."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convchoice.errors import ConfigurationError
-from convchoice.learning.data import split, stratified_order
+from convchoice.images.datasets import load
+from convchoice.learning.data import ImageDataModule, split, stratified_order
 from convchoice.settings.schema import DataConfig
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 120)
@@ -27,6 +29,15 @@ def test_the_split_is_fixed_by_its_own_seed_alone() -> None:
     assert np.array_equal(first.validation, again.validation)
     other = split(LABELS, DataConfig(validation_seed=1), 100)
     assert not np.array_equal(first.validation, other.validation)
+
+
+def test_the_seeds_of_the_runs_never_move_the_split(data_root: Path) -> None:
+    config = DataConfig(train_size=100)
+    seeds = ([0], [1], [2, 3])
+    first, *others = (ImageDataModule(config, each, load(data_root)).split for each in seeds)
+    for other in others:
+        assert np.array_equal(first.training, other.training)
+        assert np.array_equal(first.validation, other.validation)
 
 
 def test_a_subset_leaves_the_validation_images_as_they_are() -> None:

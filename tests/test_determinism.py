@@ -11,7 +11,9 @@ from convchoice.execution.jobs import EvaluationJob, TrainingJob
 from convchoice.learning.training import train
 from convchoice.measuring.evaluation import evaluate_run
 from convchoice.records.events import Event
-from convchoice.records.run_folder import PREDICTIONS, WEIGHTS, Run, read_run, run_path, seal
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import PREDICTIONS, WEIGHTS, run_path
+from convchoice.records.sealing import seal
 from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
 from convchoice.settings.schema import Config
 

@@ -1,5 +1,6 @@
 """Measuring a trained run: its metrics by hand, its refusals, and that nothing is executed."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,13 @@ from convchoice.measuring.evaluation import evaluate, evaluate_run, load_network
 from convchoice.measuring.evaluation import test_metrics as metrics_of
 from convchoice.measuring.image_choice import chosen_images
 from convchoice.records.events import Ended, Event
-from convchoice.records.run_folder import CURVES, INSIDE, WEIGHTS, read_run, run_path, seal
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import CURVES, INSIDE, WEIGHTS, run_path
+from convchoice.records.sealing import seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.curve_points import summary_metrics
 from convchoice.settings.schema import Curve, EvaluationConfig
+from making import unsealed
 from small_data import store_digits
 
 SMALL = {
@@ -166,7 +170,7 @@ def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
 
 
 def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:
-    path = run_path(trained / "trained", "tiny", 0) / "environment.json"
+    path = unsealed(run_path(trained / "trained", "tiny", 0)) / "environment.json"
     digest = datasets.load(trained / "raw").digest
     text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
     path.write_text(text, encoding="utf-8")
@@ -178,13 +182,28 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
 
 
 def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
-    path = run_path(trained / "trained", "tiny", 0) / WEIGHTS
+    path = unsealed(run_path(trained / "trained", "tiny", 0)) / WEIGHTS
     whole = load_file(path)
     save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
     with pytest.raises(RunFolderError, match=r"are not the weights of its config\.yaml"):
         evaluate_run(job(trained), ignore)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match="cannot be read as weights"):
+        evaluate_run(job(trained), ignore)
+    assert not (trained / "runs" / "tiny" / "seed-0").exists()
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_byte_of_the_weights_that_was_altered_is_refused(trained: Path, touched: bool) -> None:
+    """Even where the time of writing is the old one, as a failing disk leaves it."""
+    path = run_path(trained / "trained", "tiny", 0) / WEIGHTS
+    written = path.stat().st_mtime_ns
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # still legal weights, of which one differs a little
+    path.write_bytes(content)
+    if not touched:
+        os.utime(path, ns=(written, written))
+    with pytest.raises(RunFolderError, match=rf"{WEIGHTS}: was altered after the run was made"):
         evaluate_run(job(trained), ignore)
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 

@@ -8,7 +8,8 @@ import yaml
 
 from convchoice import compare, evaluate, report
 from convchoice.execution import seeds
-from convchoice.records.run_folder import read_failure, run_path, write_failure
+from convchoice.records.failures import read_failure, write_failure
+from convchoice.records.run_folder import run_path
 from convchoice.studies.arm import read_arm
 from making import make_run, study_values
 from stages import composed_arm

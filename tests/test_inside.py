@@ -9,9 +9,10 @@ import pytest
 
 from convchoice.errors import RunFolderError
 from convchoice.records import inside
-from convchoice.records.run_folder import INSIDE, read_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import INSIDE
 from made_up_inside import made_up_inside
-from making import make_run
+from making import make_run, unsealed
 
 
 def as_lists(value: Any) -> Any:
@@ -73,7 +74,7 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "no arrays"])
 def test_damaged_insides_are_refused(tmp_path: Path, damage: str) -> None:
-    path = make_run(tmp_path, "max", 0) / INSIDE
+    path = unsealed(make_run(tmp_path, "max", 0)) / INSIDE
     said = "cannot be read"
     if damage == "no arrays":
         path.write_text("no arrays", encoding="utf-8")

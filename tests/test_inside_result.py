@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from convchoice.errors import RunFolderError
 from convchoice.records.inside import Inside
-from convchoice.records.run_folder import runs_of_arm
+from convchoice.records.run import runs_of_arm
 from convchoice.verdicts.inside_result import (
     border_distances,
     half_pixels,

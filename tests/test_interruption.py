@@ -20,7 +20,9 @@ from convchoice.execution.workers import run_jobs
 from convchoice.learning.training import CHECKPOINT, FINGERPRINT, train
 from convchoice.records import run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Started
-from convchoice.records.run_folder import Run, partial_path, read_run, run_path, seal
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import partial_path, run_path
+from convchoice.records.sealing import SUMS, seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.studies.arm import read_arm
 from making import make_run
@@ -87,7 +89,7 @@ def test_a_stage_killed_by_each_signal_goes_on_to_the_last_bit(
     assert numbers(read_run(folder)) == numbers(undisturbed(composed, tmp_path / "alone"))
     noted = [run_folder.TRACKING] if tracked else []
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*run_folder.TRAINED_FILES, *noted]
+        [*run_folder.TRAINED_FILES, SUMS, *noted]
     )
 
 
@@ -210,13 +212,13 @@ def test_whole_stages_killed_at_random_times_end_the_same_to_the_last_bit(
 SEALING = """
 import itertools, sys
 from pathlib import Path
-from convchoice.records.run_folder import clear, partial_path, seal
+from convchoice.records.replacing import clear, give_name, partial_path
 folder = Path(sys.argv[1])
 for turn in itertools.count():
     clear(partial_path(folder))
     for number in range(300):
         (partial_path(folder) / f"{number}").write_text(str(turn))
-    seal(folder)
+    give_name(folder)
     print(turn, flush=True)
 """
 
@@ -256,7 +258,7 @@ def test_a_run_that_was_whole_but_for_its_name_is_not_trained_again(tmp_path: Pa
     assert train_missing([item], workers=1, open_store=lambda: told) == []
     assert told.calls == [("trained", "abc")]
     assert sorted(path.name for path in read_run(item.folder).path.iterdir()) == sorted(
-        [*run_folder.TRAINED_FILES, run_folder.TRACKING]
+        [*run_folder.TRAINED_FILES, run_folder.TRACKING, SUMS]
     )
 
 

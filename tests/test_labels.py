@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
-from convchoice.records.run_folder import read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.labels import (
     arm_fingerprint_of,

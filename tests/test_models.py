@@ -18,7 +18,7 @@ from convchoice.execution.tracking import MlflowTracking, NoTracking, open_mlflo
 from convchoice.images.datasets import load
 from convchoice.learning.batches import scaled
 from convchoice.measuring.evaluation import load_network
-from convchoice.records.run_folder import Run, read_run
+from convchoice.records.run import Run, read_run
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.models import chosen_run, input_shape, model_name, requirements
 from convchoice.studies.study import study_from_mapping

@@ -25,7 +25,9 @@ from convchoice.learning.batches import Batches, scaled
 from convchoice.learning.data import ImageDataModule
 from convchoice.learning.training import train
 from convchoice.measuring.evaluation import evaluate_run, load_network
-from convchoice.records.run_folder import WEIGHTS, Run, read_run, run_path, seal
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import WEIGHTS, run_path
+from convchoice.records.sealing import seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.known_datasets import CIFAR_FILES, SPECS
 from convchoice.settings.schema import Dataset, Fallback

@@ -8,8 +8,9 @@ import pytest
 from convchoice.errors import RunFolderError
 from convchoice.records import pictures
 from convchoice.records.pictures import kept_pictures, narrowly_wrong
-from convchoice.records.run_folder import PICTURES, read_run
-from making import MNIST, made_up_images, make_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import PICTURES
+from making import MNIST, made_up_images, make_run, unsealed
 
 
 def test_the_most_narrowly_wrong_are_kept_by_hand():
@@ -52,7 +53,7 @@ def test_a_run_folder_gives_back_what_it_was_given(tmp_path: Path):
 
 @pytest.mark.parametrize("damage", ["text", "float", "pickle", "lengths"])
 def test_damaged_pictures_are_refused(tmp_path: Path, damage: str):
-    path = make_run(tmp_path, "max", 0, picture_shape=(4, 4)) / PICTURES
+    path = unsealed(make_run(tmp_path, "max", 0, picture_shape=(4, 4))) / PICTURES
     indices, pixels = np.arange(2), np.zeros((2, 4, 4), dtype=np.uint8)
     if damage == "text":
         path.write_text("no arrays", encoding="utf-8")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.records.run_folder import read_run
+from convchoice.records.run import read_run
 from convchoice.settings.configuration import PROJECT_ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -58,6 +58,18 @@ def edit_yaml(path: Path, changes: dict[str, object]) -> None:
     path.write_text(yaml.safe_dump(values | changes), encoding="utf-8")
 
 
+def environment_of(root: Path) -> dict[str, str]:
+    """Variables of a command at work in a copy of the project."""
+    return {
+        "PYTHONPATH": str(root / "src"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        # Nobody listens there: the public mirrors are out of reach, wherever this runs.
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "MNIST_MIRROR": "",
+        "CONVCHOICE_FALLBACK": "digits",
+    }
+
+
 class Project:
     """A copy of the project, and DVC at work in it."""
 
@@ -66,14 +78,7 @@ class Project:
 
     def dvc(self, *arguments: str) -> str:
         """Run DVC; returns all that it printed."""
-        environment = os.environ | {
-            "PYTHONPATH": str(self.root / "src"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            # Nobody listens there: the public mirrors are out of reach, wherever this runs.
-            "HTTPS_PROXY": "http://127.0.0.1:9",
-            "MNIST_MIRROR": "",
-            "CONVCHOICE_FALLBACK": "digits",
-        }
+        environment = os.environ | environment_of(self.root)
         environment.pop("MLFLOW_TRACKING_URI", None)
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments],

@@ -9,10 +9,11 @@ import pytest
 
 from convchoice import publish
 from convchoice.execution.tracking import MlflowTracking, open_mlflow
-from convchoice.records.run_folder import METRICS, note_tracking, read_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import METRICS, note_tracking
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.labels import Group, Kind, arm_group
-from making import curve_points, make_run
+from making import curve_points, make_run, unsealed
 
 pytestmark = [
     # MLflow's and SQLAlchemy's own, none of them ours to mend.
@@ -200,7 +201,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_told(
 ) -> None:
     make_run(tmp_path / "runs", "max", 0)
     damaged = make_run(tmp_path / "runs", "average", 0)
-    (damaged / METRICS).write_text("{", encoding="utf-8")
+    (unsealed(damaged) / METRICS).write_text("{", encoding="utf-8")
     (tmp_path / "runs" / "max" / "seed-1.partial").mkdir()
     with pytest.raises(SystemExit) as ended:
         published(tmp_path / "runs")

@@ -12,8 +12,10 @@ import yaml
 
 from convchoice.errors import RunFolderError
 from convchoice.records import run_folder
-from convchoice.records.run_folder import partial_path, read_run, runs_of_arm, sealed
-from making import curve_points, make_run
+from convchoice.records.run import read_run, runs_of_arm
+from convchoice.records.run_folder import partial_path
+from convchoice.records.sealing import sealed
+from making import curve_points, make_run, unsealed
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_curves_are_read_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_from_before_there_were_curves_is_whole(tmp_path: Path) -> None:
-    folder = make_run(tmp_path, "max", 0)
+    folder = unsealed(make_run(tmp_path, "max", 0))
     values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     del values["evaluation"]
     run_folder.write_config(folder, values)
@@ -42,9 +44,9 @@ def test_a_folder_from_before_there_were_curves_is_whole(tmp_path: Path) -> None
 
 
 def test_curves_that_are_missing_or_foreign_are_refused(tmp_path: Path) -> None:
-    curved = make_run(tmp_path, "max", 0, curves=curve_points())
-    plain = make_run(tmp_path, "max", 1)
-    other = make_run(tmp_path, "max", 2, curves=curve_points(0.8))
+    curved = unsealed(make_run(tmp_path, "max", 0, curves=curve_points()))
+    plain = unsealed(make_run(tmp_path, "max", 1))
+    other = unsealed(make_run(tmp_path, "max", 2, curves=curve_points(0.8)))
     mend = r"Measure the run again: python -m convchoice\.evaluate\."
     shutil.copy(curved / "curves.csv", plain)
     with pytest.raises(RunFolderError, match=rf"seed-1/curves\.csv: holds .*says none\. {mend}"):
@@ -84,7 +86,7 @@ def test_an_exception_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         fail_half_way()
-    assert [path.name for path in folder.iterdir()] == ["kept"]
+    assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", "kept"]
     assert not partial_path(folder).exists()
 
 
@@ -110,7 +112,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
-    folder = make_run(tmp_path, "max", 0)
+    folder = unsealed(make_run(tmp_path, "max", 0))
     (folder / name).write_text(content, encoding="utf-8")
     with pytest.raises(RunFolderError, match=message):
         read_run(folder)
@@ -127,7 +129,7 @@ def test_predictions_never_execute_anything(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "executed",))
 
-    folder = make_run(tmp_path, "max", 0)
+    folder = unsealed(make_run(tmp_path, "max", 0))
     array = np.empty(1, dtype=object)
     array[0] = Planted()
     np.savez(folder / "predictions.npz", logits=array, labels=array)
@@ -140,7 +142,7 @@ def test_predictions_never_execute_anything(tmp_path: Path) -> None:
 
 
 def test_truncated_predictions_are_named(tmp_path: Path) -> None:
-    folder = make_run(tmp_path, "max", 0)
+    folder = unsealed(make_run(tmp_path, "max", 0))
     path = folder / "predictions.npz"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(RunFolderError, match=r"predictions\.npz: cannot be read"):

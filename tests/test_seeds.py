@@ -14,7 +14,8 @@ from convchoice.execution.jobs import TrainingJob
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.tracking import NoTracking
 from convchoice.records.events import Ended
-from convchoice.records.run_folder import WEIGHTS, partial_path, read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import WEIGHTS, partial_path, run_path
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Config
 

@@ -15,7 +15,7 @@ import pytest
 
 from convchoice import publish
 from convchoice.execution.tracking import MlflowTracking, open_mlflow
-from convchoice.records.run_folder import read_run
+from convchoice.records.run import read_run
 from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.sink import groups
 from making import make_run
@@ -62,7 +62,8 @@ WRITE = """
 import sys
 from pathlib import Path
 from convchoice.execution.tracking import open_mlflow
-from convchoice.records.run_folder import note_tracking, read_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import note_tracking
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.labels import arm_group
 

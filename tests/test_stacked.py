@@ -12,7 +12,9 @@ from convchoice.execution.jobs import TrainingJob
 from convchoice.learning.training import CHECKPOINT, train
 from convchoice.records import run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Started
-from convchoice.records.run_folder import partial_path, read_run, run_path, seal
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import partial_path, run_path
+from convchoice.records.sealing import SUMS, seal
 from convchoice.settings.configuration import config_from_mapping
 
 SEEDS = (0, 3, 1)
@@ -82,7 +84,9 @@ def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_r
     for job in together:
         seal(job.folder)
         run = read_run(job.folder)
-        assert sorted(path.name for path in run.path.iterdir()) == sorted(run_folder.TRAINED_FILES)
+        assert sorted(path.name for path in run.path.iterdir()) == sorted(
+            [*run_folder.TRAINED_FILES, SUMS]
+        )
         assert run.environment["seeds_together"] == 3
         assert run.environment["fingerprint"] == f"mark {job.seed}"
         assert run.config["seed"] == job.seed

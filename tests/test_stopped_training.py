@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convchoice.execution.tracking import open_mlflow
-from convchoice.records.run_folder import read_run
+from convchoice.records.run import read_run
 from convchoice.settings.configuration import PROJECT_ROOT
 from small_data import store_digits
 

@@ -23,7 +23,9 @@ from convchoice.images import sources
 from convchoice.learning import training
 from convchoice.records.events import Ended, EpochEnded, Event, Started
 from convchoice.records.replacing import replace_files
-from convchoice.records.run_folder import partial_path, read_run, run_path, seal
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import partial_path, run_path
+from convchoice.records.sealing import seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Dataset, Fallback
 from convchoice.settings.yaml_files import read_yaml

@@ -14,7 +14,8 @@ from convchoice.errors import ConfigurationError
 from convchoice.execution.naming import derived_name, sweep_name
 from convchoice.execution.one_run import refuse_to_replace, run_config
 from convchoice.execution.sweep import offer_new_names, swept_keys
-from convchoice.records.run_folder import read_json, read_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import read_json
 from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
 from convchoice.studies.composition import compose_values
 from making import make_run

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from convchoice.execution.tracking import MlflowTracking, NoTracking, open_tracking
-from convchoice.records.run_folder import Run, note_tracking, read_run
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import note_tracking
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Config, Store, TrackingConfig
 from convchoice.sink import groups

@@ -15,7 +15,9 @@ from convchoice.learning.recording import TrainingError
 from convchoice.learning.training import CHECKPOINT, train
 from convchoice.records import run_folder
 from convchoice.records.events import Advanced, EpochEnded, Event, Started
-from convchoice.records.run_folder import Run, partial_path, read_run, run_path, seal
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import partial_path, run_path
+from convchoice.records.sealing import SUMS, seal
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import OptimizerConfig
 
@@ -57,7 +59,9 @@ def comparable(run: Run) -> tuple[Any, ...]:
 
 def test_a_run_folder_is_whole_and_says_how_it_was_made(tmp_path: Path, data_root: Path) -> None:
     run = trained(tmp_path, data_root)
-    assert sorted(path.name for path in run.path.iterdir()) == sorted(run_folder.TRAINED_FILES)
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(
+        [*run_folder.TRAINED_FILES, SUMS]
+    )
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
     assert set(run.history[0]) == {
         "epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds",

@@ -15,8 +15,7 @@ from pathlib import Path
 import yaml
 
 from convchoice.errors import ConfigurationError, exit_codes, nearest, require, storing_in
-from convchoice.records.replacing import replace_files
-from convchoice.records.run_folder import sealed
+from convchoice.records.replacing import replace_files, replaced
 from convchoice.settings.configuration import CONF_DIR, numeric_identity
 from convchoice.settings.mappings import plain_values
 from convchoice.settings.schema import Curve
@@ -221,7 +220,7 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
         )
         for study in studies
     }
-    with storing_in(given.output), sealed(given.output) as output:
+    with storing_in(given.output), replaced(given.output) as output:
         replace_files(output, texts)
         replace_files(output / STUDIES, told)
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")

@@ -11,7 +11,8 @@ from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.measurement import arm_parent, measure_runs
 from convchoice.execution.tracking import open_tracking
-from convchoice.records.run_folder import failed_path, read_failure, run_path, write_failure
+from convchoice.records.failures import failed_path, read_failure, write_failure
+from convchoice.records.run_folder import run_path
 from convchoice.records.turns import in_turn
 from convchoice.settings.schema import Config
 from convchoice.studies.arm import read_arm

@@ -19,7 +19,8 @@ from typing import Any
 
 from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.execution.tracking import URI, MlflowTracking, default_uri, open_mlflow
-from convchoice.records.run_folder import CONFIG, METRICS, Run, read_run
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import CONFIG, METRICS
 from convchoice.reporting.telling import tell_study
 from convchoice.settings.configuration import CONF_DIR, config_from_mapping
 from convchoice.settings.yaml_files import read_yaml

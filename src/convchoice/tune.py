@@ -22,7 +22,8 @@ from convchoice.errors import UserError, exit_codes, require
 from convchoice.execution.search import METRICS, Search, Trial, overrides_of
 from convchoice.execution.search_space import read_space
 from convchoice.records.environment import commit_state
-from convchoice.records.run_folder import read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from convchoice.settings.configuration import PROJECT_ROOT, check_name
 from convchoice.studies.study import study_from_mapping
 

@@ -12,7 +12,8 @@ from convchoice.execution.progress import Display
 from convchoice.execution.seeds import default_workers, known_studies
 from convchoice.execution.tracking import NoTracking, Tracking
 from convchoice.records.events import Ended, Event, Listener, Started
-from convchoice.records.run_folder import noted_tracking, read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import noted_tracking, run_path
 from convchoice.settings.schema import Config
 from convchoice.sink.labels import arm_fingerprint_of, arm_group
 

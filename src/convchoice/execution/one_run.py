@@ -17,7 +17,8 @@ from convchoice.execution.naming import derived_name
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import open_tracking
 from convchoice.images.sources import ensure
-from convchoice.records.run_folder import Run, read_run, run_path
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import MEASURED_FILES, run_path
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_from_mapping, numeric_identity
 from convchoice.settings.mappings import flattened
@@ -86,14 +87,20 @@ def refuse_to_replace(config: Config, folder: Path) -> None:
 def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
     """Whether a run folder has the clean answers, and the curves that are wanted if any are.
 
-    Curves that are there and not asked for this time are no reason to measure again.
+    Curves that are there and not asked for this time are no reason to measure again; a measurement
+    that was altered is.
     """
     run = read_run(folder)
-    if not run.evaluated or not wanted.curves:
-        return run.evaluated
+    if not run.evaluated:
+        return False
     try:
+        for name in MEASURED_FILES:
+            run.seal.check(name)
+        if not wanted.curves:
+            return True
         run.curves()
-    except RunFolderError:
+    except RunFolderError as error:
+        print(f"not kept: {error}", flush=True)
         return False
     there = config_from_mapping(run.config).evaluation
     return set(wanted.curves) <= set(there.curves) and wanted.images == there.images

@@ -19,7 +19,8 @@ from convchoice.execution.search_space import SearchSpace, contains, ends
 from convchoice.execution.seeds import default_workers, missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.images.sources import ensure
-from convchoice.records.run_folder import read_run, run_path
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from convchoice.settings.mappings import flattened
 from convchoice.settings.schema import Config
 from convchoice.studies.arm import arm_from_mapping

@@ -14,7 +14,11 @@ from convchoice.execution.workers import available_cores, gpu_present
 from convchoice.images.datasets import StoredDataset, load
 from convchoice.records import environment, run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
+from convchoice.records.failures import FAILED_SUFFIX, failed_path, read_failure, write_failure
 from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
+from convchoice.records.replacing import PARTIAL_SUFFIX, discard
+from convchoice.records.run import read_run, read_unsealed
+from convchoice.records.sealing import seal
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_to_mapping
 from convchoice.settings.schema import Accelerator, Config, DataConfig
@@ -36,24 +40,32 @@ class Missing:
 
 
 def stands(folder: Path, wanted: str) -> bool:
-    """Whether a whole run folder with this fingerprint is there."""
-    try:
-        return run_folder.read_run(folder).environment.get("fingerprint") == wanted
-    except RunFolderError:
+    """Whether a whole run folder with this fingerprint is there, its weights as they were left.
+
+    What is there and cannot be kept for another reason than its fingerprint is named.
+    """
+    if not folder.exists():
         return False
+    try:
+        run = read_run(folder)
+        run.weights_file()
+    except RunFolderError as error:
+        print(f"not kept: {error}", flush=True)
+        return False
+    return run.environment.get("fingerprint") == wanted
 
 
 def sealed_late(item: Missing) -> bool:
     """Give a run its final name that was whole but for that when its process was killed."""
     try:
-        run = run_folder.read_unsealed(item.folder)
+        run = read_unsealed(item.folder)
     except RunFolderError:
         return False
     if run.environment.get("fingerprint") != item.fingerprint:
         return False
     for name in run_folder.WORK_FILES:
         (run.path / name).unlink(missing_ok=True)
-    run_folder.seal(item.folder)
+    seal(item.folder)
     return True
 
 
@@ -178,7 +190,7 @@ class Bookkeeper:
             self.failures.append(event)
             self.tracking.ended_badly(run_id, event.failure, killed=False)
         else:
-            run_folder.seal(self.runs[key].folder)
+            seal(self.runs[key].folder)
             self.tracking.trained(run_id)
         self.ids.pop(key, None)
         self.ended += 1
@@ -253,27 +265,27 @@ def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
     """Remove run folders of seeds that the arm no longer has."""
     kept = {f"seed-{seed}" for seed in seeds}
     for folder in (root / arm).glob("seed-*"):
-        name = folder.name.removesuffix(run_folder.PARTIAL_SUFFIX)
-        if name.removesuffix(run_folder.FAILED_SUFFIX) not in kept:
-            run_folder.discard(folder)
+        name = folder.name.removesuffix(PARTIAL_SUFFIX)
+        if name.removesuffix(FAILED_SUFFIX) not in kept:
+            discard(folder)
 
 
 def failed_before(item: Missing) -> bool:
     """Whether a training is known to fail; the record of what would be another one goes."""
     try:
-        failure = run_folder.read_failure(item.folder)
+        failure = read_failure(item.folder)
     except RunFolderError:
         failure = None
     if failure is not None and failure["fingerprint"] == item.fingerprint:
         return True
-    run_folder.failed_path(item.folder).unlink(missing_ok=True)
+    failed_path(item.folder).unlink(missing_ok=True)
     return False
 
 
 def say_failed(configs: Sequence[Config], root: Path) -> None:
     """Say which of an arm's runs are recorded as failed."""
     for config in configs:
-        failure = run_folder.read_failure(run_folder.run_path(root, str(config.arm), config.seed))
+        failure = read_failure(run_folder.run_path(root, str(config.arm), config.seed))
         if failure is not None:
             print(
                 f"arm {config.arm} seed {config.seed} FAILED and is reported so:"
@@ -317,6 +329,6 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
             if event.lost:
                 folder = run_folder.run_path(root, arm, event.seed)
                 reason = {"reason": event.failure, "fingerprint": fingerprints[event.seed]}
-                run_folder.write_failure(folder, reason)
+                write_failure(folder, reason)
         say_failed(configs, root)
     return [event for event in failures if not event.lost]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from convchoice.execution.one_run import folder_of
 from convchoice.execution.sweep_jobs import SweepJob
-from convchoice.records.run_folder import read_json, read_run
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import read_json
 
 REPORT = "report"
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from filelock import FileLock
 
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.settings.schema import Config, Store, TrackingConfig
 from convchoice.sink.labels import KIND_TAG, Group, Kind, parameters_of

@@ -29,7 +29,8 @@ from convchoice.networks.network import Network
 from convchoice.records import run_folder
 from convchoice.records.events import Ended, Listener, Started
 from convchoice.records.pictures import kept_pictures
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run, read_run
+from convchoice.records.sealing import sealed
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.curve_points import CurvePoint, summary_metrics
 from convchoice.settings.mappings import plain_values
@@ -64,7 +65,7 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
         UserError: for a trained folder or a data set that is missing, damaged or another one.
     """
     listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
-    run = run_folder.read_run(job.trained)
+    run = read_run(job.trained)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))
     network = load_network(run)
     test_set = open_test_set(run, job.data_root)
@@ -75,7 +76,7 @@ def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
     # The training may have been planned with another evaluation: what was measured is recorded.
     config = {**run.config, "evaluation": plain_values(job.evaluation)}
-    with run_folder.sealed(job.folder) as partial:
+    with sealed(job.folder) as partial:
         shutil.copytree(job.trained, partial, dirs_exist_ok=True)
         run_folder.write_config(partial, config)
         run_folder.write_json(partial / run_folder.METRICS, metrics)
@@ -90,10 +91,11 @@ def load_network(run: Run) -> Network:
     """The trained network of a run folder, ready to answer; nothing in the file is executed.
 
     Raises:
-        RunFolderError: if the weights cannot be read, or are not this configuration's.
+        RunFolderError: if the weights were altered, cannot be read, or are not this
+            configuration's.
     """
+    path = run.weights_file()
     network = Network(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
-    path = run.path / run_folder.WEIGHTS
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError) as error:

@@ -14,14 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from convchoice.records.run_folder import (
-    CONFIG,
-    CURVES,
-    ENVIRONMENT,
-    HISTORY,
-    METRICS,
-    Run,
-)
+from convchoice.records.run import Run
+from convchoice.records.run_folder import CONFIG, CURVES, ENVIRONMENT, HISTORY, METRICS
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.labels import (
     DIGEST_CHARACTERS,

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.pairs import pair_of, shown
 from convchoice.settings.schema import Config, Padding

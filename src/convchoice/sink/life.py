@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.records.environment import commit_state
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import Config
 from convchoice.sink import catching_up, groups, system_metrics

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from convchoice.errors import UserError
 from convchoice.images.datasets import load
-from convchoice.records.run_folder import CONFIG, WEIGHTS, Run
+from convchoice.records.run import Run
+from convchoice.records.run_folder import CONFIG
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.known_datasets import SPECS
 from convchoice.settings.schema import Dataset
@@ -154,7 +155,7 @@ def _log(store: MlflowStore, run: Run, run_id: str, identity: str) -> Any:
             python_model=served_model.__file__,
             artifacts={
                 served_model.CONFIG: str(run.path / CONFIG),
-                served_model.WEIGHTS: str(run.path / WEIGHTS),
+                served_model.WEIGHTS: str(run.weights_file()),
                 served_model.CLASSES: str(classes),
             },
             code_paths=[str(PACKAGE)],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convchoice.errors import RunFolderError
 from convchoice.records.pictures import Pixels
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.known_datasets import CLASSES
 from convchoice.verdicts.answers import (
     Flips,

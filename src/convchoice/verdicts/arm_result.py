@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.mappings import flattened
 from convchoice.verdicts.statistics import mean_interval
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.mappings import plain_values
 from convchoice.studies.study import Study
 from convchoice.verdicts import answer_result, arm_result, provenance

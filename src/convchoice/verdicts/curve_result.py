@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.settings.curve_points import MEASURES, MEND, CurvePoint, Key
 from convchoice.settings.schema import Curve
 from convchoice.verdicts.statistics import mean_interval

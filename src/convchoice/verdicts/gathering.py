@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from convchoice.errors import UserError, require
-from convchoice.records.run_folder import CONFIG, FAILED_SUFFIX, Run, read_failure, read_run
+from convchoice.records.failures import FAILED_SUFFIX, read_failure
+from convchoice.records.run import Run, read_run
+from convchoice.records.run_folder import CONFIG
 from convchoice.studies.study import Study, study_from_mapping
 from convchoice.verdicts.provenance import dataset_name
 

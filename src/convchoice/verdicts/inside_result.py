@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convchoice.errors import RunFolderError
 from convchoice.records.inside import Inside
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.verdicts.statistics import mean_interval
 
 SHOWN_CLASS = 2

@@ -6,7 +6,7 @@ Only for a study with `printed` values. Compares what is comparable and says wha
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.studies.study import Study
 from convchoice.verdicts.arm_result import sample, spread
 from convchoice.verdicts.statistics import wilson_interval

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from convchoice.errors import UserError
-from convchoice.records.run_folder import Run
+from convchoice.records.run import Run
 from convchoice.verdicts import wording
 from convchoice.verdicts.statistics import smallest_rejecting_n
 
