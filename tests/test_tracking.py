@@ -147,6 +147,14 @@ def test_a_failure_has_its_reason(tracking: MlflowTracking) -> None:
     assert stored(tracking, run_id).data.tags["reason"] == "the loss is nan at step 7"
 
 
+def test_a_run_that_goes_on_has_no_reason_of_its_earlier_end(tracking: MlflowTracking) -> None:
+    run_id = tracking.begin(config(), [], None)
+    tracking.ended_badly(run_id, "stopped by SIGTERM", killed=True)
+    assert tracking.begin(config(), [], run_id) == run_id
+    assert status(tracking, run_id) == "RUNNING"
+    assert "reason" not in stored(tracking, run_id).data.tags
+
+
 def test_a_study_has_a_run_with_its_figures(tracking: MlflowTracking, tmp_path: Path) -> None:
     figure, result = tmp_path / "pooling-differences.svg", tmp_path / "comparison.json"
     figure.write_text("<svg/>", encoding="utf-8")

@@ -182,7 +182,9 @@ class MlflowStore:
         return str(first.info.run_id), False
 
     def own(self, run_id: str) -> None:
-        """RUNNING, on behalf of this process."""
+        """RUNNING, on behalf of this process; why it ended before holds no longer."""
+        if REASON_TAG in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, REASON_TAG)
         self.client.set_tag(run_id, OWNER_TAG, this_process())
         self.client.update_run(run_id, status="RUNNING")
 
