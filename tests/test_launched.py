@@ -86,7 +86,7 @@ def test_a_lost_loss_is_recorded_and_another_failure_is_the_stages(
 
 def hearing(folder: Path, listener: Callable[[Event], None], *runs: int) -> Hearing:
     left = {("max", seed) for seed in runs}
-    return Hearing(EventReader(folder), listener, left, lambda: None)
+    return Hearing(EventReader(folder), listener, left)
 
 
 def test_a_run_that_has_ended_says_nothing_more(tmp_path: Path) -> None:

@@ -105,14 +105,12 @@ class Hearing:
         reader: of the events.
         listener: is called with each, and with nothing more of a run that has ended.
         left: runs that have not.
-        when_started: called first.
         failure: what the listener raised.
     """
 
     reader: EventReader
     listener: Listener
     left: set[RunKey]
-    when_started: Callable[[], None]
     failure: BaseException | None = None
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -145,7 +143,6 @@ class Hearing:
 
     def _listen(self) -> None:
         try:
-            self.when_started()
             while not self._over.wait(LOOK_SECONDS):
                 self.look()
         except BaseException as error:  # noqa: BLE001 - raised where the launcher is stopped
@@ -229,7 +226,9 @@ class Launched:
         events = Path(mkdtemp(dir=places))
         task = Task(tuple(jobs), events)
         runs = {key for job in jobs for key in job.runs}
-        with Hearing(EventReader(events), listener, runs, when_started) as hearing:
+        # Before the thread, which would import MLflow while this one imports an engine.
+        when_started()
+        with Hearing(EventReader(events), listener, runs) as hearing:
             answers = self._launch(task)
             hearing.stop()
             for job, answer in zip(jobs, answers, strict=True):

@@ -172,7 +172,8 @@ class Carrier(Protocol):
         Args:
             jobs: what to do; each of their runs ends in exactly one `Ended` event.
             listener: called in this process with every event, in the order a run tells them.
-            when_started: called once, while the first jobs are on their way.
+            when_started: called once, before the first event; slow preparations of this process
+                fit here.
 
         Raises:
             BaseException: whatever the listener or a signal raises, after all jobs were stopped.
