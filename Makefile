@@ -1,6 +1,7 @@
 # `make help` lists what there is. Everything is installed into .venv, with the versions of
 # constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
 # `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
+# `make repro LAUNCH=slurm` has the seeds trained by a launcher of conf/launch; LAUNCH='slurm hydra.launcher.partition=cpu' sets more.
 .DEFAULT_GOAL := help
 .PHONY: help install download repro repro-in-turn test soak test-engines test-servers check format bench bench-gpu ui clean
 
@@ -38,12 +39,17 @@ install: $(VENV)/.installed .dvc/config.local ## make .venv and install the pipe
 download: install ## fetch the data set again, where only the fallback is there
 	@$(BIN)/dvc repro --force --single-item download
 
-repro: install ## download, train, evaluate, compare, report; then the results in short
+$(VENV)/.installed-launchers: $(VENV)/.installed
+	@echo "installing the launchers"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[launchers]'
+	@touch $@
+
+repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-launchers) ## download, train, evaluate, compare, report; then the results in short
 	@$(BIN)/python -m convchoice.records.turns $(MAKE) --no-print-directory repro-in-turn
 
 repro-in-turn: # while no other `make repro` is at work here
-	@$(if $(STUDY)$(SCALE),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)'))
-	@$(BIN)/dvc repro
+	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
+	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
 	@$(BIN)/python -m convchoice.summary --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests

@@ -121,7 +121,7 @@ class Stage:
         return status
 
 
-def training(composed: Path, output: Path) -> Stage:
+def training(composed: Path, output: Path, **variables: str) -> Stage:
     """The stage `train` of one composed arm."""
     arguments = ["--composed", str(composed), "--output", str(output)]
-    return Stage("-m", "convchoice.train", *arguments, folder=output.parent)
+    return Stage("-m", "convchoice.train", *arguments, folder=output.parent, **variables)

@@ -20,7 +20,10 @@ LIGHT_MODULES = {
     "compare", "errors", "images.cifar_binary", "images.datasets", "images.idx", "report",
     "studies.arm", "studies.study", "summary",
 }  # fmt: skip
-HYDRA_MODULES = {"studies.composition", "execution.sweep", "execution.search_space"}
+HYDRA_MODULES = {
+    "execution.launch", "execution.launched", "execution.search_space", "execution.sweep",
+    "studies.composition",
+}  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
 LIGHT = [
     name for name in all_modules() if package_of(name) in LIGHT_PACKAGES or name in LIGHT_MODULES

@@ -126,7 +126,9 @@ def test_jobs_of_the_same_sweep_in_the_queue_are_a_reason_not_to_send(
 ) -> None:
     squeue(QUEUE)
     (tmp_path / "bin" / "sbatch").touch(mode=0o755)
-    with pytest.raises(UserError, match=r"still has jobs of this sweep: 7_3, 7_2, 7_0\. Wait"):
+    with pytest.raises(
+        UserError, match=r"still has jobs of /data/sweeps/arm: 7_3, 7_2, 7_0\. Wait"
+    ):
         _slurm.send([job(0)], {}, Path("/data/sweeps/arm"))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from engine_sweeps import (
     ENGINES,
     LONG,
@@ -25,6 +27,8 @@ from engine_sweeps import (
     under_way,
     wait_until,
 )
+from stages import TINY, composed_arm, training
+from test_interruption import numbers as trained_numbers
 
 pytestmark = pytest.mark.ray
 BEGUN = re.compile(r"^\S+ node (\w+) process \d+: ", re.MULTILINE)
@@ -94,3 +98,31 @@ def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
     names = told(store_of(disturbed))
     for seed in range(4):
         assert [status for _, status in names[f"max/seed-{seed}"]] == ["FINISHED"]
+
+
+def test_an_arms_seeds_are_tasks_and_a_stopped_stage_leaves_none(
+    tmp_path: Path, data_root: Path, cluster: Path
+) -> None:
+    """`make repro LAUNCH=ray`, for one arm of two seeds, against the same arm trained here."""
+    composed = composed_arm(
+        tmp_path, data_root, seeds=2, trainer={**TINY["trainer"], "max_epochs": 100}
+    )
+    variables = exported(cluster) | {"CONVCHOICE_LAUNCH": "ray"}
+    stage = training(composed, tmp_path / "trained", **variables)
+    stage.wait_for("/100  loss")
+    stage.send(signal.SIGTERM, group=False)
+    assert stage.end() == 143, stage.output
+    stage = training(composed, tmp_path / "trained", **variables)
+    assert stage.end() == 0, stage.output
+    assert "ray: 2 jobs sent to 2 nodes" in stage.output
+    assert "goes on after epoch" in stage.output
+    logs = (tmp_path / "trained").glob(".work/launch/tiny/ray/*.log")
+    begun = [BEGUN.findall(log.read_text(encoding="utf-8")) for log in logs]
+    assert len({job[-1] for job in begun}) == 2  # a seed on either node
+    here = training(composed, tmp_path / "here")
+    assert here.end() == 0, here.output
+    for seed in range(2):
+        there, alone = (
+            read_run(run_path(tmp_path / name, "tiny", seed)) for name in ("trained", "here")
+        )
+        assert trained_numbers(there) == trained_numbers(alone)

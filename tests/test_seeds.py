@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution import seeds
+from convchoice.execution import dealing, seeds
 from convchoice.execution.jobs import TrainingJob
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.tracking import NoTracking
@@ -167,12 +167,12 @@ def test_a_stand_in_that_is_forbidden_is_refused(configs: Callable[..., list[Con
 def test_workers_fill_the_cores_with_their_threads(
     configs: Callable[..., list[Config]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seeds, "available_cores", lambda: 8)
+    monkeypatch.setattr(dealing, "available_cores", lambda: 8)
     one = configs(1)[0]
-    assert seeds.default_workers(one) == 8
-    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, threads=3))) == 2
-    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, threads=99))) == 1
-    assert seeds.default_workers(replace(one, trainer=replace(one.trainer, workers=5))) == 5
+    assert dealing.default_workers(one) == 8
+    assert dealing.default_workers(replace(one, trainer=replace(one.trainer, threads=3))) == 2
+    assert dealing.default_workers(replace(one, trainer=replace(one.trainer, threads=99))) == 1
+    assert dealing.default_workers(replace(one, trainer=replace(one.trainer, workers=5))) == 5
     assert os.cpu_count()
 
 
@@ -198,9 +198,9 @@ def test_seeds_go_together_on_a_gpu_or_when_asked_to(
     precision: str,
     sizes: list[int],
 ) -> None:
-    monkeypatch.setattr(seeds, "gpu_present", lambda: gpu)
+    monkeypatch.setattr(dealing, "gpu_present", lambda: gpu)
     trainer = {"precision": precision, "seeds_together": together}
-    groups = seeds.trained_together(jobs_of(configs(5, trainer=trainer)))
+    groups = dealing.trained_together(jobs_of(configs(5, trainer=trainer)))
     assert [len(group.jobs) for group in groups] == sizes
     assert sorted(seed for group in groups for _, seed in group.runs) == list(range(5))
 
@@ -211,7 +211,7 @@ def test_runs_that_differ_in_more_than_their_seed_are_trained_apart(
     trainer = {"seeds_together": 8, "accelerator": "cpu"}
     wide = {"model": {"filters": [8, 8], "hidden_units": 8}}
     mixed = configs(2, trainer=trainer) + configs(3, trainer=trainer, **wide)
-    assert [len(group.jobs) for group in seeds.trained_together(jobs_of(mixed))] == [2, 3]
+    assert [len(group.jobs) for group in dealing.trained_together(jobs_of(mixed))] == [2, 3]
 
 
 def test_an_arms_seeds_trained_together_are_sealed_and_told_one_by_one(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from convchoice.records.run import read_run
+from convchoice.records.run_folder import run_path
 from engine_sweeps import (
     ENGINES,
     LONG,
@@ -24,6 +26,9 @@ from engine_sweeps import (
     under_way,
     wait_until,
 )
+from stages import TINY, composed_arm, training
+from test_interruption import numbers as trained_numbers
+from test_interruption import statuses
 
 pytestmark = pytest.mark.slurm
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -126,5 +131,50 @@ def test_jobs_of_a_sweep_that_died_are_not_sent_a_second_time(
         process.wait()
     again = sweep(tmp_path, data_root, *given, engine=slurm)
     assert again.returncode == 1
-    assert "Slurm still has jobs of this sweep" in again.stderr
+    assert f"Slurm still has jobs of {tmp_path}/runs/sweeps/seed: " in again.stderr
     subprocess.run(["scancel", "--me"], env=os.environ | slurm, check=True)
+
+
+def test_an_arms_seeds_are_jobs_that_can_be_cancelled_stopped_and_gone_on_with(
+    tmp_path: Path, data_root: Path, slurm: dict[str, str]
+) -> None:
+    """`make repro LAUNCH=slurm`, for one arm of three seeds, against the same arm trained here."""
+    database = tmp_path / "mlflow.db"
+    composed = composed_arm(
+        tmp_path, data_root, seeds=3, trainer={**TINY["trainer"], "max_epochs": 100},
+        tracking={"store": "mlflow", "uri": f"sqlite:///{database}"},
+    )  # fmt: skip
+    variables = slurm | {"CONVCHOICE_LAUNCH": "slurm hydra.launcher.mem_gb=2"}
+
+    stage = training(composed, tmp_path / "trained", **variables)
+    stage.wait_for("/100  loss")
+    array = re.search(r"3 jobs sent: (\d+)_0 … \1_2", stage.output).group(1)
+    subprocess.run(["scancel", f"{array}_2"], env=os.environ | slurm, check=True)
+    assert stage.end() == 2, stage.output
+    assert "error: 1 of 3 runs failed:" in stage.output
+    assert f"tiny seed 2: Slurm job {array}_2 CANCELLED, see " in stage.output
+    assert "Again: CONVCHOICE_LAUNCH='slurm hydra.launcher.mem_gb=2' python -m" in stage.output
+
+    stage = training(composed, tmp_path / "trained", **variables)
+    stage.wait_for("tiny seed 2: epoch")
+    assert "arm tiny: 3 seeds, 2 kept, 1 to train" in stage.output
+    stage.send(signal.SIGTERM, group=False)
+    assert stage.end() == 143, stage.output
+    assert "KILLED" in statuses(database)
+    listed = subprocess.run(
+        ["squeue", "--noheader", "--array", "--states=PENDING,RUNNING"],
+        env=os.environ | slurm, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert listed.stdout == ""
+
+    while (stage := training(composed, tmp_path / "trained", **variables)).end() == 2:
+        assert "Slurm still has jobs of" in stage.output  # its last words on the node
+    assert "tiny seed 2: goes on after epoch" in stage.output
+    assert statuses(database) == ["SCHEDULED"] * 3
+    here = training(composed, tmp_path / "here")
+    assert here.end() == 0, here.output
+    for seed in range(3):
+        there, alone = (
+            read_run(run_path(tmp_path / name, "tiny", seed)) for name in ("trained", "here")
+        )
+        assert trained_numbers(there) == trained_numbers(alone)

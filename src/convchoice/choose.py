@@ -5,8 +5,10 @@
     python -m convchoice.choose --study path/to/my_study.yaml
 
 Writes `params.yaml`, from which `dvc.yaml` takes its stages; `make repro STUDY=… SCALE=…` calls it
-first. A study's file from elsewhere is taken up into `conf/study`. Reports of the scale `quick` lie
-in `reports`, those of another scale in a folder of its name there.
+first. `--launch` is only looked at, so that a slip of the pen is told before anything is done; it
+goes into no file, for where runs are trained is no part of them. A study's file from elsewhere is
+taken up into `conf/study`. Reports of the scale `quick` lie in `reports`, those of another scale in
+a folder of its name there.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
+from convchoice.execution.launch import read_launch
 from convchoice.records.replacing import replace_files
 from convchoice.settings.configuration import CONF_DIR, check_name
 from convchoice.studies.composition import options
@@ -121,7 +124,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
 
 
 def choose(arguments: Sequence[str] | None = None) -> None:
-    """Write `params.yaml`.
+    """Write `params.yaml`, unless only a launcher is to be looked at.
 
     Raises:
         UserError: for anything illegal; the file is left as it was then.
@@ -129,8 +132,13 @@ def choose(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m convchoice.choose")
     parser.add_argument("--study", help="names or files, with commas between, or `all`")
     parser.add_argument("--scale", help="an option of conf/scale")
+    parser.add_argument("--launch", help="an option of conf/launch, and settings of it")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="file to write")
     given = parser.parse_args(arguments)
+    if given.launch is not None:
+        read_launch(given.launch)
+        if given.study is None and given.scale is None:
+            return
     parameters = chosen(given.study, given.scale, given.params)
 
     def listed(names: Sequence[object]) -> str:

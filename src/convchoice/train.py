@@ -5,10 +5,13 @@
     python -m convchoice.train --composed configs/max.yaml --output trained
 
 The first two are Hydra's: each run is trained, evaluated and told to MLflow. The last is what
-`dvc.yaml` calls: every seed of one composed arm, side by side, training only.
+`dvc.yaml` calls: every seed of one composed arm, side by side, training only; through a launcher
+where `CONVCHOICE_LAUNCH` names one.
 """
 
 import argparse
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +19,8 @@ from pathlib import Path
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.seeds import train_seeds
-from convchoice.studies.arm import read_arm
+from convchoice.execution.workers import LAUNCH, Carrier
+from convchoice.studies.arm import Arm, read_arm
 
 
 def train_stage(arguments: Sequence[str]) -> None:
@@ -33,9 +37,32 @@ def train_stage(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of trained arms")
     options = parser.parse_args(arguments)
     arm = read_arm(options.composed)
-    failures = train_seeds(arm.runs(), options.output)
+    failures = train_seeds(arm.runs(), options.output, _carrier(arm, options.output))
     if failures:
-        raise UserError(said_failures(failures, len(arm.seeds), "failed"))
+        failed = said_failures(failures, len(arm.seeds), "failed")
+        raise UserError(f"{failed}\nThe others are whole and kept. Again: {_again(arguments)}")
+
+
+def _carrier(arm: Arm, output: Path) -> Carrier | None:
+    """Who trains: the launcher that the environment asks for; None for processes of this one."""
+    if not os.environ.get(LAUNCH, "").strip():
+        return None
+    # Hydra, only where it is used
+    from convchoice.execution.launch import asked_for  # noqa: PLC0415
+    from convchoice.execution.launched import Launched  # noqa: PLC0415
+
+    launch = asked_for()
+    return None if launch is None else Launched(launch, arm.config, output)
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """The command that does it once more, for whoever has started it: DVC, make or a person."""
+    launch = os.environ.get(LAUNCH, "").strip()
+    said = f"{LAUNCH}={shlex.quote(launch)} " if launch else ""
+    if "DVC_STAGE" not in os.environ:
+        return f"{said}{shlex.join(['python', '-m', 'convchoice.train', *arguments])}"
+    made = f" LAUNCH={shlex.quote(launch)}" if launch else ""
+    return f"{said}dvc repro, or make repro{made}"
 
 
 def main() -> None:

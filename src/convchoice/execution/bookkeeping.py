@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from convchoice.execution.tracking import Group, Tracking
-from convchoice.execution.workers import Job, run_jobs
+from convchoice.execution.workers import Carrier, Job
 from convchoice.records.events import Ended, Event
 
 
@@ -78,8 +78,7 @@ class Keeper(Protocol):
 def carry_out(
     jobs: Sequence[Job],
     keeper: Keeper,
-    workers: int,
-    preload: str,
+    carrier: Carrier,
     open_store: Callable[[], Tracking],
 ) -> None:
     """Do all jobs and keep the books; the tracking store opens while the first workers start.
@@ -87,8 +86,7 @@ def carry_out(
     Args:
         jobs: what to do.
         keeper: hears every event.
-        workers: processes side by side.
-        preload: the module that the workers need.
+        carrier: has the work done.
         open_store: opens the tracking store.
     """
 
@@ -96,7 +94,7 @@ def carry_out(
         keeper.tracking = open_store()
 
     try:
-        run_jobs(jobs, workers, keeper.hear, [preload], open_now)
+        carrier(jobs, keeper.hear, open_now)
     finally:
         keeper.close()
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from convchoice.errors import RunFolderError
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
+from convchoice.execution.dealing import default_workers
 from convchoice.execution.jobs import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
 from convchoice.execution.progress import Display
-from convchoice.execution.seeds import default_workers, known_studies
+from convchoice.execution.seeds import known_studies
 from convchoice.execution.tracking import NoTracking, Tracking
+from convchoice.execution.workers import Workers
 from convchoice.records.events import Ended, Event, Listener, Started
 from convchoice.records.run import read_run
 from convchoice.records.run_folder import noted_tracking, run_path
@@ -117,5 +119,5 @@ def measure_runs(
     with Display("evaluating", len(configs)) as display:
         keeper = _Bookkeeper(trained, root, display.hear, len(configs), parent or Parent())
         shares = [EvaluationJobs(tuple(jobs[start::workers])) for start in range(workers)]
-        carry_out(shares, keeper, workers, EVALUATION_MODULE, open_store)
+        carry_out(shares, keeper, Workers(workers, (EVALUATION_MODULE,)), open_store)
     return keeper.failures

@@ -76,6 +76,8 @@ class Display:
         if isinstance(event, Started):
             self.share[key] = event.epochs_done / event.epochs
             self.head_start += self.share[key]
+            if key in self.tasks:  # its machine was lost, or its time was up: it begins once more
+                self.progress.remove_task(self.tasks.pop(key))
             self.tasks[key] = self.progress.add_task(
                 self._name(event),
                 total=1.0,

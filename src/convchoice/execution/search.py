@@ -15,8 +15,9 @@ import optuna
 from optuna.trial import TrialState
 
 from convchoice.errors import ConfigurationError, UserError, require
+from convchoice.execution.dealing import default_workers
 from convchoice.execution.search_space import SearchSpace, contains, ends
-from convchoice.execution.seeds import default_workers, missing_runs, train_missing
+from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.images.sources import ensure
 from convchoice.records.run import read_run

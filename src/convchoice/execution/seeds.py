@@ -1,16 +1,16 @@
 """Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
-from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.execution.dealing import default_workers, trained_together
+from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob
 from convchoice.execution.progress import Display
 from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
-from convchoice.execution.workers import available_cores, gpu_present
+from convchoice.execution.workers import Carrier, Workers
 from convchoice.images.datasets import StoredDataset, load
 from convchoice.records import environment, run_folder
 from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
@@ -20,8 +20,7 @@ from convchoice.records.replacing import PARTIAL_SUFFIX, discard
 from convchoice.records.run import read_run, read_unsealed
 from convchoice.records.sealing import seal
 from convchoice.records.turns import in_turn
-from convchoice.settings.configuration import config_to_mapping
-from convchoice.settings.schema import Accelerator, Config, DataConfig
+from convchoice.settings.schema import Config, DataConfig
 from convchoice.sink.labels import arm_group
 from convchoice.studies.study import studies_of_arm
 
@@ -55,18 +54,25 @@ def stands(folder: Path, wanted: str) -> bool:
     return run.environment.get("fingerprint") == wanted
 
 
-def sealed_late(item: Missing) -> bool:
-    """Give a run its final name that was whole but for that when its process was killed."""
+def whole_but_for_its_name(folder: Path, wanted: str) -> bool:
+    """Whether the run of this fingerprint is whole in its partial folder; its work files go."""
     try:
-        run = read_unsealed(item.folder)
+        run = read_unsealed(folder)
     except RunFolderError:
         return False
-    if run.environment.get("fingerprint") != item.fingerprint:
+    if run.environment.get("fingerprint") != wanted:
         return False
     for name in run_folder.WORK_FILES:
         (run.path / name).unlink(missing_ok=True)
-    seal(item.folder)
     return True
+
+
+def sealed_late(item: Missing) -> bool:
+    """Give a run its final name that was whole but for that when its process was killed."""
+    late = whole_but_for_its_name(item.folder, item.fingerprint)
+    if late:
+        seal(item.folder)
+    return late
 
 
 def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
@@ -102,59 +108,6 @@ def _stored(data: DataConfig) -> StoredDataset:
     return stored
 
 
-def side_by_side(workers: int | None, threads: int, accelerator: Accelerator) -> int:
-    """Runs side by side: as many as were asked for, one on a GPU, or what the CPU has cores for.
-
-    Args:
-        workers: `trainer.workers`; None chooses by the machine.
-        threads: of one training.
-        accelerator: that is wanted.
-    """
-    if workers is not None:
-        return workers
-    return 1 if _gpu_for(accelerator) else max(1, available_cores() // threads)
-
-
-def default_workers(config: Config) -> int:
-    """Runs of one configuration that go side by side on this machine."""
-    return side_by_side(config.trainer.workers, config.trainer.threads, config.trainer.accelerator)
-
-
-def on_gpu(config: Config) -> bool:
-    """Whether a configuration's runs will be trained on a GPU, as far as can be seen from here."""
-    return _gpu_for(config.trainer.accelerator)
-
-
-def _gpu_for(accelerator: Accelerator) -> bool:
-    return accelerator is not Accelerator.cpu and gpu_present()
-
-
-def default_seeds_together(config: Config) -> int | None:
-    """How many seeds of an arm one process trains in one pass; None for all of them.
-
-    All on a GPU, where a step costs its launches; one on the CPU, where it costs its arithmetic.
-    In float16 each seed has a loss scale of its own, so they are trained apart.
-    """
-    if config.trainer.seeds_together is not None:
-        return config.trainer.seeds_together
-    return None if on_gpu(config) and config.trainer.precision != "16-mixed" else 1
-
-
-def trained_together(jobs: Sequence[TrainingJob]) -> list[TrainingJobs]:
-    """Deal jobs out to processes: those that differ in their seed alone may go together."""
-    alike: dict[str, list[TrainingJob]] = {}
-    for job in jobs:
-        but_for_seed = json.dumps(config_to_mapping(replace(job.config, seed=0)), sort_keys=True)
-        alike.setdefault(but_for_seed, []).append(job)
-    groups = []
-    for same in alike.values():
-        size = default_seeds_together(same[0].config) or len(same)
-        groups += [
-            TrainingJobs(tuple(same[first : first + size])) for first in range(0, len(same), size)
-        ]
-    return groups
-
-
 @dataclass
 class Bookkeeper:
     """Hears every event: tells MLflow, gives whole runs their final names, collects failures."""
@@ -188,7 +141,7 @@ class Bookkeeper:
         run_id = self.ids.get(key)
         if event.failure:
             self.failures.append(event)
-            self.tracking.ended_badly(run_id, event.failure, killed=False)
+            self.tracking.ended_badly(run_id, event.failure, killed=event.killed)
         else:
             seal(self.runs[key].folder)
             self.tracking.trained(run_id)
@@ -210,6 +163,7 @@ def train_missing(
     workers: int,
     open_store: Callable[[], Tracking],
     parent: Parent | None = None,
+    carrier: Carrier | None = None,
 ) -> list[Ended]:
     """Train runs and seal their folders.
 
@@ -218,6 +172,7 @@ def train_missing(
         workers: processes side by side.
         open_store: opens the tracking; called while the first workers are starting.
         parent: the parent run in the store; None for none.
+        carrier: has the work done; None has it done by processes of this one.
 
     Returns:
         The failures; every other run is whole.
@@ -249,7 +204,11 @@ def train_missing(
             known_studies({job.arm for job in jobs}),
             parent or Parent(),
         )
-        carry_out(trained_together(jobs), keeper, workers, TRAINING_MODULE, open_store)
+        if carrier is None:
+            dealt = trained_together(jobs)
+            carry_out(dealt, keeper, Workers(workers, (TRAINING_MODULE,)), open_store)
+        else:
+            carry_out(trained_together(jobs, default=1), keeper, carrier, open_store)
     return keeper.failures
 
 
@@ -294,7 +253,9 @@ def say_failed(configs: Sequence[Config], root: Path) -> None:
             )
 
 
-def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
+def train_seeds(
+    configs: Sequence[Config], root: Path, carrier: Carrier | None = None
+) -> list[Ended]:
     """Make an arm's folder hold exactly these runs, training those that are missing.
 
     Where another process is at that already it is waited for, and what it trained is kept.
@@ -302,6 +263,7 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
     Args:
         configs: one a seed, of one arm.
         root: folder of the arms' folders.
+        carrier: has the work done; None has it done by processes of this one.
 
     Returns:
         The failures of a start that may succeed another time. A run whose loss was lost is recorded
@@ -321,8 +283,11 @@ def train_seeds(configs: Sequence[Config], root: Path) -> list[Ended]:
             failures = train_missing(
                 missing,
                 workers=min(default_workers(configs[0]), len(missing)),
-                open_store=lambda: open_tracking(configs[0].tracking),
+                open_store=lambda: open_tracking(
+                    configs[0].tracking, machine=carrier is None or carrier.here
+                ),
                 parent=OwnParent(group=group),
+                carrier=carrier,
             )
         fingerprints = {item.config.seed: item.fingerprint for item in missing}
         for event in failures:

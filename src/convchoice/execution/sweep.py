@@ -26,6 +26,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest, require
+from convchoice.execution.dealing import side_by_side
 from convchoice.execution.naming import names_a_place, sweep_name
 from convchoice.execution.one_run import (
     run_config,
@@ -34,7 +35,6 @@ from convchoice.execution.one_run import (
     train_and_measure,
     work_folder_of,
 )
-from convchoice.execution.seeds import side_by_side
 from convchoice.execution.sweep_jobs import (
     SweepJob,
     checked_jobs,

@@ -144,7 +144,9 @@ def default_uri(root: Path = PROJECT_ROOT) -> str:
     return f"sqlite:///{root / DATABASE}"
 
 
-def open_mlflow(uri: str, experiment: str, root: Path = PROJECT_ROOT) -> MlflowTracking:
+def open_mlflow(
+    uri: str, experiment: str, root: Path = PROJECT_ROOT, *, machine: bool = True
+) -> MlflowTracking:
     """A store at an address, ready to be told, its experiment made.
 
     Processes that open a fresh SQLite store at once race in its migration, so they take turns.
@@ -153,19 +155,26 @@ def open_mlflow(uri: str, experiment: str, root: Path = PROJECT_ROOT) -> MlflowT
         Exception: whatever a server, a disk or a lock may come up with.
     """
     with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
-        return MlflowTracking(MlflowStore(uri, experiment, root), root)
+        return MlflowTracking(MlflowStore(uri, experiment, root), root, machine=machine)
 
 
-def open_tracking(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Tracking:
+def open_tracking(
+    config: TrackingConfig, root: Path = PROJECT_ROOT, *, machine: bool = True
+) -> Tracking:
     """The store that a configuration names.
 
     One that cannot be opened is said in one line, and the runs go on untold.
+
+    Args:
+        config: names it.
+        root: of the project.
+        machine: whether the runs are trained on this machine, which is then sampled meanwhile.
     """
     if config.store is Store.none:
         return NoTracking()
     uri = config.uri or os.environ.get(URI) or default_uri(root)
     try:
-        return open_mlflow(uri, config.experiment, root)
+        return open_mlflow(uri, config.experiment, root, machine=machine)
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock may come up with
         print(f"warning: MLflow at {uri} is not told: {first_line(error)}", file=sys.stderr)
         return NoTracking()

@@ -25,6 +25,8 @@ from convchoice.records.events import Ended, Event, Listener, RunKey
 
 TERMINATION_SECONDS = 5.0
 SIGNAL_SECONDS = 0.5
+LAUNCH = "CONVCHOICE_LAUNCH"
+"""Environment variable that names a launcher: it has the training done, and not this machine."""
 
 
 class Job(Protocol):
@@ -153,6 +155,49 @@ def run_jobs(
             item.process.join(TERMINATION_SECONDS)
             if item.process.is_alive():
                 item.process.kill()
+
+
+class Carrier(Protocol):
+    """Has jobs done: by processes of this one, or by an engine that may take them elsewhere."""
+
+    @property
+    def here(self) -> bool:
+        """Whether the work is done on this machine."""
+
+    def __call__(
+        self, jobs: Sequence[Any], listener: Listener, when_started: Callable[[], None]
+    ) -> None:
+        """Have all jobs done.
+
+        Args:
+            jobs: what to do; each of their runs ends in exactly one `Ended` event.
+            listener: called in this process with every event, in the order a run tells them.
+            when_started: called once, before the first event; slow preparations of this process
+                fit here.
+
+        Raises:
+            BaseException: whatever the listener or a signal raises, after all jobs were stopped.
+        """
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Has jobs done by processes of this one.
+
+    Attributes:
+        count: processes side by side.
+        preload: modules that all of them need.
+    """
+
+    count: int
+    preload: tuple[str, ...] = ()
+    here: bool = True
+
+    def __call__(
+        self, jobs: Sequence[Job], listener: Listener, when_started: Callable[[], None]
+    ) -> None:
+        """Have all jobs done."""
+        run_jobs(jobs, self.count, listener, self.preload, when_started)
 
 
 def _launch(context: Any, job: Job) -> _Running:

@@ -74,11 +74,13 @@ class Ended(Event):
         details: the traceback of a fault of this program, for the log.
         lost: whether the failure is the training's own result (its loss is no longer finite), which
             would come out the same again.
+        killed: whether it was ended from outside, by whoever cancelled it or with its machine.
     """
 
     failure: str = ""
     details: str = ""
     lost: bool = False
+    killed: bool = False
 
 
 Listener = Callable[[Event], None]

@@ -56,15 +56,16 @@ class MlflowTracking(Patience):
     Args:
         store: an open one; runs of processes that are gone are marked in it first.
         root: of the project, whose commit runs are tagged with.
+        machine: whether this machine is the one to be sampled, where machines are.
     """
 
-    def __init__(self, store: MlflowStore, root: Path) -> None:
+    def __init__(self, store: MlflowStore, root: Path, *, machine: bool = True) -> None:
         """Look after what earlier processes left, then be ready."""
         super().__init__()
         self.store = store
         self._commit = commit_tags(*commit_state(root))
         self._told: dict[str, dict[str, set[tuple[int, float]]]] = {}
-        self._machine = MachineSampler() if system_metrics.wanted() else None
+        self._machine = MachineSampler() if machine and system_metrics.wanted() else None
         for name in store.mark_abandoned():
             print(f"MLflow: marked {name} as KILLED, its process is gone", file=sys.stderr)
 

@@ -4,6 +4,7 @@ A cluster of its own on this machine, for the time of the sweep, where no other 
 """
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ def connect(address: str | None, variables: Mapping[str, str]) -> None:
     if ray.is_initialized():  # an earlier batch of the same sweep
         return
     local: dict[str, Any] = {} if address else {"include_dashboard": False}
+    terminated = signal.getsignal(signal.SIGTERM)
     ray.init(
         address=address or "local",
         runtime_env={"env_vars": dict(variables)},
@@ -50,6 +52,7 @@ def connect(address: str | None, variables: Mapping[str, str]) -> None:
         logging_level="warning",
         **local,
     )
+    signal.signal(signal.SIGTERM, terminated)  # Ray's own would end this process with status 15
 
 
 def do_on_a_node(job: HydraJob, folder: Path, logs: Path) -> JobReturn:

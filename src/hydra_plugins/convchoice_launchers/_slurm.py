@@ -105,7 +105,7 @@ def send(
             two processes would then write to the same run folders.
     """
     if shutil.which("sbatch") is None:
-        raise UserError("launch=slurm: there is no sbatch here. Start the sweep on a login node.")
+        raise UserError("launch=slurm: there is no sbatch here. Start it on a login node.")
     there = [
         name
         for name, item in (queue() or {}).items()
@@ -113,7 +113,7 @@ def send(
     ]
     if there:
         raise UserError(
-            f"Slurm still has jobs of this sweep: {', '.join(there)}. Wait for them, or"
+            f"Slurm still has jobs of {folder}: {', '.join(there)}. Wait for them, or"
             f" scancel {' '.join(there)}; then start it again, and it goes on."
         )
     given = dict(settings)
