@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from convchoice import summary
 from convchoice.report import main, markdown_prose, markdown_text
 from convchoice.reporting.page import badge, page_view
 from convchoice.verdicts.comparison_files import write_comparison
@@ -315,10 +316,26 @@ def test_another_study_s_result_is_refused_whatever_its_name(
     assert sorted(reports.parent.rglob("*")) == before
 
 
+def test_a_number_that_was_altered_is_refused(reports: Path, capsys: pytest.CaptureFixture[str]):
+    path = reports / "pooling" / "comparison.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(values), encoding="utf-8")  # another layout is the same result
+    make(reports)
+    values["arms"]["max"]["test/accuracy"]["mean"] += 0.001
+    path.write_text(json.dumps(values), encoding="utf-8")
+    before = (reports / "index.html").read_bytes()
+    for command in (lambda: make(reports), lambda: summary.main([str(reports)])):
+        with pytest.raises(SystemExit, match="2"):
+            command()
+        assert "comparison.json: was altered after it was made" in capsys.readouterr().err
+    assert (reports / "index.html").read_bytes() == before
+
+
 @pytest.mark.parametrize("key", ["arms", "contrasts", "made", "cautions"])
 def test_a_damaged_result_is_named(reports: Path, capsys: pytest.CaptureFixture[str], key: str):
     path = reports / "pooling" / "comparison.json"
     values = json.loads(path.read_text(encoding="utf-8"))
+    del values["sha256"]  # as a program writes it that knows of none
     for damaged in ({**values, key: None}, {name: values[name] for name in values if name != key}):
         path.write_text(json.dumps(damaged), encoding="utf-8")
         with pytest.raises(SystemExit, match="2"):

@@ -131,13 +131,22 @@ def redirected_for_ever(handler: Handler, _content: bytes) -> None:
     handler.answer(b"", status=302, Location=handler.path)
 
 
-def dripping(handler: Handler, content: bytes) -> None:
-    """A byte now and then: never so slow that one read would take too long."""
-    handler.answer(content[:10], Content_Length=len(content))
-    with contextlib.suppress(OSError):
-        for byte in content[10:500]:
-            time.sleep(0.05)
-            handler.wfile.write(bytes([byte]))
+@dataclass
+class Dripping:
+    """A byte now and then, never so slow that one read would take too long; for half a minute."""
+
+    hung_up: threading.Event = field(default_factory=threading.Event)
+    """Whether the client ended it, before it ended by itself."""
+
+    def __call__(self, handler: Handler, content: bytes) -> None:
+        """Answer one request."""
+        handler.answer(content[:10], Content_Length=len(content))
+        try:
+            for byte in content[10:500]:
+                time.sleep(0.05)
+                handler.wfile.write(bytes([byte]))
+        except OSError:
+            self.hung_up.set()
 
 
 def called_an_encoding(handler: Handler, content: bytes) -> None:
@@ -381,10 +390,12 @@ def test_a_server_that_drips_is_given_up(
     root: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirrors, "READ_SECONDS", 0.5)
-    mirror.behaviours[TRAIN_IMAGES] = dripping
+    drip = Dripping()
+    mirror.behaviours[TRAIN_IMAGES] = drip
     with pytest.raises(UserError, match=r"\n    gave .* bytes and then less than 1,000 a second\n"):
         sources.ensure(root, Dataset.mnist, None)
     assert mirror.asked == [f"/mnist/{TRAIN_IMAGES}"]
+    assert drip.hung_up.wait(timeout=10)
 
 
 def test_a_server_that_speaks_no_tls_is_given_up(

@@ -31,6 +31,7 @@ from convchoice.settings.yaml_files import read_yaml
 from convchoice.studies.arm import read_arm
 from convchoice.summary import print_paths
 from convchoice.verdicts.comparison import SCHEMA_VERSION
+from convchoice.verdicts.result_digest import check_digest
 
 MARKDOWN = "README.md"
 
@@ -104,7 +105,8 @@ def read_comparison(reports: Path, study: str) -> dict[str, Any]:
     """A study's result.
 
     Raises:
-        UserError: if it is missing, unreadable, of another schema version, or another study's.
+        UserError: if it is missing, unreadable, of another schema version, another study's, or
+            altered.
     """
     path = reports / study / "comparison.json"
     if not path.is_file():
@@ -120,6 +122,7 @@ def read_comparison(reports: Path, study: str) -> dict[str, Any]:
     name = block.get("name") if isinstance(block, dict) else None
     if name != study:  # it names files of the report
         raise RunFolderError(f"{path}: is of the study {name!r}, and its folder is of {study}.")
+    check_digest(path, comparison)
     return comparison
 
 

@@ -21,6 +21,7 @@ from convchoice.records.run_folder import read_json
 from convchoice.settings.yaml_files import read_yaml
 from convchoice.verdicts import wording
 from convchoice.verdicts.measure import measure_in
+from convchoice.verdicts.result_digest import check_digest
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
@@ -152,14 +153,17 @@ def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> lis
     """The results of some studies under `reports`, or of every one by name.
 
     Raises:
-        UserError: if there is none, or one cannot be read.
+        UserError: if there is none, or one cannot be read or was altered.
     """
     paths = sorted(reports.glob("*/comparison.json"))
     if studies is not None:
         paths = [reports / name / "comparison.json" for name in studies]
     if not paths:
         raise UserError(f"{reports}: no study's comparison.json here. Make them: make repro.")
-    return [read_json(path) for path in paths]
+    comparisons = {path: read_json(path) for path in paths}
+    for path, comparison in comparisons.items():
+        check_digest(path, comparison)
+    return list(comparisons.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,6 +17,7 @@ from convchoice.settings.curve_points import MEASURES
 from convchoice.verdicts.arm_result import CURVES
 from convchoice.verdicts.comparison import SCORES
 from convchoice.verdicts.measure import measure_in
+from convchoice.verdicts.result_digest import with_digest
 
 COMPARISON = "comparison.json"
 METRICS = "metrics.json"
@@ -111,7 +112,7 @@ def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
     """
     curve_columns = [f"{name}{suffix}" for name in CURVES for suffix in ("", "_low", "_high")]
     texts = {
-        COMPARISON: json_text(comparison),
+        COMPARISON: json_text(with_digest(comparison)),
         METRICS: json_text(flat_metrics(comparison)),
         LEARNING_CURVES: _csv_text(
             ["arm", "epoch", *curve_columns], learning_curve_rows(comparison)

@@ -1,0 +1,151 @@
+"""A whole `dvc repro` that is killed, or done twice at once.
+
+Real DVC and a real MLflow store, on a study of two arms with two seeds that is as small as can be.
+Behind `soak`: each `dvc repro` starts a dozen processes.
+"""
+
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice.records.run import Run, read_run
+from making import study_values
+from stages import Stage
+from test_interruption import EXIT_STATUS, numbers
+from test_pipeline import (
+    TINY_MODEL,
+    TINY_SCALE,
+    Project,
+    copy_of_the_project,
+    edit_yaml,
+    environment_of,
+)
+
+pytestmark = pytest.mark.soak
+
+ARMS = ["max", "average"]
+RUNS = [(arm, seed) for arm in ARMS for seed in range(2)]
+EPOCHS = 30
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with one small study of its own, in which nothing was done yet."""
+    root = copy_of_the_project(tmp_path_factory.mktemp("archive") / "project")
+    for leftover in ("dvc.lock", ".dvc/config.local"):
+        (root / leftover).unlink(missing_ok=True)
+    shutil.rmtree(root / "reports", ignore_errors=True)
+    edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE | {"epochs": EPOCHS})
+    edit_yaml(root / "conf/model/lecture.yaml", TINY_MODEL)
+    edit_yaml(root / "params.yaml", {"arms": ARMS, "studies": ["tiny"]})
+    study = yaml.safe_dump(study_values(name="tiny"))
+    (root / "conf/study/tiny.yaml").write_text(study, encoding="utf-8")
+    (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def project(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of it of a test's own."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copytree(archive, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[object, object]:
+    """What every run is where nothing happens."""
+    root = tmp_path_factory.mktemp("undisturbed") / "project"
+    shutil.copytree(archive, root)
+    project = Project(root)
+    assert project.repro()[-1] == "report"
+    return bits(project.root)
+
+
+def bits(root: Path) -> dict[object, object]:
+    """Of every run of the pipeline all that must be the same to the last bit."""
+    found: dict[object, object] = {}
+    for arm, seed in RUNS:
+        run: Run = read_run(root / "runs" / arm / f"seed-{seed}")
+        run.weights_file()
+        logits, labels = run.predictions()
+        found[arm, seed] = (*numbers(run), logits.tobytes(), labels.tobytes())
+    return found
+
+
+def begun(project: Project, *command: str) -> Stage:
+    """A command of the project at work."""
+    return Stage("-u", *command, folder=project.root, **environment_of(project.root))
+
+
+def assert_all_is_well(project: Project, undisturbed: dict[object, object]) -> None:
+    """The same runs, one told run each, and nothing left to do."""
+    assert bits(project.root) == undisturbed
+    assert project.repro() == []
+    assert "up to date" in project.dvc("status")
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        told = store.execute("select name, status from runs where name like '%/seed-%'").fetchall()
+    finished = Counter(name for name, status in told if status == "FINISHED")
+    assert finished == Counter(f"{arm}/seed-{seed}" for arm, seed in RUNS)
+    leftovers = [path for path in project.root.rglob("seed-*.*") if path.is_dir()]
+    assert leftovers == []
+
+
+def trained(*outputs: str) -> Counter[str]:
+    """How often each run was trained to its end, by what was said."""
+    return Counter(
+        f"{arm}/seed-{seed}"
+        for output in outputs
+        for arm, seed in re.findall(r"training (\w+) seed (\d+): done", output)
+    )
+
+
+def test_a_repro_that_is_killed_again_and_again_ends_the_same_to_the_last_bit(
+    project: Project, undisturbed: dict[object, object]
+) -> None:
+    """By any signal, to DVC alone (whose stage goes on) or to all of it, at any moment."""
+    chance = random.Random(7)
+    kills = 0
+    for _ in range(8):
+        repro = begun(project, "-m", "dvc", "repro")
+        if chance.random() < 0.7:
+            stage = chance.choice(["compose", "train@max", "train@average", "evaluate@max"])
+            repro.wait_for(f"Running stage '{stage}'", or_end=True)
+        time.sleep(chance.uniform(0, 8))
+        number = chance.choice(list(EXIT_STATUS))
+        running = repro.process.poll() is None
+        with suppress(ProcessLookupError):
+            repro.send(number, group=number is signal.SIGINT or chance.random() < 0.5)
+        repro.process.wait()
+        kills += running
+        if chance.random() < 0.5:
+            repro.end()  # else the next one meets what is left of it
+        assert "Traceback" not in repro.output, repro.output
+    project.repro()
+    assert_all_is_well(project, undisturbed)
+    print(f"{kills} kills of a whole dvc repro survived")
+
+
+def test_two_repros_at_once_lose_nothing_and_train_nothing_twice(
+    project: Project, undisturbed: dict[object, object]
+) -> None:
+    """DVC refuses the second and names the process that is at work."""
+    first = begun(project, "-m", "dvc", "repro")
+    first.wait_for("Running stage 'train@max'")
+    second = begun(project, "-m", "dvc", "repro")
+    refused = second.end()
+    assert first.end() == 0, first.output
+    assert refused not in {0, None}, second.output
+    assert "Traceback" not in second.output
+    assert re.search(r"is busy|Unable to acquire lock", second.output), second.output
+    assert set(trained(first.output, second.output).values()) == {1}
+    assert_all_is_well(project, undisturbed)
