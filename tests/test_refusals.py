@@ -146,6 +146,8 @@ def test_drawn_overrides_are_taken_or_refused() -> None:
         ({"trainer": {"max_epochs": 2.5}}, r"trainer\.max_epochs = 2\.5: "),
         ({"trainer": {"deterministic": 2}}, r"trainer\.deterministic = 2: must be true or false"),
         ({"model": {"filters": [2.5]}}, r"model\.filters\[0\] = 2\.5: "),
+        ({"arm": "mine", "model": {"filters": "${arm}"}}, r"model\.filters = .*: must be a list"),
+        ({"model": {"": [3]}}, r"model\.'' = '': is no name of a key"),
         ({"model": {"filters": [4, 10**12]}}, r"model\.filters = .*may have 100,000"),
         ({"conv": 3}, r"configuration: conv = 3: must be a mapping of keys: kernel_size, padding"),
         ({"run_root": ""}, r"run_root = '': must be the path of a folder"),
@@ -162,6 +164,11 @@ def test_drawn_overrides_are_taken_or_refused() -> None:
 def test_what_nobody_means_is_refused_by_name(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         config_from_mapping(values)
+
+
+def test_a_number_in_the_place_of_a_choice_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"chosen by its name, and not by a number"):
+        compose_arm("max", "quick", ["downsample=[4,4]"])
 
 
 def nested_in_itself() -> dict[str, Any]:

@@ -35,7 +35,8 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
     """
     hints = get_type_hints(schema)
     for key in values:
-        require(isinstance(key, str), f"{prefix}{key}", key, "is no name of a key.")
+        named = isinstance(key, str) and bool(key.strip())
+        require(named, f"{prefix}{key!r}", key, "is no name of a key.")
     for item in dataclasses.fields(schema):
         if item.name not in values:
             continue
@@ -51,15 +52,20 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
 
 
 def _check_kind(hint: Any, value: Any, name: str) -> None:
-    """Refuse a list for a mapping and a mapping for a list, of which OmegaConf names no key."""
+    """Refuse a list for a mapping, and a mapping or a text for a list.
+
+    OmegaConf names no key of them.
+    """
     kind = get_origin(hint)
     if kind is dict:
         require(not isinstance(value, list), name, value, "must be a mapping.")
         for key, inner in value.items() if isinstance(value, Mapping) else ():
-            require(isinstance(key, str), f"{name}.{key}", key, "is no name of a key.")
+            named = isinstance(key, str) and bool(key.strip())
+            require(named, f"{name}.{key!r}", key, "is no name of a key.")
             _check_kind(get_args(hint)[1], inner, f"{name}.{key}")
     elif kind is list:
-        require(not isinstance(value, Mapping), name, value, "must be a list.")
+        # To OmegaConf a text such as ${arm} may be a list, until it is looked up.
+        require(not isinstance(value, Mapping | str), name, value, "must be a list.")
 
 
 def legal_keys(error: BaseException) -> str:

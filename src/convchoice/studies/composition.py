@@ -61,6 +61,11 @@ def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigurationError(
             _field(error, origin), " ".join(overrides), _reason(error)
         ) from error
+    except TypeError as error:  # Hydra looks for a text in each item of a list of choices
+        raise ConfigurationError(
+            origin, " ".join(overrides),
+            "a file in a folder of conf/ is chosen by its name, and not by a number.",
+        ) from error  # fmt: skip
 
 
 def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:
