@@ -39,6 +39,8 @@ ASK_SECONDS = 10.0
 """How often Slurm's controller is asked."""
 ANSWER_SECONDS = 20.0
 """How long after a job's end its answer may take to appear on a shared file system."""
+LEAVE_SECONDS = 60.0
+"""How long jobs that have answered may take to be over."""
 COMMAND_SECONDS = 60.0
 
 
@@ -146,11 +148,26 @@ def carry_out(jobs: Sequence[HydraJob], settings: Mapping[str, Any]) -> list[Job
     names = sent[0].job_id if len(sent) == 1 else f"{sent[0].job_id} … {sent[-1].job_id}"
     print(f"slurm: {len(sent)} jobs sent: {names}; logs in {folder / LOGS}", flush=True)
     try:
-        return Wait(jobs, sent).for_all()
+        answers = Wait(jobs, sent).for_all()
+        _let_them_leave({job.job_id for job in sent})
+        return answers
     except BaseException:
         # Whoever stops the sweep stops its jobs: a sweep started again must find none at work.
         subprocess.run(["scancel", *(job.job_id for job in sent)], check=False)
         raise
+
+
+def _let_them_leave(names: set[str]) -> None:
+    """Wait a while for jobs that have answered to be over: started again, none may be in the way.
+
+    An answer is written before a job's processes have ended; Slurm takes some seconds more.
+    """
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while time.monotonic() < deadline:
+        there = queue() or {}
+        if not any(there[name].state not in ENDED for name in names & there.keys()):
+            return
+        time.sleep(LOOK_SECONDS)
 
 
 class Wait:
