@@ -91,7 +91,7 @@ def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(
         assert "weights.safetensors" in files
         assert "predictions.npz" not in files
     first = capsys.readouterr().out
-    assert "trial 2 of 2, average" in first
+    assert "average, trial 1 (2 of 2): " in first
     written = output.read_text(encoding="utf-8")
     assert "# Budget: 2 trials an arm, its own recipe the first; seed 0 in each." in written
     read_study(output)

@@ -176,7 +176,8 @@ class Search:
         best = self.best(arm)
         so_far = "" if best is None else f"; best so far: trial {best.number}"
         settings = " ".join(overrides_of(trial.settings))
-        return f"trial {trial.number + 1} of {self.budget}, {arm}: {settings}: {found}{so_far}"
+        count = f"{trial.number + 1} of {self.budget}"
+        return f"{arm}, trial {trial.number} ({count}): {settings}: {found}{so_far}"
 
     def best(self, arm: str) -> Trial | None:
         """The arm's best trial, the earliest among equals; None where all failed."""

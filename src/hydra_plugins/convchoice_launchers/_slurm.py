@@ -150,11 +150,11 @@ def carry_out(jobs: Sequence[HydraJob], settings: Mapping[str, Any]) -> list[Job
     try:
         answers = Wait(jobs, sent).for_all()
         _let_them_leave({job.job_id for job in sent})
-        return answers
     except BaseException:
         # Whoever stops the sweep stops its jobs: a sweep started again must find none at work.
         subprocess.run(["scancel", *(job.job_id for job in sent)], check=False)
         raise
+    return answers
 
 
 def _let_them_leave(names: set[str]) -> None:
