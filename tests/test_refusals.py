@@ -21,6 +21,7 @@ from convchoice.studies.arm import Arm, arm_from_mapping, read_arm
 from convchoice.studies.composition import compose_arm
 from convchoice.studies.study import read_study, study_from_mapping
 from drawing_settings import JUNK, drawn_configuration, drawn_study
+from making import study_values
 
 SECONDS = 20
 """Of this process's own work, not of the clock: far more than any refusal takes."""
@@ -166,9 +167,15 @@ def test_what_nobody_means_is_refused_by_name(values: dict[str, Any], message: s
         config_from_mapping(values)
 
 
-def test_a_number_in_the_place_of_a_choice_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"chosen by its name, and not by a number"):
-        compose_arm("max", "quick", ["downsample=[4,4]"])
+@pytest.mark.parametrize("override", ["downsample=[4,4]", "~conv=[4,4]"])
+def test_a_number_in_the_place_of_a_choice_is_refused(override: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be composed: .* is chosen by its name"):
+        compose_arm("max", "quick", [override])
+
+
+def test_a_text_in_the_place_of_a_mapping_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"against = .*: must be a mapping"):
+        study_from_mapping(study_values(against="${name}"), "drawn.yaml")
 
 
 def nested_in_itself() -> dict[str, Any]:

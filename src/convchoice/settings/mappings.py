@@ -52,19 +52,19 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
 
 
 def _check_kind(hint: Any, value: Any, name: str) -> None:
-    """Refuse a list for a mapping, and a mapping or a text for a list.
+    """Refuse a list for a mapping, a mapping for a list, and a text for either.
 
-    OmegaConf names no key of them.
+    OmegaConf names no key of the former. To it a text such as ${arm} may be anything, until it is
+    looked up.
     """
     kind = get_origin(hint)
     if kind is dict:
-        require(not isinstance(value, list), name, value, "must be a mapping.")
+        require(not isinstance(value, list | str), name, value, "must be a mapping.")
         for key, inner in value.items() if isinstance(value, Mapping) else ():
             named = isinstance(key, str) and bool(key.strip())
             require(named, f"{name}.{key!r}", key, "is no name of a key.")
             _check_kind(get_args(hint)[1], inner, f"{name}.{key}")
     elif kind is list:
-        # To OmegaConf a text such as ${arm} may be a list, until it is looked up.
         require(not isinstance(value, Mapping | str), name, value, "must be a list.")
 
 

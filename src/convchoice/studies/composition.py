@@ -61,10 +61,12 @@ def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigurationError(
             _field(error, origin), " ".join(overrides), _reason(error)
         ) from error
-    except TypeError as error:  # Hydra looks for a text in each item of a list of choices
+    except (TypeError, ValueError, AssertionError) as error:
+        # What Hydra itself trips over: a number where it expects the name of a file, for one.
         raise ConfigurationError(
             origin, " ".join(overrides),
-            "a file in a folder of conf/ is chosen by its name, and not by a number.",
+            f"cannot be composed: {str(error).split(':')[0] or type(error).__name__}.",
+            "A file in a folder of conf/ is chosen by its name: downsample=average.",
         ) from error  # fmt: skip
 
 
