@@ -6,7 +6,8 @@ A cluster of its own on this machine, for the time of the sweep, where no other 
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,6 +20,8 @@ from convchoice.errors import exit_codes
 from hydra_plugins.convchoice_launchers._job import HydraJob, lost
 
 LOGS = "ray"
+LOOK_SECONDS = 1.0
+"""How long a signal may have to wait."""
 
 
 def carried(patterns: Sequence[str]) -> dict[str, str]:
@@ -53,6 +56,21 @@ def connect(address: str | None, variables: Mapping[str, str]) -> None:
         **local,
     )
     signal.signal(signal.SIGTERM, terminated)  # Ray's own would end this process with status 15
+
+
+@contextmanager
+def sigterm_noted() -> Iterator[list[int]]:
+    """Note SIGTERM instead of obeying it: an exit within a call of Ray becomes one with status 1.
+
+    Yields:
+        The signals that came, for whoever raises them again between two calls.
+    """
+    noted: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def do_on_a_node(job: HydraJob, folder: Path, logs: Path) -> JobReturn:
@@ -116,11 +134,15 @@ def carry_out(
     print(f"ray: {len(sent)} jobs sent to {len(ray.nodes())} nodes; logs in {logs}", flush=True)
     answers: dict[int, JobReturn] = {}
     waiting = list(sent)
-    while waiting:
-        (ended,), waiting = ray.wait(waiting, num_returns=1)
-        job = sent[ended]
-        try:
-            answers[job.number] = ray.get(ended)
-        except Exception as error:  # noqa: BLE001 - whatever the job or its node came upon
-            answers[job.number] = lost(job, str(error).strip().splitlines()[0])
+    with sigterm_noted() as noted:
+        while waiting and not noted:
+            ended, waiting = ray.wait(waiting, num_returns=1, timeout=LOOK_SECONDS)
+            for one in ended:
+                job = sent[one]
+                try:
+                    answers[job.number] = ray.get(one)
+                except Exception as error:  # noqa: BLE001 - whatever the job or its node came upon
+                    answers[job.number] = lost(job, str(error).strip().splitlines()[0])
+    if noted:
+        signal.raise_signal(signal.SIGTERM)
     return [answers[job.number] for job in jobs]
