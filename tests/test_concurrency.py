@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import sqlite3
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path: Path) -> Non
     first.wait_for("at work")
     second = Stage(*turns, "python", "-c", "print('at work too')", folder=tmp_path)
     second.wait_for("waiting for another python")
+    time.sleep(2)  # time enough to begin, if nothing held it
     assert "at work too" not in second.output
     first.send(signal.SIGKILL, group=False)
     second.wait_for("at work too")

@@ -12,6 +12,7 @@ import yaml
 
 from convchoice.errors import RunFolderError
 from convchoice.records import run_folder
+from convchoice.records.replacing import replaced
 from convchoice.records.run import read_run, runs_of_arm
 from convchoice.records.run_folder import partial_path
 from convchoice.records.sealing import sealed
@@ -72,6 +73,24 @@ def test_seeds_are_read_in_the_order_of_numbers(tmp_path: Path) -> None:
     assert [run.seed for run in runs_of_arm(tmp_path, "max")] == [0, 2, 10]
     with pytest.raises(RunFolderError, match="no run folders"):
         runs_of_arm(tmp_path, "average")
+
+
+def test_what_is_replaced_is_never_deleted_under_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed while it deletes would leave half a folder there."""
+    deleted, delete = [], shutil.rmtree
+
+    def noted(path: Path, **options: bool) -> None:
+        deleted.extend([path.name] if path.exists() else [])
+        delete(path, **options)
+
+    monkeypatch.setattr("convchoice.records.replacing.shutil.rmtree", noted)
+    for content in ("old", "new"):
+        with replaced(tmp_path / "folder") as partial:
+            (partial / "file").write_text(content, encoding="utf-8")
+    assert (tmp_path / "folder" / "file").read_text(encoding="utf-8") == "new"
+    assert deleted == ["folder.replaced"]
 
 
 def test_an_exception_leaves_what_was_there(tmp_path: Path) -> None:
