@@ -119,7 +119,7 @@ def test_a_sweep_started_again_does_what_is_missing_under_the_same_parent(
     assert len(found) == len(first)  # the failed run went on where its folder was
     files = {item.path for item in client.list_artifacts(parents[0].info.run_id)}
     assert {"comparison.json", "README.md", "index.html", "figures"} <= files
-    assert parents[0].data.metrics["average-learning_rate_0.001/accuracy"] > 0
+    assert parents[0].data.metrics["verdict/average-learning_rate_0.001/accuracy"] > 0
 
 
 def test_local_processes_give_the_same_numbers_to_the_last_digit(
