@@ -31,6 +31,7 @@ from convchoice.records import environment
 from convchoice.records.events import Ended, Event, Listener, RunKey
 from convchoice.records.turns import WORK, in_turn
 from convchoice.settings.schema import Config
+from convchoice.studies.composition import quoted
 
 FOLDER = "launch"
 EVENTS = "events"
@@ -205,7 +206,7 @@ class Launched:
             f"trainer.threads={trainer.threads}",
             f"trainer.workers={workers}",
             f"trainer.accelerator={trainer.accelerator.name}",
-            f"hydra.sweep.dir={_quoted(self.folder)}",
+            f"hydra.sweep.dir={quoted(str(self.folder))}",
         ]
 
     def __call__(
@@ -269,9 +270,3 @@ def _said(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     text = lines[-1].strip() if lines else "no reason given"
     return text if type(error) is RuntimeError else f"{type(error).__name__}: {text}"
-
-
-def _quoted(path: Path) -> str:
-    """A path as a value in Hydra's syntax."""
-    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"

@@ -56,6 +56,7 @@ from convchoice.studies.composition import (
     hydras_refusals,
     options,
     plain,
+    quoted,
     register_schema,
 )
 
@@ -113,11 +114,6 @@ def offer_new_names(arguments: list[str]) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _quoted(value: str) -> str:
-    """A text as a value in Hydra's syntax."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @dataclass
@@ -251,7 +247,7 @@ class Sweep:
         """Hand the jobs to the launcher; what it raises for a lost job is said, and no more."""
         carried = {FOLDER: str(self.folder), PARENT: self.run_id or ""}
         told_to_jobs = [
-            f"+hydra.job.env_set.{key}={_quoted(value)}" for key, value in carried.items()
+            f"+hydra.job.env_set.{key}={quoted(value)}" for key, value in carried.items()
         ]
         overrides = [[*job.overrides, *told_to_jobs] for job in missing]
         size = self.at_once or len(overrides)
@@ -291,7 +287,7 @@ class Sweep:
                 f"error: {len(failed)} of {len(self.jobs)} jobs failed; the others are whole."
             ]
         for job in failed:
-            repeated = _command(f"hydra.sweeper.only={_quoted(job.name)}")
+            repeated = _command(f"hydra.sweeper.only={quoted(job.name)}")
             lines += [f"  {job.name}: {self.journal.reason(job.key)}", f"    again: {repeated}"]
         lines += [f"error: this failed: {command}" for command in commands]
         if lines:

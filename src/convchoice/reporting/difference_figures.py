@@ -47,7 +47,7 @@ def differences_finding(comparison: Mapping[str, Any]) -> str:
     """Each arm's verdict against its partner; of many, who was told apart and how many not."""
     contrasts = comparison["contrasts"]
     if len(contrasts) > MANY:
-        return wording.grouped(contrasts).removesuffix(".")
+        return wording.grouped(contrasts)
     sentence = _each(contrasts, lambda contrast: contrast["verdict"])
     return sentence[0].upper() + sentence[1:]
 
@@ -68,7 +68,7 @@ def nll_finding(comparison: Mapping[str, Any]) -> str:
 
     if len(contrasts) > MANY:
         sides = ("better", "worse", NOT_TOLD_APART)
-        said = wording.grouped(contrasts, side, sides, sides[-1:]).removesuffix(".")
+        said = wording.grouped(contrasts, side, sides, sides[-1:])
         return f"By negative log-likelihood, {said[0].lower()}{said[1:]}"
     return f"By negative log-likelihood, {_each(contrasts, side)}"
 

@@ -35,8 +35,7 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
     """
     hints = get_type_hints(schema)
     for key in values:
-        named = isinstance(key, str) and bool(key.strip())
-        require(named, f"{prefix}{key!r}", key, "is no name of a key.")
+        _check_key(prefix, key)
     for item in dataclasses.fields(schema):
         if item.name not in values:
             continue
@@ -51,6 +50,12 @@ def _check_groups(schema: Any, values: Any, prefix: str) -> None:
             require(not number, name, value, "must be true or false.")
 
 
+def _check_key(prefix: str, key: object) -> None:
+    """Refuse what cannot be the name of a key: nothing at all, or no text."""
+    named = isinstance(key, str) and bool(key.strip())
+    require(named, f"{prefix}{key!r}", key, "is no name of a key.")
+
+
 def _check_kind(hint: Any, value: Any, name: str) -> None:
     """Refuse a list for a mapping, a mapping for a list, and a text for either.
 
@@ -61,8 +66,7 @@ def _check_kind(hint: Any, value: Any, name: str) -> None:
     if kind is dict:
         require(not isinstance(value, list | str), name, value, "must be a mapping.")
         for key, inner in value.items() if isinstance(value, Mapping) else ():
-            named = isinstance(key, str) and bool(key.strip())
-            require(named, f"{name}.{key!r}", key, "is no name of a key.")
+            _check_key(f"{name}.", key)
             _check_kind(get_args(hint)[1], inner, f"{name}.{key}")
     elif kind is list:
         require(not isinstance(value, Mapping | str), name, value, "must be a list.")

@@ -47,6 +47,11 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return mapping
 
 
+def quoted(value: str) -> str:
+    """A text as a value in Hydra's syntax."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 @contextmanager
 def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra and OmegaConf object to into a `ConfigurationError` in one line.

@@ -217,7 +217,7 @@ def answer(comparison: Mapping[str, Any]) -> str:
         return _printed_answer(comparison["printed"])
     contrasts = comparison["contrasts"]
     if len(contrasts) > FEW:
-        return grouped(contrasts)
+        return f"{grouped(contrasts)}."
     said = [f"{item['arm']} against {item['partner']}: {item['verdict']}" for item in contrasts]
     return f"{'; '.join(said)}."
 
@@ -232,7 +232,9 @@ def grouped(
     order: Sequence[str] = VERDICT_WORDS,
     open_words: Collection[str] = OPEN_WORDS,
 ) -> str:
-    """Many contrasts in one sentence: the arms of each word together, open ones counted.
+    """Many contrasts in one sentence, without its full stop: the arms of each word together.
+
+    Arms of open words are counted.
 
     Args:
         contrasts: of one study.
@@ -258,7 +260,7 @@ def grouped(
                 subjects.append(listed(arms) + ("" if one else f" (against {partner})"))
         clauses.append(f"{', '.join(subjects)} {is_or_are} {found}")
     those = f"arms against {partners[0]}" if one else "contrasts"
-    return f"Of {len(contrasts)} {those}, {listed(clauses)}."
+    return f"Of {len(contrasts)} {those}, {listed(clauses)}"
 
 
 def _final_place(row: Mapping[str, Any]) -> str:
