@@ -17,8 +17,10 @@ from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.settings.schema import Config, Store, TrackingConfig
 from convchoice.sink.labels import KIND_TAG, Group, Kind, parameters_of
 from convchoice.sink.life import MlflowTracking
+from convchoice.sink.new_database import make_database
 from convchoice.sink.patience import first_line
 from convchoice.sink.store import MlflowStore
+from convchoice.sink.unbroken import unbroken
 
 __all__ = [
     "KIND_TAG", "Group", "Kind", "MlflowTracking", "NoTracking", "Tracking", "default_uri",
@@ -154,7 +156,8 @@ def open_mlflow(
     Raises:
         Exception: whatever a server, a disk or a lock may come up with.
     """
-    with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
+    with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS), unbroken():
+        make_database(uri)
         return MlflowTracking(MlflowStore(uri, experiment, root), root, machine=machine)
 
 

@@ -36,6 +36,7 @@ from convchoice.sink.owner import this_process
 from convchoice.sink.patience import Patience, patient
 from convchoice.sink.store import MlflowStore, Point
 from convchoice.sink.system_metrics import MachineSampler
+from convchoice.sink.unbroken import unbroken
 
 NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 """What MLflow refuses in the name of a metric: `=` of a sweep's arms, for one."""
@@ -155,6 +156,7 @@ class MlflowTracking(Patience):
             return
         self.take_up(run, found, parent)
 
+    @unbroken()
     def take_up(
         self, run: Run, found: Any, parent: str | None, *, ended: int | None = None
     ) -> None:
@@ -178,6 +180,7 @@ class MlflowTracking(Patience):
             self.store.log_parameters(run_id, parameters_of(config_from_mapping(run.config)))
         catching_up.bring_up_to_date(self.store, run, run_id, ended=ended)
 
+    @unbroken()
     def end_arm(self, run_id: str, files: Sequence[Path] = ()) -> str:
         """FINISHED, with the means over the arm's seeds; returns its id, which may be a new one.
 
@@ -186,6 +189,7 @@ class MlflowTracking(Patience):
         """
         return groups.end_arm(self.store, run_id, files, int(time.time() * 1000))
 
+    @unbroken()
     def publish(self, run: Run, studies: Iterable[str], parent: str | None) -> str:
         """Tell of a folder that the store does not know, as if it had been told live.
 

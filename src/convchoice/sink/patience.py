@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
+from convchoice.sink.unbroken import unbroken
+
 AWAY_SECONDS = 30.0
 """How long a server that did not answer is left alone: asking it costs each epoch's end seconds."""
 AFTERWARDS = "Tell it afterwards: python -m convchoice.publish FOLDER"
@@ -59,6 +61,7 @@ def patient(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P
     """Say the first failure of the store, and go on: a training is worth more than its echo."""
 
     @wraps(method)
+    @unbroken()
     def told(tracking: S, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
         if time.monotonic() < tracking.silent_until:
             return None
