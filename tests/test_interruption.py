@@ -94,6 +94,19 @@ def test_a_stage_killed_by_each_signal_goes_on_to_the_last_bit(
     )
 
 
+@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.2])
+def test_ctrl_c_while_the_workers_are_made_ready_says_one_word(
+    tmp_path: Path, data_root: Path, seconds: float
+) -> None:
+    composed = composed_arm(tmp_path, data_root)
+    stage = training(composed, tmp_path / "trained")
+    stage.wait_for("1 to train")
+    time.sleep(seconds)  # importing torch takes longer than that
+    stage.send(signal.SIGINT, group=True)
+    assert stage.end() == 130
+    assert stage.lines == ["arm tiny: 1 seeds, 0 kept, 1 to train\n", "interrupted\n"]
+
+
 def killed_at_random(work: TrainingJob, kills: int, chance: random.Random) -> list[int]:
     """Train a run in a worker that is killed at a random point, again and again, until it is whole.
 

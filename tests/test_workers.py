@@ -167,3 +167,35 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(kind: str) -> None:
     )
     assert done.returncode == -signal.SIGKILL
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("sender", "ends"), [("os.getppid()", True), ("os.getpid()", False)])
+def test_what_an_engine_started_ends_with_the_sender_that_is_its_parent(
+    tmp_path: Path, sender: str, ends: bool
+) -> None:
+    """Loky's processes, that is; one of Slurm's or Ray's has another parent, and is left alone."""
+    end = tmp_path / "end"
+    child = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from convchoice.execution.processes import end_with\n"
+        f"end_with({sender})\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(3)\n"
+        f"Path({str(end)!r}).touch()\n"
+    )
+    parent = (
+        "import os, signal, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", parent],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,  # which the child holds open for as long as it lives
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    assert end.exists() is not ends

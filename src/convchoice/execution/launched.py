@@ -4,6 +4,7 @@ Each job trains in a process of its own, wherever it is, as it would here, and w
 tells. This process hears it and does the rest: MLflow, the display, the seals, the failures.
 """
 
+import os
 import shutil
 import signal
 import threading
@@ -25,6 +26,7 @@ from convchoice.errors import UserError
 from convchoice.execution.event_files import EventReader, EventWriter
 from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
 from convchoice.execution.launch import Launch
+from convchoice.execution.processes import end_with
 from convchoice.execution.seeds import stands, whole_but_for_its_name
 from convchoice.execution.workers import run_jobs
 from convchoice.records import environment
@@ -87,13 +89,16 @@ class Task:
     Attributes:
         jobs: all of them; a job's number tells it which is its own.
         events: folder for what they tell.
+        sender: number of the process that sends them.
     """
 
     jobs: tuple[TrainingJobs, ...]
     events: Path
+    sender: int = field(default_factory=os.getpid)
 
     def __call__(self, composed: DictConfig) -> list[Ended]:  # noqa: ARG002 - Hydra's signature
         """Do the job."""
+        end_with(self.sender)
         number = int(HydraConfig.get().job.num)
         return do(self.jobs[number], EventWriter(self.events / f"{number}.jsonl"))
 

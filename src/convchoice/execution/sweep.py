@@ -6,6 +6,7 @@ its report, what became of each job, and Hydra's `multirun.yaml`.
 """
 
 import math
+import os
 import shlex
 import sys
 import traceback
@@ -35,6 +36,7 @@ from convchoice.execution.one_run import (
     train_and_measure,
     work_folder_of,
 )
+from convchoice.execution.processes import end_with
 from convchoice.execution.sweep_jobs import (
     SweepJob,
     checked_jobs,
@@ -67,6 +69,7 @@ JOB_FAILED = 1
 SWEPT = "CONVCHOICE_SWEPT"
 FOLDER = "CONVCHOICE_SWEEP_FOLDER"
 PARENT = "CONVCHOICE_SWEEP_RUN"
+SENDER = "CONVCHOICE_SWEEP_PROCESS"
 
 
 def swept_keys(arguments: Sequence[str]) -> list[str]:
@@ -245,7 +248,9 @@ class Sweep:
 
     def _launch(self, missing: Sequence[SweepJob], kept: int) -> None:
         """Hand the jobs to the launcher; what it raises for a lost job is said, and no more."""
-        carried = {FOLDER: str(self.folder), PARENT: self.run_id or ""}
+        carried = {
+            FOLDER: str(self.folder), PARENT: self.run_id or "", SENDER: str(os.getpid()),
+        }  # fmt: skip
         told_to_jobs = [
             f"+hydra.job.env_set.{key}={quoted(value)}" for key, value in carried.items()
         ]
@@ -327,6 +332,7 @@ def _job(composed: DictConfig) -> float:
     swept = str(told_to_job.get(SWEPT, "")).split()
     folder = told_to_job.get(FOLDER)
     if folder is not None:
+        end_with(int(told_to_job[SENDER]))
         config = run_config(plain(composed), overrides, swept)
         return _job_of_sweep(config, Path(folder), told_to_job.get(PARENT) or None)
     with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash

@@ -1,11 +1,9 @@
 """Jobs side by side, each in a process of its own.
 
 A fresh process a training keeps runs from touching one another: no state is left over, memory is
-measured per run, and one that dies takes nobody along. Processes are forked from a server that has
-imported the heavy libraries once; where there is no fork (Windows) they are spawned.
+measured per run, and one that dies takes nobody along.
 """
 
-import multiprocessing
 import os
 import shutil
 import threading
@@ -21,6 +19,7 @@ from time import sleep
 from typing import Any, Protocol
 
 from convchoice.errors import UserError
+from convchoice.execution.processes import context, end_with_parent
 from convchoice.records.events import Ended, Event, Listener, RunKey
 
 TERMINATION_SECONDS = 5.0
@@ -63,19 +62,8 @@ def work_reporting_end(job: Job, listener: Listener) -> None:
         listener(Ended(arm, seed, failure, details))
 
 
-def _end_with_parent() -> None:
-    """End this process as soon as its parent is gone, however that ended.
-
-    Nobody could be told any more, and the next start of the same run works in the same folder.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
 def _in_process(job: Job, connection: Connection) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         work_reporting_end(job, connection.send)
     except BrokenPipeError:
@@ -105,14 +93,6 @@ def gpu_present() -> bool:
     return any(libraries.glob("*torch_cuda.*"))
 
 
-def _context(preload: Sequence[str]) -> Any:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
-    return context
-
-
 def run_jobs(
     jobs: Iterable[Job],
     workers: int,
@@ -133,14 +113,14 @@ def run_jobs(
     Raises:
         BaseException: whatever the listener or a signal raises, after all workers were stopped.
     """
-    context = _context(preload)
+    making = context(preload)
     waiting = deque(jobs)
     running: list[_Running] = []
     started = False
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_launch(context, waiting.popleft()))
+                running.append(_launch(making, waiting.popleft()))
             if not started:
                 started = True
                 when_started()
@@ -200,9 +180,9 @@ class Workers:
         run_jobs(jobs, self.count, listener, self.preload, when_started)
 
 
-def _launch(context: Any, job: Job) -> _Running:
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_in_process, args=(job, sender), daemon=True)
+def _launch(making: Any, job: Job) -> _Running:
+    receiver, sender = making.Pipe(duplex=False)
+    process = making.Process(target=_in_process, args=(job, sender), daemon=True)
     process.start()
     sender.close()
     return _Running(set(job.runs), process, receiver)
