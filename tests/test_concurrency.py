@@ -16,7 +16,7 @@ from convchoice.records.run_folder import run_path
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.settings.schema import TrackingConfig
-from stages import Stage, composed_arm, training
+from stages import TINY, Stage, composed_arm, training
 
 HOLDING = """
 import sys, time
@@ -95,3 +95,38 @@ def test_eight_processes_on_one_fresh_store_lose_nothing(
         assert store.execute(ours).fetchone() == (40,)
         (parameters,) = store.execute("select count(*) from params").fetchone()
     assert parameters % 8 == 0
+
+
+def test_a_run_of_the_pipeline_that_is_wanted_by_itself_too_is_trained_once(
+    tmp_path: Path, data_root: Path
+) -> None:
+    """The stage and the command are begun at once, then the command in another order of things."""
+    composed = composed_arm(tmp_path / "configs", data_root, name="max", seeds=2)
+    tiny = {key: value for key, value in TINY.items() if key != "tracking"}
+    settings = [
+        f"{group}.{key}={str(value).replace(' ', '')}"
+        for group, values in tiny.items()
+        for key, value in values.items()
+    ]
+
+    def by_itself(seed: int, *more: str) -> Stage:
+        return Stage(
+            "-m", "convchoice.train", "arm=max", f"seed={seed}", *settings, *more,
+            f"data.root={data_root}", f"run_root={tmp_path}/runs", "tracking=none",
+            folder=tmp_path,
+        )  # fmt: skip
+
+    first = by_itself(1)  # before the pipeline has come to it
+    assert first.end() == 0, first.output
+    both = [training(composed, tmp_path / "trained"), by_itself(0)]
+    assert [stage.end() for stage in both] == [0, 0], [stage.output for stage in both]
+    said = Counter(line.strip() for stage in (first, *both) for line in stage.lines)
+    for seed in (0, 1):
+        done = [line for line in said.elements() if f"training max seed {seed}: done" in line]
+        assert len(done) == 1, said
+        assert read_run(run_path(tmp_path / "runs", "max", seed)).evaluated
+        assert not read_run(run_path(tmp_path / "trained", "max", seed)).evaluated
+    other = by_itself(5)
+    assert other.end() == 0, other.output
+    assert not (tmp_path / "trained" / "max" / "seed-5").exists()
+    assert not (tmp_path / "runs" / ".trained" / "max" / "seed-5").exists()

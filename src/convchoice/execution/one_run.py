@@ -14,18 +14,17 @@ from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.execution.bookkeeping import Parent
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.naming import derived_name
-from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.places import folder_of, training_place
+from convchoice.execution.seeds import failed_before, missing_runs, train_missing
 from convchoice.execution.tracking import open_tracking
 from convchoice.images.sources import ensure
 from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import MEASURED_FILES, run_path
+from convchoice.records.run_folder import MEASURED_FILES
 from convchoice.records.turns import in_turn
 from convchoice.settings.configuration import config_from_mapping, numeric_identity
 from convchoice.settings.mappings import flattened
 from convchoice.settings.schema import Config, EvaluationConfig
 from convchoice.studies.arm import arm_from_mapping
-
-WORK_FOLDER = ".trained"
 
 
 def run_config(
@@ -52,16 +51,6 @@ def run_config(
     derived = derived_name(overrides, swept) if swept or arm is None else ""
     name = "-".join(part for part in (arm, derived) if part) or "default"
     return arm_from_mapping({**composed, "arm": name}, "configuration").config
-
-
-def folder_of(config: Config) -> Path:
-    """Where a run is left."""
-    return run_path(Path(config.run_root), str(config.arm), config.seed)
-
-
-def work_folder_of(config: Config) -> Path:
-    """Where a run lies between its training and its measuring."""
-    return run_path(Path(config.run_root) / WORK_FOLDER, str(config.arm), config.seed)
 
 
 def refuse_to_replace(config: Config, folder: Path) -> None:
@@ -129,21 +118,24 @@ def _made(config: Config, parent: Parent) -> Run:
     if not missing and measured_already(folder, config.evaluation):
         print(f"kept {folder}: same configuration, data and code")
         return read_run(folder)
+    place = training_place(config)
     source, failures = root, []  # what is trained already is measured where it lies
     if missing:
         refuse_to_replace(config, folder)
-        source = root / WORK_FOLDER
-        failures = train_missing(
-            missing_runs([config], source), workers=1, open_store=tracking, parent=parent
-        )
+        source = place.root
+        with in_turn(source, [f"{config.arm}/seed-{config.seed}"], "training"):
+            wanted = missing_runs([place.config], source)
+            for item in wanted:
+                failed_before(item)  # the record of what was another training goes
+            failures = train_missing(wanted, workers=1, open_store=tracking, parent=parent)
     if not failures:
         failures = measure_runs(
             [config], source, root, workers=1, open_store=tracking, parent=parent
         )
     if failures:
         raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
-    if source != root:
-        shutil.rmtree(work_folder_of(config))
+    if source != root and not place.pipelines:
+        shutil.rmtree(place.folder)
     return read_run(folder)
 
 

@@ -34,8 +34,8 @@ from convchoice.execution.one_run import (
     say_result,
     to_optimise,
     train_and_measure,
-    work_folder_of,
 )
+from convchoice.execution.places import training_place
 from convchoice.execution.processes import end_with
 from convchoice.execution.sweep_jobs import (
     SweepJob,
@@ -270,7 +270,7 @@ class Sweep:
         """Tell the store of runs that began and whose processes are gone."""
         for job in jobs:
             if self.journal.state(job.key) == BEGUN:
-                work = work_folder_of(job.config)
+                work = training_place(job.config).folder
                 run_id = noted_tracking(partial_path(work)) or noted_tracking(work)
                 reason = self.journal.reason(job.key)
                 self.tracking.ended_badly(run_id, reason, killed=True)

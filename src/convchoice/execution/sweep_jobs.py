@@ -7,11 +7,11 @@ from typing import Any
 
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution.one_run import (
-    folder_of,
     measured_already,
     refuse_to_replace,
     run_config,
 )
+from convchoice.execution.places import folder_of
 from convchoice.execution.seeds import missing_runs
 from convchoice.images.sources import ensure
 from convchoice.records.events import RunKey

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convchoice.execution.one_run import folder_of
+from convchoice.execution.places import folder_of
 from convchoice.execution.sweep_jobs import SweepJob
 from convchoice.records.run import read_run
 from convchoice.records.run_folder import read_json
