@@ -21,8 +21,8 @@ LIGHT_MODULES = {
     "studies.arm", "studies.study", "summary",
 }  # fmt: skip
 HYDRA_MODULES = {
-    "execution.launch", "execution.launched", "execution.search_space", "execution.sweep",
-    "studies.composition",
+    "execution.application", "execution.launch", "execution.launched", "execution.search_space",
+    "execution.sweep", "studies.composition",
 }  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
 LIGHT = [

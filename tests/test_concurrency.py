@@ -130,3 +130,9 @@ def test_a_run_of_the_pipeline_that_is_wanted_by_itself_too_is_trained_once(
     assert other.end() == 0, other.output
     assert not (tmp_path / "trained" / "max" / "seed-5").exists()
     assert not (tmp_path / "runs" / ".trained" / "max" / "seed-5").exists()
+    foreign = by_itself(6, "conv.padding=same")
+    assert foreign.end() == 2
+    assert (
+        "runs/max is the pipeline's own, whose arm differs in conv.padding (valid there, same"
+        in (foreign.output)
+    )

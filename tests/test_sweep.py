@@ -11,9 +11,9 @@ import mlflow
 import pytest
 
 from convchoice.errors import ConfigurationError
+from convchoice.execution.application import offer_new_names, swept_keys
 from convchoice.execution.naming import derived_name, sweep_name
 from convchoice.execution.one_run import refuse_to_replace, run_config
-from convchoice.execution.sweep import offer_new_names, swept_keys
 from convchoice.records.run import read_run
 from convchoice.records.run_folder import read_json
 from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.soak
 ARMS = ["max", "average"]
 RUNS = [(arm, seed) for arm in ARMS for seed in range(2)]
 EPOCHS = 30
+KILLS = 12
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,9 @@ def assert_all_is_well(project: Project, undisturbed: dict[object, object]) -> N
     assert "up to date" in project.dvc("status")
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         told = store.execute("select name, status from runs where name like '%/seed-%'").fetchall()
-    finished = Counter(name for name, status in told if status == "FINISHED")
-    assert finished == Counter(f"{arm}/seed-{seed}" for arm, seed in RUNS)
+    names = [f"{arm}/seed-{seed}" for arm, seed in RUNS]
+    finished = Counter(name for name, status in told if status == "FINISHED" and name in names)
+    assert finished == Counter(names)
     leftovers = [path for path in project.root.rglob("seed-*.*") if path.is_dir()]
     assert leftovers == []
 
@@ -109,30 +111,42 @@ def trained(*outputs: str) -> Counter[str]:
     )
 
 
+def forget(project: Project) -> None:
+    """Let all be done anew, but for what MLflow was told."""
+    for name in ("trained", "runs", "configs", "compared", "reports", ".dvc/cache", "mlartifacts"):
+        shutil.rmtree(project.root / name, ignore_errors=True)
+    for name in ("dvc.lock", "mlflow.db"):
+        (project.root / name).unlink(missing_ok=True)
+
+
 def test_a_repro_that_is_killed_again_and_again_ends_the_same_to_the_last_bit(
     project: Project, undisturbed: dict[object, object]
 ) -> None:
     """By any signal, to DVC alone (whose stage goes on) or to all of it, at any moment."""
     chance = random.Random(7)
-    kills = 0
-    for _ in range(8):
+    kills: Counter[str] = Counter()
+    while kills.total() < KILLS:
         repro = begun(project, "-m", "dvc", "repro")
-        if chance.random() < 0.7:
-            stage = chance.choice(["compose", "train@max", "train@average", "evaluate@max"])
-            repro.wait_for(f"Running stage '{stage}'", or_end=True)
-        time.sleep(chance.uniform(0, 8))
+        repro.wait_for("Running stage", or_end=True)
+        time.sleep(chance.uniform(0, 6))
         number = chance.choice(list(EXIT_STATUS))
         running = repro.process.poll() is None
         with suppress(ProcessLookupError):
             repro.send(number, group=number is signal.SIGINT or chance.random() < 0.5)
         repro.process.wait()
-        kills += running
         if chance.random() < 0.5:
             repro.end()  # else the next one meets what is left of it
         assert "Traceback" not in repro.output, repro.output
+        if running:
+            at_work = re.findall(r"Running stage '([^']+)'", repro.output)
+            kills[at_work[-1] if at_work else "before the first stage"] += 1
+        else:
+            repro.end()
+            assert_all_is_well(project, undisturbed)
+            forget(project)
     project.repro()
     assert_all_is_well(project, undisturbed)
-    print(f"{kills} kills of a whole dvc repro survived")
+    print(f"{kills.total()} kills of a whole dvc repro survived, in {dict(kills)}")
 
 
 def test_two_repros_at_once_lose_nothing_and_train_nothing_twice(
@@ -148,4 +162,29 @@ def test_two_repros_at_once_lose_nothing_and_train_nothing_twice(
     assert "Traceback" not in second.output
     assert re.search(r"is busy|Unable to acquire lock", second.output), second.output
     assert set(trained(first.output, second.output).values()) == {1}
+    assert_all_is_well(project, undisturbed)
+
+
+def test_a_sweep_beside_a_repro_loses_nothing_and_trains_nothing_twice(
+    project: Project, undisturbed: dict[object, object]
+) -> None:
+    """Into the pipeline's own `runs`: arms of its own, and one that the pipeline trains too."""
+    repro = begun(project, "-m", "dvc", "repro")
+    repro.wait_for("Running stage 'train@max'")
+    own = ["downsample=average,strided", "conv.padding=same,full", "seed=0"]
+    sweeps = [
+        begun(project, "-m", "convchoice.train", "-m", *own),
+        begun(project, "-m", "convchoice.train", "-m", "arm=max,average", "seed=0,1"),
+    ]
+    for stage in (*sweeps, repro):
+        assert stage.end() == 0, stage.output
+        assert "locked" not in stage.output
+        assert "Traceback" not in stage.output
+    outputs = [stage.output for stage in (*sweeps, repro)]
+    twice = {run: times for run, times in trained(*outputs).items() if times > 1}
+    assert twice == {}
+    assert set(trained(*outputs)) >= {f"{arm}/seed-{seed}" for arm, seed in RUNS}
+    for name in ("average-same", "average-full", "strided-same", "strided-full"):
+        assert read_run(project.root / "runs" / name / "seed-0").evaluated
+    project.repro()  # the runs of the sweep lie where `compare` looks
     assert_all_is_well(project, undisturbed)

@@ -71,7 +71,7 @@ def main() -> None:
         if any(argument.partition("=")[0] == "--composed" for argument in sys.argv):
             train_stage(sys.argv[1:])
         else:
-            from convchoice.execution.sweep import application  # noqa: PLC0415 - Hydra only where it is used
+            from convchoice.execution.application import application  # noqa: PLC0415 - Hydra only where it is used
 
             application()
 

@@ -14,7 +14,7 @@ from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.execution.bookkeeping import Parent
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.naming import derived_name
-from convchoice.execution.places import folder_of, training_place
+from convchoice.execution.places import folder_of, pipelines_run, training_place
 from convchoice.execution.seeds import failed_before, missing_runs, train_missing
 from convchoice.execution.tracking import open_tracking
 from convchoice.images.sources import ensure
@@ -54,21 +54,33 @@ def run_config(
 
 
 def refuse_to_replace(config: Config, folder: Path) -> None:
-    """Refuse to put a run where a run of another configuration lies.
+    """Refuse to put a run where one of another configuration lies, or will lie.
 
     Raises:
         ConfigurationError: naming the folder and the keys that differ.
     """
+    _refuse_another(config, _there(folder), f"{folder} holds a run that")
+    _refuse_another(
+        config, pipelines_run(config), f"{folder.parent} is the pipeline's own, whose arm"
+    )
+
+
+def _there(folder: Path) -> Config | None:
     try:
-        there = config_from_mapping(read_run(folder).config)
+        return config_from_mapping(read_run(folder).config)
     except UserError:
-        return  # nothing there, or nothing that could be kept
-    old, new = (flattened(numeric_identity(each)) for each in (there, config))
+        return None  # nothing there, or nothing that could be kept
+
+
+def _refuse_another(config: Config, other: Config | None, what: str) -> None:
+    if other is None:
+        return
+    old, new = (flattened(numeric_identity(each)) for each in (other, config))
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         shown = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in differing)
         raise ConfigurationError(
-            "run_root", config.run_root, f"{folder} holds a run that differs in {shown}.",
+            "run_root", config.run_root, f"{what} differs in {shown}.",
             "Choose another run_root, or give this configuration a name of its own: arm=NAME",
         )  # fmt: skip
 

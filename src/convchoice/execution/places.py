@@ -4,7 +4,7 @@ A run that the pipeline trains too is trained where the pipeline does it, so tha
 there and neither does again what the other did.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convchoice.errors import UserError
@@ -46,20 +46,26 @@ def folder_of(config: Config) -> Path:
 def training_place(config: Config) -> TrainingPlace:
     """Where a run is trained."""
     root = Path(config.run_root)
-    own = _pipelines(config, root)
-    if own is not None:
+    own = pipelines_run(config)
+    if (
+        own is not None
+        and own.seed in range(own.seeds)
+        and numeric_identity(own) == numeric_identity(config)
+    ):
         return TrainingPlace(root.parent / TRAINED, own, pipelines=True)
     return TrainingPlace(root / WORK_FOLDER, config, pipelines=False)
 
 
-def _pipelines(config: Config, root: Path) -> Config | None:
-    """The run as the pipeline of the same folder trains it; None if it does not."""
+def pipelines_run(config: Config) -> Config | None:
+    """What the pipeline leaves under the name of this arm, with this run's seed.
+
+    None where the run goes elsewhere, or the pipeline has no arm of that name.
+    """
+    root = Path(config.run_root)
     composed = root.parent / COMPOSED / f"{config.arm}.yaml"
     if root.name != RUNS or not composed.is_file():
         return None
     try:
-        runs = read_arm(composed).runs()
+        return replace(read_arm(composed).config, seed=config.seed)
     except UserError:  # a composed file of another time: the pipeline's to say
         return None
-    identity = numeric_identity(config)
-    return next((run for run in runs if numeric_identity(run) == identity), None)
