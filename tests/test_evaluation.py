@@ -102,6 +102,19 @@ def test_a_look_inside_the_network_is_kept(trained: Path) -> None:
     assert (work.folder / INSIDE).stat().st_size < 40_000
 
 
+def test_it_is_measured_with_the_threads_that_it_was_trained_with(trained: Path) -> None:
+    """Whatever the process was at before: sums of other threads may be others in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        evaluate_run(job(trained), ignore)
+        measured = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+    run = read_run(job(trained).folder)
+    assert measured == run.config["trainer"]["threads"] == run.environment["threads"] != 3
+
+
 def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work, ignore)
