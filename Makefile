@@ -55,7 +55,7 @@ repro-in-turn: # while no other `make repro` is at work here
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configurations, bad mirrors (half an hour)
+soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configurations, bad mirrors (three quarters of an hour)
 	@$(BIN)/python -m pytest -m soak -rP
 
 test-engines: $(VENV)/.installed-dev ## run sweeps through a Slurm and a Ray started here (as root; 20 minutes)
