@@ -124,7 +124,9 @@ def test_a_sweep_that_is_stopped_leaves_no_job_in_the_queue(
 def test_jobs_of_a_sweep_that_died_are_not_sent_a_second_time(
     tmp_path: Path, data_root: Path, slurm: dict[str, str]
 ) -> None:
-    given = ("launch=slurm", "hydra.launcher.mem_gb=2", "seed=0,1", *LONG)
+    # Longer than the second sweep takes to begin.
+    long = [part.replace("max_epochs=100", "max_epochs=5000") for part in LONG]
+    given = ("launch=slurm", "hydra.launcher.mem_gb=2", "seed=0,1", *long)
     with sweeping(tmp_path, data_root, *given, engine=slurm) as process:
         wait_until(lambda: under_way(tmp_path, "max", 0), process)
         process.kill()
