@@ -1,7 +1,6 @@
 """DVC's own experiments, for real: in the working tree, queued, shown, compared, taken over."""
 
 import csv
-import shutil
 import subprocess
 from io import StringIO
 from pathlib import Path
@@ -11,7 +10,7 @@ import yaml
 
 from convchoice.records.run import read_run
 from making import study_values
-from test_pipeline import TINY_MODEL, TINY_SCALE, Project, copy_of_the_project, edit_yaml
+from test_pipeline import TINY_SCALE, Project, edit_yaml, small_project
 
 pytestmark = pytest.mark.soak
 
@@ -25,14 +24,9 @@ def git(root: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone with a study of two arms, each of one seed, that was run and committed."""
-    root = copy_of_the_project(tmp_path_factory.mktemp("clone") / "project")
-    for leftover in ("dvc.lock", ".dvc/config.local"):
-        (root / leftover).unlink(missing_ok=True)
-    shutil.rmtree(root / "reports", ignore_errors=True)
-    edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE | {"seeds": 1})
+    folder = tmp_path_factory.mktemp("clone") / "project"
+    root = small_project(folder, ["max", "average"], ["tiny"], seeds=1)
     edit_yaml(root / "conf/scale/reduced.yaml", TINY_SCALE | {"name": "reduced", "epochs": 2})
-    edit_yaml(root / "conf/model/lecture.yaml", TINY_MODEL)
-    edit_yaml(root / "params.yaml", {"arms": ["max", "average"], "studies": ["tiny"]})
     for name, arm in (("tiny", "average"), ("other", "strided")):
         study = study_values(name=name, arms=[arm])
         (root / f"conf/study/{name}.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")

@@ -5,19 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from convchoice.execution.tracking import open_mlflow
 from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.sink.labels import Kind
+from mlflows_warnings import MLFLOWS_WARNINGS
 
-pytestmark = [
-    # MLflow's and SQLAlchemy's own, none of them ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MLFLOWS_WARNINGS
 KILLED_AT_A_MIGRATION = """
 import os, signal, sys
 from pathlib import Path

@@ -96,16 +96,29 @@ class Project:
         return re.findall(r"Running stage '([^']+)'", self.dvc("repro"))
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The pipeline, run once."""
-    root = copy_of_the_project(tmp_path_factory.mktemp("an archive") / "the project")
+def small_project(root: Path, arms: list[str], studies: list[str], **scale: object) -> Path:
+    """A copy of the project in which nothing was done yet, and as little as can be is to do.
+
+    Args:
+        root: folder of the copy.
+        arms: that are trained.
+        studies: that are compared.
+        scale: what is other than in `TINY_SCALE`.
+    """
+    copy_of_the_project(root)
     for leftover in ("dvc.lock", ".dvc/config.local"):
         (root / leftover).unlink(missing_ok=True)
     shutil.rmtree(root / "reports", ignore_errors=True)
-    edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE)
+    edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE | scale)
     edit_yaml(root / "conf/model/lecture.yaml", TINY_MODEL)
-    edit_yaml(root / "params.yaml", {"arms": ARMS, "studies": STUDIES})
+    edit_yaml(root / "params.yaml", {"arms": arms, "studies": studies})
+    return root
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The pipeline, run once."""
+    root = small_project(tmp_path_factory.mktemp("an archive") / "the project", ARMS, STUDIES)
     made = Project(root)
     (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
     ran = made.repro()

@@ -14,14 +14,9 @@ from convchoice.records.run_folder import METRICS, note_tracking
 from convchoice.settings.configuration import config_from_mapping
 from convchoice.sink.labels import Group, Kind, arm_group
 from making import curve_points, make_run, unsealed
+from mlflows_warnings import MLFLOWS_WARNINGS
 
-pytestmark = [
-    # MLflow's and SQLAlchemy's own, none of them ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MLFLOWS_WARNINGS
 Publish = Callable[..., str]
 
 

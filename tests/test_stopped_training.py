@@ -7,20 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from convchoice.execution.tracking import open_mlflow
 from convchoice.records.run import read_run
 from convchoice.settings.configuration import PROJECT_ROOT
+from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
 
-pytestmark = [
-    # MLflow's and SQLAlchemy's own, none of them ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MLFLOWS_WARNINGS
 EPOCHS = 240  # longer than the opening of a store takes
 
 

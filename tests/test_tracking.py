@@ -16,14 +16,9 @@ from convchoice.settings.schema import Config, Store, TrackingConfig
 from convchoice.sink import groups
 from convchoice.sink.labels import Group, Kind, arm_group
 from making import curve_points, make_run
+from mlflows_warnings import MLFLOWS_WARNINGS
 
-pytestmark = [
-    # MLflow's and SQLAlchemy's own, none of them ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MLFLOWS_WARNINGS
 
 
 @pytest.fixture(scope="module")

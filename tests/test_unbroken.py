@@ -13,14 +13,9 @@ from sqlalchemy import Engine, event
 from convchoice.execution.tracking import open_mlflow
 from convchoice.sink.labels import Kind
 from convchoice.sink.unbroken import unbroken
+from mlflows_warnings import MLFLOWS_WARNINGS
 
-pytestmark = [
-    # MLflow's and SQLAlchemy's own, none of them ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MLFLOWS_WARNINGS
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -21,14 +21,7 @@ from convchoice.records.run import Run, read_run
 from making import study_values
 from stages import Stage
 from test_interruption import EXIT_STATUS, numbers
-from test_pipeline import (
-    TINY_MODEL,
-    TINY_SCALE,
-    Project,
-    copy_of_the_project,
-    edit_yaml,
-    environment_of,
-)
+from test_pipeline import Project, environment_of, small_project
 
 pytestmark = pytest.mark.soak
 
@@ -41,13 +34,8 @@ KILLS = 12
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with one small study of its own, in which nothing was done yet."""
-    root = copy_of_the_project(tmp_path_factory.mktemp("archive") / "project")
-    for leftover in ("dvc.lock", ".dvc/config.local"):
-        (root / leftover).unlink(missing_ok=True)
-    shutil.rmtree(root / "reports", ignore_errors=True)
-    edit_yaml(root / "conf/scale/quick.yaml", TINY_SCALE | {"epochs": EPOCHS})
-    edit_yaml(root / "conf/model/lecture.yaml", TINY_MODEL)
-    edit_yaml(root / "params.yaml", {"arms": ARMS, "studies": ["tiny"]})
+    folder = tmp_path_factory.mktemp("archive") / "project"
+    root = small_project(folder, ARMS, ["tiny"], epochs=EPOCHS)
     study = yaml.safe_dump(study_values(name="tiny"))
     (root / "conf/study/tiny.yaml").write_text(study, encoding="utf-8")
     (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
@@ -112,7 +100,7 @@ def trained(*outputs: str) -> Counter[str]:
 
 
 def forget(project: Project) -> None:
-    """Let all be done anew, but for what MLflow was told."""
+    """Let all be done anew but the download, and told to a new MLflow store."""
     for name in ("trained", "runs", "configs", "compared", "reports", ".dvc/cache", "mlartifacts"):
         shutil.rmtree(project.root / name, ignore_errors=True)
     for name in ("dvc.lock", "mlflow.db"):

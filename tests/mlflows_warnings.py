@@ -1,0 +1,11 @@
+"""Warnings of MLflow's and SQLAlchemy's own, none of them ours to mend."""
+
+import pytest
+
+MLFLOWS_WARNINGS = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+"""As a module's `pytestmark`."""
