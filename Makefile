@@ -45,7 +45,7 @@ $(VENV)/.installed-launchers: $(VENV)/.installed
 	@touch $@
 
 repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-launchers) ## download, train, evaluate, compare, report; then the results in short
-	@$(BIN)/python -m convchoice.records.turns $(MAKE) --no-print-directory repro-in-turn
+	@$(BIN)/python -m convchoice.runs.locks $(MAKE) --no-print-directory repro-in-turn
 
 repro-in-turn: # while no other `make repro` is at work here
 	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))

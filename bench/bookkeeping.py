@@ -17,14 +17,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convchoice.execution.jobs import TRAINING_MODULE
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking, open_tracking
 from convchoice.execution.workers import available_cores, run_jobs
-from convchoice.records.events import Event, Listener, RunKey
-from convchoice.records.run import read_run
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Config
+from convchoice.runs.events import Event, Listener, RunKey
+from convchoice.runs.run import read_run
+from convchoice.runs.specification import TRAINING_MODULE
 from turns import in_turns, publish, ratio
 
 
@@ -44,10 +44,10 @@ class PlainTraining:
         import torch
         from pytorch_lightning import Trainer
 
-        from convchoice.images.datasets import load
-        from convchoice.learning.classifier import Classifier
-        from convchoice.learning.data import ImageDataModule
-        from convchoice.learning.memory import keep_freed_memory
+        from convchoice.data.dataset import load
+        from convchoice.training.data_module import ImageDataModule
+        from convchoice.training.lightning_module import Classifier
+        from convchoice.training.memory import keep_freed_memory
 
         keep_freed_memory()
         torch.set_num_threads(self.config.trainer.threads)

@@ -19,18 +19,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convchoice.execution.jobs import EVALUATION_MODULE
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores, run_jobs
-from convchoice.records.events import Event, Listener, RunKey
-from convchoice.records.run_folder import run_path
-from convchoice.settings.configuration import config_from_mapping
+from convchoice.runs.events import Event, Listener, RunKey
+from convchoice.runs.run_folder import run_path
+from convchoice.runs.specification import EVALUATION_MODULE
 from turns import in_turns, publish, ratio
 
 if TYPE_CHECKING:
-    from convchoice.settings.schema import Config
+    from convchoice.config.schema import Config
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class BareForward:
         """Run them."""
         import torch
 
-        from convchoice.images.datasets import load
-        from convchoice.learning.batches import EVALUATION_BATCH, Batches
-        from convchoice.learning.memory import keep_freed_memory
-        from convchoice.measuring.evaluation import load_network
-        from convchoice.records.run import read_run
+        from convchoice.data.dataset import load
+        from convchoice.evaluation.evaluate import load_network
+        from convchoice.runs.run import read_run
+        from convchoice.training.batches import EVALUATION_BATCH, Batches
+        from convchoice.training.memory import keep_freed_memory
 
         keep_freed_memory()
         torch.set_num_threads(1)

@@ -25,10 +25,10 @@ def images_per_second(*, keep: bool) -> float:
     import torch
     from torch.nn import functional
 
-    from convchoice.learning.classifier import optimizer_of
-    from convchoice.learning.memory import keep_freed_memory
+    from convchoice.config.schema import Config
     from convchoice.networks.network import Network
-    from convchoice.settings.schema import Config
+    from convchoice.training.lightning_module import optimizer_of
+    from convchoice.training.memory import keep_freed_memory
 
     torch.set_num_threads(1)
     if keep:

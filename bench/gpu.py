@@ -23,12 +23,12 @@ from pathlib import Path
 import torch
 import yaml
 
+from convchoice.config.schema import Accelerator
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
-from convchoice.learning.device import device_name, device_of
-from convchoice.records.run import read_run
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Accelerator
+from convchoice.runs.run import read_run
+from convchoice.training.device import device_name, device_of
 from peers import bare_seconds
 from turns import in_turns, publish, ratio
 

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores
-from convchoice.settings.configuration import config_from_mapping
 from turns import publish
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

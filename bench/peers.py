@@ -28,10 +28,10 @@ DATA = Path("data/raw")
 
 def ours(images: int, threads: int) -> float:
     """One run, as `convchoice.train` does it."""
-    from convchoice.execution.jobs import TrainingJob
-    from convchoice.learning.training import train
-    from convchoice.records.events import EpochEnded, Event
-    from convchoice.settings.configuration import config_from_mapping
+    from convchoice.config.validation import config_from_mapping
+    from convchoice.runs.events import EpochEnded, Event
+    from convchoice.runs.specification import TrainingJob
+    from convchoice.training.train import train
 
     seconds: list[float] = []
 
@@ -57,13 +57,13 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
     import torch
     from torch.nn import functional
 
-    from convchoice.images.datasets import load
-    from convchoice.learning.batches import EpochOrder, ShuffledBatches
-    from convchoice.learning.classifier import optimizer_of
-    from convchoice.learning.device import finished_time
-    from convchoice.learning.memory import keep_freed_memory
+    from convchoice.config.schema import Config
+    from convchoice.data.dataset import load
     from convchoice.networks.network import Network
-    from convchoice.settings.schema import Config
+    from convchoice.training.batches import EpochOrder, ShuffledBatches
+    from convchoice.training.device import finished_time
+    from convchoice.training.lightning_module import optimizer_of
+    from convchoice.training.memory import keep_freed_memory
 
     keep_freed_memory()
     pixels, labels = load(DATA).train()

@@ -19,10 +19,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores
-from convchoice.settings.configuration import config_from_mapping
 from peers import SEEDS
 from turns import BENCH, in_turns, publish, ratio
 

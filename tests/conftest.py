@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.records.run import runs_of_arm
-from convchoice.studies.study import study_from_mapping
-from convchoice.verdicts.comparison import compare
+from convchoice.analysis.comparison import compare
+from convchoice.config.study import study_from_mapping
+from convchoice.runs.run import runs_of_arm
 from making import Compared, make_run, study_values
 from small_data import store_digits
 from stages import end_all

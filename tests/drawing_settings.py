@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, get_args, get_type_hints
 
-from convchoice.settings.schema import PRECISIONS, Config
-from convchoice.studies.study import Study
+from convchoice.config.schema import PRECISIONS, Config
+from convchoice.config.study import Study
 
 JUNK: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2.5, 3.0, -0.0, 2**31, 10**30, -(10**30), 1e308, 1e-320,

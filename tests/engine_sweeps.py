@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from convchoice.records.events import RunKey
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import noted_tracking
-from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.runs.events import RunKey
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import noted_tracking
 
 ENGINES = Path(__file__).parent / "engines"
 TINY = (

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from convchoice.measuring.input_size import accepts
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sizes.geometry import GeometryError, Kind, Plan, PlannedLayer, plan
-from convchoice.studies.composition import compose_values
+from convchoice.config.composition import compose_values
+from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.input_size import accepts
+from convchoice.networks.plan import GeometryError, Kind, Plan, PlannedLayer, plan
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import re
 
-from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT
 
 PATH = PROJECT_ROOT / "docs" / "lecture.md"
 PAGE = PATH.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convchoice.records.inside import Inside
+from convchoice.runs.introspection import Inside
 
 
 def made_up_inside(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Inside:

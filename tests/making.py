@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from convchoice.records import run_folder
-from convchoice.records.inside import Inside
-from convchoice.records.pictures import kept_pictures
-from convchoice.records.sealing import SUMS, sealed
-from convchoice.settings.configuration import config_from_mapping, config_to_mapping
-from convchoice.settings.curve_points import CurvePoint, summary_metrics
-from convchoice.settings.schema import Curve
+from convchoice.config.schema import Curve
+from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.runs import run_folder
+from convchoice.runs.checksums import SUMS, sealed
+from convchoice.runs.curve_points import CurvePoint, summary_metrics
+from convchoice.runs.introspection import Inside
+from convchoice.runs.pictures import kept_pictures
 
 Compared = Callable[..., dict[str, Any]]
 """The type of the fixture `compared`."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.images import sources
-from convchoice.images.datasets import StoredDataset
-from convchoice.settings.schema import Dataset, Fallback
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.data import sources
+from convchoice.data.dataset import StoredDataset
 
 
 def store_digits(root: Path) -> StoredDataset:

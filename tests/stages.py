@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
-from convchoice.studies.arm import Arm
+from convchoice.config.arm import Arm
+from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
 
 PATIENCE_SECONDS = 1800
 """No test of speed: only so that what hangs ends some day, on however busy a machine."""

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convchoice.analysis.prediction_result import pictures_of
 from convchoice.errors import RunFolderError
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import PICTURES
 from convchoice.reporting.sheet import pixels_of
-from convchoice.verdicts.answer_result import pictures_of
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import PICTURES
 from making import MNIST, Compared, made_up_images, make_run, study_values, unsealed
 
 KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from convchoice.verdicts.answers import (
+from convchoice.analysis.predictions import (
     confusion_counts,
     errors_by_class,
     flips,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from convchoice.settings.schema import ConvConfig, DownsampleConfig, Operator, Padding
-from convchoice.sizes.axes import (
+from convchoice.config.schema import ConvConfig, DownsampleConfig, Operator, Padding
+from convchoice.networks.conv_arithmetic import (
     Axis,
     blur_axes,
     convolution_axes,

@@ -2,7 +2,7 @@
 
 import torch
 
-from convchoice.learning.batches import Batches, EpochOrder, ShuffledBatches, scaled
+from convchoice.training.batches import Batches, EpochOrder, ShuffledBatches, scaled
 
 
 def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed() -> None:

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.errors import ConfigurationError
-from convchoice.settings.configuration import (
+from convchoice.config.arm import arm_from_mapping
+from convchoice.config.composition import compose_arm, compose_values
+from convchoice.config.schema import Operator, Padding
+from convchoice.config.validation import (
     config_from_mapping,
     config_to_mapping,
     numeric_identity,
 )
-from convchoice.settings.schema import Operator, Padding
-from convchoice.studies.arm import arm_from_mapping
-from convchoice.studies.composition import compose_arm, compose_values
+from convchoice.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.verdicts.answers import mcnemar
-from convchoice.verdicts.measure import Direction
-from convchoice.verdicts.statistics import (
+from convchoice.analysis.measure import Direction
+from convchoice.analysis.predictions import mcnemar
+from convchoice.analysis.statistics import (
     Interval,
     holm,
     paired_comparison,
@@ -25,7 +25,7 @@ from convchoice.verdicts.statistics import (
     sign_flip_p,
     two_way_bootstrap_interval,
 )
-from convchoice.verdicts.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
+from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
 
 STUDIES = 20_000
 CHECKED = 40

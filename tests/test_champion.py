@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from convchoice.verdicts.champion import champion
+from convchoice.analysis.champion import champion
 from making import Compared, study_values
 
 

@@ -8,10 +8,10 @@ import yaml
 
 from convchoice.choose import arms_of, choose, chosen, named_studies
 from convchoice.compose import chosen_studies, composed_arms, read_parameters
+from convchoice.config.composition import options
+from convchoice.config.study import read_study
+from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.settings.configuration import CONF_DIR, PROJECT_ROOT
-from convchoice.studies.composition import options
-from convchoice.studies.study import read_study
 
 OWN = """\
 name: bigger_kernel

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from convchoice.data.cifar_binary import FOLDER, decode_records, members_of
 from convchoice.errors import UserError
-from convchoice.images.cifar_binary import FOLDER, decode_records, members_of
 
 NAMES = ("data_batch_1.bin", "test_batch.bin")
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convchoice.analysis import arm_result
+from convchoice.analysis import prediction_result as answer_result
+from convchoice.analysis.comparison import claim_pairs, compare
+from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError
-from convchoice.records.run import read_run, runs_of_arm
-from convchoice.records.run_folder import RunFolderError
-from convchoice.studies.study import Study, study_from_mapping
-from convchoice.verdicts import answer_result, arm_result
-from convchoice.verdicts.comparison import claim_pairs, compare
+from convchoice.runs.run import read_run, runs_of_arm
+from convchoice.runs.run_folder import RunFolderError
 from making import DIGITS, LECTURE, MNIST, Compared, make_run, study_values
 
 AVERAGE = {"config": {"downsample": {"operator": "average"}}}

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from convchoice.analysis.comparison import SCHEMA_VERSION
 from convchoice.compare import main
-from convchoice.records.run_folder import read_json
-from convchoice.verdicts.comparison import SCHEMA_VERSION
+from convchoice.runs.run_folder import read_json
 from made_up_inside import made_up_inside
 from making import Compared, curve_points
 

@@ -12,13 +12,13 @@ from convchoice.compose import (
     compose_stage,
     read_parameters,
 )
+from convchoice.config.arm import read_arm
+from convchoice.config.composition import compose_arm, options
+from convchoice.config.schema import Curve, Initialisation, OptimizerName
+from convchoice.config.study import study_from_mapping
+from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.settings.configuration import CONF_DIR
-from convchoice.settings.schema import Curve, Initialisation, OptimizerName
-from convchoice.sizes.geometry import Kind, plan
-from convchoice.studies.arm import read_arm
-from convchoice.studies.composition import compose_arm, options
-from convchoice.studies.study import study_from_mapping
+from convchoice.networks.plan import Kind, plan
 from making import study_values
 
 PROJECT = CONF_DIR.parent

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from convchoice.config.schema import TrackingConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.tracking import MlflowTracking, open_tracking
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
-from convchoice.records.turns import in_turn
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import TrackingConfig
+from convchoice.runs.locks import in_turn
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
 from stages import TINY, Stage, composed_arm, training
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from convchoice.records.turns import in_turn
+from convchoice.runs.locks import in_turn
 with in_turn(Path(sys.argv[1]), sys.argv[2:], "training"):
     print("has its turn", flush=True)
     time.sleep(float(sys.stdin.readline() or 600))
@@ -43,7 +43,7 @@ def test_a_turn_ends_with_the_process_that_has_it(tmp_path: Path) -> None:
 def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path: Path) -> None:
     """As `make repro` does it; the lock outlives the process that took it, as the command."""
     wait = ["-c", "import time; print('at work', flush=True); time.sleep(600)"]
-    turns = ["-m", "convchoice.records.turns"]
+    turns = ["-m", "convchoice.runs.locks"]
     first = Stage(*turns, "python", *wait, folder=tmp_path)
     first.wait_for("at work")
     second = Stage(*turns, "python", "-c", "print('at work too')", folder=tmp_path)

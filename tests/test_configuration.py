@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from convchoice.errors import ConfigurationError, UserError, nearest
-from convchoice.settings.configuration import (
+from convchoice.config.schema import Config, Operator
+from convchoice.config.validation import (
     config_from_mapping,
     config_to_mapping,
     numeric_identity,
 )
-from convchoice.settings.schema import Config, Operator
-from convchoice.settings.yaml_files import read_yaml
+from convchoice.config.yaml_files import read_yaml
+from convchoice.errors import ConfigurationError, UserError, nearest
 
 
 @pytest.mark.parametrize(

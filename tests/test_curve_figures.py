@@ -8,7 +8,7 @@ import pytest
 
 from convchoice.reporting.drawing import Picture, legend_columns
 from convchoice.reporting.figures import figures_of
-from convchoice.settings.curve_points import CurvePoint
+from convchoice.runs.curve_points import CurvePoint
 from making import Compared, curve_points, study_values
 
 LAYERS = ("block1.convolution", "block1.detector", "block1.downsample")

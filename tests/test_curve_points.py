@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convchoice.config.schema import Curve
 from convchoice.errors import RunFolderError
-from convchoice.settings.curve_points import (
+from convchoice.runs.curve_points import (
     COLUMNS,
     CurvePoint,
     points_of_table,
     summary_metrics,
     table_text,
 )
-from convchoice.settings.schema import Curve
 
 SHIFT = CurvePoint(
     Curve.shift, "horizontal", "", "pixels", -3.0, None, 50, accuracy=0.5, nll=1.25, ink_lost=0.1

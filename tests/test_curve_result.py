@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from convchoice.analysis.comparison import compare
+from convchoice.analysis.comparison_files import curve_rows, flat_metrics, write_comparison
+from convchoice.analysis.statistics import mean_interval
+from convchoice.config.schema import Curve
+from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
-from convchoice.records.run import runs_of_arm
-from convchoice.settings.curve_points import CurvePoint
-from convchoice.settings.schema import Curve
-from convchoice.studies.study import study_from_mapping
-from convchoice.verdicts.comparison import compare
-from convchoice.verdicts.comparison_files import curve_rows, flat_metrics, write_comparison
-from convchoice.verdicts.statistics import mean_interval
+from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.run import runs_of_arm
 from making import curve_points, make_run, study_values
 
 Curves = dict[str, list[list[CurvePoint]]]

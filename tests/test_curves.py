@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from convchoice.measuring.curves import measure_curves
-from convchoice.measuring.image_choice import chosen_images
+from convchoice.config.schema import Curve
+from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.curves import measure_curves
+from convchoice.evaluation.image_subset import chosen_images
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Curve
 
 
 @given(

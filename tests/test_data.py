@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convchoice.config.schema import DataConfig
+from convchoice.data.dataset import load
 from convchoice.errors import ConfigurationError
-from convchoice.images.datasets import load
-from convchoice.learning.data import ImageDataModule, split, stratified_order
-from convchoice.settings.schema import DataConfig
+from convchoice.training.data_module import ImageDataModule, split, stratified_order
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 120)
 

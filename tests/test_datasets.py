@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convchoice.errors import UserError
-from convchoice.images import datasets, sources
-from convchoice.images.datasets import PROVENANCE
-from convchoice.images.digits import bilinear_weights, digits_files, enlarge, is_test
-from convchoice.images.idx import decode_idx, encode_idx
-from convchoice.settings.known_datasets import (
+from convchoice.config.known_datasets import (
     CIFAR_FILES,
     CLASSES,
     DIGITS,
@@ -26,7 +21,13 @@ from convchoice.settings.known_datasets import (
     TEST_IMAGES,
     TRAIN_LABELS,
 )
-from convchoice.settings.schema import Dataset, Fallback
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.data import dataset as datasets
+from convchoice.data import sources
+from convchoice.data.dataset import PROVENANCE
+from convchoice.data.digits import bilinear_weights, digits_files, enlarge, is_test
+from convchoice.data.idx import decode_idx, encode_idx
+from convchoice.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_test_digits_are_spread_over_the_data() -> None:
 
 def test_reading_data_imports_neither_torch_nor_scikit_learn() -> None:
     program = (
-        "import sys, convchoice.images.datasets, convchoice.images.sources;"
+        "import sys, convchoice.data.dataset, convchoice.data.sources;"
         "print([name for name in ('torch', 'torchvision', 'sklearn') if name in sys.modules])"
     )
     command = [sys.executable, "-c", program]

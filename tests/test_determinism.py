@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from convchoice.execution.jobs import EvaluationJob, TrainingJob
-from convchoice.learning.training import train
-from convchoice.measuring.evaluation import evaluate_run
-from convchoice.records.events import Event
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import PREDICTIONS, WEIGHTS, run_path
-from convchoice.records.sealing import seal
-from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
-from convchoice.settings.schema import Config
+from convchoice.config.schema import Config
+from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.evaluation.evaluate import evaluate_run
+from convchoice.runs.checksums import seal
+from convchoice.runs.events import Event
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, run_path
+from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.training.train import train
 
 
 def ignore(event: Event) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from convchoice import download
+from convchoice.config.known_datasets import FILE_NAMES
+from convchoice.data import dataset as datasets
+from convchoice.data import sources
 from convchoice.errors import UserError
-from convchoice.images import datasets, sources
-from convchoice.settings.known_datasets import FILE_NAMES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")

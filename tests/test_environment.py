@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from convchoice.records.environment import RECORDED_PACKAGES, commit_state, describe
+from convchoice.runs.environment import RECORDED_PACKAGES, commit_state, describe
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from convchoice.images.image_transforms import shifted
-from convchoice.measuring.equivariance import (
+from convchoice.config.validation import config_from_mapping
+from convchoice.data.image_transforms import shifted
+from convchoice.evaluation.equivariance import (
     clean_cells,
     equivariance_curve,
     moves,
     spread_evenly,
 )
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.curve_points import CurvePoint
-from convchoice.sizes.geometry import GeometryError, plan
-from convchoice.sizes.reading import spatial_layers
+from convchoice.networks.plan import GeometryError, plan
+from convchoice.networks.receptive_field import spatial_layers
+from convchoice.runs.curve_points import CurvePoint
 
 EXACT = 1e-12
 

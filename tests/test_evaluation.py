@@ -10,20 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from convchoice.config.schema import Curve, EvaluationConfig
+from convchoice.config.validation import config_from_mapping
+from convchoice.data import dataset as datasets
 from convchoice.errors import RunFolderError, UserError
-from convchoice.execution.jobs import EvaluationJob, TrainingJob
-from convchoice.images import datasets
-from convchoice.learning.training import train
-from convchoice.measuring.evaluation import evaluate, evaluate_run, load_network
-from convchoice.measuring.evaluation import test_metrics as metrics_of
-from convchoice.measuring.image_choice import chosen_images
-from convchoice.records.events import Ended, Event
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import CURVES, INSIDE, WEIGHTS, run_path
-from convchoice.records.sealing import seal
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.curve_points import summary_metrics
-from convchoice.settings.schema import Curve, EvaluationConfig
+from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
+from convchoice.evaluation.evaluate import test_metrics as metrics_of
+from convchoice.evaluation.image_subset import chosen_images
+from convchoice.runs.checksums import seal
+from convchoice.runs.curve_points import summary_metrics
+from convchoice.runs.events import Ended, Event
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
+from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.training.train import train
 from making import unsealed
 from small_data import store_digits
 

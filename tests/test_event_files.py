@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convchoice.execution.event_files import EventReader, EventWriter, heard, told
-from convchoice.records.events import Advanced, Ended, EpochEnded, Event, Started
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
 
 numbers = st.floats(allow_nan=False)
 names = st.text(min_size=1)

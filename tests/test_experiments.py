@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.records.run import read_run
+from convchoice.runs.run import read_run
 from making import study_values
 from test_pipeline import TINY_SCALE, Project, edit_yaml, small_project
 

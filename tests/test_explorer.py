@@ -17,15 +17,8 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.errors import ConfigurationError
-from convchoice.images.idx import read_idx
-from convchoice.images.sources import MIRROR_VARIABLE
-from convchoice.networks.layers import Convolution
-from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
-from convchoice.report import bare
-from convchoice.settings.block_rules import checked_blocks
-from convchoice.settings.configuration import PROJECT_ROOT
-from convchoice.settings.schema import (
+from convchoice.config.block_rules import checked_blocks
+from convchoice.config.schema import (
     Config,
     ConvConfig,
     DownsampleConfig,
@@ -33,8 +26,15 @@ from convchoice.settings.schema import (
     Padding,
     PaddingMode,
 )
-from convchoice.sizes.axes import Axes, Axis, convolution_axes, pooling_axes
-from convchoice.sizes.geometry import GeometryError, _check_fit, _check_mode
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.data.idx import read_idx
+from convchoice.data.sources import MIRROR_VARIABLE
+from convchoice.errors import ConfigurationError
+from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes, pooling_axes
+from convchoice.networks.layers import Convolution
+from convchoice.networks.plan import GeometryError, _check_fit, _check_mode
+from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
+from convchoice.report import bare
 
 TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
 NODE = shutil.which("node")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
+from convchoice.analysis.comparison_files import write_comparison
 from convchoice.report import main
-from convchoice.verdicts.comparison_files import write_comparison
 from making import Compared
 
 pytestmark = [

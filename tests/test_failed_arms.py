@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from convchoice import compare, evaluate, report
+from convchoice.config.arm import read_arm
 from convchoice.execution import seeds
-from convchoice.records.failures import read_failure, write_failure
-from convchoice.records.run_folder import run_path
-from convchoice.studies.arm import read_arm
+from convchoice.runs.failures import read_failure, write_failure
+from convchoice.runs.run_folder import run_path
 from making import make_run, study_values
 from stages import composed_arm
 

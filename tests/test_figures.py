@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import pytest
 
+from convchoice.analysis.measure import measure_of
 from convchoice.reporting.difference_figures import differences_finding
 from convchoice.reporting.drawing import Ink, Picture, stacked
 from convchoice.reporting.figures import figures_of, seeds_finding
 from convchoice.reporting.learning_curves import finding as curves_finding
-from convchoice.verdicts.measure import measure_of
 from making import DIGITS, LECTURE, Compared, study_values
 
 ACCURACY = measure_of("test/accuracy")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convchoice.records.fingerprint import NUMERIC_MODULES, code_digest, fingerprint
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Config
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_from_mapping
+from convchoice.runs.fingerprint import NUMERIC_MODULES, code_digest, fingerprint
 
 
 def test_configuration_seed_data_and_code_each_count() -> None:

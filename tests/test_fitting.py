@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.settings.configuration import config_from_mapping, config_to_mapping
-from convchoice.sizes.fitting import fitting_plan, what_fits
-from convchoice.sizes.geometry import GeometryError, plan
+from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.networks.plan import GeometryError, plan
+from convchoice.networks.suggestions import fitting_plan, what_fits
 
 
 def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:

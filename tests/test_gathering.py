@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from convchoice.analysis.collect import gathered_runs, unwritten_study
 from convchoice.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
-from convchoice.records.run_folder import CONFIG
-from convchoice.verdicts.gathering import gathered_runs, unwritten_study
+from convchoice.runs.run_folder import CONFIG
 from making import make_run
 
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from convchoice.config.block_rules import UNPADDED
+from convchoice.config.schema import Activation, FirstLayer, Operator, Padding, PaddingMode
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.network import Network
-from convchoice.settings.block_rules import UNPADDED
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Activation, FirstLayer, Operator, Padding, PaddingMode
-from convchoice.sizes.fitting import fitting_plan
-from convchoice.sizes.geometry import GeometryError, Kind, Plan, plan
+from convchoice.networks.plan import GeometryError, Kind, Plan, plan
+from convchoice.networks.suggestions import fitting_plan
 
 
 def planned(input_shape: tuple[int, int, int] = (1, 28, 28), **values: Any) -> Plan:

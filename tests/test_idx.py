@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 from numpy.typing import NDArray
 
+from convchoice.data.idx import decode_idx, encode_idx, read_idx, write_idx
 from convchoice.errors import UserError
-from convchoice.images.idx import decode_idx, encode_idx, read_idx, write_idx
 
 shapes = st.one_of(
     st.tuples(st.integers(0, 50)),

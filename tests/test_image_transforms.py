@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from convchoice.images.image_transforms import (
+from convchoice.data.image_transforms import (
     gathered_shifts,
     ink_lost_by_rotation,
     ink_lost_by_scale,

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from convchoice.config.schema import Initialisation
+from convchoice.networks.conv_arithmetic import Axis
 from convchoice.networks.initialisation import Learned, draw_, fans
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
-from convchoice.settings.schema import Initialisation
-from convchoice.sizes.axes import Axis
 
 AXES = (Axis(28, 3, 1), Axis(20, 5, 1))
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from convchoice.measuring.input_size import INPUT_SIDES, accepts, input_size_curve, network_for
-from convchoice.measuring.robustness import scores
+from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.input_size import INPUT_SIDES, accepts, input_size_curve, network_for
+from convchoice.evaluation.robustness import scores
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sizes.geometry import plan
+from convchoice.networks.plan import plan
 
 
 def taken(values: dict[str, Any]) -> list[float]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from convchoice.errors import RunFolderError
-from convchoice.records import inside
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import INSIDE
+from convchoice.runs import introspection as inside
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import INSIDE
 from made_up_inside import made_up_inside
 from making import make_run, unsealed
 

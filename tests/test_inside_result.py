@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from convchoice.errors import RunFolderError
-from convchoice.records.inside import Inside
-from convchoice.records.run import runs_of_arm
-from convchoice.verdicts.inside_result import (
+from convchoice.analysis.introspection_result import (
     border_distances,
     half_pixels,
     inside_of_arm,
@@ -23,6 +20,9 @@ from convchoice.verdicts.inside_result import (
     ring_means,
     unpacked,
 )
+from convchoice.errors import RunFolderError
+from convchoice.runs.introspection import Inside
+from convchoice.runs.run import runs_of_arm
 from made_up_inside import made_up_inside
 from making import Compared, make_run
 

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.config.arm import read_arm
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import Missing, sealed_late, train_missing
 from convchoice.execution.workers import run_jobs
-from convchoice.learning.training import CHECKPOINT, FINGERPRINT, train
-from convchoice.records import run_folder
-from convchoice.records.events import Ended, EpochEnded, Event, Started
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import partial_path, run_path
-from convchoice.records.sealing import SUMS, seal
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.studies.arm import read_arm
+from convchoice.runs import run_folder
+from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.specification import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.training.train import CHECKPOINT, FINGERPRINT, train
 from making import make_run
 from stages import TINY, Stage, composed_arm, training
 from test_seeds import Told
@@ -227,7 +227,7 @@ def test_whole_stages_killed_at_random_times_end_the_same_to_the_last_bit(
 SEALING = """
 import itertools, sys
 from pathlib import Path
-from convchoice.records.replacing import clear, give_name, partial_path
+from convchoice.runs.atomic_write import clear, give_name, partial_path
 folder = Path(sys.argv[1])
 for turn in itertools.count():
     clear(partial_path(folder))

@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sink.labels import (
+from convchoice.config.validation import config_from_mapping
+from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
+from convchoice.tracking.labels import (
     arm_fingerprint_of,
     arm_group,
     digest,

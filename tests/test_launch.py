@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from convchoice.choose import choose
+from convchoice.config.composition import options
+from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch
 from convchoice.execution.launch import Launch, asked_for, read_launch
 from convchoice.execution.workers import LAUNCH
-from convchoice.settings.configuration import CONF_DIR
-from convchoice.studies.composition import options
 
 
 def test_a_name_and_settings_of_it_are_read() -> None:

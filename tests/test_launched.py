@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from convchoice.config.schema import Config
 from convchoice.errors import StorageError
 from convchoice.execution import seeds
 from convchoice.execution.dealing import trained_together
 from convchoice.execution.event_files import EventReader, EventWriter
-from convchoice.execution.jobs import TrainingJob, TrainingJobs
 from convchoice.execution.launch import read_launch
 from convchoice.execution.launched import Hearing, Launched, do
-from convchoice.records import run_folder
-from convchoice.records.events import Ended, Event, Started
-from convchoice.records.failures import failed_path
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
-from convchoice.settings.schema import Config
+from convchoice.runs import run_folder
+from convchoice.runs.events import Ended, Event, Started
+from convchoice.runs.failures import failed_path
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
+from convchoice.runs.specification import TrainingJob, TrainingJobs
 from making import make_run
 from stages import TINY, composed_arm, training
 from test_interruption import numbers, statuses

@@ -9,9 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convchoice.config.schema import ConvConfig, DownsampleConfig, Operator, Padding, PaddingMode
+from convchoice.networks.conv_arithmetic import (
+    Axes,
+    Axis,
+    convolution_axes,
+    pooling_axes,
+    strided_axes,
+)
 from convchoice.networks.layers import Convolution, DenseMap, GlobalAverage, LocallyConnected
-from convchoice.settings.schema import ConvConfig, DownsampleConfig, Operator, Padding, PaddingMode
-from convchoice.sizes.axes import Axes, Axis, convolution_axes, pooling_axes, strided_axes
 
 NUMPY_MODES = {
     PaddingMode.zeros: "constant",

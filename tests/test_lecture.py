@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from convchoice.config.composition import compose_values
+from convchoice.config.schema import ConvConfig, Operator, Padding, PaddingMode
+from convchoice.config.validation import config_from_mapping
+from convchoice.data.image_transforms import shifted
 from convchoice.errors import ConfigurationError
-from convchoice.images.image_transforms import shifted
-from convchoice.measuring.equivariance import equivariance_curve
-from convchoice.measuring.input_size import network_for
+from convchoice.evaluation.equivariance import equivariance_curve
+from convchoice.evaluation.input_size import network_for
+from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes
 from convchoice.networks.layers import Convolution, GlobalAverage
 from convchoice.networks.network import Network
+from convchoice.networks.plan import Kind, Plan, plan
 from convchoice.networks.pooling import MaxOverFilters, gaussian_weights, pooling
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import ConvConfig, Operator, Padding, PaddingMode
-from convchoice.sizes.axes import Axes, Axis, convolution_axes
-from convchoice.sizes.geometry import Kind, Plan, plan
-from convchoice.studies.composition import compose_values
 
 # Slide "Pooling".
 IMAGE = torch.tensor([[2, 3, 1, 9], [4, 7, 3, 5], [8, 2, 2, 2], [1, 3, 4, 5]], dtype=torch.float64)[

@@ -7,12 +7,12 @@ from functools import cache
 
 import pytest
 
+from convchoice.config.arm import arm_from_mapping
+from convchoice.config.composition import compose_values, options
+from convchoice.config.study import read_study
+from convchoice.config.validation import PROJECT_ROOT
 from convchoice.errors import UserError
-from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.shapes import main as shapes
-from convchoice.studies.arm import arm_from_mapping
-from convchoice.studies.composition import compose_values, options
-from convchoice.studies.study import read_study
 from lecture_page import FENCES, PAGE, PATH, PROSE, named, table_that_begins
 
 STUDIES = (

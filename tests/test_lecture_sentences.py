@@ -4,13 +4,13 @@ import math
 import re
 from itertools import chain
 
+from convchoice.analysis.published_results import PRINTED_TEST_IMAGES
+from convchoice.analysis.statistics import wilson_interval
+from convchoice.config.composition import compose_arm
+from convchoice.config.study import read_study
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.networks.conv_arithmetic import Axis
 from convchoice.networks.pooling import gaussian_weights
-from convchoice.settings.configuration import PROJECT_ROOT
-from convchoice.sizes.axes import Axis
-from convchoice.studies.composition import compose_arm
-from convchoice.studies.study import read_study
-from convchoice.verdicts.printed_table import PRINTED_TEST_IMAGES
-from convchoice.verdicts.statistics import wilson_interval
 from lecture_network import convolutions, laid, layer, takes
 from lecture_page import PROSE, cells, number_tables
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from convchoice.measuring.equivariance import equivariance_curve
+from convchoice.config.composition import compose_arm
+from convchoice.config.known_datasets import MNIST
+from convchoice.config.schema import ConvConfig, Operator, Padding
+from convchoice.config.study import read_study
+from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.evaluation.equivariance import equivariance_curve
+from convchoice.networks.conv_arithmetic import Axis, convolution_axes
 from convchoice.networks.network import Network
+from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from convchoice.networks.pooling import gaussian_weights, pooling
-from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
-from convchoice.settings.known_datasets import MNIST
-from convchoice.settings.schema import ConvConfig, Operator, Padding
-from convchoice.sizes.axes import Axis, convolution_axes
-from convchoice.sizes.geometry import Kind, Plan, PlannedLayer, plan
-from convchoice.sizes.reading import spatial_layers
-from convchoice.studies.composition import compose_arm
-from convchoice.studies.study import read_study
+from convchoice.networks.receptive_field import spatial_layers
 from lecture_network import convolutions, laid, layer, takes
 from lecture_page import (
     FENCES,

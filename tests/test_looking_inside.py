@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convchoice.learning.batches import scaled
-from convchoice.measuring.image_choice import first_of_classes
-from convchoice.measuring.looking_inside import (
+from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.image_subset import first_of_classes
+from convchoice.evaluation.introspection import (
     CHANNELS_KEPT,
     FILTERS_KEPT,
     GRADIENT_IMAGES,
@@ -19,7 +19,7 @@ from convchoice.measuring.looking_inside import (
     response_maps,
 )
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
+from convchoice.training.batches import scaled
 
 SMALL: dict[str, Any] = {"model": {"filters": [6, 4], "hidden_units": 8}}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import WEIGHTS
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import WEIGHTS
 from small_data import store_digits
 from test_sweep import TIMES, TINY, train
 

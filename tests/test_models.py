@@ -12,17 +12,17 @@ import pytest
 import torch
 
 from convchoice import publish
+from convchoice.analysis.comparison import compare
+from convchoice.config.study import study_from_mapping
+from convchoice.config.validation import config_from_mapping
+from convchoice.data.dataset import load
+from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import train_seeds
 from convchoice.execution.tracking import MlflowTracking, NoTracking, open_mlflow
-from convchoice.images.datasets import load
-from convchoice.learning.batches import scaled
-from convchoice.measuring.evaluation import load_network
-from convchoice.records.run import Run, read_run
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sink.models import chosen_run, input_shape, model_name, requirements
-from convchoice.studies.study import study_from_mapping
-from convchoice.verdicts.comparison import compare
+from convchoice.runs.run import Run, read_run
+from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
+from convchoice.training.batches import scaled
 from making import make_run, study_values
 from servers import Server
 from small_data import store_digits

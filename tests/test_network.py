@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convchoice.config.block_rules import UNPADDED
+from convchoice.config.schema import Operator
+from convchoice.config.validation import config_from_mapping
 from convchoice.networks.network import Network, derived_seed
-from convchoice.settings.block_rules import UNPADDED
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Operator
 
 
 def network(seed: int = 0, **values: object) -> Network:

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from convchoice.config.validation import PROJECT_ROOT
 from convchoice.execution.tracking import open_mlflow
-from convchoice.settings.configuration import PROJECT_ROOT
-from convchoice.sink.labels import Kind
+from convchoice.tracking.labels import Kind
 from mlflows_warnings import MLFLOWS_WARNINGS
 
 pytestmark = MLFLOWS_WARNINGS

@@ -16,21 +16,22 @@ import torch
 from safetensors.torch import load_file
 
 from convchoice import compare, download
+from convchoice.config.known_datasets import CIFAR_FILES, SPECS
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.config.validation import config_from_mapping
+from convchoice.data import dataset as datasets
+from convchoice.data import preparation, sources
+from convchoice.data.dataset import PROVENANCE
+from convchoice.data.preparation import training_images
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution.jobs import EvaluationJob, TrainingJob
-from convchoice.images import datasets, preparation, sources
-from convchoice.images.datasets import PROVENANCE
-from convchoice.images.preparation import training_images
-from convchoice.learning.batches import Batches, scaled
-from convchoice.learning.data import ImageDataModule
-from convchoice.learning.training import train
-from convchoice.measuring.evaluation import evaluate_run, load_network
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import WEIGHTS, run_path
-from convchoice.records.sealing import seal
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.known_datasets import CIFAR_FILES, SPECS
-from convchoice.settings.schema import Dataset, Fallback
+from convchoice.evaluation.evaluate import evaluate_run, load_network
+from convchoice.runs.checksums import seal
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import WEIGHTS, run_path
+from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.training.batches import Batches, scaled
+from convchoice.training.data_module import ImageDataModule
+from convchoice.training.train import train
 from small_data import store_digits
 from tiny_datasets import pass_for
 

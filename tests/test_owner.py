@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from convchoice.sink import owner
+from convchoice.tracking import owner
 
 
 def owner_of_a_child() -> tuple[str, "subprocess.Popen[str]"]:
-    code = "from convchoice.sink.owner import this_process; print(this_process()); input()"
+    code = "from convchoice.tracking.owner import this_process; print(this_process()); input()"
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
+from convchoice.config.pairs import canonical_pair, once, pair_of, shown
 from convchoice.errors import ConfigurationError
-from convchoice.settings.pairs import canonical_pair, once, pair_of, shown
 
 
 @pytest.mark.parametrize(

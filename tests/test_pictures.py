@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from convchoice.errors import RunFolderError
-from convchoice.records import pictures
-from convchoice.records.pictures import kept_pictures, narrowly_wrong
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import PICTURES
+from convchoice.runs import pictures
+from convchoice.runs.pictures import kept_pictures, narrowly_wrong
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import PICTURES
 from making import MNIST, made_up_images, make_run, unsealed
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.records.run import read_run
-from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.runs.run import read_run
 
 pytestmark = pytest.mark.pipeline
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convchoice.config.schema import DownsampleConfig, Operator
+from convchoice.networks.conv_arithmetic import Axes, Axis, blur_axes, pooling_axes
 from convchoice.networks.pooling import (
     L2Pooling,
     MaxOverFilters,
@@ -20,8 +22,6 @@ from convchoice.networks.pooling import (
     gaussian_weights,
     pooling,
 )
-from convchoice.settings.schema import DownsampleConfig, Operator
-from convchoice.sizes.axes import Axes, Axis, blur_axes, pooling_axes
 
 # The lecture's 4×4 example, slide "Pooling".
 EXAMPLE = torch.tensor(

@@ -6,15 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convchoice.images.preparation import (
+from convchoice.config.schema import DataConfig
+from convchoice.data.preparation import (
     fixed_angles,
     on_canvas,
     permuted,
     training_images,
     turned,
 )
-from convchoice.images.preparation import test_images as prepared_for_test
-from convchoice.settings.schema import DataConfig
+from convchoice.data.preparation import test_images as prepared_for_test
 
 
 def bytes_of(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from convchoice.execution.progress import Display, duration
-from convchoice.records.events import Advanced, Ended, EpochEnded, Started
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Started
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from convchoice import publish
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.tracking import MlflowTracking, open_mlflow
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import METRICS, note_tracking
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sink.labels import Group, Kind, arm_group
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import METRICS, note_tracking
+from convchoice.tracking.labels import Group, Kind, arm_group
 from making import curve_points, make_run, unsealed
 from mlflows_warnings import MLFLOWS_WARNINGS
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
 from engine_sweeps import (
     ENGINES,
     LONG,

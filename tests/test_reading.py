@@ -9,14 +9,14 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from convchoice.config.schema import PaddingMode
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
+from convchoice.networks.conv_arithmetic import Axis
 from convchoice.networks.layers import Convolution, LocallyConnected
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import PaddingMode
-from convchoice.sizes.axes import Axis
-from convchoice.sizes.geometry import plan
-from convchoice.sizes.reading import (
+from convchoice.networks.plan import plan
+from convchoice.networks.receptive_field import (
     FILLED,
     central_cell,
     field_along,

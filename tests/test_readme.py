@@ -13,14 +13,14 @@ import yaml
 from convchoice.choose import chosen
 from convchoice.compare import main as compare
 from convchoice.compose import chosen_studies, composed_arms
+from convchoice.config.arm import arm_from_mapping, read_arm
+from convchoice.config.composition import compose_values
+from convchoice.config.validation import PROJECT_ROOT
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import train_seeds
 from convchoice.execution.tracking import NoTracking
 from convchoice.report import main as report
-from convchoice.settings.configuration import PROJECT_ROOT
 from convchoice.shapes import main as shapes
-from convchoice.studies.arm import arm_from_mapping, read_arm
-from convchoice.studies.composition import compose_values
 from small_data import store_digits
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")

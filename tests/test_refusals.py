@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from convchoice.compose import check_different, chosen_studies, composed_arms, read_parameters
+from convchoice.config.arm import Arm, arm_from_mapping, read_arm
+from convchoice.config.composition import compose_arm
+from convchoice.config.study import read_study, study_from_mapping
+from convchoice.config.validation import CONF_DIR, config_from_mapping
+from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.settings.configuration import CONF_DIR, config_from_mapping
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.sizes.geometry import GeometryError
-from convchoice.studies.arm import Arm, arm_from_mapping, read_arm
-from convchoice.studies.composition import compose_arm
-from convchoice.studies.study import read_study, study_from_mapping
+from convchoice.networks.plan import GeometryError
 from drawing_settings import JUNK, drawn_configuration, drawn_study
 from making import study_values
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from convchoice import summary
+from convchoice.analysis.comparison_files import write_comparison
 from convchoice.report import main, markdown_prose, markdown_text
 from convchoice.reporting.page import badge, page_view
-from convchoice.verdicts.comparison_files import write_comparison
 from making import DIGITS, LECTURE, MNIST, Compared, study_values
 
 GOLDEN = Path(__file__).parent / "golden" / "README.md"

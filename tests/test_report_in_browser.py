@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
+from convchoice.analysis.comparison_files import write_comparison
 from convchoice.report import main
-from convchoice.verdicts.comparison_files import write_comparison
 from made_up_inside import made_up_inside
 from making import LECTURE, Compared, curve_points, study_values
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from convchoice.analysis.results_table import read_tables
 from convchoice.compare import main
 from convchoice.errors import UserError
-from convchoice.verdicts.results_table import read_tables
 from making import Compared
 
 GOOD = "arm,seed,value\nmax,0,0.99\nmax,1,0.989\naverage,1,0.985\naverage,0,0.988\n"

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convchoice.measuring.robustness import (
+from convchoice.config.schema import Curve
+from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.robustness import (
     CONSISTENCY_PIXELS,
     consistency_curve,
     random_shifts,
@@ -16,8 +18,6 @@ from convchoice.measuring.robustness import (
     shift_curve,
 )
 from convchoice.networks.network import Network
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Curve
 
 
 class ColumnReader(nn.Module):

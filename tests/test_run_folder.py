@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from convchoice.errors import RunFolderError
-from convchoice.records import run_folder
-from convchoice.records.replacing import replaced
-from convchoice.records.run import read_run, runs_of_arm
-from convchoice.records.run_folder import partial_path
-from convchoice.records.sealing import sealed
+from convchoice.runs import run_folder
+from convchoice.runs.atomic_write import replaced
+from convchoice.runs.checksums import sealed
+from convchoice.runs.run import read_run, runs_of_arm
+from convchoice.runs.run_folder import partial_path
 from making import curve_points, make_run, unsealed
 
 
@@ -85,7 +85,7 @@ def test_what_is_replaced_is_never_deleted_under_its_own_name(
         deleted.extend([path.name] if path.exists() else [])
         delete(path, **options)
 
-    monkeypatch.setattr("convchoice.records.replacing.shutil.rmtree", noted)
+    monkeypatch.setattr("convchoice.runs.atomic_write.shutil.rmtree", noted)
     for content in ("old", "new"):
         with replaced(tmp_path / "folder") as partial:
             (partial / "file").write_text(content, encoding="utf-8")

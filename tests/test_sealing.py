@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from convchoice.compare import main
+from convchoice.config.schema import EvaluationConfig
 from convchoice.errors import RunFolderError
 from convchoice.execution.one_run import measured_already
 from convchoice.execution.seeds import stands
-from convchoice.records import run_folder
-from convchoice.records.run import Run, read_run
-from convchoice.records.sealing import SUMS, put_seal
-from convchoice.settings.schema import EvaluationConfig
+from convchoice.runs import run_folder
+from convchoice.runs.checksums import SUMS, put_seal
+from convchoice.runs.run import Run, read_run
 from made_up_inside import made_up_inside
 from making import curve_points, make_run, unsealed
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from convchoice import tune
+from convchoice.config.study import read_study
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution.search import Search, Trial, overrides_of
 from convchoice.execution.search_space import SearchSpace, read_space
-from convchoice.studies.study import read_study
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
 SMALL = [

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution import dealing, seeds
-from convchoice.execution.jobs import TrainingJob
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.tracking import NoTracking
-from convchoice.records.events import Ended
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import WEIGHTS, partial_path, run_path
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Config
+from convchoice.runs.events import Ended
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
+from convchoice.runs.specification import TrainingJob
 
 
 class Told(NoTracking):

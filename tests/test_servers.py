@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT
 
 SERVING = re.compile(r"mlflow (?:ui|server|models serve)|http\.server|ray start|\bdvc studio\b")
 WRITTEN = [

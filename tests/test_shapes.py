@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from convchoice.config.composition import options
 from convchoice.errors import UserError
 from convchoice.shapes import main
-from convchoice.studies.composition import options
 
 
 @pytest.fixture(autouse=True)

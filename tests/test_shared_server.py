@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from convchoice import publish
+from convchoice.config.validation import PROJECT_ROOT
 from convchoice.execution.tracking import MlflowTracking, open_mlflow
-from convchoice.records.run import read_run
-from convchoice.settings.configuration import PROJECT_ROOT
-from convchoice.sink import groups
+from convchoice.runs.run import read_run
+from convchoice.tracking import groups
 from making import make_run
 from servers import Server
 from small_data import store_digits
@@ -62,10 +62,10 @@ WRITE = """
 import sys
 from pathlib import Path
 from convchoice.execution.tracking import open_mlflow
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import note_tracking
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.sink.labels import arm_group
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import note_tracking
+from convchoice.config.validation import config_from_mapping
+from convchoice.tracking.labels import arm_group
 
 uri, folder = sys.argv[1], Path(sys.argv[2])
 run = read_run(folder)

@@ -19,11 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice.errors import UserError
-from convchoice.images import datasets, mirrors, sources
-from convchoice.images.datasets import PROVENANCE
-from convchoice.images.idx import encode_idx
-from convchoice.settings.known_datasets import (
+from convchoice.config.known_datasets import (
     DIGITS,
     FILE_NAMES,
     MNIST,
@@ -34,7 +30,12 @@ from convchoice.settings.known_datasets import (
     DatasetSpec,
     FileSpec,
 )
-from convchoice.settings.schema import Dataset, Fallback
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.data import dataset as datasets
+from convchoice.data import mirrors, sources
+from convchoice.data.dataset import PROVENANCE
+from convchoice.data.idx import encode_idx
+from convchoice.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")

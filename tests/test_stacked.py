@@ -8,14 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice.execution.jobs import TrainingJob
-from convchoice.learning.training import CHECKPOINT, train
-from convchoice.records import run_folder
-from convchoice.records.events import Ended, EpochEnded, Event, Started
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import partial_path, run_path
-from convchoice.records.sealing import SUMS, seal
-from convchoice.settings.configuration import config_from_mapping
+from convchoice.config.validation import config_from_mapping
+from convchoice.runs import run_folder
+from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.specification import TrainingJob
+from convchoice.training.train import CHECKPOINT, train
 
 SEEDS = (0, 3, 1)
 
@@ -138,7 +138,7 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One seed's first weights are made to overflow; the others end as if it were not there."""
-    from convchoice.learning import stacked  # noqa: PLC0415 - patched here
+    from convchoice.training import stacked_seeds as stacked  # noqa: PLC0415 - patched here
 
     built = stacked.Network
 

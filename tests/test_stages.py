@@ -17,8 +17,8 @@ import yaml
 
 from convchoice.choose import arms_of
 from convchoice.compose import read_parameters
-from convchoice.settings.configuration import CONF_DIR, PROJECT_ROOT
-from convchoice.studies.study import read_study
+from convchoice.config.study import read_study
+from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from imports import needed_modules, package_of
 
 

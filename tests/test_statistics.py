@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from convchoice.verdicts.statistics import (
+from convchoice.analysis.statistics import (
     Interval,
     holm,
     mean_interval,

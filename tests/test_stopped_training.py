@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from convchoice.config.validation import PROJECT_ROOT
 from convchoice.execution.tracking import open_mlflow
-from convchoice.records.run import read_run
-from convchoice.settings.configuration import PROJECT_ROOT
+from convchoice.runs.run import read_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
 

@@ -16,19 +16,19 @@ import pytest
 import yaml
 
 from convchoice import choose, compare, compose, report
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.config.validation import config_from_mapping
+from convchoice.config.yaml_files import read_yaml
+from convchoice.data import sources
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
-from convchoice.execution.jobs import EvaluationJob, EvaluationJobs, TrainingJob, TrainingJobs
 from convchoice.execution.workers import Job, work_reporting_end
-from convchoice.images import sources
-from convchoice.learning import training
-from convchoice.records.events import Ended, EpochEnded, Event, Started
-from convchoice.records.replacing import replace_files
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import partial_path, run_path
-from convchoice.records.sealing import seal
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Dataset, Fallback
-from convchoice.settings.yaml_files import read_yaml
+from convchoice.runs.atomic_write import replace_files
+from convchoice.runs.checksums import seal
+from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.specification import EvaluationJob, EvaluationJobs, TrainingJob, TrainingJobs
+from convchoice.training import train as training
 from disks import fill, make_read_only, make_writable, mounted, without_privileges
 from making import make_run, study_values
 

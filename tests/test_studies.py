@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.settings.configuration import CONF_DIR, numeric_identity
-from convchoice.settings.mappings import flattened
-from convchoice.sizes.geometry import Kind, Plan, plan
-from convchoice.studies.arm import Arm
-from convchoice.studies.composition import compose_arm, options
-from convchoice.studies.study import Study, read_study
-from convchoice.verdicts.comparison import claim_pairs
+from convchoice.analysis.comparison import claim_pairs
+from convchoice.config.arm import Arm
+from convchoice.config.composition import compose_arm, options
+from convchoice.config.mapping import flattened
+from convchoice.config.study import Study, read_study
+from convchoice.config.validation import CONF_DIR, numeric_identity
+from convchoice.networks.plan import Kind, Plan, plan
 
 LECTURES = {
     "pooling", "strides_vs_pooling", "padding", "filter_size", "locality", "sharing",

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.study import read_study, studies_of_arm, study_from_mapping
+from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError
-from convchoice.settings.configuration import CONF_DIR
-from convchoice.studies.study import read_study, studies_of_arm, study_from_mapping
 
 SHIPPED = sorted((CONF_DIR / "study").glob("*.yaml"))
 LEGAL = {

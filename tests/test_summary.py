@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.verdict import Verdict
 from convchoice.summary import main, print_study, print_summary
-from convchoice.verdicts import wording
-from convchoice.verdicts.verdict import Verdict
 from making import DIGITS, LECTURE, Compared, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}

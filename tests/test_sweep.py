@@ -10,14 +10,14 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from convchoice.config.composition import compose_values
+from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.execution.application import offer_new_names, swept_keys
 from convchoice.execution.naming import derived_name, sweep_name
 from convchoice.execution.one_run import refuse_to_replace, run_config
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import read_json
-from convchoice.settings.configuration import PROJECT_ROOT, config_from_mapping
-from convchoice.studies.composition import compose_values
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import read_json
 from making import make_run
 from small_data import store_digits
 

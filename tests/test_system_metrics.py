@@ -2,8 +2,8 @@
 
 import pytest
 
-from convchoice.sink import system_metrics
-from convchoice.sink.system_metrics import MachineSampler
+from convchoice.tracking import system_metrics
+from convchoice.tracking.system_metrics import MachineSampler
 
 
 @pytest.fixture

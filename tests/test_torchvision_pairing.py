@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.settings import torchvision_pairing
+from convchoice.config import torchvision_pairing
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

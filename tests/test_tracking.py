@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.schema import Config, Store, TrackingConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.execution.tracking import MlflowTracking, NoTracking, open_tracking
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import note_tracking
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import Config, Store, TrackingConfig
-from convchoice.sink import groups
-from convchoice.sink.labels import Group, Kind, arm_group
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import note_tracking
+from convchoice.tracking import groups
+from convchoice.tracking.labels import Group, Kind, arm_group
 from making import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 
@@ -247,8 +247,8 @@ def test_a_run_of_a_process_that_was_killed_is_marked_by_the_next_one(
     code = (
         "import os, signal; from pathlib import Path;"
         "from convchoice.execution.tracking import *;"
-        "from convchoice.settings.configuration import config_from_mapping;"
-        "from convchoice.settings.schema import TrackingConfig;"
+        "from convchoice.config.validation import config_from_mapping;"
+        "from convchoice.config.schema import TrackingConfig;"
         f"t = open_tracking(TrackingConfig(), Path({str(root)!r}));"
         "print(t.begin(config_from_mapping({'arm': 'max', 'seed': 7}), [], None), flush=True);"
         "os.kill(os.getpid(), signal.SIGKILL)"

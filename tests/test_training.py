@@ -8,18 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from convchoice.config.schema import OptimizerConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
-from convchoice.execution.jobs import TrainingJob
-from convchoice.learning.classifier import RunningMeans, optimizer_of
-from convchoice.learning.recording import TrainingError
-from convchoice.learning.training import CHECKPOINT, train
-from convchoice.records import run_folder
-from convchoice.records.events import Advanced, EpochEnded, Event, Started
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import partial_path, run_path
-from convchoice.records.sealing import SUMS, seal
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.schema import OptimizerConfig
+from convchoice.runs import run_folder
+from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.events import Advanced, EpochEnded, Event, Started
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.specification import TrainingJob
+from convchoice.training.callbacks import TrainingError
+from convchoice.training.lightning_module import RunningMeans, optimizer_of
+from convchoice.training.train import CHECKPOINT, train
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -177,7 +177,7 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
         raise StoppedError
 
     with monkeypatch.context() as patched:
-        patched.setattr("convchoice.learning.training._write", stop)
+        patched.setattr("convchoice.training.train._write", stop)
         with pytest.raises(StoppedError):
             train([work], lambda event: None)
     heard: list[Event] = []
@@ -224,7 +224,7 @@ def test_a_run_without_validation_has_no_validation_columns(
 def test_the_listener_hears_of_the_progress(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convchoice.learning.recording.TICK_SECONDS", 0.0)
+    monkeypatch.setattr("convchoice.training.callbacks.TICK_SECONDS", 0.0)
     heard: list[Event] = []
     train([job(tmp_path, data_root)], heard.append)
     shares = [event.fraction for event in heard if isinstance(event, Advanced)]

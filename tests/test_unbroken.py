@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from convchoice.execution.tracking import open_mlflow
-from convchoice.sink.labels import Kind
-from convchoice.sink.unbroken import unbroken
+from convchoice.tracking.labels import Kind
+from convchoice.tracking.unbroken import unbroken
 from mlflows_warnings import MLFLOWS_WARNINGS
 
 pytestmark = MLFLOWS_WARNINGS

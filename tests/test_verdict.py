@@ -2,9 +2,9 @@
 
 import pytest
 
-from convchoice.verdicts.measure import Direction
-from convchoice.verdicts.statistics import Interval
-from convchoice.verdicts.verdict import (
+from convchoice.analysis.measure import Direction
+from convchoice.analysis.statistics import Interval
+from convchoice.analysis.verdict import (
     ClaimVerdict,
     Verdict,
     claim_sentence,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.records.run import Run, read_run
+from convchoice.runs.run import Run, read_run
 from making import study_values
 from stages import Stage
 from test_interruption import EXIT_STATUS, numbers

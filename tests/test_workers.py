@@ -12,7 +12,7 @@ import pytest
 
 from convchoice.errors import UserError
 from convchoice.execution.workers import available_cores, run_jobs, work_reporting_end
-from convchoice.records.events import Ended, Event, Listener, RunKey, Started
+from convchoice.runs.events import Ended, Event, Listener, RunKey, Started
 
 
 @dataclass(frozen=True)

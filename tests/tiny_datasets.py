@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convchoice.images.cifar_binary import FOLDER
-from convchoice.images.datasets import sha256_of
-from convchoice.images.idx import encode_idx
-from convchoice.settings import known_datasets
-from convchoice.settings.known_datasets import FILE_NAMES, DatasetSpec, FileSpec, Layout
+from convchoice.config import known_datasets
+from convchoice.config.known_datasets import FILE_NAMES, DatasetSpec, FileSpec, Layout
+from convchoice.data.cifar_binary import FOLDER
+from convchoice.data.dataset import sha256_of
+from convchoice.data.idx import encode_idx
 
 TRAIN_IMAGES, TEST_IMAGES = 100, 20
 

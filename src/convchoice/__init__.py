@@ -1,6 +1,6 @@
 """convchoice: which choices in a convolutional network matter, how sure, at what cost."""
 
-from convchoice.settings import torchvision_pairing
+from convchoice.config import torchvision_pairing
 
 __version__ = "0.1.0"
 

@@ -20,12 +20,12 @@ from pathlib import Path
 import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
+from convchoice.config.composition import options
+from convchoice.config.study import Study, read_study
+from convchoice.config.validation import CONF_DIR, check_name
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
 from convchoice.execution.launch import read_launch
-from convchoice.records.replacing import replace_files
-from convchoice.settings.configuration import CONF_DIR, check_name
-from convchoice.studies.composition import options
-from convchoice.studies.study import Study, read_study
+from convchoice.runs.atomic_write import replace_files
 
 ALL = "all"
 USUAL_SCALE = "quick"

@@ -17,14 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.errors import UserError, exit_codes, require
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.studies.study import Study, read_study
-from convchoice.summary import print_study
-from convchoice.verdicts import wording
-from convchoice.verdicts.comparison import compare
-from convchoice.verdicts.comparison_files import COMPARISON, write_comparison
-from convchoice.verdicts.gathering import (
+from convchoice.analysis import text as wording
+from convchoice.analysis.collect import (
     TABLE_SUFFIX,
     failures_of_study,
     gathered_runs,
@@ -32,9 +26,15 @@ from convchoice.verdicts.gathering import (
     runs_of_study,
     unwritten_study,
 )
-from convchoice.verdicts.measure import known_direction
-from convchoice.verdicts.results_table import read_tables
-from convchoice.verdicts.table_comparison import compare_table, table_measure
+from convchoice.analysis.comparison import compare
+from convchoice.analysis.comparison_files import COMPARISON, write_comparison
+from convchoice.analysis.measure import known_direction
+from convchoice.analysis.results_table import read_tables
+from convchoice.analysis.table_comparison import compare_table, table_measure
+from convchoice.config.study import Study, read_study
+from convchoice.config.yaml_files import read_yaml
+from convchoice.errors import UserError, exit_codes, require
+from convchoice.summary import print_study
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import yaml
 
+from convchoice.analysis.measure import known_direction
+from convchoice.config.arm import Arm
+from convchoice.config.composition import compose_arm, compose_new_arm, options
+from convchoice.config.mapping import plain_values
+from convchoice.config.schema import Curve
+from convchoice.config.study import Study, new_arms_of, read_study
+from convchoice.config.validation import CONF_DIR, numeric_identity
+from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, exit_codes, nearest, require, storing_in
-from convchoice.records.replacing import replace_files, replaced
-from convchoice.settings.configuration import CONF_DIR, numeric_identity
-from convchoice.settings.mappings import plain_values
-from convchoice.settings.schema import Curve
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.studies.arm import Arm
-from convchoice.studies.composition import compose_arm, compose_new_arm, options
-from convchoice.studies.study import Study, new_arms_of, read_study
-from convchoice.verdicts.measure import known_direction
+from convchoice.runs.atomic_write import replace_files, replaced
 
 STUDIES = "studies"
 MNIST = {"name": "mnist", "root": "data/raw"}

@@ -13,12 +13,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.config.known_datasets import SPECS
+from convchoice.config.schema import Dataset, Fallback
+from convchoice.config.validation import CONF_DIR
+from convchoice.config.yaml_files import read_yaml
+from convchoice.data import sources
 from convchoice.errors import UserError, exit_codes
-from convchoice.images import sources
-from convchoice.settings.configuration import CONF_DIR
-from convchoice.settings.known_datasets import SPECS
-from convchoice.settings.schema import Dataset, Fallback
-from convchoice.settings.yaml_files import read_yaml
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
 NO_FALLBACK = "none"

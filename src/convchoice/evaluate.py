@@ -7,15 +7,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.config.arm import read_arm
+from convchoice.config.schema import Config
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.measurement import arm_parent, measure_runs
 from convchoice.execution.tracking import open_tracking
-from convchoice.records.failures import failed_path, read_failure, write_failure
-from convchoice.records.run_folder import run_path
-from convchoice.records.turns import in_turn
-from convchoice.settings.schema import Config
-from convchoice.studies.arm import read_arm
+from convchoice.runs.failures import failed_path, read_failure, write_failure
+from convchoice.runs.locks import in_turn
+from convchoice.runs.run_folder import run_path
 
 
 def _failed(config: Config, trained: Path, output: Path) -> bool:

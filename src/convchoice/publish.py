@@ -17,15 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from convchoice.analysis.champion import champion
+from convchoice.config.study import read_study
+from convchoice.config.validation import CONF_DIR, config_from_mapping
+from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.execution.tracking import URI, MlflowTracking, default_uri, open_mlflow
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import CONFIG, METRICS
 from convchoice.reporting.telling import tell_study
-from convchoice.settings.configuration import CONF_DIR, config_from_mapping
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.sink import catching_up, groups
-from convchoice.sink.labels import (
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import CONFIG, METRICS
+from convchoice.summary import read_comparisons
+from convchoice.tracking import catching_up, groups
+from convchoice.tracking.labels import (
     OWNER_TAG,
     PARENT_TAG,
     arm_fingerprint_of,
@@ -33,11 +36,8 @@ from convchoice.sink.labels import (
     milliseconds,
     run_identity,
 )
-from convchoice.sink.owner import gone
-from convchoice.sink.patience import first_line
-from convchoice.studies.study import read_study
-from convchoice.summary import read_comparisons
-from convchoice.verdicts.champion import champion
+from convchoice.tracking.owner import gone
+from convchoice.tracking.patience import first_line
 
 
 def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
@@ -194,7 +194,7 @@ def publish_models(
     Raises:
         UserError: if there is no run of an arm of a study.
     """
-    from convchoice.sink import models  # noqa: PLC0415 - only who wants models pays
+    from convchoice.tracking import models  # noqa: PLC0415 - only who wants models pays
 
     every, said = list(runs), []
     logged: dict[str, tuple[Any, str]] = {}

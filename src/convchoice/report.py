@@ -18,20 +18,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from convchoice.analysis.comparison import SCHEMA_VERSION
+from convchoice.analysis.result_digest import check_digest
+from convchoice.config.arm import read_arm
+from convchoice.config.validation import check_name
+from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.execution.tracking import open_tracking
-from convchoice.records.replacing import replace_files
-from convchoice.records.run_folder import read_json
 from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.telling import FIGURES, PAGE, tell_study
-from convchoice.settings.configuration import check_name
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.studies.arm import read_arm
+from convchoice.runs.atomic_write import replace_files
+from convchoice.runs.run_folder import read_json
 from convchoice.summary import print_paths
-from convchoice.verdicts.comparison import SCHEMA_VERSION
-from convchoice.verdicts.result_digest import check_digest
 
 MARKDOWN = "README.md"
 

@@ -20,13 +20,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from convchoice.config.composition import compose_values
+from convchoice.config.pairs import once, shown
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import exit_codes
-from convchoice.settings.configuration import config_from_mapping
-from convchoice.settings.pairs import once, shown
-from convchoice.settings.schema import Config
-from convchoice.sizes.fitting import fitting_plan
-from convchoice.sizes.planned import Kind, Plan, PlannedLayer
-from convchoice.studies.composition import compose_values
+from convchoice.networks.planned_layers import Kind, Plan, PlannedLayer
+from convchoice.networks.suggestions import fitting_plan
 
 JSON_FLAG = "--json"
 MEBIBYTE = 2**20

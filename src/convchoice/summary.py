@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import measure_in
+from convchoice.analysis.result_digest import check_digest
+from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes
-from convchoice.records.run_folder import read_json
-from convchoice.settings.yaml_files import read_yaml
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import measure_in
-from convchoice.verdicts.result_digest import check_digest
+from convchoice.runs.run_folder import read_json
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}

@@ -16,11 +16,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.config.arm import Arm, read_arm
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.seeds import train_seeds
 from convchoice.execution.workers import LAUNCH, Carrier
-from convchoice.studies.arm import Arm, read_arm
 
 
 def train_stage(arguments: Sequence[str]) -> None:

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import yaml
 
+from convchoice.config.study import study_from_mapping
+from convchoice.config.validation import PROJECT_ROOT, check_name
 from convchoice.errors import UserError, exit_codes, require
 from convchoice.execution.search import METRICS, Search, Trial, overrides_of
 from convchoice.execution.search_space import read_space
-from convchoice.records.environment import commit_state
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
-from convchoice.settings.configuration import PROJECT_ROOT, check_name
-from convchoice.studies.study import study_from_mapping
+from convchoice.runs.environment import commit_state
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
 
 FIRST_LINE = "# Found by a search on validation images alone; the test set was not opened."
 SUFFIX = "_tuned"

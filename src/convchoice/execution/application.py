@@ -17,6 +17,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from convchoice.config.composition import (
+    HYDRA_VERSION_BASE,
+    options,
+    plain,
+    register_schema,
+)
+from convchoice.config.schema import Config
+from convchoice.config.validation import CONF_DIR, check_name
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
 from convchoice.execution.dealing import side_by_side
 from convchoice.execution.naming import names_a_place
@@ -29,14 +37,6 @@ from convchoice.execution.one_run import (
 from convchoice.execution.processes import end_with
 from convchoice.execution.sweep import FOLDER, PARENT, SENDER, SWEPT
 from convchoice.execution.sweep_journal import BEGUN, DONE, FAILED, Journal
-from convchoice.settings.configuration import CONF_DIR, check_name
-from convchoice.settings.schema import Config
-from convchoice.studies.composition import (
-    HYDRA_VERSION_BASE,
-    options,
-    plain,
-    register_schema,
-)
 
 
 def swept_keys(arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from convchoice.execution.tracking import Group, Tracking
 from convchoice.execution.workers import Carrier, Job
-from convchoice.records.events import Ended, Event
+from convchoice.runs.events import Ended, Event
 
 
 @dataclass

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from convchoice.execution.jobs import TrainingJob, TrainingJobs
+from convchoice.config.schema import Accelerator, Config
+from convchoice.config.validation import config_to_mapping
 from convchoice.execution.workers import available_cores, gpu_present
-from convchoice.settings.configuration import config_to_mapping
-from convchoice.settings.schema import Accelerator, Config
+from convchoice.runs.specification import TrainingJob, TrainingJobs
 
 
 def side_by_side(workers: int | None, threads: int, accelerator: Accelerator) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from convchoice.records.events import Advanced, Ended, EpochEnded, Event, Started
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
 
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind for kind in (Started, Advanced, EpochEnded, Ended)

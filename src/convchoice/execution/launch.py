@@ -20,16 +20,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from convchoice.errors import ConfigurationError, nearest, require
-from convchoice.execution.dealing import side_by_side
-from convchoice.execution.workers import LAUNCH
-from convchoice.settings.configuration import CONF_DIR
-from convchoice.studies.composition import (
+from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
     hydras_refusals,
     options,
     register_schema,
 )
+from convchoice.config.validation import CONF_DIR
+from convchoice.errors import ConfigurationError, nearest, require
+from convchoice.execution.dealing import side_by_side
+from convchoice.execution.workers import LAUNCH
 
 SETTINGS = "hydra.launcher."
 # What each launcher needs beside the pipeline itself; `basic` needs nothing.

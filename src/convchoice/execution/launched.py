@@ -22,18 +22,18 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from convchoice.config.composition import quoted
+from convchoice.config.schema import Config
 from convchoice.errors import UserError
 from convchoice.execution.event_files import EventReader, EventWriter
-from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob, TrainingJobs
 from convchoice.execution.launch import Launch
 from convchoice.execution.processes import end_with
 from convchoice.execution.seeds import stands, whole_but_for_its_name
 from convchoice.execution.workers import run_jobs
-from convchoice.records import environment
-from convchoice.records.events import Ended, Event, Listener, RunKey
-from convchoice.records.turns import WORK, in_turn
-from convchoice.settings.schema import Config
-from convchoice.studies.composition import quoted
+from convchoice.runs import environment
+from convchoice.runs.events import Ended, Event, Listener, RunKey
+from convchoice.runs.locks import WORK, in_turn
+from convchoice.runs.specification import TRAINING_MODULE, TrainingJob, TrainingJobs
 
 FOLDER = "launch"
 EVENTS = "events"

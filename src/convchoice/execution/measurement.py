@@ -5,19 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convchoice.config.schema import Config
 from convchoice.errors import RunFolderError
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.dealing import default_workers
-from convchoice.execution.jobs import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
 from convchoice.execution.progress import Display
 from convchoice.execution.seeds import known_studies
 from convchoice.execution.tracking import NoTracking, Tracking
 from convchoice.execution.workers import Workers
-from convchoice.records.events import Ended, Event, Listener, Started
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import noted_tracking, run_path
-from convchoice.settings.schema import Config
-from convchoice.sink.labels import arm_fingerprint_of, arm_group
+from convchoice.runs.events import Ended, Event, Listener, Started
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import noted_tracking, run_path
+from convchoice.runs.specification import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
+from convchoice.tracking.labels import arm_fingerprint_of, arm_group
 
 STOPPED = "stopped while it was evaluated"
 

@@ -10,6 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from convchoice.config.arm import arm_from_mapping
+from convchoice.config.mapping import flattened
+from convchoice.config.schema import Config, EvaluationConfig
+from convchoice.config.validation import config_from_mapping, numeric_identity
+from convchoice.data.sources import ensure
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.execution.bookkeeping import Parent
 from convchoice.execution.measurement import measure_runs
@@ -17,14 +22,9 @@ from convchoice.execution.naming import derived_name
 from convchoice.execution.places import folder_of, pipelines_run, training_place
 from convchoice.execution.seeds import failed_before, missing_runs, train_missing
 from convchoice.execution.tracking import open_tracking
-from convchoice.images.sources import ensure
-from convchoice.records.run import Run, read_run
-from convchoice.records.run_folder import MEASURED_FILES
-from convchoice.records.turns import in_turn
-from convchoice.settings.configuration import config_from_mapping, numeric_identity
-from convchoice.settings.mappings import flattened
-from convchoice.settings.schema import Config, EvaluationConfig
-from convchoice.studies.arm import arm_from_mapping
+from convchoice.runs.locks import in_turn
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import MEASURED_FILES
 
 
 def run_config(

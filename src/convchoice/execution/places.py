@@ -7,11 +7,11 @@ there and neither does again what the other did.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from convchoice.config.arm import read_arm
+from convchoice.config.schema import Config
+from convchoice.config.validation import numeric_identity
 from convchoice.errors import UserError
-from convchoice.records.run_folder import run_path
-from convchoice.settings.configuration import numeric_identity
-from convchoice.settings.schema import Config
-from convchoice.studies.arm import read_arm
+from convchoice.runs.run_folder import run_path
 
 WORK_FOLDER = ".trained"
 # The pipeline's folders, as `dvc.yaml` names them.

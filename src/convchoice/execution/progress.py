@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from convchoice.records.events import Advanced, Ended, EpochEnded, Event, Started
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
 
 
 def duration(seconds: float) -> str:

@@ -14,18 +14,18 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
+from convchoice.config.arm import arm_from_mapping
+from convchoice.config.composition import compose_values
+from convchoice.config.mapping import flattened
+from convchoice.config.schema import Config
+from convchoice.data.sources import ensure
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.dealing import default_workers
 from convchoice.execution.search_space import SearchSpace, contains, ends
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
-from convchoice.images.sources import ensure
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import run_path
-from convchoice.settings.mappings import flattened
-from convchoice.settings.schema import Config
-from convchoice.studies.arm import arm_from_mapping
-from convchoice.studies.composition import compose_values
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
 
 METRICS: dict[str, Literal["maximize", "minimize"]] = {
     "val/accuracy": "maximize",

@@ -22,8 +22,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from convchoice.config.composition import options
 from convchoice.errors import ConfigurationError, nearest, require
-from convchoice.studies.composition import options
 
 NEVER_SEARCHED = ("data", "evaluation", "tracking", "run_root", "trainer.workers")
 BATCH_SIZE = "data.batch_size"

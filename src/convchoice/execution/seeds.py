@@ -4,25 +4,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convchoice.config.schema import Config, DataConfig
+from convchoice.config.study import studies_of_arm
+from convchoice.data.dataset import StoredDataset, load
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.dealing import default_workers, trained_together
-from convchoice.execution.jobs import TRAINING_MODULE, TrainingJob
 from convchoice.execution.progress import Display
 from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
 from convchoice.execution.workers import Carrier, Workers
-from convchoice.images.datasets import StoredDataset, load
-from convchoice.records import environment, run_folder
-from convchoice.records.events import Ended, EpochEnded, Event, Listener, Started
-from convchoice.records.failures import FAILED_SUFFIX, failed_path, read_failure, write_failure
-from convchoice.records.fingerprint import arm_fingerprint, code_digest, fingerprint
-from convchoice.records.replacing import PARTIAL_SUFFIX, discard
-from convchoice.records.run import read_run, read_unsealed
-from convchoice.records.sealing import seal
-from convchoice.records.turns import in_turn
-from convchoice.settings.schema import Config, DataConfig
-from convchoice.sink.labels import arm_group
-from convchoice.studies.study import studies_of_arm
+from convchoice.runs import environment, run_folder
+from convchoice.runs.atomic_write import PARTIAL_SUFFIX, discard
+from convchoice.runs.checksums import seal
+from convchoice.runs.events import Ended, EpochEnded, Event, Listener, Started
+from convchoice.runs.failures import FAILED_SUFFIX, failed_path, read_failure, write_failure
+from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
+from convchoice.runs.locks import in_turn
+from convchoice.runs.run import read_run, read_unsealed
+from convchoice.runs.specification import TRAINING_MODULE, TrainingJob
+from convchoice.tracking.labels import arm_group
 
 STOPPED = "stopped before its end"
 

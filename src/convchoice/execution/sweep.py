@@ -18,6 +18,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
+from convchoice.config.composition import (
+    hydras_refusals,
+    plain,
+    quoted,
+)
 from convchoice.errors import UserError, exit_codes, require
 from convchoice.execution.naming import sweep_name
 from convchoice.execution.places import training_place
@@ -33,13 +38,8 @@ from convchoice.execution.sweep_jobs import (
 from convchoice.execution.sweep_journal import BEGUN, DONE, Journal, Watch
 from convchoice.execution.sweep_result import make_result
 from convchoice.execution.tracking import Group, Kind, NoTracking, Tracking, open_tracking
-from convchoice.records.run_folder import noted_tracking, partial_path
-from convchoice.sink.labels import digest
-from convchoice.studies.composition import (
-    hydras_refusals,
-    plain,
-    quoted,
-)
+from convchoice.runs.run_folder import noted_tracking, partial_path
+from convchoice.tracking.labels import digest
 
 SWEEPS = "sweeps"
 JOB_FAILED = 1

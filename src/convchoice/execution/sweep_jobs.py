@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convchoice.config.schema import Config
+from convchoice.data.sources import ensure
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution.one_run import (
     measured_already,
@@ -13,9 +15,7 @@ from convchoice.execution.one_run import (
 )
 from convchoice.execution.places import folder_of
 from convchoice.execution.seeds import missing_runs
-from convchoice.images.sources import ensure
-from convchoice.records.events import RunKey
-from convchoice.settings.schema import Config
+from convchoice.runs.events import RunKey
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Self
 
 from convchoice.errors import RunFolderError
 from convchoice.execution.progress import duration
-from convchoice.records.events import RunKey
-from convchoice.records.run_folder import read_json, write_json
+from convchoice.runs.events import RunKey
+from convchoice.runs.run_folder import read_json, write_json
 
 JOBS = "jobs"
 BEGUN, DONE, FAILED = "begun", "done", "failed"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from convchoice.execution.places import folder_of
 from convchoice.execution.sweep_jobs import SweepJob
-from convchoice.records.run import read_run
-from convchoice.records.run_folder import read_json
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import read_json
 
 REPORT = "report"
 

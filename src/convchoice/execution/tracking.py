@@ -12,15 +12,15 @@ from typing import Protocol
 
 from filelock import FileLock
 
-from convchoice.records.run import Run
-from convchoice.settings.configuration import PROJECT_ROOT
-from convchoice.settings.schema import Config, Store, TrackingConfig
-from convchoice.sink.labels import KIND_TAG, Group, Kind, parameters_of
-from convchoice.sink.life import MlflowTracking
-from convchoice.sink.new_database import make_database
-from convchoice.sink.patience import first_line
-from convchoice.sink.store import MlflowStore
-from convchoice.sink.unbroken import unbroken
+from convchoice.config.schema import Config, Store, TrackingConfig
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.runs.run import Run
+from convchoice.tracking.labels import KIND_TAG, Group, Kind, parameters_of
+from convchoice.tracking.life import MlflowTracking
+from convchoice.tracking.new_database import make_database
+from convchoice.tracking.patience import first_line
+from convchoice.tracking.store import MlflowStore
+from convchoice.tracking.unbroken import unbroken
 
 __all__ = [
     "KIND_TAG", "Group", "Kind", "MlflowTracking", "NoTracking", "Tracking", "default_uri",

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from convchoice.errors import UserError
 from convchoice.execution.processes import context, end_with_parent
-from convchoice.records.events import Ended, Event, Listener, RunKey
+from convchoice.runs.events import Ended, Event, Listener, RunKey
 
 TERMINATION_SECONDS = 5.0
 SIGNAL_SECONDS = 0.5

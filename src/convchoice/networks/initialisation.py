@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from convchoice.config.schema import Initialisation
 from convchoice.networks.layers import LocallyConnected
-from convchoice.settings.schema import Initialisation
 
 Learned = nn.Conv2d | nn.Linear | LocallyConnected
 """The layers that have weights."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convchoice.settings.schema import Activation, PaddingMode
-from convchoice.sizes.axes import Axes, Axis
+from convchoice.config.schema import Activation, PaddingMode
+from convchoice.networks.conv_arithmetic import Axes, Axis
 
 _PAD_MODE = {
     PaddingMode.zeros: "constant",

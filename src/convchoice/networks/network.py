@@ -10,6 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from convchoice.config.schema import Config, Initialisation
+from convchoice.networks.conv_arithmetic import Axes
 from convchoice.networks.initialisation import Learned, draw_
 from convchoice.networks.layers import (
     Convolution,
@@ -18,10 +20,8 @@ from convchoice.networks.layers import (
     LocallyConnected,
     detector,
 )
+from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from convchoice.networks.pooling import MaxOverFilters, blur, pooling
-from convchoice.settings.schema import Config, Initialisation
-from convchoice.sizes.axes import Axes
-from convchoice.sizes.geometry import Kind, Plan, PlannedLayer, plan
 
 
 def derived_seed(seed: int, *names: str) -> int:

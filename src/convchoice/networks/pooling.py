@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convchoice.config.schema import Operator
+from convchoice.networks.conv_arithmetic import Axes
 from convchoice.networks.layers import framed
-from convchoice.settings.schema import Operator
-from convchoice.sizes.axes import Axes
 
 
 class WeightedMean(nn.Module):

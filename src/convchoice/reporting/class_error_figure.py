@@ -5,10 +5,10 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
+from convchoice.analysis import text as wording
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.drawing import SERIES, Ink, Picture, finish, quiet_frame
 from convchoice.reporting.panels import panels
-from convchoice.verdicts import wording
 
 ROW_INCHES = 0.24
 

@@ -10,9 +10,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
+from convchoice.analysis import text as wording
 from convchoice.reporting.drawing import SERIES, Ink, Picture, finish
 from convchoice.reporting.panels import panels
-from convchoice.verdicts import wording
 
 SHADES = 8
 """Steps of a cell's colour; more cannot be told apart."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis import text as wording
+from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import Series, seeds_and_images, series_of
 from convchoice.reporting.drawing import (
     MARKERS,
@@ -13,8 +15,6 @@ from convchoice.reporting.drawing import (
     quiet_frame,
     ticks,
 )
-from convchoice.settings.schema import Curve
-from convchoice.verdicts import wording
 
 
 def consistency_finding(series: Mapping[str, Series]) -> str:

@@ -6,8 +6,8 @@ Every word and number comes from the comparison. Pure functions: no files, no HT
 from collections.abc import Mapping
 from typing import Any
 
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import Measure, measure_in, measure_of
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import Measure, measure_in, measure_of
 
 BAR_WIDTH = 132
 """Width of a card's small interval drawing, in its own units."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import Direction, Measure, measure_in
 from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
@@ -17,8 +19,6 @@ from convchoice.reporting.drawing import (
     quiet_frame,
     ticks,
 )
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import Direction, Measure, measure_in
 
 FROM_ZERO = 2
 """Costs that differ by this factor are drawn from 0 on, so that their ratio can be seen."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.config.schema import Curve
 from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
@@ -21,8 +23,6 @@ from convchoice.reporting.drawing import (
     quiet_frame,
     ticks,
 )
-from convchoice.settings.schema import Curve
-from convchoice.verdicts import wording
 
 Series = Mapping[str, Any]
 TWO_ARMS = 2

@@ -6,6 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import Direction, Measure, measure_in, measure_of
 from convchoice.reporting.drawing import (
     SERIES,
     Ink,
@@ -15,8 +17,6 @@ from convchoice.reporting.drawing import (
     quiet_frame,
     ticks,
 )
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import Direction, Measure, measure_in, measure_of
 
 ROW_INCHES = 0.42
 AXIS_LABEL_CHARACTERS = 32

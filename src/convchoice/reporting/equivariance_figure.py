@@ -7,6 +7,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from convchoice.analysis import text as wording
+from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import seeds_and_images
 from convchoice.reporting.drawing import (
     MARKERS,
@@ -18,8 +20,6 @@ from convchoice.reporting.drawing import (
     new_figure,
     quiet_frame,
 )
-from convchoice.settings.schema import Curve
-from convchoice.verdicts import wording
 
 ROW_INCHES = 0.3
 ZERO = 1e-9

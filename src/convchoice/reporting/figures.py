@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import Measure, measure_in
 from convchoice.reporting.class_error_figure import class_errors_figure
 from convchoice.reporting.confusion_figures import confusion_difference_figure, confusion_figure
 from convchoice.reporting.consistency_figure import consistency_figure
@@ -35,8 +37,6 @@ from convchoice.reporting.pixel_use_figures import edge_figure, use_map_figure
 from convchoice.reporting.printed_figure import printed_figure
 from convchoice.reporting.receptive_field_figures import field_figure, middle_figure
 from convchoice.reporting.response_figure import response_figure
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import Measure, measure_in
 
 
 def figures_of(comparison: Mapping[str, Any]) -> list[Picture]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.drawing import WIDTH_INCHES, Ink, Picture, finish
 from convchoice.reporting.inside_view import (
     LAYERS,
@@ -25,8 +27,6 @@ from convchoice.reporting.sheet import (
     signed_colours,
     write,
 )
-from convchoice.verdicts import wording
-from convchoice.verdicts.inside_result import unpacked
 
 MOST_ARMS = 12
 MARGIN_INCHES = 0.08

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from convchoice.analysis import text as wording
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.drawing import Ink, Picture, finish, new_figure
 from convchoice.reporting.sheet import COLOUR_CHANNELS, pixels_of
-from convchoice.verdicts import wording
 
 ROW_INCHES = 1.62
 COLUMNS = 6

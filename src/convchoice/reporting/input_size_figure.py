@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from convchoice.analysis import text as wording
+from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import (
     Series,
     bound_percent,
@@ -19,8 +21,6 @@ from convchoice.reporting.drawing import (
     quiet_frame,
     ticks,
 )
-from convchoice.settings.schema import Curve
-from convchoice.verdicts import wording
 
 
 def _sizes(series: Series) -> str:

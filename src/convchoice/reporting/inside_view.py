@@ -7,8 +7,8 @@ a key that decides it, or where the study has one arm alone, whose inside is the
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis import text as wording
 from convchoice.reporting.confusion_figures import class_names
-from convchoice.verdicts import wording
 
 LAYERS = ("conv.", "downsample.", "model.first_layer", "data.permutation_seed")
 """Keys, or beginnings of keys, that decide what layers learn and answer."""

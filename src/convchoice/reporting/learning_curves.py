@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from convchoice.analysis import text as wording
 from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
@@ -15,7 +16,6 @@ from convchoice.reporting.drawing import (
     new_figure,
     quiet_frame,
 )
-from convchoice.verdicts import wording
 
 LEAST_EPOCHS = 2
 """A single epoch is a point, not a curve."""

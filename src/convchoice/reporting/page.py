@@ -7,13 +7,13 @@ files, no HTML, no Markdown.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import Measure, measure_in, measure_of
+from convchoice.analysis.provenance import described
+from convchoice.analysis.statistics import smallest_rejecting_n
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.contrast_view import BAR_WIDTH, contrast_view, reach_of
 from convchoice.reporting.drawing import Picture
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import Measure, measure_in, measure_of
-from convchoice.verdicts.provenance import described
-from convchoice.verdicts.statistics import smallest_rejecting_n
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.curve_figures import line
 from convchoice.reporting.drawing import (
     WIDTH_INCHES,
@@ -19,8 +21,6 @@ from convchoice.reporting.drawing import (
 )
 from convchoice.reporting.inside_view import EDGES, Inside, first_arms, insides_of, moves, span
 from convchoice.reporting.sheet import Numbers, frame, place, shades, sheet, write
-from convchoice.verdicts import wording
-from convchoice.verdicts.inside_result import unpacked
 
 PANEL_INCHES = 1.75
 MOST_ARMS = 8

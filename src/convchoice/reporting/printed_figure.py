@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import measure_of
 from convchoice.reporting.drawing import Ink, Picture, finish, new_figure, quiet_frame, strip, ticks
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import measure_of
 
 
 def _shown_row(printed: Mapping[str, Any]) -> Mapping[str, Any] | None:

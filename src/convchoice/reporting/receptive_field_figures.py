@@ -6,11 +6,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.drawing import SERIES, WIDTH_INCHES, Ink, Picture, finish
 from convchoice.reporting.inside_view import Inside, first_arms, image_said, insides_of, named, span
 from convchoice.reporting.sheet import frame, pixels_of, place, shades, sheet, write
-from convchoice.verdicts import wording
-from convchoice.verdicts.inside_result import unpacked
 
 MOST_GROUPS = 8
 MOST_ARMS = 12

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.drawing import WIDTH_INCHES, Ink, Picture, finish
 from convchoice.reporting.inside_view import (
     LAYERS,
@@ -15,8 +17,6 @@ from convchoice.reporting.inside_view import (
     span,
 )
 from convchoice.reporting.sheet import mosaic, pixels_of, place, shades, sheet, write
-from convchoice.verdicts import wording
-from convchoice.verdicts.inside_result import unpacked
 
 MOST_ARMS = 8
 MARGIN_INCHES = 0.06

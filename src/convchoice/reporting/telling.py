@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convchoice.analysis import text as wording
+from convchoice.analysis.measure import measure_in
 from convchoice.execution.tracking import Tracking
-from convchoice.records.run_folder import read_json
-from convchoice.verdicts import wording
-from convchoice.verdicts.measure import measure_in
+from convchoice.runs.run_folder import read_json
 
 PAGE = "index.html"
 FIGURES = "figures"

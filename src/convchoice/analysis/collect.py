@@ -1,0 +1,189 @@
+"""Which runs lie under some paths, and the study of them where nobody wrote one down."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from convchoice.analysis.provenance import dataset_name
+from convchoice.config.study import Study, study_from_mapping
+from convchoice.errors import UserError, require
+from convchoice.runs.failures import FAILED_SUFFIX, read_failure
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import CONFIG
+
+TABLE_SUFFIX = ".csv"
+
+
+def _run_folders(path: Path) -> Iterator[Path]:
+    """The run folders at or below a path, by name; unfinished ones bear another name."""
+    if (path / CONFIG).is_file():
+        yield path
+        return
+    found = path.rglob(f"seed-*/{CONFIG}")
+    yield from sorted(
+        file.parent for file in found if file.parent.name.removeprefix("seed-").isdigit()
+    )
+
+
+def gathered_runs(
+    paths: Iterable[Path], wanted: Sequence[str] | None = None
+) -> dict[str, list[Run]]:
+    """Every run at or below the paths, by arm, each arm's by seed.
+
+    A path may be a run folder, an arm's folder, or any folder above such. Arms come in the order of
+    the paths, and below one path by name.
+
+    Args:
+        paths: to look at.
+        wanted: arms; the run folders of others are passed over unread. None takes all.
+
+    Raises:
+        UserError: if a path holds no run folder, one of them cannot be read, or an arm and seed is
+            there twice.
+    """
+    folders: dict[Path, Path] = {}
+    for path in paths:
+        found = {folder.resolve(): folder for folder in _run_folders(path)}
+        if not found:
+            raise UserError(
+                f"{path}: there are no run folders here or below (<arm>/seed-<n> with {CONFIG}),"
+                f" and it is no {TABLE_SUFFIX} file."
+            )
+        folders |= {place: folder for place, folder in found.items() if place not in folders}
+    places: dict[tuple[str, int], Path] = {}
+    runs: dict[str, list[Run]] = {}
+    for resolved, folder in folders.items():
+        if wanted is not None and resolved.parent.name not in wanted:
+            continue
+        run = read_run(folder if folder.parent.name else resolved)
+        first = places.setdefault((run.arm, run.seed), folder)
+        if first is not folder:
+            raise UserError(
+                f"{folder}: arm {run.arm} with seed {run.seed} is in {first} already."
+                " Leave one of the two out, or give the arms different names."
+            )
+        runs.setdefault(run.arm, []).append(run)
+    return {arm: sorted(found, key=lambda run: run.seed) for arm, found in runs.items()}
+
+
+def failures_of_study(
+    study: Study, paths: Iterable[Path], planned: Mapping[str, int] | None
+) -> dict[str, dict[int, str]]:
+    """Why runs of a study failed in training, by arm and seed; a seed that has a run is none.
+
+    Raises:
+        RunFolderError: if a record of a failure is damaged.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for path in paths:
+        for record in sorted(path.rglob(f"seed-*{FAILED_SUFFIX}")):
+            folder = record.with_name(record.name.removesuffix(FAILED_SUFFIX))
+            arm, number = folder.resolve().parent.name, folder.name.removeprefix("seed-")
+            failure = read_failure(folder)
+            if failure is None or arm not in study.all_arms() or folder.exists():
+                continue
+            if number.isdigit() and (planned is None or int(number) < planned[arm]):
+                found.setdefault(arm, {})[int(number)] = str(failure["reason"])
+    return found
+
+
+def runs_of_study(
+    study: Study,
+    paths: Iterable[Path],
+    planned: Mapping[str, int] | None,
+    failed: Iterable[str] = (),
+) -> dict[str, list[Run]]:
+    """The runs of each arm of a study, those beyond the planned seeds left out.
+
+    Args:
+        study: the question.
+        paths: to look at.
+        planned: seeds by arm; None takes all.
+        failed: arms of which runs failed in training; they alone may have none.
+
+    Raises:
+        UserError: if an arm has no run at all, or one cannot be read.
+    """
+    runs = gathered_runs(paths, study.all_arms())
+    for arm in study.all_arms():
+        if arm not in runs and arm in failed:
+            runs[arm] = []
+        if arm not in runs:
+            raise UserError(
+                f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}."
+                " Train and evaluate it first."
+            )
+    return {
+        arm: [run for run in found if planned is None or run.seed < planned[arm]]
+        for arm, found in runs.items()
+    }
+
+
+def unwritten_study(
+    name: str,
+    arms: Sequence[str],
+    baseline: str | None,
+    *,
+    source: str,
+    metric: str,
+    margin: float,
+    notes: str = "",
+) -> Study:
+    """The study of arms for which nobody wrote one down: it claims nothing.
+
+    Args:
+        name: of the study.
+        arms: in the order of the report.
+        baseline: None takes the first arm.
+        source: where the arms are from, in a few words.
+        metric: that is compared.
+        margin: δ.
+        notes: what else must be said.
+
+    Raises:
+        UserError: if the baseline is none of the arms, or the only one.
+    """
+    if baseline is not None and baseline not in arms:
+        raise UserError(
+            f"--baseline {baseline}: {name} has no such arm; there are {', '.join(arms)}."
+        )
+    first = baseline or arms[0]
+    require(
+        len(arms) > 1, f"{name}: arms", list(arms),
+        f"there is nothing to compare {first} with. {notes}".strip(),
+    )  # fmt: skip
+    return study_from_mapping(
+        {
+            "name": name,
+            "question": f"How do these arms differ from {first}?",
+            "claim": f"Nothing was claimed before these runs of {name} were made.",
+            "source": source,
+            "baseline": first,
+            "arms": [arm for arm in arms if arm != first],
+            "metric": metric,
+            "margin": margin,
+            "notes": notes,
+        },
+        name,
+    )
+
+
+def one_data_set(runs: Mapping[str, Sequence[Run]], baseline: str | None) -> tuple[list[str], str]:
+    """The arms of the baseline's data set, and a note on those that are left out.
+
+    Args:
+        runs: by arm.
+        baseline: None takes the first arm; one that is not there leaves all in.
+    """
+    data = {arm: dataset_name(found[0]) for arm, found in runs.items()}
+    first = baseline or next(iter(runs))
+    if first not in data:
+        return list(data), ""
+    others = [arm for arm in data if data[arm] != data[first]]
+    if not others:
+        return list(data), ""
+    names = ", ".join(f"{arm} ({data[arm]})" for arm in others)
+    note = (
+        f"Left out, because {first} is of {data[first]} and they are not: {names}."
+        " Compare them with a --baseline of their own data set."
+    )
+    return [arm for arm in data if arm not in others], note

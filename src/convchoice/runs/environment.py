@@ -1,0 +1,68 @@
+"""Where and with what a run was made: commit, versions, machine."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from convchoice.config.validation import PROJECT_ROOT
+
+RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
+UNKNOWN = "unknown"
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a run's numbers."""
+    versions = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = UNKNOWN
+    return versions
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
+    """The commit that is checked out, and whether files that it tracks differ from it.
+
+    Files that the pipeline writes (`reports/`, `dvc.lock`) or `make repro STUDY=…` (`params.yaml`)
+    are not counted: they say which runs are made, and no run reads them.
+
+    Returns:
+        ("unknown", None) without git, or where `root` is not the top of a git work tree (an
+        unpacked archive inside somebody else's repository is not that repository's commit).
+    """
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root.resolve():
+        return UNKNOWN, None
+    commit = _git(root, "rev-parse", "HEAD")
+    written = (":!reports", ":!dvc.lock", ":!params.yaml")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
+    return commit or UNKNOWN, None if changes is None else bool(changes)
+
+
+def describe(root: Path = PROJECT_ROOT) -> dict[str, Any]:
+    """The part of `environment.json` that is the same for every run of one start."""
+    commit, dirty = commit_state(root)
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": package_versions(),
+    }

@@ -1,1 +1,0 @@
-"""Which networks are compared: studies, their arms, and how both are composed."""
