@@ -20,19 +20,23 @@ def replace_files(folder: Path, texts: Mapping[str, str]) -> None:
 
     Args:
         folder: is made if it is not there.
-        texts: by file name.
+        texts: content by relative path.
 
     Raises:
         StorageError: naming the folder and what has to be mended.
     """
     with storing_in(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        beside = {name: folder / f".{name}.{os.getpid()}" for name in texts}
+        paths = {name: folder / name for name in texts}
+        beside = {
+            name: path.with_name(f".{path.name}.{os.getpid()}") for name, path in paths.items()
+        }
         try:
             for name, text in texts.items():
+                beside[name].parent.mkdir(parents=True, exist_ok=True)
                 beside[name].write_text(text, encoding="utf-8", newline="")
             for name in texts:
-                beside[name].replace(folder / name)
+                beside[name].replace(paths[name])
         finally:
             for path in beside.values():
                 path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 /* The explorer's arithmetic, apart from the page: sizes, windows, filters, refusals.
 
 The rules and words are those of axes.py, geometry.py, block_rules.py, layers.py and pooling.py, and
-tests/test_explorer.py holds both to each other. An image is a list of rows of numbers. Settings:
+tests/reporting/test_explorer.py holds both to each other. An image is a list of rows of numbers. Settings:
   operator       convolution, max, average, weighted or l2
   height, width  pixels of the input
   kernel, stride pixels, the same for both axes

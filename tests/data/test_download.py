@@ -13,7 +13,7 @@ from convchoice.data import dataset as datasets
 from convchoice.data import sources
 from convchoice.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_MNIST = Path(os.environ.get(sources.MIRROR_VARIABLE) or REPOSITORY.parent / "shared" / "mnist")
 
 needs_mnist = pytest.mark.skipif(

@@ -22,7 +22,7 @@ from making import make_run
 from servers import Server
 from small_data import store_digits
 
-POSTGRES = Path(__file__).parent / "engines" / "postgres.sh"
+POSTGRES = Path(__file__).parents[1] / "engines" / "postgres.sh"
 WRITERS = 8
 pytestmark = [
     pytest.mark.server,

@@ -119,7 +119,7 @@ def test_the_names_behind_its_files_are_in_them() -> None:
 
 
 def test_the_tests_that_it_names_are_there() -> None:
-    nodes = re.findall(r"`(tests/\w+\.py)::(\w+)`", PROSE)
+    nodes = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PROSE)
     assert len(nodes) > 15
     for file, name in nodes:
         assert name in functions(file), name
@@ -128,7 +128,7 @@ def test_the_tests_that_it_names_are_there() -> None:
 def test_each_slip_has_its_test() -> None:
     _, rows = table_that_begins("", "slide")
     assert [row[0] for row in rows] == [str(number) for number in range(1, 10)]
-    tests = functions("tests/test_lecture.py")
+    tests = functions("tests/pipeline/test_lecture.py")
     for number, *_, test in rows:
         assert named(test) in tests
         assert named(test).startswith(f"test_slip_{number}_")

@@ -4,7 +4,7 @@ A stage depends on whole packages, and on single modules only at the top: DVC re
 anew for every command, and with a line a module that alone took most of a `dvc repro` with nothing
 to do.
 
-Where imports changed on purpose: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/test_stages.py
+Where imports changed on purpose: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_stages.py
 """
 
 import os

@@ -15,7 +15,7 @@ from convchoice.report import main, markdown_prose, markdown_text
 from convchoice.reporting.page import badge, page_view
 from making import DIGITS, LECTURE, MNIST, Compared, study_values
 
-GOLDEN = Path(__file__).parent / "golden" / "README.md"
+GOLDEN = Path(__file__).parents[1] / "golden" / "README.md"
 EVIL = "<script>alert(1)</script> [x](y) a|b *c* `d` $e$ &amp;"
 ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}
 

@@ -11,7 +11,7 @@ from convchoice.runs.run_folder import read_json
 from made_up_inside import made_up_inside
 from making import Compared, curve_points
 
-PAGE = Path(__file__).parents[1] / "docs" / "comparison.md"
+PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
 ROW = re.compile(r"^\| `([^`]+)`( [†‡])? \|(.*)\|$", re.MULTILINE)
 ERRORS = {"max": [10, 11, 12], "average": [30, 33, 31]}
 

@@ -1,6 +1,6 @@
 """A sweep of 24 jobs: the same numbers to the last digit, whichever launcher carries the jobs.
 
-Minutes of work, so it runs only when it is asked for: `pytest -m sweep tests/test_many_jobs.py`.
+Minutes of work, so it runs only when it is asked for: `pytest -m sweep`.
 """
 
 from pathlib import Path

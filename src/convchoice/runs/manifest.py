@@ -1,0 +1,113 @@
+"""Output folders: the record of the files that convchoice has written there.
+
+A folder that a user names as an output may hold files of their own. `write_output` replaces or
+removes a file only if the folder's manifest lists it with the SHA-256 that it still has. Any other
+file of the same name is refused before anything is written. Never imports torch.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+
+from convchoice.errors import StorageError, UserError
+from convchoice.runs.atomic_write import replace_files
+
+MANIFEST = ".convchoice.json"
+
+
+def digest(path: Path) -> str:
+    r"""SHA-256 of a file, in hexadecimal digits.
+
+    Line ends count as ``\n``, because git may convert them at checkout.
+    """
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def read_manifest(folder: Path) -> dict[str, list[str]]:
+    """The files that convchoice has written into a folder: their SHA-256 by relative POSIX path.
+
+    A file has two digests while it is being replaced: a killed process leaves one or the other.
+
+    Returns:
+        An empty mapping for a folder without a manifest.
+
+    Raises:
+        UserError: if the manifest is damaged or names a path outside the folder.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        legal = all(_is_inside(name) and isinstance(found, list) for name, found in files.items())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{path}: cannot be read as a manifest ({type(error).__name__})."
+            " Choose another output folder."
+        ) from error
+    if not legal:
+        raise UserError(f"{path}: names a path outside its folder. Choose another output folder.")
+    return dict(files)
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return name != "" and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+
+
+def _is_ours(folder: Path, name: str, files: Mapping[str, Collection[str]]) -> bool:
+    """Whether a file has content that the manifest records for it."""
+    path = folder / name
+    linked = any(each.is_symlink() for each in (path, *path.parents) if each.is_relative_to(folder))
+    return name in files and not linked and path.is_file() and digest(path) in files[name]
+
+
+def check_output(folder: Path, names: Collection[str]) -> None:
+    """Refuse an output that would replace a file that convchoice did not write.
+
+    Args:
+        folder: the output folder; it need not exist.
+        names: relative POSIX paths of the files to write.
+
+    Raises:
+        UserError: naming the first file that exists and is not listed with its present content.
+        StorageError: if `folder` exists and is not a folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder}: exists and is not a folder. Choose another output folder.")
+    files = read_manifest(folder)
+    for name in sorted(names):
+        path = folder / name
+        if (path.exists() or path.is_symlink()) and not _is_ours(folder, name, files):
+            changed = "was changed after convchoice wrote it"
+            reason = changed if name in files else "was not written by convchoice"
+            raise UserError(f"{path}: {reason}. Move or delete it, or choose another folder.")
+
+
+def write_output(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the files of an output and remove those of the previous one that it no longer has.
+
+    Args:
+        folder: is created if it does not exist.
+        texts: content by relative POSIX path.
+
+    Raises:
+        UserError: see `check_output`; nothing is written then.
+        StorageError: if a file cannot be written.
+    """
+    check_output(folder, texts)
+    before = read_manifest(folder)
+    after = {name: [hashlib.sha256(text.encode()).hexdigest()] for name, text in texts.items()}
+    both = {name: before.get(name, []) + after.get(name, []) for name in before | after}
+    replace_files(folder, {MANIFEST: _text(both)})
+    replace_files(folder, texts)
+    for name in before.keys() - after.keys():
+        if _is_ours(folder, name, before):
+            (folder / name).unlink()
+    replace_files(folder, {MANIFEST: _text(after)})
+
+
+def _text(files: Mapping[str, Collection[str]]) -> str:
+    content = {"written_by": "convchoice", "files": dict(sorted(files.items()))}
+    return json.dumps(content, indent=1) + "\n"
