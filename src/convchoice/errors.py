@@ -152,6 +152,32 @@ def exit_codes() -> Iterator[None]:
         sys.exit(130)
 
 
+_USERINFO = re.compile(
+    r"""((?:[a-z][a-z0-9+.-]*:)?//) (?:(?!://)\S){0,512} @   # scheme://user:password@
+      | ([a-z][a-z0-9+.-]*:/?) [^\s/@:]* : [^\s/]{0,512} @   # the same with a slash missing
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SECRET_PARAMETER = re.compile(
+    r"([?&;][\w.-]*(?:password|passwd|pwd|secret|token|key|signature)[\w.-]*=)[^\s&;]*",
+    re.IGNORECASE,
+)
+
+
+def without_password(text: str) -> str:
+    """A text without the credentials of the URLs in it, for messages, logs and files.
+
+    The userinfo of a URL becomes ``***@``, the value of a query parameter such as ``password`` or
+    ``token`` becomes ``***``. A malformed URL loses more rather than less: everything from ``//``
+    to the last ``@`` before white space.
+
+    Args:
+        text: one URL, or any text that may hold some.
+    """
+    hidden = _USERINFO.sub(lambda found: f"{found[1] or found[2]}***@", text)
+    return _SECRET_PARAMETER.sub(r"\1***", hidden)
+
+
 def nearest(word: str, choices: list[str]) -> str:
     """The choices as a sentence, the nearest one first as a question."""
     close = difflib.get_close_matches(word, choices, n=1)
