@@ -19,12 +19,12 @@ from pathlib import Path
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
+from convchoice.execution.jobs import TRAINING_MODULE
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking, open_tracking
 from convchoice.execution.workers import available_cores, run_jobs
 from convchoice.runs.events import Event, Listener, RunKey
 from convchoice.runs.run import read_run
-from convchoice.runs.specification import TRAINING_MODULE
 from turns import in_turns, publish, ratio
 
 

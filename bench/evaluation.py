@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convchoice.config.validation import config_from_mapping
+from convchoice.execution.jobs import EVALUATION_MODULE
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores, run_jobs
 from convchoice.runs.events import Event, Listener, RunKey
 from convchoice.runs.run_folder import run_path
-from convchoice.runs.specification import EVALUATION_MODULE
 from turns import in_turns, publish, ratio
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def ours(images: int, threads: int) -> float:
     """One run, as `convchoice.train` does it."""
     from convchoice.config.validation import config_from_mapping
     from convchoice.runs.events import EpochEnded, Event
-    from convchoice.runs.specification import TrainingJob
+    from convchoice.runs.specification import RunSpecification
     from convchoice.training.train import train
 
     seconds: list[float] = []
@@ -47,7 +47,7 @@ def ours(images: int, threads: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        train([TrainingJob(config, DATA, Path(folder) / "ours" / "seed-0", {}, "bench")], hear)
+        train([RunSpecification(config, DATA, Path(folder) / "ours" / "seed-0", "bench")], hear)
     return images / seconds[-1]
 
 

@@ -28,7 +28,7 @@ from convchoice.evaluation.evaluate import evaluate_run, load_network
 from convchoice.runs.checksums import seal
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS, run_path
-from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import Batches, scaled
 from convchoice.training.data_module import ImageDataModule
 from convchoice.training.train import train
@@ -213,9 +213,9 @@ def trained_and_measured(name: str, data_root: Path, folder: Path, arm: str, **v
     }
     config = config_from_mapping(small | values)
     trained, final = run_path(folder / "trained", arm, 0), run_path(folder / "runs", arm, 0)
-    train([TrainingJob(config, data_root, trained, {"versions": {}}, "f")], lambda event: None)
+    train([RunSpecification(config, data_root, trained, "f", {"versions": {}})], lambda event: None)
     seal(trained)
-    evaluate_run(EvaluationJob(trained, final, data_root, arm, 0), lambda event: None)
+    evaluate_run(RunSpecification(config, data_root, final, trained=trained), lambda event: None)
     return read_run(final)
 
 

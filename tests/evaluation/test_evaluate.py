@@ -22,7 +22,7 @@ from convchoice.runs.curve_points import summary_metrics
 from convchoice.runs.events import Ended, Event
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
-from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
 from making import unsealed
 from small_data import store_digits
@@ -46,7 +46,7 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stored = store_digits(root / "raw")
     folder = run_path(root / "trained", "tiny", 0)
     assert stored.name == "digits"
-    train([TrainingJob(config_from_mapping(SMALL), root / "raw", folder, {}, "f")], ignore)
+    train([RunSpecification(config_from_mapping(SMALL), root / "raw", folder, "f")], ignore)
     seal(folder)
     return root
 
@@ -58,10 +58,10 @@ def trained(once_trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def job(root: Path) -> EvaluationJob:
-    return EvaluationJob(
-        run_path(root / "trained", "tiny", 0), run_path(root / "runs", "tiny", 0), root / "raw",
-        "tiny", 0,
+def job(root: Path) -> RunSpecification:
+    return RunSpecification(
+        config_from_mapping(SMALL), root / "raw", run_path(root / "runs", "tiny", 0),
+        trained=run_path(root / "trained", "tiny", 0),
     )  # fmt: skip
 
 
@@ -139,8 +139,12 @@ def test_predictions_are_the_trained_networks(trained: Path) -> None:
     np.testing.assert_allclose(run.predictions()[0][:64], expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
-def with_curves(root: Path, *curves: Curve, images: int | None = 60) -> EvaluationJob:
-    return replace(job(root), evaluation=EvaluationConfig(list(curves), images))
+def with_curves(root: Path, *curves: Curve, images: int | None = 60) -> RunSpecification:
+    return evaluating(job(root), EvaluationConfig(list(curves), images))
+
+
+def evaluating(work: RunSpecification, evaluation: EvaluationConfig) -> RunSpecification:
+    return replace(work, config=replace(work.config, evaluation=evaluation))
 
 
 def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) -> None:
@@ -171,7 +175,7 @@ def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
 def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
     work = with_curves(trained, Curve.scale)
     evaluate_run(work, ignore)
-    again = replace(work, trained=work.folder, evaluation=EvaluationConfig())
+    again = evaluating(replace(work, trained=work.folder), EvaluationConfig())
     evaluate_run(again, ignore)
     run = read_run(work.folder)
     assert run.evaluated
@@ -225,7 +229,12 @@ def test_one_run_that_cannot_be_measured_leaves_the_others_alone(trained: Path) 
     foreign = run_path(trained / "trained", "tiny", 1)
     shutil.copytree(run_path(trained / "trained", "tiny", 0), foreign)
     good = job(trained)
-    bad = replace(good, trained=foreign, folder=run_path(trained / "runs", "tiny", 1), seed=1)
+    bad = replace(
+        good,
+        config=replace(good.config, seed=1),
+        trained=foreign,
+        folder=run_path(trained / "runs", "tiny", 1),
+    )
     heard: list[Event] = []
     evaluate([bad, good], heard.append)
     ended = {event.seed: event.failure for event in heard if isinstance(event, Ended)}

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from convchoice.config.arm import read_arm
 from convchoice.config.validation import config_from_mapping
+from convchoice.execution.jobs import TRAINING_MODULE, TrainingJobs
 from convchoice.execution.seeds import Missing, sealed_late, train_missing
 from convchoice.execution.workers import run_jobs
 from convchoice.runs import run_folder
@@ -24,7 +25,7 @@ from convchoice.runs.checksums import SUMS, seal
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import partial_path, run_path
-from convchoice.runs.specification import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import CHECKPOINT, FINGERPRINT, train
 from making import make_run
 from stages import TINY, Stage, composed_arm, training
@@ -46,7 +47,7 @@ def undisturbed(composed: Path, root: Path) -> Run:
     config = read_arm(composed).runs()[0]
     folder = run_path(root, str(config.arm), config.seed)
     train(
-        [TrainingJob(config, Path(config.data.root), folder, {}, "fingerprint")],
+        [RunSpecification(config, Path(config.data.root), folder, "fingerprint")],
         lambda event: None,
     )
     seal(folder)
@@ -107,7 +108,7 @@ def test_ctrl_c_while_the_workers_are_made_ready_says_one_word(
     assert stage.lines == ["arm tiny: 1 seeds, 0 kept, 1 to train\n", "interrupted\n"]
 
 
-def killed_at_random(work: TrainingJob, kills: int, chance: random.Random) -> list[int]:
+def killed_at_random(work: RunSpecification, kills: int, chance: random.Random) -> list[int]:
     """Train a run in a worker that is killed at a random point, again and again, until it is whole.
 
     Args:
@@ -173,8 +174,8 @@ def test_a_training_killed_at_random_points_ends_the_same_to_the_last_bit(
         trainer = TINY["trainer"] | epochs
         config = read_arm(composed_arm(folder, data_root, trainer=trainer)).runs()[0]
         config = replace(config, seed=repetition)
-        work = TrainingJob(
-            config, data_root, run_path(folder / "trained", "tiny", repetition), {}, "f"
+        work = RunSpecification(
+            config, data_root, run_path(folder / "trained", "tiny", repetition), "f"
         )
         began = killed_at_random(work, min(kills - survived, 20), chance)
         assert began == sorted(began), "an epoch that was whole was trained again"

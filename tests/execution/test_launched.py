@@ -13,6 +13,7 @@ from convchoice.errors import StorageError
 from convchoice.execution import seeds
 from convchoice.execution.dealing import trained_together
 from convchoice.execution.event_files import EventReader, EventWriter
+from convchoice.execution.jobs import TrainingJobs
 from convchoice.execution.launch import read_launch
 from convchoice.execution.launched import Hearing, Launched, do
 from convchoice.runs import run_folder
@@ -20,7 +21,7 @@ from convchoice.runs.events import Ended, Event, Started
 from convchoice.runs.failures import failed_path
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.runs.specification import TrainingJob, TrainingJobs
+from convchoice.runs.specification import RunSpecification
 from making import make_run
 from stages import TINY, composed_arm, training
 from test_interruption import numbers, statuses
@@ -122,7 +123,7 @@ def test_a_job_that_is_sent_again_after_its_work_does_not_do_it_twice(
     folders[0].rename(partial)
     jobs = TrainingJobs(
         tuple(
-            TrainingJob(config, Path("nowhere"), folder, {}, "f" * 64)
+            RunSpecification(config, Path("nowhere"), folder, "f" * 64)
             for config, folder in zip(both, folders, strict=True)
         )
     )
@@ -140,7 +141,7 @@ def test_seeds_are_jobs_of_their_own_unless_some_are_asked_to_go_together(
     for together, sizes in ((None, [1, 1, 1]), (2, [2, 1])):
         three = configs(3, trainer={"seeds_together": together, "accelerator": "auto"})
         dealt = trained_together(
-            [TrainingJob(config, Path("raw"), Path("folder"), {}, "f") for config in three],
+            [RunSpecification(config, Path("raw"), Path("folder"), "f") for config in three],
             default=1,
         )
         assert [len(jobs.jobs) for jobs in dealt] == sizes

@@ -17,7 +17,7 @@ from convchoice.execution.tracking import NoTracking
 from convchoice.runs.events import Ended
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
-from convchoice.runs.specification import TrainingJob
+from convchoice.runs.specification import RunSpecification
 
 
 class Told(NoTracking):
@@ -176,8 +176,8 @@ def test_workers_fill_the_cores_with_their_threads(
     assert os.cpu_count()
 
 
-def jobs_of(configs: list[Config]) -> list[TrainingJob]:
-    return [TrainingJob(config, Path("raw"), Path("folder"), {}, "f") for config in configs]
+def jobs_of(configs: list[Config]) -> list[RunSpecification]:
+    return [RunSpecification(config, Path("raw"), Path("folder"), "f") for config in configs]
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data import sources
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
+from convchoice.execution.jobs import EvaluationJobs, TrainingJobs
 from convchoice.execution.workers import Job, work_reporting_end
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.checksums import seal
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import partial_path, run_path
-from convchoice.runs.specification import EvaluationJob, EvaluationJobs, TrainingJob, TrainingJobs
+from convchoice.runs.specification import RunSpecification
 from convchoice.training import train as training
 from disks import fill, make_read_only, make_writable, mounted, without_privileges
 from making import make_run, study_values
@@ -55,9 +56,11 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def job(root: Path, data_root: Path) -> TrainingJob:
+def job(root: Path, data_root: Path) -> RunSpecification:
     folder = run_path(root, "tiny", 0)
-    return TrainingJob(config_from_mapping(SMALL), data_root, folder, {"commit": "unknown"}, "f")
+    return RunSpecification(
+        config_from_mapping(SMALL), data_root, folder, "f", {"commit": "unknown"}
+    )
 
 
 def ending(work: Job) -> str:
@@ -141,7 +144,9 @@ def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
 ) -> None:
     trained = trained_alone(tmp_path / "trained", data_root)
     folder = run_path(disk / "runs", "tiny", 0)
-    work = EvaluationJobs((EvaluationJob(trained, folder, data_root, "tiny", 0),))
+    work = EvaluationJobs(
+        (RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained),)
+    )
     assert ending(work) == ""
     before = snapshot(folder)
     ballast = fill(disk, leave=20_000)

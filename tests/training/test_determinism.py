@@ -14,7 +14,7 @@ from convchoice.runs.checksums import seal
 from convchoice.runs.events import Event
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, run_path
-from convchoice.runs.specification import EvaluationJob, TrainingJob
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
 
 
@@ -26,9 +26,9 @@ def alone(config: Config, root: Path) -> Run:
     """Train and measure one run in this process."""
     trained, folder = (run_path(root / name, "max", config.seed) for name in ("trained", "runs"))
     data_root = Path(config.data.root)
-    train([TrainingJob(config, data_root, trained, {}, "f")], ignore)
+    train([RunSpecification(config, data_root, trained, "f")], ignore)
     seal(trained)
-    evaluate_run(EvaluationJob(trained, folder, data_root, "max", config.seed), ignore)
+    evaluate_run(RunSpecification(config, data_root, folder, trained=trained), ignore)
     return read_run(folder)
 
 

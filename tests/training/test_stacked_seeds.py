@@ -14,13 +14,13 @@ from convchoice.runs.checksums import SUMS, seal
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import partial_path, run_path
-from convchoice.runs.specification import TrainingJob
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import CHECKPOINT, train
 
 SEEDS = (0, 3, 1)
 
 
-def jobs(root: Path, data_root: Path, **changes: Any) -> list[TrainingJob]:
+def jobs(root: Path, data_root: Path, **changes: Any) -> list[RunSpecification]:
     """A few seeds of a small network in double precision, five steps an epoch, the last short."""
     values: dict[str, Any] = {
         "arm": "tiny",
@@ -30,20 +30,20 @@ def jobs(root: Path, data_root: Path, **changes: Any) -> list[TrainingJob]:
     }
     config = config_from_mapping(values | changes)
     return [
-        TrainingJob(
-            replace(config, seed=seed), data_root, run_path(root, "tiny", seed), {}, f"mark {seed}"
+        RunSpecification(
+            replace(config, seed=seed), data_root, run_path(root, "tiny", seed), f"mark {seed}"
         )
         for seed in SEEDS
     ]
 
 
-def outcome(job: TrainingJob) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+def outcome(job: RunSpecification) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     seal(job.folder)
     run = read_run(job.folder)
     return load_file(run.path / "weights.safetensors"), run.history
 
 
-def assert_same(job: TrainingJob, other: TrainingJob, tolerance: float) -> None:
+def assert_same(job: RunSpecification, other: RunSpecification, tolerance: float) -> None:
     (weights, history), (expected, expected_history) = outcome(job), outcome(other)
     assert weights.keys() == expected.keys()
     for name, weight in weights.items():

@@ -1,5 +1,6 @@
 """One run: its folder, its determinism, and going on after an interruption."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,10 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS, seal
-from convchoice.runs.events import Advanced, EpochEnded, Event, Started
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import partial_path, run_path
-from convchoice.runs.specification import TrainingJob
-from convchoice.training.callbacks import TrainingError
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import CHECKPOINT, train
 
@@ -33,10 +33,10 @@ class StoppedError(Exception):
     """Stands for whatever ends a process in mid-training."""
 
 
-def job(root: Path, data_root: Path, **changes: Any) -> TrainingJob:
+def job(root: Path, data_root: Path, **changes: Any) -> RunSpecification:
     config = config_from_mapping(SMALL | changes)
     folder = run_path(root, "tiny", config.seed)
-    return TrainingJob(config, data_root, folder, {"commit": "unknown"}, "fingerprint")
+    return RunSpecification(config, data_root, folder, "fingerprint", {"commit": "unknown"})
 
 
 def trained(root: Path, data_root: Path, **changes: Any) -> Run:
@@ -209,8 +209,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
     tmp_path: Path, data_root: Path
 ) -> None:
     work = job(tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e12})
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+, in epoch 1; the"):
-        train([work], lambda event: None)
+    events: list[Event] = []
+    train([work], events.append)
+    (ended,) = [event for event in events if isinstance(event, Ended)]
+    assert re.match(r"the loss is (nan|inf) at step \d+, in epoch 1; the", ended.failure)
+    assert ended.lost
     assert not work.folder.exists()
 
 

@@ -6,9 +6,9 @@ folder there is whole.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -32,17 +32,13 @@ from convchoice.runs.curve_points import CurvePoint, summary_metrics
 from convchoice.runs.events import Ended, Listener, Started
 from convchoice.runs.pictures import kept_pictures
 from convchoice.runs.run import Run, read_run
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of
 from convchoice.training.memory import keep_freed_memory
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from convchoice.runs.specification import EvaluationJob
-
-
-def evaluate(jobs: "Sequence[EvaluationJob]", listener: Listener) -> None:
+def evaluate(jobs: Sequence[RunSpecification], listener: Listener) -> None:
     """Measure trained runs, one after another, and write their final folders.
 
     A run that cannot be measured ends with its reason; the others are measured all the same.
@@ -58,26 +54,27 @@ def evaluate(jobs: "Sequence[EvaluationJob]", listener: Listener) -> None:
             listener(Ended(job.arm, job.seed))
 
 
-def evaluate_run(job: "EvaluationJob", listener: Listener) -> None:
+def evaluate_run(job: RunSpecification, listener: Listener) -> None:
     """Measure one trained run and write its final folder.
 
     Raises:
         UserError: for a trained folder or a data set that is missing, damaged or another one.
     """
     listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
-    run = read_run(job.trained)
+    trained_folder = job.trained or job.folder
+    run = read_run(trained_folder)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))
     network = load_network(run)
     test_set = open_test_set(run, job.data_root)
     logits = test_logits(network, test_set)
-    points = test_curves(network, test_set, job.evaluation)
+    points = test_curves(network, test_set, job.config.evaluation)
     inside = look_inside(network, test_set.config, test_set.images, test_set.labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
     # The training may have been planned with another evaluation: what was measured is recorded.
-    config = {**run.config, "evaluation": plain_values(job.evaluation)}
+    config = {**run.config, "evaluation": plain_values(job.config.evaluation)}
     with sealed(job.folder) as partial:
-        shutil.copytree(job.trained, partial, dirs_exist_ok=True)
+        shutil.copytree(trained_folder, partial, dirs_exist_ok=True)
         run_folder.write_config(partial, config)
         run_folder.write_json(partial / run_folder.METRICS, metrics)
         answers, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from convchoice.config.schema import Accelerator, Config
 from convchoice.config.validation import config_to_mapping
+from convchoice.execution.jobs import TrainingJobs
 from convchoice.execution.workers import available_cores, gpu_present
-from convchoice.runs.specification import TrainingJob, TrainingJobs
+from convchoice.runs.specification import RunSpecification
 
 
 def side_by_side(workers: int | None, threads: int, accelerator: Accelerator) -> int:
@@ -48,7 +49,9 @@ def default_seeds_together(config: Config) -> int | None:
     return None if on_gpu(config) and config.trainer.precision != "16-mixed" else 1
 
 
-def trained_together(jobs: Sequence[TrainingJob], default: int | None = None) -> list[TrainingJobs]:
+def trained_together(
+    jobs: Sequence[RunSpecification], default: int | None = None
+) -> list[TrainingJobs]:
     """Deal jobs out to processes: those that differ in their seed alone may go together.
 
     Args:
@@ -56,7 +59,7 @@ def trained_together(jobs: Sequence[TrainingJob], default: int | None = None) ->
         default: how many go together where `trainer.seeds_together` does not say; None asks this
             machine, which need not be the one that an engine chooses.
     """
-    alike: dict[str, list[TrainingJob]] = {}
+    alike: dict[str, list[RunSpecification]] = {}
     for job in jobs:
         but_for_seed = json.dumps(config_to_mapping(replace(job.config, seed=0)), sort_keys=True)
         alike.setdefault(but_for_seed, []).append(job)

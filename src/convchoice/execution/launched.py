@@ -26,6 +26,7 @@ from convchoice.config.composition import quoted
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
 from convchoice.execution.event_files import EventReader, EventWriter
+from convchoice.execution.jobs import TRAINING_MODULE, TrainingJobs
 from convchoice.execution.launch import Launch
 from convchoice.execution.processes import end_with
 from convchoice.execution.seeds import stands, whole_but_for_its_name
@@ -33,7 +34,7 @@ from convchoice.execution.workers import run_jobs
 from convchoice.runs import environment
 from convchoice.runs.events import Ended, Event, Listener, RunKey
 from convchoice.runs.locks import WORK, in_turn
-from convchoice.runs.specification import TRAINING_MODULE, TrainingJob, TrainingJobs
+from convchoice.runs.specification import RunSpecification
 
 FOLDER = "launch"
 EVENTS = "events"
@@ -74,7 +75,7 @@ def do(jobs: TrainingJobs, writer: EventWriter) -> list[Ended]:
     return ends
 
 
-def _from_here(jobs: Sequence[TrainingJob]) -> TrainingJobs:
+def _from_here(jobs: Sequence[RunSpecification]) -> TrainingJobs:
     """The jobs with the commit, the versions and the machine that they find where they are."""
     found = environment.describe()
     return TrainingJobs(

@@ -9,6 +9,7 @@ from convchoice.config.schema import Config
 from convchoice.errors import RunFolderError
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.dealing import default_workers
+from convchoice.execution.jobs import EVALUATION_MODULE, EvaluationJobs
 from convchoice.execution.progress import Display
 from convchoice.execution.seeds import known_studies
 from convchoice.execution.tracking import NoTracking, Tracking
@@ -16,7 +17,7 @@ from convchoice.execution.workers import Workers
 from convchoice.runs.events import Ended, Event, Listener, Started
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import noted_tracking, run_path
-from convchoice.runs.specification import EVALUATION_MODULE, EvaluationJob, EvaluationJobs
+from convchoice.runs.specification import RunSpecification
 from convchoice.tracking.labels import arm_fingerprint_of, arm_group
 
 STOPPED = "stopped while it was evaluated"
@@ -106,13 +107,11 @@ def measure_runs(
     if workers is None:
         workers = min(default_workers(configs[0]), len(configs))
     jobs = [
-        EvaluationJob(
-            trained=run_path(trained, str(config.arm), config.seed),
+        RunSpecification(
+            config,
+            Path(config.data.root),
             folder=run_path(root, str(config.arm), config.seed),
-            data_root=Path(config.data.root),
-            arm=str(config.arm),
-            seed=config.seed,
-            evaluation=config.evaluation,
+            trained=run_path(trained, str(config.arm), config.seed),
         )
         for config in configs
     ]

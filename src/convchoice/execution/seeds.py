@@ -10,6 +10,7 @@ from convchoice.data.dataset import StoredDataset, load
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
 from convchoice.execution.dealing import default_workers, trained_together
+from convchoice.execution.jobs import TRAINING_MODULE
 from convchoice.execution.progress import Display
 from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
 from convchoice.execution.workers import Carrier, Workers
@@ -21,7 +22,7 @@ from convchoice.runs.failures import FAILED_SUFFIX, failed_path, read_failure, w
 from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.locks import in_turn
 from convchoice.runs.run import read_run, read_unsealed
-from convchoice.runs.specification import TRAINING_MODULE, TrainingJob
+from convchoice.runs.specification import RunSpecification
 from convchoice.tracking.labels import arm_group
 
 STOPPED = "stopped before its end"
@@ -188,12 +189,12 @@ def train_missing(
         return []
     described = environment.describe()
     jobs = [
-        TrainingJob(
+        RunSpecification(
             item.config,
             Path(item.config.data.root),
             item.folder,
-            {**described, "arm_fingerprint": item.arm_fingerprint},
             item.fingerprint,
+            {**described, "arm_fingerprint": item.arm_fingerprint},
         )
         for item in missing
     ]

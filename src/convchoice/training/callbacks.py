@@ -3,17 +3,15 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from convchoice.errors import UserError
 from convchoice.runs.events import Advanced, Ended, EpochEnded, Listener, Started
+from convchoice.runs.specification import RunSpecification
 from convchoice.training.device import finished_time
 from convchoice.training.lightning_module import RunsInTraining
-
-if TYPE_CHECKING:
-    from convchoice.runs.specification import TrainingJob
 
 TICK_SECONDS = 0.5
 
@@ -30,7 +28,7 @@ class Recorder(Callback):
         listener: hears every run's events.
     """
 
-    def __init__(self, jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
+    def __init__(self, jobs: Sequence[RunSpecification], listener: Listener) -> None:
         """Start with empty histories."""
         self.jobs = jobs
         self.listener = listener
@@ -64,7 +62,7 @@ class Recorder(Callback):
         for place, job in enumerate(self.jobs):
             self.listener(Started(job.arm, job.seed, self.epochs, self.epochs_before))
             if place in self.failures:
-                self.listener(Ended(job.arm, job.seed, self.failures[place]))
+                self.listener(Ended(job.arm, job.seed, self.failures[place], lost=True))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock."""
@@ -154,7 +152,7 @@ class Recorder(Callback):
             if self.alive == [place]:
                 raise TrainingError(failure)
             self.failures[place] = failure
-            self.listener(Ended(job.arm, job.seed, failure))
+            self.listener(Ended(job.arm, job.seed, failure, lost=True))
 
 
 def _classifier(module: LightningModule) -> RunsInTraining:

@@ -5,10 +5,14 @@ which a later start of the same runs goes on. `seeds` gives the folders their fi
 """
 
 import logging
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import Callback, Trainer
@@ -18,21 +22,18 @@ from safetensors.torch import save_file
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import StoredDataset, load
-from convchoice.errors import ConfigurationError
+from convchoice.errors import ConfigurationError, storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs import run_folder
-from convchoice.runs.events import Listener
-from convchoice.training.callbacks import Recorder
+from convchoice.runs.events import Ended, Listener
+from convchoice.runs.locks import WORK
+from convchoice.runs.specification import RunSpecification
+from convchoice.training.callbacks import Recorder, TrainingError
 from convchoice.training.data_module import ImageDataModule
 from convchoice.training.device import device_name, device_of, peak_memory_bytes
 from convchoice.training.lightning_module import Classifier
 from convchoice.training.memory import keep_freed_memory
 from convchoice.training.stacked_seeds import StackedClassifier
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from convchoice.runs.specification import TrainingJob
 
 CHECKPOINT = "resume.ckpt"
 FINGERPRINT = "fingerprint"
@@ -102,14 +103,42 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     )
 
 
-def train(jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
+def train(jobs: Sequence[RunSpecification], listener: Listener) -> None:
     """Train one run, or several that differ in their seed alone, and fill their partial folders.
 
     Raises:
-        UserError: for data that is not there or altered, a device or precision that is not to be
-            had, or losses of which none is finite. A run among several whose loss is lost is told
-            to the listener as ended, and leaves its folder unfilled.
+        UserError: for missing or altered data, an unavailable device or precision, or a full or
+            read-only disk. A run whose loss is not finite is reported to the listener as `Ended`
+            with ``lost=True``, and its folder stays incomplete.
     """
+    with storing_in(run_folder.partial_path(jobs[0].folder)), _temporary_files(jobs[0].folder):
+        recorder = Recorder(jobs, listener)
+        try:
+            _train(jobs, recorder)
+        except TrainingError as error:
+            for place in recorder.alive:
+                listener(Ended(*jobs[place].key, str(error), lost=True))
+
+
+@contextmanager
+def _temporary_files(folder: Path) -> Iterator[None]:
+    """Keep the process's temporary files on the file system of the run folder.
+
+    Lightning writes a checkpoint to a temporary file and moves it. The move is atomic only within
+    one file system. Files of a killed start are removed here.
+    """
+    place = folder.parents[1] / WORK / f"{folder.parent.name}.{folder.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    usual, tempfile.tempdir = tempfile.tempdir, str(place)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _train(jobs: Sequence[RunSpecification], recorder: Recorder) -> None:
     _quiet()
     keep_freed_memory()
     config = jobs[0].config
@@ -124,7 +153,6 @@ def train(jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
     )
     if config.trainer.precision == "64-true":
         classifier.double()  # before Lightning does: it loads a checkpoint into the module as it is
-    recorder = Recorder(jobs, listener)
     trainer = trainer_of(config, run_folder.partial_path(jobs[0].folder), recorder)
     trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
     states = classifier.states()
@@ -134,7 +162,7 @@ def train(jobs: "Sequence[TrainingJob]", listener: Listener) -> None:
         _write(jobs[place], recorder.rows[place], states[place], cost, shared)
 
 
-def _prepared(jobs: "Sequence[TrainingJob]") -> Path | None:
+def _prepared(jobs: Sequence[RunSpecification]) -> Path | None:
     """The partial folders, empty but for the checkpoint that is returned, if there is one."""
     first = run_folder.partial_path(jobs[0].folder)
     mark = "\n".join(job.fingerprint for job in jobs)
@@ -168,7 +196,7 @@ def _cost(
 
 
 def _environment(
-    jobs: "Sequence[TrainingJob]",
+    jobs: Sequence[RunSpecification],
     images: ImageDataModule,
     stored: StoredDataset,
     trainer: Trainer,
@@ -201,7 +229,7 @@ def _environment(
 
 
 def _write(
-    job: "TrainingJob",
+    job: RunSpecification,
     rows: list[dict[str, float]],
     weights: dict[str, torch.Tensor],
     cost: dict[str, float],
