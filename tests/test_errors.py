@@ -1,8 +1,55 @@
-"""Messages never hold credentials."""
+"""Errors for users: short, on one line, without credentials and terminal control sequences."""
 
 import pytest
 
-from convchoice.errors import without_password
+from convchoice.errors import (
+    ConfigurationError,
+    exit_codes,
+    nearest,
+    printable,
+    shortened,
+    without_password,
+)
+
+HOSTILE = {
+    "long text": "x" * 10**7,
+    "long number": 10**400,
+    "longer number": -(10**5000),
+    "list": ["y" * 100] * 1000,
+    "nested": {"k" * 500: [[[[[[[[1]]]]]]]]},
+    "escape sequence": "\x1b]0;title\x07",
+    "bytes": b"\x1b" * 1000,
+    "right to left": "\u202eabc",
+    "line ends": {"a\x1b": "\r\n"},
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_a_value_is_short_and_printable(value: object) -> None:
+    text = shortened(value)
+    assert len(text) <= 120
+    assert text.isprintable()
+    assert str(ConfigurationError("key", value, "is wrong.")) == f"key = {text}: is wrong."
+
+
+@pytest.mark.parametrize("value", ["max", 3, -0.5, None, True, [3, 5], {"a": 1}, "µ"])
+def test_a_usual_value_is_as_python_writes_it(value: object) -> None:
+    assert shortened(value) == repr(value)
+
+
+def test_printable_keeps_line_ends_alone() -> None:
+    assert printable("a\nb\tc\x1b[0m\x9b") == "a\nb\\tc\\x1b[0m\\x9b"
+
+
+def test_an_error_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"), exit_codes():
+        raise ConfigurationError("conf/\x1b[2J.yaml", 1, "is wrong.")
+    assert capsys.readouterr().err == "error: conf/\\x1b[2J.yaml = 1: is wrong.\n"
+
+
+def test_a_misspelling_is_answered_with_the_nearest_choice() -> None:
+    assert nearest("averge", ["max", "average"]) == "Did you mean average? Legal: average, max."
+    assert nearest("zzz", ["max", "average"]) == "Legal: average, max."
 
 
 @pytest.mark.parametrize(
@@ -34,3 +81,8 @@ def test_credentials_of_every_url_in_a_text_are_hidden(text: str, shown: str) ->
     assert without_password(text) == shown
     assert "secret" not in shown.lower()
     assert without_password(shown) == shown
+
+
+def test_a_shown_value_has_no_credentials() -> None:
+    for value in ("http://u:secret@host", "http://u:" + "secret" * 500 + "@host", ["//u:secret@h"]):
+        assert "secret" not in str(ConfigurationError("tracking.uri", value, "is wrong."))

@@ -12,37 +12,36 @@ a folder of its name there.
 """
 
 import argparse
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import yaml
 
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.config.composition import options
 from convchoice.config.study import Study, read_study
 from convchoice.config.validation import CONF_DIR, check_name
+from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
 from convchoice.execution.launch import read_launch
 from convchoice.runs.atomic_write import replace_files
 
 ALL = "all"
 USUAL_SCALE = "quick"
-TEMPLATE = """\
-# What the pipeline runs. `make repro STUDY=<name, …, or all> SCALE=<name>` writes this file.
+FIRST_LINE = "# What the pipeline runs."
+TEMPLATE = f"""\
+{FIRST_LINE} `make repro STUDY=<name, …, or all> SCALE=<name>` writes this file.
 # scale: a file in conf/scale. quick: all of `make repro` within 10 minutes on 2 CPU cores.
-scale: {scale}
+scale: {{scale}}
 
 # studies: files in conf/study; arms: theirs, files in conf/arm or brought along by a study.
-studies: {studies}
-arms: {arms}
+studies: {{studies}}
+arms: {{arms}}
 
 # data: what these arms train on.
-data: {data}
+data: {{data}}
 
 # Where the reports go.
-reports: {reports}
+reports: {{reports}}
 """
 
 
@@ -53,7 +52,7 @@ def new_name(path: Path, conf: Path = CONF_DIR) -> str:
         UserError: if the file is no legal study, or another study has its name.
     """
     study = read_study(path)
-    target = conf / "study" / path.name
+    target = conf / "study" / f"{study.name}.yaml"
     if target.exists() and target.read_bytes() != path.read_bytes():
         raise UserError(
             f"{path}: {target.relative_to(conf.parent)} is another study of that name."
@@ -64,9 +63,10 @@ def new_name(path: Path, conf: Path = CONF_DIR) -> str:
 
 def take_up(path: Path, conf: Path = CONF_DIR) -> None:
     """Copy a study's file into `conf/study`, unless it lies there already."""
-    target = conf / "study" / path.name
+    target = conf / "study" / f"{path.stem}.yaml"
     if not target.exists():
-        shutil.copyfile(path, target)
+        with target.open("xb") as file:  # never replaces a study
+            file.write(path.read_bytes())
         print(f"{path}: taken up as {target.relative_to(conf.parent)}")
 
 
@@ -105,6 +105,11 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
         UserError: for an unknown study or scale, or anything illegal in the studies or their arms.
     """
     now = read_parameters(path)
+    if not path.read_text(encoding="utf-8").startswith(FIRST_LINE):
+        raise UserError(
+            f"{path}: was not written by convchoice, so it is not replaced. Begin the file with"
+            f" the line `{FIRST_LINE}` if it may be."
+        )
     named = {} if wanted is None else named_studies(wanted, conf)
     studies = [read_study(file) for file in named.values()] or chosen_studies(now, conf)
     names = [study.name for study in studies]
@@ -141,15 +146,12 @@ def choose(arguments: Sequence[str] | None = None) -> None:
             return
     parameters = chosen(given.study, given.scale, given.params)
 
-    def listed(names: Sequence[object]) -> str:
-        return yaml.safe_dump(names, default_flow_style=True, width=10_000).strip()
-
     text = TEMPLATE.format(
-        scale=parameters.scale,
-        studies=listed(parameters.studies),
-        arms=listed(parameters.arms),
-        data=listed(parameters.data),
-        reports=parameters.reports,
+        scale=yaml_line(parameters.scale),
+        studies=yaml_line(parameters.studies),
+        arms=yaml_line(parameters.arms),
+        data=yaml_line(parameters.data),
+        reports=yaml_line(parameters.reports),
     )
     replace_files(given.params.parent, {given.params.name: text})
 

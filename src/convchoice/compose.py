@@ -12,18 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from convchoice.analysis.measure import known_direction
 from convchoice.config.arm import Arm
 from convchoice.config.composition import compose_arm, compose_new_arm, options
+from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import plain_values
 from convchoice.config.schema import Curve
 from convchoice.config.study import Study, new_arms_of, read_study
-from convchoice.config.validation import CONF_DIR, numeric_identity
-from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import ConfigurationError, exit_codes, nearest, require, storing_in
-from convchoice.runs.atomic_write import replace_files, replaced
+from convchoice.config.validation import CONF_DIR
+from convchoice.config.yaml_files import read_yaml, yaml_text
+from convchoice.errors import ConfigurationError, exit_codes, nearest, require
+from convchoice.runs.manifest import write_output
 
 STUDIES = "studies"
 MNIST = {"name": "mnist", "root": "data/raw"}
@@ -214,15 +213,9 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
             "Let `make repro STUDY=…` choose, or add it.",
         )
     texts = {f"{arm.name}.yaml": arm.to_yaml() for arm in arms}
-    told = {
-        f"{study.name}.yaml": yaml.safe_dump(
-            plain_values(study), sort_keys=False, allow_unicode=True
-        )
-        for study in studies
-    }
-    with storing_in(given.output), replaced(given.output) as output:
-        replace_files(output, texts)
-        replace_files(output / STUDIES, told)
+    for study in studies:
+        texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
+    write_output(given.output, texts)
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 
 

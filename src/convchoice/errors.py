@@ -8,18 +8,60 @@ its traceback.
 
 import difflib
 import errno
+import math
 import os
 import re
+import reprlib
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 TERMINATED = 128 + signal.SIGTERM
 """Exit status after SIGTERM (143): a killed stage must never look like a finished one."""
+
+
+LONGEST_VALUE = 120
+"""Characters of a value that a message repeats."""
+
+
+class _Shortened(reprlib.Repr):
+    """`repr` that stays fast and short for values of any size; non-printable characters escaped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 16
+        self.maxstring = self.maxother = LONGEST_VALUE
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - the base class's signature
+        digits = int(x.bit_length() * math.log10(2)) + 1
+        return repr(x) if digits <= LONGEST_VALUE // 2 else f"<a number of about {digits} digits>"
+
+
+def shortened(value: object) -> str:
+    """A value for a message: like `repr`, at most `LONGEST_VALUE` characters on one line.
+
+    Control characters and other non-printable ones are escaped, so that a value cannot send escape
+    sequences to a terminal. Credentials of URLs are hidden.
+    """
+    if isinstance(value, str):  # before the middle of a long URL is cut out
+        value = without_password(value[:10_000])
+    text = printable(without_password(_Shortened().repr(value)), keep="")
+    half = LONGEST_VALUE // 2
+    return text if len(text) <= LONGEST_VALUE else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def printable(text: str, keep: str = "\n") -> str:
+    """Text with every non-printable character escaped, except those in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 class UserError(Exception):
@@ -33,21 +75,21 @@ class ConfigurationError(UserError):
         field: dotted name of the key, such as ``conv.kernel_size``.
         value: the value that was given.
         rule: what a legal value is.
-        mend: what to change, when the rule does not say it already.
+        fix: what to change, if the rule does not say it.
     """
 
-    def __init__(self, field: str, value: object, rule: str, mend: str = "") -> None:
+    def __init__(self, field: str, value: object, rule: str, fix: str = "") -> None:
         """Compose the message from its four parts."""
         self.field = field
         self.value = value
-        text = f"{field} = {value!r}: {rule}"
-        super().__init__(f"{text} {mend}" if mend else text)
+        text = f"{field} = {shortened(value)}: {rule}"
+        super().__init__(f"{text} {fix}" if fix else text)
 
 
-def require(condition: bool, name: str, value: object, rule: str, mend: str = "") -> None:
+def require(condition: bool, name: str, value: object, rule: str, fix: str = "") -> None:
     """Raise `ConfigurationError` for field `name` unless `condition` holds."""
     if not condition:
-        raise ConfigurationError(name, value, rule, mend)
+        raise ConfigurationError(name, value, rule, fix)
 
 
 class RunFolderError(UserError):
@@ -145,7 +187,7 @@ def exit_codes() -> Iterator[None]:
             raise
         with suppress(OSError):  # standard output may be the full disk
             sys.stdout.flush()
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {printable(str(told))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -178,8 +220,12 @@ def without_password(text: str) -> str:
     return _SECRET_PARAMETER.sub(r"\1***", hidden)
 
 
-def nearest(word: str, choices: list[str]) -> str:
-    """The choices as a sentence, the nearest one first as a question."""
-    close = difflib.get_close_matches(word, choices, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    return f"{hint}Legal: {', '.join(sorted(choices))}."
+def did_you_mean(word: object, choices: Sequence[str]) -> str:
+    """``Did you mean max?`` for the choice that is most like a word; empty if none is like it."""
+    close = difflib.get_close_matches(str(word)[:100], choices, n=1)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def nearest(word: object, choices: Sequence[str]) -> str:
+    """The most similar choice as a question, then all choices in alphabetical order."""
+    return f"{did_you_mean(word, choices)} Legal: {', '.join(sorted(choices))}.".strip()

@@ -7,11 +7,11 @@ import yaml
 
 from convchoice.config.arm import arm_from_mapping
 from convchoice.config.composition import compose_arm, compose_values
+from convchoice.config.identity import numeric_identity
 from convchoice.config.schema import Operator, Padding
 from convchoice.config.validation import (
     config_from_mapping,
     config_to_mapping,
-    numeric_identity,
 )
 from convchoice.errors import ConfigurationError
 
@@ -126,7 +126,7 @@ def test_values_come_back_the_same(operator: Operator) -> None:
         ),
         (
             {"model": {"first_layer": "local"}},
-            r"expected one of \[convolution, locally_connected, d",
+            r"must be one of convolution, locally_connected, dense",
         ),
     ],
 )

@@ -176,3 +176,21 @@ def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
     assert [arm.config.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
     assert [len(arm.seeds) for arm in arms] == [30, 30]
+
+
+def test_a_params_file_of_another_program_is_left(params: Path) -> None:
+    text = params.read_text(encoding="utf-8").partition("\n")[2]
+    params.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="was not written by convchoice"):
+        choose(["--study", "pooling", "--params", str(params)])
+    assert params.read_text(encoding="utf-8") == text
+
+
+def test_arms_whose_names_look_like_numbers_stay_names(
+    tmp_path: Path, conf: Path, params: Path
+) -> None:
+    own = tmp_path / "bigger_kernel.yaml"
+    own.write_text(OWN.replace("five_average", "1e-3"), encoding="utf-8")
+    choice = chosen(str(own), None, params, conf)
+    arm = composed_arms(choice, chosen_studies(choice, conf), conf)[2]
+    assert "arm: '1e-3'\n" in arm.to_yaml()

@@ -211,3 +211,21 @@ def test_the_pipeline_runs_shipped_arms_and_studies() -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     assert set(params["arms"]) <= set(options("arm"))
     assert set(params["studies"]) <= set(options("study"))
+
+
+def test_a_file_that_the_stage_did_not_write_is_left(tmp_path: Path) -> None:
+    output = tmp_path / "configs"
+    output.mkdir()
+    (output / "thesis.txt").write_text("mine", encoding="utf-8")
+    arguments = ["--params", str(PROJECT / "params.yaml"), "--output", str(output)]
+    compose_stage(arguments)
+    (output / "max.yaml").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"max\.yaml: was changed after convchoice wrote it"):
+        compose_stage(arguments)
+    assert (output / "thesis.txt").read_text(encoding="utf-8") == "mine"
+    assert (output / "max.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_missing_value_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"optimizer\.learning_rate"):
+        compose_arm("max", "quick", ["optimizer.learning_rate=???"])

@@ -10,9 +10,10 @@ import yaml
 from convchoice.analysis.comparison import claim_pairs
 from convchoice.config.arm import Arm
 from convchoice.config.composition import compose_arm, options
+from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import flattened
 from convchoice.config.study import Study, read_study
-from convchoice.config.validation import CONF_DIR, numeric_identity
+from convchoice.config.validation import CONF_DIR
 from convchoice.networks.plan import Kind, Plan, plan
 
 LECTURES = {

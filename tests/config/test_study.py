@@ -47,7 +47,7 @@ def test_an_arm_knows_its_studies() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"margni": 1}, "Key 'margni' not in 'Study'"),
+        ({"margni": 1}, r"margni = 1: there is no such key\. Did you mean margin\?"),
         ({"arms": ["average", "average"]}, "each arm may stand once"),
         ({"arms": ["max"]}, "each arm may stand once, the baseline included"),
         ({"arms": []}, "needs at least one arm beside its baseline"),

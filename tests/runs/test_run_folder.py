@@ -120,7 +120,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.yaml", "a: [", "is not YAML"),
+        ("config.yaml", "a: [", "is not valid YAML"),
         ("metrics.json", "{", "metrics.json: cannot be read"),
         ("metrics.json", "[]", "must hold a mapping"),
         ("metrics.json", '{"test/accuracy": NaN}', "test/accuracy = nan is not a finite number"),

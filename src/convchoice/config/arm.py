@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping, config_to_mapping
-from convchoice.config.yaml_files import read_yaml
+from convchoice.config.yaml_files import read_yaml, yaml_text
 from convchoice.errors import ConfigurationError
 from convchoice.networks.suggestions import fitting_plan
 
@@ -35,7 +33,7 @@ class Arm:
 
     def to_yaml(self) -> str:
         """The composed file's text; equal configurations give equal text."""
-        return yaml.safe_dump(config_to_mapping(self.config, run=False), sort_keys=False)
+        return yaml_text(config_to_mapping(self.config, run=False))
 
 
 def arm_from_mapping(values: Mapping[str, Any], origin: str) -> Arm:

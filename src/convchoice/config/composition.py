@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convchoice.config.arm import Arm, arm_from_mapping
+from convchoice.config.arm_keys import check_arm_file
 from convchoice.config.mapping import legal_keys
 from convchoice.config.schema import Config
 from convchoice.config.validation import CONF_DIR
@@ -38,7 +40,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
         ConfigurationError: if a reference leads nowhere or a value does not fit its type.
     """
     try:
-        values = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+        values = OmegaConf.to_container(
+            config, resolve=True, enum_to_str=True, throw_on_missing=True
+        )
     except OmegaConfBaseException as error:
         first_line = str(error.msg or error).splitlines()[0]
         raise ConfigurationError(str(error.full_key), None, first_line) from error
@@ -66,7 +70,7 @@ def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigurationError(
             _field(error, origin), " ".join(overrides), _reason(error)
         ) from error
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, yaml.YAMLError) as error:
         # What Hydra itself trips over: a number where it expects the name of a file, for one.
         raise ConfigurationError(
             origin, " ".join(overrides),
@@ -110,14 +114,9 @@ def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path
                 group, option, "there is no such option.", nearest(option, known)
             )
     origin = f"conf/arm/{name}.yaml"
-    arm = arm_from_mapping(
-        compose_values([f"scale={scale}", f"arm={name}", *overrides], origin, conf), origin
-    )
-    if arm.name != name:
-        raise ConfigurationError(
-            f"{origin}: arm", arm.name, f"must be the file's own name, {name}."
-        )
-    return arm
+    check_arm_file(conf / "arm" / f"{name}.yaml")
+    values = compose_values([f"scale={scale}", f"arm={quoted(name)}", *overrides], origin, conf)
+    return arm_from_mapping(values, origin)
 
 
 def compose_new_arm(
@@ -141,6 +140,10 @@ def compose_new_arm(
             f"{origin}: new_arms", name, f"conf/arm/{name}.yaml is that arm already.",
             "Leave it out of new_arms, or give yours another name.",
         )  # fmt: skip
+    for setting in settings:
+        group, _, option = setting.partition("=")
+        if group == "arm" and option in options("arm", conf):
+            check_arm_file(conf / "arm" / f"{option}.yaml")
     values = compose_values([f"scale={scale}", *settings], f"{origin}: new_arms.{name}", conf)
     return arm_from_mapping({**values, "arm": name}, f"{origin}: new_arms.{name}")
 

@@ -1,75 +1,114 @@
-"""From plain values, as YAML has them, to typed ones and back; what they mean is not asked here."""
+"""Convert plain values, as YAML has them, to typed dataclasses and back.
+
+Types only: ranges and the rules between keys are checked elsewhere. Every value is taken literally:
+a reference such as ``${oc.env:HOME}`` is text here.
+"""
 
 import dataclasses
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
-from convchoice.errors import ConfigurationError, nearest, require
+from convchoice.errors import ConfigurationError, did_you_mean, nearest, require, shortened
 
 T = TypeVar("T")
 
+DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
 
 def from_mapping(schema: type[T], values: Any, origin: str) -> T:
-    """Merge plain values into a schema; OmegaConf's refusals become `ConfigurationError`."""
-    _check_groups(schema, values, f"{origin}: ")
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), values)
-        return cast("T", OmegaConf.to_object(merged))
-    except RecursionError:
-        raise ConfigurationError(origin, "…", "is nested in itself, or too deeply.") from None
-    except OmegaConfBaseException as error:
-        key = str(error.full_key or error.key or "?")
-        first_line = str(error.msg or error).splitlines()[0] + legal_keys(error)
-        raise ConfigurationError(f"{origin}: {key}", _value_at(values, key), first_line) from error
+    """Convert a mapping to a dataclass; keys that are not in it keep their defaults.
 
+    Args:
+        schema: a dataclass, whose fields may be dataclasses.
+        values: plain values.
+        origin: where the values come from, for messages.
 
-def _check_groups(schema: Any, values: Any, prefix: str) -> None:
-    """Refuse a group of keys that is none, and a number for a truth value.
-
-    OmegaConf does not name the key of the former, and takes 2 for true.
+    Raises:
+        ConfigurationError: for an unknown or missing key, or a value of the wrong type.
     """
-    hints = get_type_hints(schema)
-    for key in values:
+    return cast("T", _to_dataclass(schema, values, origin, f"{origin}: "))
+
+
+def _to_dataclass(schema: Any, values: Any, name: str, prefix: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(schema)}
+    require(
+        isinstance(values, Mapping),
+        name,
+        values,
+        f"must be a mapping of keys: {', '.join(fields)}.",
+    )
+    for key, value in values.items():
         _check_key(prefix, key)
-    for item in dataclasses.fields(schema):
-        if item.name not in values:
-            continue
-        name, value, hint = f"{prefix}{item.name}", values[item.name], hints[item.name]
-        if dataclasses.is_dataclass(hint):
-            names = ", ".join(each.name for each in dataclasses.fields(hint))
-            require(isinstance(value, Mapping), name, value, f"must be a mapping of keys: {names}.")
-            _check_groups(hint, value, f"{name}.")
-        _check_kind(hint, value, name)
-        if hint is bool:
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            require(not number, name, value, "must be true or false.")
+        if key not in fields:
+            raise ConfigurationError(
+                f"{prefix}{key}", value, "there is no such key.", nearest(key, list(fields))
+            )
+    for field in fields.values():
+        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+        require(optional or field.name in values, f"{prefix}{field.name}", None, "is missing.")
+    hints = get_type_hints(schema)
+    return schema(
+        **{key: _convert(hints[key], value, f"{prefix}{key}") for key, value in values.items()}
+    )
 
 
 def _check_key(prefix: str, key: object) -> None:
-    """Refuse what cannot be the name of a key: nothing at all, or no text."""
-    named = isinstance(key, str) and bool(key.strip())
-    require(named, f"{prefix}{key!r}", key, "is no name of a key.")
+    legal = isinstance(key, str) and key.isprintable() and bool(key.strip()) and len(key) < 100  # noqa: PLR2004
+    require(legal, f"{prefix}{shortened(key)}", key, "is not a legal name of a key.")
 
 
-def _check_kind(hint: Any, value: Any, name: str) -> None:
-    """Refuse a list for a mapping, a mapping for a list, and a text for either.
-
-    OmegaConf names no key of the former. To it a text such as ${arm} may be anything, until it is
-    looked up.
-    """
-    kind = get_origin(hint)
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in {Union, UnionType}:  # one type, or None
+        return None if value is None else _convert(inner[0], value, name)
+    if kind is list:
+        require(isinstance(value, list | tuple), name, value, "must be a list.")
+        return [_convert(inner[0], item, f"{name}[{index}]") for index, item in enumerate(value)]
     if kind is dict:
-        require(not isinstance(value, list | str), name, value, "must be a mapping.")
-        for key, inner in value.items() if isinstance(value, Mapping) else ():
+        require(isinstance(value, Mapping), name, value, "must be a mapping.")
+        for key in value:
             _check_key(f"{name}.", key)
-            _check_kind(get_args(hint)[1], inner, f"{name}.{key}")
-    elif kind is list:
-        require(not isinstance(value, Mapping | str), name, value, "must be a list.")
+        return {key: _convert(inner[1], item, f"{name}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return _to_dataclass(hint, value, name, f"{name}.")
+    if hint is Any:  # a number, a word or a pair; `pairs` gives it its type
+        return value
+    return _member(hint, value, name) if issubclass(hint, Enum) else _scalar(hint, value, name)
+
+
+def _member(enum: type[Enum], value: Any, name: str) -> Enum:
+    if isinstance(value, enum):
+        return value
+    members = list(enum.__members__)
+    if not isinstance(value, str) or value not in members:
+        rule = f"must be one of {', '.join(members)}."
+        raise ConfigurationError(name, value, rule, did_you_mean(value, members))
+    return enum[value]
+
+
+def _scalar(kind: type, value: Any, name: str) -> Any:
+    if kind is str:
+        require(isinstance(value, str), name, value, "must be text.", "Put it in quotes.")
+        return value
+    if kind is bool:
+        require(isinstance(value, bool), name, value, "must be true or false.")
+        return value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind is int:
+        require(whole, name, value, "must be a whole number.")
+        return value
+    # PyYAML reads 1e-3, which has no point, as text.
+    text = isinstance(value, str) and DECIMAL.fullmatch(value) is not None
+    require(whole or text or isinstance(value, float), name, value, "must be a number.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigurationError(name, value, "must be a finite number.") from None
 
 
 def legal_keys(error: BaseException) -> str:
@@ -84,17 +123,6 @@ def legal_keys(error: BaseException) -> str:
             return f". {nearest(str(cause.key), names)}"
         cause = cause.__cause__ or cause.__context__
     return ""
-
-
-def _value_at(values: Any, key: str) -> object:
-    for part in re.findall(r"[^.\[\]]+", key):
-        if isinstance(values, Mapping):
-            values = values.get(part)
-        elif isinstance(values, list) and part.isdigit() and int(part) < len(values):
-            values = values[int(part)]
-        else:
-            return None
-    return values
 
 
 def plain_values(value: Any) -> Any:

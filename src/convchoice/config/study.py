@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING
-
+from convchoice.config.arm_keys import check_new_arm
 from convchoice.config.mapping import from_mapping, plain_values
 from convchoice.config.schema import Curve
 from convchoice.config.validation import CONF_DIR, check_name
@@ -22,15 +21,15 @@ from convchoice.errors import require
 class Study:
     """A question, written before the results."""
 
-    name: str = MISSING
-    question: str = MISSING
-    claim: str = MISSING
+    name: str
+    question: str
+    claim: str
     """The claim as the lecture (or whoever made it) puts it, short."""
-    source: str = MISSING
+    source: str
     """Where the claim was made: a slide's title, a paper, a colleague."""
-    baseline: str = MISSING
+    baseline: str
     """Arm that the others are compared with."""
-    arms: list[str] = MISSING
+    arms: list[str]
     """The other arms, in the order of the report."""
     new_arms: dict[str, list[str]] = field(default_factory=dict)
     """Arms that the study brings along, beside those of `conf/arm`: their names, and what each
@@ -91,8 +90,9 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
             all(math.isfinite(value) for value in values_printed),
             f"{origin}: printed.{metric}", values_printed, "must be finite numbers.",
         )  # fmt: skip
-    for arm in study.new_arms:
+    for arm, overrides in study.new_arms.items():
         require(arm in arms, f"{origin}: new_arms", arm, f"must be one of the study's arms {arms}.")
+        check_new_arm(overrides, f"{origin}: new_arms.{arm}")
     for arm in study.controls:
         require(
             arm in study.arms, f"{origin}: controls", arm, f"must be one of the arms {study.arms}."

@@ -95,17 +95,22 @@ def _check_places(config: Config) -> None:
     """Refuse names of folders that no file system has."""
     for name, value in (("run_root", config.run_root), ("data.root", config.data.root)):
         require(
-            bool(value.strip()) and "\0" not in value,
+            bool(value.strip()) and value.isprintable() and "${" not in value,
             name,
             value,
-            "must be the path of a folder.",
+            "must be the path of a folder, without control characters and ${.",
             "For the current folder write a dot.",
         )
+        require(
+            not value.startswith("~"), name, value, "~ is not expanded.",
+            "Write the path of your home folder, or $HOME on the command line.",
+        )  # fmt: skip
+    experiment = config.tracking.experiment
     require(
-        bool(config.tracking.experiment.strip()),
+        bool(experiment.strip()) and experiment.isprintable() and "${" not in experiment,
         "tracking.experiment",
-        config.tracking.experiment,
-        "must be a name.",
+        experiment,
+        "must be a name, without control characters and ${.",
         "Leave it out for convchoice.",
     )
 
@@ -170,18 +175,3 @@ def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
         for item in dataclasses.fields(config)
         if item.name not in {"scale", "seeds" if run else "seed"}
     }
-
-
-def numeric_identity(config: Config) -> dict[str, Any]:
-    """The part of a run's configuration that decides what is trained.
-
-    Names, folders, tracking, the number of runs side by side and what is measured afterwards are
-    left out: they may change without making a trained run stale.
-    """
-    plain = config_to_mapping(config)
-    for key in ("arm", "run_root", "tracking", "evaluation"):
-        del plain[key]
-    del plain["trainer"]["workers"]
-    for key in ("root", "fallback"):
-        del plain["data"][key]
-    return plain

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.config.arm import arm_from_mapping
+from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config, EvaluationConfig
-from convchoice.config.validation import config_from_mapping, numeric_identity
+from convchoice.config.validation import config_from_mapping
 from convchoice.data.sources import ensure
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.execution.bookkeeping import Parent

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convchoice.config.arm import read_arm
+from convchoice.config.identity import numeric_identity
 from convchoice.config.schema import Config
-from convchoice.config.validation import numeric_identity
 from convchoice.errors import UserError
 from convchoice.runs.run_folder import run_path
 

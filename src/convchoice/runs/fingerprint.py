@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from convchoice.config.identity import numeric_identity
 from convchoice.config.schema import Config
-from convchoice.config.validation import numeric_identity
 
 # The modules whose code decides a run's numbers; a test holds this against the imports.
 NUMERIC_MODULES = (

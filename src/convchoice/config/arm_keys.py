@@ -1,0 +1,135 @@
+"""Which keys an arm may set: those that decide numbers.
+
+A study may come from somebody else, and its `new_arms` are overrides. So that such a file can
+neither send data to a server nor choose a folder, an arm sets no other key, uses no other group of
+`conf/`, and refers to nothing but numbers: no environment variable, no resolver.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from convchoice.config.identity import NOT_NUMERIC
+from convchoice.config.mapping import flattened
+from convchoice.config.schema import Config
+from convchoice.config.yaml_files import read_yaml
+from convchoice.errors import nearest, require
+
+GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
+RULE = "an arm sets only keys that decide numbers."
+OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]*")
+REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
+SCALE_VALUE = re.compile(r"scale(\.[a-z_0-9]+)+")
+
+
+def _leaves(schema: Any, prefix: str = "") -> Iterator[str]:
+    for name, hint in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(hint):
+            yield from _leaves(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _is_legal(key: str) -> bool:
+    if key.startswith(("scale.", "seed")):
+        return key == "seeds"
+    within = any(key == name or key.startswith(f"{name}.") for name in NOT_NUMERIC)
+    return key.startswith("evaluation.") or not within
+
+
+ARM_KEYS = tuple(key for key in _leaves(Config) if _is_legal(key))
+"""Dotted names of the keys that an arm may set."""
+
+
+def check_new_arm(overrides: Iterable[str], origin: str) -> None:
+    """Check the overrides of an arm in a study's `new_arms`.
+
+    Args:
+        overrides: in Hydra's syntax, `KEY=VALUE` or `GROUP=OPTION`.
+        origin: where they come from, for messages.
+
+    Raises:
+        ConfigurationError: for a key, a group or a reference that an arm may not use.
+    """
+    for override in overrides:
+        key, _, value = override.partition("=")
+        _check_key(key, override, origin, (*GROUPS, *ARM_KEYS))
+        if key in GROUPS:
+            _check_option(value.strip("'\""), override, origin)
+        _check_references(value, origin)
+
+
+def check_arm_file(path: Path) -> None:
+    """Check an arm's file in `conf/arm`.
+
+    Raises:
+        ConfigurationError: for a key, a group or a reference that an arm may not use.
+        UserError: if the file cannot be read.
+    """
+    values, origin = read_yaml(path), f"conf/arm/{path.name}"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        package = re.match(r"\s*#\s*@(.*)", line)  # Hydra's directive
+        legal = package is None or package[1].split() == ["package", "_global_"]
+        require(legal, origin, line, "must be `# @package _global_`.")
+    defaults, name = values.pop("defaults", []), values.pop("arm", None)
+    require(isinstance(defaults, list), f"{origin}: defaults", defaults, "must be a list.")
+    for entry in defaults:
+        _check_default(entry, origin)
+    require(
+        name == path.stem, f"{origin}: arm", name, f"must be the file's own name, {path.stem}.",
+        "Put a name that looks like a number in quotes.",
+    )  # fmt: skip
+    for key, value in flattened(values).items():
+        _check_key(key, key, origin, ARM_KEYS)
+        for text in _texts(value):
+            _check_references(text, origin)
+
+
+def _check_default(entry: object, origin: str) -> None:
+    """Refuse a default other than `_self_` and `override /GROUP: OPTION`."""
+    if entry == "_self_":
+        return
+    [(key, option)] = entry.items() if isinstance(entry, dict) and len(entry) == 1 else [("", "")]
+    keyword, _, group = str(key).partition(" /")
+    legal = keyword == "override" and isinstance(option, str)
+    require(legal, f"{origin}: defaults", entry, "must have the form `override /GROUP: OPTION`.")
+    _check_key(group, group, f"{origin}: defaults", GROUPS[1:])
+    _check_option(option, option, f"{origin}: defaults")
+
+
+def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> None:
+    require(key in legal, origin, given, RULE, nearest(key, legal))
+
+
+def _check_option(option: str, given: str, origin: str) -> None:
+    require(
+        OPTION.fullmatch(option) is not None, origin, given,
+        "a file in a folder of conf/ is chosen by its name.", "Example: downsample=average",
+    )  # fmt: skip
+
+
+def _check_references(text: str, origin: str) -> None:
+    """Refuse every reference but those to keys that an arm may set and to the scale's values."""
+    rest = REFERENCE.sub(lambda found: "" if _may_refer_to(found[1]) else found[0], text)
+    require(
+        "$" not in rest, origin, text,
+        "an arm refers only to keys that it may set and to scale.<key>.",
+        "Examples: ${scale.epochs}, ${data.batch_size}",
+    )  # fmt: skip
+
+
+def _may_refer_to(key: str) -> bool:
+    return key in ARM_KEYS or SCALE_VALUE.fullmatch(key) is not None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in nested lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts([*value.keys(), *value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
