@@ -9,14 +9,9 @@ comparisons give the same bytes. Never imports torch.
 """
 
 import argparse
-import html
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from convchoice.analysis.comparison import SCHEMA_VERSION
 from convchoice.analysis.result_digest import check_digest
@@ -25,68 +20,16 @@ from convchoice.config.validation import check_name
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.execution.tracking import open_tracking
-from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
+from convchoice.reporting.rendering import render
+from convchoice.reporting.svg import RenderedFigure
 from convchoice.reporting.telling import FIGURES, PAGE, tell_study
-from convchoice.runs.atomic_write import replace_files
+from convchoice.runs.manifest import check_output, write_output
 from convchoice.runs.run_folder import read_json
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"
-
-
-def markdown_text(text: object) -> str:
-    """A text that Markdown shows as it is, on one line: nothing in it is markup."""
-    flat = re.sub(r"\s+", " ", str(text))
-    return re.sub(r"([\\`*_{}\[\]|~$#])", r"\\\1", html.escape(flat, quote=False))
-
-
-def markdown_prose(text: object) -> str:
-    """Like `markdown_text`, but words between backticks stay code."""
-    parts = str(text).split("`")
-    if len(parts) % 2 == 0:  # an odd number of backticks: none of them is meant as code
-        return markdown_text(text)
-    return "".join(
-        f"`{part}`" if index % 2 else markdown_text(part) for index, part in enumerate(parts)
-    )
-
-
-def html_prose(text: object) -> Markup:
-    """Escaped text in which words between backticks are code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(text))))  # noqa: S704
-
-
-def inline_svg(picture: Picture) -> Markup:
-    """A figure's element, which `drawing` has escaped already."""
-    return Markup(picture.inline)  # noqa: S704 - made by matplotlib and `drawing`, texts escaped
-
-
-def bare(script: str) -> Markup:
-    """A script of ours without its indentation, empty lines and the comments that begin a line.
-
-    A page is downloaded more often than it is read; who wants to read finds both in `templates`.
-    """
-    uncommented = re.sub(r"(?ms)^ *(?:/\*.*?\*/|//[^\n]*)\n", "", script)
-    return Markup(re.sub(r"(?m)^\s+", "", uncommented))  # noqa: S704 - no value is in it
-
-
-def environment() -> Environment:
-    """The templates: HTML escapes every value by itself, Markdown through the filter ``md``."""
-    made = Environment(
-        loader=PackageLoader("convchoice.reporting", "templates"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters["md"] = markdown_text
-    made.filters["md_prose"] = markdown_prose
-    made.filters["prose"] = html_prose
-    made.filters["svg"] = inline_svg
-    made.filters["bare"] = bare
-    return made
 
 
 def studies_of_parameters(path: Path) -> list[str]:
@@ -126,7 +69,7 @@ def read_comparison(reports: Path, study: str) -> dict[str, Any]:
     return comparison
 
 
-def drawn_figures(path: Path, comparison: Mapping[str, Any]) -> list[Picture]:
+def drawn_figures(path: Path, comparison: Mapping[str, Any]) -> list[RenderedFigure]:
     """The figures of a study's result.
 
     Raises:
@@ -143,24 +86,21 @@ def drawn_figures(path: Path, comparison: Mapping[str, Any]) -> list[Picture]:
 
 
 def write_report(reports: Path, comparisons: Sequence[Mapping[str, Any]]) -> None:
-    """Write the page, the Markdown file and the figures; figures of former reports go."""
-    pictures = [
+    """Write the page, the Markdown file and the figures; remove figures of earlier reports.
+
+    Raises:
+        UserError: if one of the files exists and was not written by convchoice, or a result is
+            damaged.
+    """
+    check_output(reports, (PAGE, MARKDOWN))
+    figures = [
         drawn_figures(reports / comparison["study"]["name"] / "comparison.json", comparison)
         for comparison in comparisons
     ]
-    view = page_view(comparisons, pictures)
-    templates = environment()
-    drawn = {f"{each.name}.svg": each.file for made in pictures for each in made}
-    texts = {
-        name: templates.get_template(f"{name}.j2").render(view, figures=FIGURES)
-        for name in (PAGE, MARKDOWN)
-    }
-    folder = reports / FIGURES
-    replace_files(folder, drawn)
-    replace_files(reports, texts)
-    for stale in folder.glob("*.svg"):
-        if stale.name not in drawn:
-            stale.unlink()
+    view = {**page_view(comparisons, figures), "figures": FIGURES}
+    texts = {name: render(f"{name}.j2", view) for name in (PAGE, MARKDOWN)}
+    files = {f"{FIGURES}/{each.name}.svg": each.file for drawn in figures for each in drawn}
+    write_output(reports, texts | files)
 
 
 def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], configs: Path) -> None:

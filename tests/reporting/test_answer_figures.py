@@ -15,9 +15,9 @@ from convchoice.reporting.confusion_figures import (
 )
 from convchoice.reporting.cost_figures import frontier, frontier_finding
 from convchoice.reporting.difference_figures import differences_finding, nll_finding
-from convchoice.reporting.drawing import Picture
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.flip_figures import flip_finding
+from convchoice.reporting.svg import RenderedFigure
 from making import Compared, study_values
 
 ERRORS = {"max": [10, 11, 12], "average": [30, 33, 31]}
@@ -25,7 +25,7 @@ KEEP = {arm: {"picture_shape": (28, 28)} for arm in ERRORS}
 DIGITS = [str(digit) for digit in range(10)]
 
 
-def named(pictures: list[Picture], name: str) -> Picture:
+def named(pictures: list[RenderedFigure], name: str) -> RenderedFigure:
     [found] = [picture for picture in pictures if picture.name == f"pooling-{name}"]
     return found
 
@@ -66,7 +66,7 @@ def test_score_against_costs_shows_every_seed(compared: Compared):
             "Each arm that takes more multiply-accumulates has a better mean: average and max",
             "Each arm that takes more training seconds has a better mean: average and max",
         }
-        faint = re.findall(r"opacity: 0\.45", picture.inline)
+        faint = re.findall(r"opacity:0\.45", picture.inline)
         assert len(faint) >= 6  # three seeds of two arms
         assert "n = 3 seeds" in picture.caption
 

@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from convchoice.reporting.drawing import Picture, legend_columns
+from convchoice.reporting.drawing import legend_columns
 from convchoice.reporting.figures import figures_of
+from convchoice.reporting.svg import RenderedFigure
 from convchoice.runs.curve_points import CurvePoint
 from making import Compared, curve_points, study_values
 
@@ -19,7 +20,7 @@ NAMES = ("shift", "rotation", "scale", "consistency", "input-size", "equivarianc
 def drawn(compared: Compared, tmp_path: Path) -> Any:
     """A function from each arm's curves to the figures by name."""
 
-    def draw(**curves: list[CurvePoint]) -> dict[str, Picture]:
+    def draw(**curves: list[CurvePoint]) -> dict[str, RenderedFigure]:
         arms = list(curves)
         study = study_values(arms=[arm for arm in arms if arm != "max"])
         options = {arm: {"curves": points} for arm, points in curves.items()}

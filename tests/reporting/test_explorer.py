@@ -34,7 +34,7 @@ from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes, po
 from convchoice.networks.layers import Convolution
 from convchoice.networks.plan import GeometryError, _check_fit, _check_mode
 from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
-from convchoice.report import bare
+from convchoice.reporting.rendering import minified_script
 
 TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
 NODE = shutil.which("node")
@@ -74,7 +74,7 @@ def by_chromium(script: str, folder: Path) -> str:
 def runner(engine: Callable[[str, Path], str], folders: pytest.TempPathFactory) -> Run:
     """A function from an expression over `sums`, `words` and `given` to its value."""
     files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "words"))
-    pure = "".join(bare(file.read_text(encoding="utf-8")) for file in files)
+    pure = "".join(minified_script(file.read_text(encoding="utf-8")) for file in files)
 
     def evaluate(expression: str, given: Any) -> Any:
         script = (
@@ -389,7 +389,7 @@ def test_a_bare_script_keeps_its_code_alone() -> None:
     script = (
         '/* One.\n\nTwo. */\n"use strict";\n  // three\n  let four = 4; // five\n    go(four);\n'
     )
-    assert bare(script) == '"use strict";\nlet four = 4; // five\ngo(four);\n'
+    assert minified_script(script) == '"use strict";\nlet four = 4; // five\ngo(four);\n'
 
 
 def test_nothing_in_the_scripts_reads_as_a_template_or_an_end() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from convchoice.analysis.measure import measure_of
 from convchoice.reporting.difference_figures import differences_finding
-from convchoice.reporting.drawing import Ink, Picture, stacked
+from convchoice.reporting.drawing import Ink, stacked
 from convchoice.reporting.figures import figures_of, seeds_finding
 from convchoice.reporting.learning_curves import finding as curves_finding
+from convchoice.reporting.svg import RenderedFigure
 from making import DIGITS, LECTURE, Compared, study_values
 
 ACCURACY = measure_of("test/accuracy")
@@ -23,15 +24,15 @@ OPTIONS: dict[str, dict[str, Any]] = {"max": USUAL, "average": USUAL, **CHEAP}
 
 
 @pytest.fixture
-def pictures(compared: Compared) -> list[Picture]:
+def pictures(compared: Compared) -> list[RenderedFigure]:
     return figures_of(compared(ERRORS, STUDY, OPTIONS))
 
 
-def names(pictures: list[Picture]) -> list[str]:
+def names(pictures: list[RenderedFigure]) -> list[str]:
     return [picture.name for picture in pictures]
 
 
-def test_every_figure_of_a_study_with_curves_and_costs(pictures: list[Picture]):
+def test_every_figure_of_a_study_with_curves_and_costs(pictures: list[RenderedFigure]):
     assert names(pictures) == [
         "pooling-differences",
         "pooling-nll",
@@ -117,7 +118,7 @@ def test_the_same_comparison_gives_the_same_bytes(compared: Compared):
     assert mpl.rcParams["svg.fonttype"] == mpl.rcParamsDefault["svg.fonttype"]
 
 
-def test_a_file_is_xml_on_white_with_title_and_description(pictures: list[Picture]):
+def test_a_file_is_xml_on_white_with_title_and_description(pictures: list[RenderedFigure]):
     for picture in pictures:
         root = ET.fromstring(picture.file)  # noqa: S314 - made by this test
         space = "{http://www.w3.org/2000/svg}"
@@ -129,7 +130,7 @@ def test_a_file_is_xml_on_white_with_title_and_description(pictures: list[Pictur
         assert "currentColor" not in picture.file
 
 
-def test_inline_figures_follow_the_page_and_never_share_an_id(pictures: list[Picture]):
+def test_inline_figures_follow_the_page_and_never_share_an_id(pictures: list[RenderedFigure]):
     ids: list[str] = []
     for picture in pictures:
         found = re.findall(r'\bid="([^"]+)"', picture.inline)
@@ -144,7 +145,7 @@ def test_inline_figures_follow_the_page_and_never_share_an_id(pictures: list[Pic
     assert len(ids) == len(set(ids))
 
 
-def test_no_stand_in_colour_is_left(pictures: list[Picture]):
+def test_no_stand_in_colour_is_left(pictures: list[RenderedFigure]):
     for picture in pictures:
         for ink in Ink:
             assert ink.stand_in not in picture.inline

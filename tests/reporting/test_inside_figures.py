@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convchoice.reporting.drawing import WIDTH_INCHES, Picture, style
+from convchoice.reporting.drawing import WIDTH_INCHES, style
 from convchoice.reporting.filter_figure import (
     contrasting,
     filter_figure,
@@ -39,6 +39,7 @@ from convchoice.reporting.sheet import (
     shades,
     signed_colours,
 )
+from convchoice.reporting.svg import RenderedFigure
 from made_up_inside import made_up_inside
 from making import LECTURE, Compared
 
@@ -58,7 +59,7 @@ def options(**config: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def drawn(comparison: dict[str, Any]) -> list[Picture]:
+def drawn(comparison: dict[str, Any]) -> list[RenderedFigure]:
     """The figures of insides, without the others of a report."""
     makers = (
         edge_figure, use_map_figure, field_figure, middle_figure, filter_figure, response_figure,
@@ -72,11 +73,11 @@ def insides(comparison: dict[str, Any]) -> dict[str, Any]:
     return {arm: item["inside"] for arm, item in comparison["arms"].items()}
 
 
-def added(pictures: list[Picture]) -> list[str]:
+def added(pictures: list[RenderedFigure]) -> list[str]:
     return [picture.name.removeprefix("pooling-") for picture in pictures]
 
 
-def named(pictures: list[Picture], name: str) -> Picture:
+def named(pictures: list[RenderedFigure], name: str) -> RenderedFigure:
     [found] = [picture for picture in pictures if picture.name == f"pooling-{name}"]
     return found
 

@@ -7,8 +7,9 @@ from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text as wording
 from convchoice.reporting.confusion_figures import class_names
-from convchoice.reporting.drawing import SERIES, Ink, Picture, finish, quiet_frame
+from convchoice.reporting.drawing import SERIES, Ink, quiet_frame
 from convchoice.reporting.panels import panels
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 ROW_INCHES = 0.24
 
@@ -33,7 +34,7 @@ def class_errors_finding(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def class_errors_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def class_errors_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each contrast's difference in errors by true class; None where not recorded."""
     contrasts = comparison["contrasts"]
     if not contrasts or any(item["errors_by_digit"] is None for item in contrasts):
@@ -66,7 +67,7 @@ def class_errors_figure(comparison: Mapping[str, Any]) -> Picture | None:
         values = zip(names, errors["difference_errors"], strict=True)
         listed = ", ".join(f"{name} {wording.signed(value, 1)}" for name, value in values)
         said.append(f"{contrast['arm']} minus {contrast['partner']}: {listed}")
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-errors-by-class",
         class_errors_finding(comparison),

@@ -11,8 +11,9 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from convchoice.analysis import text as wording
-from convchoice.reporting.drawing import SERIES, Ink, Picture, finish
+from convchoice.reporting.drawing import SERIES, Ink
 from convchoice.reporting.panels import panels
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 SHADES = 8
 """Steps of a cell's colour; more cannot be told apart."""
@@ -130,7 +131,7 @@ def confusion_finding(matrices: Mapping[str, Matrix], names: Sequence[str]) -> s
     )
 
 
-def confusion_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def confusion_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each arm's wrong answers by true class and answer, a seed; None where not recorded."""
     arms = comparison["arms"]
     if any(item["confusion"] is None for item in arms.values()):
@@ -138,7 +139,7 @@ def confusion_figure(comparison: Mapping[str, Any]) -> Picture | None:
     matrices = {arm: _a_seed(item["confusion"], item["n"]) for arm, item in arms.items()}
     figure, said, scale = _all(matrices, comparison, signed=False)
     images = wording.whole(sum(next(iter(arms.values()))["errors_by_digit"]["images"]))
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-confusion",
         confusion_finding(matrices, class_names(comparison)),
@@ -165,7 +166,7 @@ def confusion_difference_finding(
     )
 
 
-def confusion_difference_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def confusion_difference_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each contrast's difference of wrong answers by true class and answer, a seed."""
     contrasts = comparison["contrasts"]
     if not contrasts or any(item["confusion_difference"] is None for item in contrasts):
@@ -176,7 +177,7 @@ def confusion_difference_figure(comparison: Mapping[str, Any]) -> Picture | None
     }
     titled = {f"{arm} − {partner}": matrix for (arm, partner), matrix in matrices.items()}
     figure, said, scale = _all(titled, comparison, signed=True)
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-confusion-difference",
         confusion_difference_finding(matrices, class_names(comparison)),

@@ -6,15 +6,8 @@ from typing import Any
 from convchoice.analysis import text as wording
 from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import Series, seeds_and_images, series_of
-from convchoice.reporting.drawing import (
-    MARKERS,
-    SERIES,
-    Picture,
-    finish,
-    new_figure,
-    quiet_frame,
-    ticks,
-)
+from convchoice.reporting.drawing import MARKERS, SERIES, new_figure, quiet_frame, ticks
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 
 def consistency_finding(series: Mapping[str, Series]) -> str:
@@ -30,7 +23,7 @@ def consistency_finding(series: Mapping[str, Series]) -> str:
     )
 
 
-def consistency_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def consistency_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each arm's share of images with one answer under two shifts, and its interval."""
     series = series_of(comparison, Curve.consistency)
     if not series:
@@ -54,7 +47,7 @@ def consistency_figure(comparison: Mapping[str, Any]) -> Picture | None:
     axes.set_xlabel("images with the same answer twice, %")
     pixels = next(iter(series.values()))["value"][0]
     said = [_consistency_said(arm, item) for arm, item in series.items()]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-consistency",
         consistency_finding(series),

@@ -12,13 +12,12 @@ from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
     Ink,
-    Picture,
-    finish,
     legend_columns,
     new_figure,
     quiet_frame,
     ticks,
 )
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 FROM_ZERO = 2
 """Costs that differ by this factor are drawn from 0 on, so that their ratio can be seen."""
@@ -129,7 +128,7 @@ def _draw_frontier(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
     )
 
 
-def _figure(comparison: Mapping[str, Any], cost: Cost) -> Picture | None:
+def _figure(comparison: Mapping[str, Any], cost: Cost) -> RenderedFigure | None:
     arms = comparison["arms"]
     found = {arm: cost.values(item) for arm, item in arms.items()}
     costs = {arm: values for arm, values in found.items() if values is not None}
@@ -167,7 +166,7 @@ def _figure(comparison: Mapping[str, Any], cost: Cost) -> Picture | None:
         for arm, item in arms.items()
     ]
     seeds = wording.seed_counts(arm["n"] for arm in arms.values())
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-accuracy-against-{cost.name}",
         frontier_finding(points, cost.what),
@@ -178,12 +177,12 @@ def _figure(comparison: Mapping[str, Any], cost: Cost) -> Picture | None:
     )
 
 
-def accuracy_against_macs_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def accuracy_against_macs_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Score against multiply-accumulates; None where all arms cost the same."""
     return _figure(comparison, MACS)
 
 
-def accuracy_against_seconds_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def accuracy_against_seconds_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Score against training time; None where it was not taken on one kind of device."""
     made = comparison["made"]
     if len(made["devices"]) > 1 or len(made["device_names"]) > 1 or len(comparison["arms"]) == 1:

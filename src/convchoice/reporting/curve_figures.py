@@ -16,13 +16,12 @@ from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
     Ink,
-    Picture,
-    finish,
     legend_columns,
     new_figure,
     quiet_frame,
     ticks,
 )
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 Series = Mapping[str, Any]
 TWO_ARMS = 2
@@ -164,7 +163,7 @@ def _ink_sentences(series: Mapping[str, Series], *, shaded: bool) -> str:
     return f" {sentence[0].upper()}{sentence[1:]}"
 
 
-def robustness_figure(comparison: Mapping[str, Any], shown: _Shown) -> Picture | None:
+def robustness_figure(comparison: Mapping[str, Any], shown: _Shown) -> RenderedFigure | None:
     """Accuracy over one transform, a panel a kind; None where no arm has the curve."""
     panels = {kind: series_of(comparison, shown.curve, kind) for kind in shown.kinds}
     panels = {kind: series for kind, series in panels.items() if series}
@@ -189,7 +188,7 @@ def robustness_figure(comparison: Mapping[str, Any], shown: _Shown) -> Picture |
     handles, labels = every[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=legend_columns(labels))
     last = panels[shown.kinds[-1]] if shown.kinds[-1] in panels else next(iter(panels.values()))
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-{shown.name}",
         robustness_finding(shown, last),

@@ -8,15 +8,8 @@ from matplotlib.axes import Axes
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.measure import Direction, Measure, measure_in, measure_of
-from convchoice.reporting.drawing import (
-    SERIES,
-    Ink,
-    Picture,
-    finish,
-    new_figure,
-    quiet_frame,
-    ticks,
-)
+from convchoice.reporting.drawing import SERIES, Ink, new_figure, quiet_frame, ticks
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 ROW_INCHES = 0.42
 AXIS_LABEL_CHARACTERS = 32
@@ -104,7 +97,7 @@ def _forest(
     measure: Measure,
     margin: float | None,
     words: tuple[str, str, str],
-) -> Picture:
+) -> RenderedFigure:
     """The forest plot of some blocks, one a contrast.
 
     Args:
@@ -139,7 +132,7 @@ def _forest(
         for name, block in zip(names, blocks, strict=True)
     ]
     name, title, band = words
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-{name}",
         title,
@@ -149,7 +142,7 @@ def _forest(
     )
 
 
-def differences_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def differences_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each contrast's difference over the band of the margin; None without a contrast."""
     contrasts = comparison["contrasts"]
     if not contrasts:
@@ -163,7 +156,7 @@ def differences_figure(comparison: Mapping[str, Any]) -> Picture | None:
     return _forest(comparison, contrasts, measure, comparison["study"]["margin"], words)
 
 
-def nll_differences_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def nll_differences_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """The same of the negative log-likelihood; None where unknown, or the study's own metric."""
     blocks = [contrast["nll"] for contrast in comparison["contrasts"]]
     nll = measure_of("test/nll")

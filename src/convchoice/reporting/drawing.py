@@ -1,19 +1,9 @@
-"""One drawing, two renderings: inline SVG that follows the page's colours, and a file on white.
+"""The figures' shared style: colours, sizes, axes, legends. Knows nothing about studies."""
 
-Matplotlib draws with stand-in colours (`Ink`); each rendering then puts CSS variables or plain
-colours in their place. Text stays text. The bytes depend on the drawing alone: no date, no random
-identifier. Owns colours, sizes and SVG; knows nothing about studies.
-"""
-
-import io
-import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -23,10 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 WIDTH_INCHES = 5.0
 """On a phone a figure is then shown at nine tenths of its size, so its text can still be read."""
-TITLE_CHARACTERS = 45
-TITLE_LINE_POINTS = 17
 LEGEND_CHARACTERS = 56
-FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
 
 class Ink(Enum):
@@ -54,6 +41,16 @@ class Ink(Enum):
     def stand_in(self) -> str:
         """What matplotlib draws with."""
         return self.value[0]
+
+    @property
+    def in_page(self) -> str:
+        """A CSS colour that follows the page's light or dark scheme."""
+        return self.value[1]
+
+    @property
+    def in_file(self) -> str:
+        """A plain colour on white."""
+        return self.value[2]
 
 
 SERIES = tuple(ink.stand_in for ink in Ink if ink.name.startswith("series"))
@@ -86,24 +83,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9.5,
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A finished figure."""
-
-    name: str
-    """Unique in a report: letters, digits, ``-`` and ``_``."""
-    title: str
-    """What the figure shows, as a finding."""
-    caption: str
-    """How to read it, with n."""
-    alt: str
-    """What a person who does not see it should know."""
-    inline: str
-    """An ``<svg>`` element for a page, without ground and title."""
-    file: str
-    """A whole SVG file on white, title included."""
 
 
 @contextmanager
@@ -190,89 +169,4 @@ def strip(
         axes.plot(bounds, [below, below], color=Ink.text.stand_in, linewidth=1.6, zorder=4)
     axes.plot(
         [mean], [below], "|", markersize=11, markeredgewidth=2, color=Ink.text.stand_in, zorder=4
-    )
-
-
-def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Picture:
-    """Write a figure in both renderings; call it within `style`."""
-    buffer = io.StringIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    drawing = _plain_svg(buffer.getvalue(), name)
-    return Picture(
-        name=name,
-        title=title,
-        caption=caption,
-        alt=alt,
-        inline=_inline(drawing, name, title, alt),
-        file=_file(drawing, name, title, alt),
-    )
-
-
-def _plain_svg(text: str, name: str) -> str:
-    """Matplotlib's SVG without prologue, metadata and comments, its ids made the figure's own."""
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = text.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    text = text.replace("xlink:href", "href")
-    text = re.sub(r"(font: [^;\"]*?\d+(?:\.\d+)?px) [^;\"]*", rf"\1 {FONT_STACK}", text)
-    text = re.sub(r"\n\s*\n", "\n", text)
-    return text.strip()
-
-
-def _size(drawing: str) -> tuple[float, float]:
-    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
-    if found is None:
-        raise ValueError("the drawing has no viewBox")
-    return float(found[1]), float(found[2])
-
-
-def _description(name: str, title: str, alt: str) -> str:
-    return (
-        f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-desc">{escape(alt)}</desc>'
-    )
-
-
-def _labelled(name: str) -> str:
-    return f'role="img" aria-labelledby="{name}-title {name}-desc"'
-
-
-def _content(drawing: str) -> str:
-    return drawing[drawing.index(">") + 1 : drawing.rindex("</svg>")]
-
-
-def _inline(drawing: str, name: str, title: str, alt: str) -> str:
-    width, height = _size(drawing)
-    content = _content(drawing)
-    for ink in Ink:
-        content = content.replace(ink.value[0], ink.value[1])
-    return (
-        f'<svg class="figure" viewBox="0 0 {width:g} {height:g}" {_labelled(name)}>'
-        f"{_description(name, title, alt)}{content}</svg>"
-    )
-
-
-def _file(drawing: str, name: str, title: str, alt: str) -> str:
-    width, height = _size(drawing)
-    content = _content(drawing)
-    for ink in Ink:
-        content = content.replace(ink.value[0], ink.value[2])
-    lines = textwrap.wrap(title, TITLE_CHARACTERS)
-    head = TITLE_LINE_POINTS * len(lines) + 14
-    total = height + head + 8
-    heading = "".join(
-        f'<text x="8" y="{TITLE_LINE_POINTS * (index + 1):g}"'
-        f' style="font: 600 12.5px {FONT_STACK}; fill: {Ink.text.value[2]}">{escape(line)}</text>'
-        for index, line in enumerate(lines)
-    )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg"'
-        f' width="{1.5 * width:g}" height="{1.5 * total:g}"'
-        f' viewBox="0 0 {width:g} {total:g}" {_labelled(name)}>'
-        f"{_description(name, title, alt)}"
-        f'<rect width="{width:g}" height="{total:g}" fill="#ffffff"/>{heading}'
-        f'<g transform="translate(0 {head:g})">{content}</g></svg>\n'
     )

@@ -14,12 +14,11 @@ from convchoice.reporting.drawing import (
     MARKERS,
     SERIES,
     Ink,
-    Picture,
-    finish,
     legend_columns,
     new_figure,
     quiet_frame,
 )
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 ROW_INCHES = 0.3
 ZERO = 1e-9
@@ -167,7 +166,7 @@ def _legend(arms: Mapping[str, Sequence[Series]], order: Sequence[str]) -> list[
     return handles
 
 
-def equivariance_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def equivariance_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Relative errors of every layer but the detectors, a panel a transform; None without any."""
     arms = _series(comparison)
     if not arms:
@@ -199,7 +198,7 @@ def equivariance_figure(comparison: Mapping[str, Any]) -> Picture | None:
         ]
         said.append(f"{panel.label}: {wording.listed(parts)}")
     first = {arm: series[0] for arm, series in arms.items()}
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-equivariance",
         equivariance_finding(arms, panels),

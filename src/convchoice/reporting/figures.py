@@ -19,15 +19,7 @@ from convchoice.reporting.cost_figures import (
 )
 from convchoice.reporting.curve_figures import ROBUSTNESS
 from convchoice.reporting.difference_figures import differences_figure, nll_differences_figure
-from convchoice.reporting.drawing import (
-    Picture,
-    finish,
-    new_figure,
-    quiet_frame,
-    strip,
-    style,
-    ticks,
-)
+from convchoice.reporting.drawing import new_figure, quiet_frame, strip, style, ticks
 from convchoice.reporting.equivariance_figure import equivariance_figure
 from convchoice.reporting.filter_figure import filter_figure
 from convchoice.reporting.flip_figures import flip_figures
@@ -37,11 +29,12 @@ from convchoice.reporting.pixel_use_figures import edge_figure, use_map_figure
 from convchoice.reporting.printed_figure import printed_figure
 from convchoice.reporting.receptive_field_figures import field_figure, middle_figure
 from convchoice.reporting.response_figure import response_figure
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 
-def figures_of(comparison: Mapping[str, Any]) -> list[Picture]:
+def figures_of(comparison: Mapping[str, Any]) -> list[RenderedFigure]:
     """Every figure that a comparison has the numbers for, in the order of the report."""
-    makers: tuple[Callable[[Mapping[str, Any]], Picture | None], ...] = (
+    makers: tuple[Callable[[Mapping[str, Any]], RenderedFigure | None], ...] = (
         differences_figure,
         nll_differences_figure,
         printed_figure,
@@ -97,7 +90,7 @@ def seeds_finding(comparison: Mapping[str, Any], measure: Measure) -> str:
     )
 
 
-def seeds_figure(comparison: Mapping[str, Any]) -> Picture:
+def seeds_figure(comparison: Mapping[str, Any]) -> RenderedFigure:
     """Every seed as a point, each arm's mean and 95 % interval over them."""
     measure = measure_in(comparison)
     arms = comparison["arms"]
@@ -121,7 +114,7 @@ def seeds_figure(comparison: Mapping[str, Any]) -> Picture:
         "{}: mean {}, 95 % interval {}".format(arm, *wording.score(item, measure))
         for arm, item in arms.items()
     ]
-    return finish(
+    return rendered(
         figure,
         _name(comparison, "seeds"),
         seeds_finding(comparison, measure),

@@ -7,7 +7,7 @@ import numpy as np
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.introspection_result import unpacked
-from convchoice.reporting.drawing import WIDTH_INCHES, Ink, Picture, finish
+from convchoice.reporting.drawing import WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import (
     LAYERS,
     Inside,
@@ -27,6 +27,7 @@ from convchoice.reporting.sheet import (
     signed_colours,
     write,
 )
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 MOST_ARMS = 12
 MARGIN_INCHES = 0.08
@@ -77,7 +78,7 @@ def _weights(insides: Mapping[str, Inside]) -> dict[str, Numbers]:
     return {arm: unpacked(inside["filters"]) for arm, inside in insides.items()}
 
 
-def filter_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def filter_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """The first filters of each arm; None where no arm kept them or none differs in its layers."""
     insides, left_out = first_arms(insides_of(comparison), MOST_ARMS)
     if not insides or not moves(comparison, LAYERS):
@@ -114,7 +115,7 @@ def filter_figure(comparison: Mapping[str, Any]) -> Picture | None:
             f"{arm}: {len(weights)} filters of {size}, weights {wording.number(low, 2)} to"
             f" {wording.number(high_weight, 2)}, {contrasting(weights)} contrast pixels"
         )
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-filters",
         filter_finding(filters),

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from convchoice.analysis import text as wording
 from convchoice.reporting.confusion_figures import class_names
-from convchoice.reporting.drawing import Ink, Picture, finish, new_figure
+from convchoice.reporting.drawing import Ink, new_figure
+from convchoice.reporting.rendering import slug
 from convchoice.reporting.sheet import COLOUR_CHANNELS, pixels_of
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 ROW_INCHES = 1.62
 COLUMNS = 6
@@ -55,7 +57,9 @@ def _unseen(found: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
     return f" Of {missing} more that flip as often no run kept a picture." if missing else ""
 
 
-def flip_figure(comparison: Mapping[str, Any], contrast: Mapping[str, Any]) -> Picture | None:
+def flip_figure(
+    comparison: Mapping[str, Any], contrast: Mapping[str, Any]
+) -> RenderedFigure | None:
     """The images of one contrast that flip most often; None where no picture of them was kept."""
     found = contrast["flips"]
     kept = comparison["pictures"]
@@ -86,9 +90,9 @@ def flip_figure(comparison: Mapping[str, Any], contrast: Mapping[str, Any]) -> P
             below = _said(flip, names, contrast["n"], gained=gained)
             _draw(axes, pixels_of(kept[str(flip["image"])]), below)
             said.append(f"image {flip['image']} ({right} right, {wrong} wrong): {', '.join(below)}")
-    return finish(
+    return rendered(
         figure,
-        f"{comparison['study']['name']}-flips-{arm}",
+        f"{comparison['study']['name']}-flips-{slug(arm)}",
         flip_finding(contrast),
         "The images that most often are right in one arm alone. Below each: its true class and the"
         " wrong answer that the other arm gave most often, then with how many of the common seeds"
@@ -99,7 +103,7 @@ def flip_figure(comparison: Mapping[str, Any], contrast: Mapping[str, Any]) -> P
     )
 
 
-def flip_figures(comparison: Mapping[str, Any]) -> list[Picture]:
+def flip_figures(comparison: Mapping[str, Any]) -> list[RenderedFigure]:
     """A figure a contrast that has pictures of what flips."""
     made = [
         flip_figure(comparison, contrast)

@@ -12,15 +12,8 @@ from convchoice.reporting.curve_figures import (
     seeds_and_images,
     series_of,
 )
-from convchoice.reporting.drawing import (
-    SERIES,
-    Picture,
-    finish,
-    legend_columns,
-    new_figure,
-    quiet_frame,
-    ticks,
-)
+from convchoice.reporting.drawing import SERIES, legend_columns, new_figure, quiet_frame, ticks
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 
 def _sizes(series: Series) -> str:
@@ -50,7 +43,7 @@ def input_size_finding(series: Mapping[str, Series]) -> str:
     return f"Of inputs of {tried[0]:g} to {tried[-1]:g} pixels, {wording.listed(said)}"
 
 
-def input_size_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def input_size_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Accuracy over the size that the digit is fed in; sizes that do not fit are crosses below."""
     series = series_of(comparison, Curve.input_size)
     if not series:
@@ -93,7 +86,7 @@ def input_size_figure(comparison: Mapping[str, Any]) -> Picture | None:
         )
         said.append(f"{arm}: {_sizes(item)}{span}")
     crosses = " Crosses: the network does not take this size." if refused else ""
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-input-size",
         input_size_finding(series),

@@ -7,15 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text as wording
-from convchoice.reporting.drawing import (
-    MARKERS,
-    SERIES,
-    Ink,
-    Picture,
-    finish,
-    new_figure,
-    quiet_frame,
-)
+from convchoice.reporting.drawing import MARKERS, SERIES, Ink, new_figure, quiet_frame
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 LEAST_EPOCHS = 2
 """A single epoch is a point, not a curve."""
@@ -49,7 +42,7 @@ def finding(comparison: Mapping[str, Any], curve: str) -> str:
     return f"After epoch {epoch} the mean {what} of {best} is {wording.percent(ends[best])} %"
 
 
-def learning_curves_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def learning_curves_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Training loss and held-out accuracy by epoch; None for a single epoch."""
     arms = comparison["arms"]
     curves = {arm: item["learning_curves"] for arm, item in arms.items()}
@@ -89,7 +82,7 @@ def learning_curves_figure(comparison: Mapping[str, Any]) -> Picture | None:
         f" and {wording.percent(item[accuracy]['mean'][-1])} %"
         for arm, item in curves.items()
     ]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-learning-curves",
         finding(comparison, accuracy),

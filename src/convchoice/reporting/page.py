@@ -13,7 +13,8 @@ from convchoice.analysis.provenance import described
 from convchoice.analysis.statistics import smallest_rejecting_n
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.contrast_view import BAR_WIDTH, contrast_view, reach_of
-from convchoice.reporting.drawing import Picture
+from convchoice.reporting.rendering import slug
+from convchoice.reporting.svg import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
 
@@ -162,7 +163,7 @@ def printed_view(comparison: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def omissions(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> list[str]:
+def omissions(comparison: Mapping[str, Any], pictures: Sequence[RenderedFigure]) -> list[str]:
     """Why a figure that a reader may look for is not there."""
     names = {picture.name.removeprefix(f"{comparison['study']['name']}-") for picture in pictures}
     said: list[str] = []
@@ -179,7 +180,7 @@ def omissions(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> lis
     without = [
         item["arm"]
         for item in comparison["contrasts"]
-        if item["flips"] and item["flips"]["images"] and f"flips-{item['arm']}" not in names
+        if item["flips"] and item["flips"]["images"] and f"flips-{slug(item['arm'])}" not in names
     ]
     if without:
         said.append(
@@ -202,7 +203,7 @@ def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
     return wording.seeds_lines(comparison)[0]
 
 
-def study_view(comparison: Mapping[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
+def study_view(comparison: Mapping[str, Any], pictures: Sequence[RenderedFigure]) -> dict[str, Any]:
     """One study's part of the report."""
     study = comparison["study"]
     measure = measure_in(comparison)
@@ -256,7 +257,7 @@ VERDICT_MEANINGS = (
 
 
 def page_view(
-    comparisons: Sequence[Mapping[str, Any]], pictures: Sequence[Sequence[Picture]]
+    comparisons: Sequence[Mapping[str, Any]], pictures: Sequence[Sequence[RenderedFigure]]
 ) -> dict[str, Any]:
     """The whole report: studies in the order given, and what must be said before all of them."""
     studies = [

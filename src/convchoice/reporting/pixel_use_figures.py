@@ -12,8 +12,6 @@ from convchoice.reporting.curve_figures import line
 from convchoice.reporting.drawing import (
     WIDTH_INCHES,
     Ink,
-    Picture,
-    finish,
     legend_columns,
     new_figure,
     quiet_frame,
@@ -21,6 +19,7 @@ from convchoice.reporting.drawing import (
 )
 from convchoice.reporting.inside_view import EDGES, Inside, first_arms, insides_of, moves, span
 from convchoice.reporting.sheet import Numbers, frame, place, shades, sheet, write
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 PANEL_INCHES = 1.75
 MOST_ARMS = 8
@@ -67,7 +66,7 @@ def edge_finding(insides: Mapping[str, Inside]) -> str:
     )
 
 
-def edge_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def edge_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Use of pixels over their distance from the border; None where no arm's border differs."""
     insides = _shown(comparison)
     if not insides:
@@ -98,7 +97,7 @@ def edge_figure(comparison: Mapping[str, Any]) -> Picture | None:
     handles, labels = every[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=legend_columns(list(insides)))
     first = next(iter(insides.values()))["gradient"]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-edge-pixels",
         edge_finding(insides),
@@ -127,7 +126,7 @@ def map_finding(insides: Mapping[str, Inside]) -> str:
     return f"Of {pixels} pixels, those that no cell of the last map can see: {span(unread, 0)}"
 
 
-def use_map_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def use_map_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Maps of the use of each pixel by arm, on one scale; None where no arm's border differs."""
     insides, left_out = first_arms(_shown(comparison), MOST_ARMS)
     if not insides:
@@ -156,7 +155,7 @@ def use_map_figure(comparison: Mapping[str, Any]) -> Picture | None:
         for arm, both in uses.items()
     ]
     first = next(iter(insides.values()))["gradient"]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-pixel-use",
         map_finding(insides),

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.measure import measure_of
-from convchoice.reporting.drawing import Ink, Picture, finish, new_figure, quiet_frame, strip, ticks
+from convchoice.reporting.drawing import Ink, new_figure, quiet_frame, strip, ticks
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 
 def _shown_row(printed: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -46,7 +47,7 @@ def _mark_printed(axes: Axes, value: float, middle: float) -> None:
     )
 
 
-def printed_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def printed_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Every run of ours as a point, the printed run as a line; None where nothing compares."""
     printed = comparison["printed"]
     row = _shown_row(printed) if printed else None
@@ -78,7 +79,7 @@ def printed_figure(comparison: Mapping[str, Any]) -> Picture | None:
     axes.ticklabel_format(axis="x", useOffset=False)
     when = "after the last epoch" if row["epoch"] is None else f"of epoch {row['epoch']}"
     axes.set_xlabel(f"{measure.axis_label}, {when}")
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-printed",
         finding(row),

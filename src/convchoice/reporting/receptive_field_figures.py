@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.introspection_result import unpacked
-from convchoice.reporting.drawing import SERIES, WIDTH_INCHES, Ink, Picture, finish
+from convchoice.reporting.drawing import SERIES, WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import Inside, first_arms, image_said, insides_of, named, span
 from convchoice.reporting.sheet import frame, pixels_of, place, shades, sheet, write
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 MOST_GROUPS = 8
 MOST_ARMS = 12
@@ -98,7 +99,7 @@ def _legend(axes: Axes, layers: Sequence[str]) -> float:
     return MARGIN_INCHES / 2 + LINE_INCHES * -(-len(layers) // columns)
 
 
-def field_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def field_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Each layer's field on a real image, arms with the same fields together; None without any."""
     insides = {arm: item for arm, item in insides_of(comparison).items() if item["fields"]}
     if not insides:
@@ -148,7 +149,7 @@ def field_figure(comparison: Mapping[str, Any]) -> Picture | None:
         for arms, fields in groups
     ]
     left_out = [arm for arms, _ in rest for arm in arms]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-receptive-fields",
         field_finding(groups),
@@ -182,7 +183,7 @@ def middle_finding(insides: Mapping[str, Inside]) -> str:
     )
 
 
-def middle_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def middle_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """What the middle cell of the last map looks at after training; None where not measured."""
     insides, left_out = first_arms(
         {arm: item for arm, item in insides_of(comparison).items() if item["middle_gradient"]},
@@ -226,7 +227,7 @@ def middle_figure(comparison: Mapping[str, Any]) -> Picture | None:
             f" {wording.interval(bounds, 1)} of {_visible(inside)} pixels"
         )
     first = next(iter(insides.values()))["middle_gradient"]
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-effective-fields",
         middle_finding(insides),

@@ -5,7 +5,7 @@ from typing import Any
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.introspection_result import unpacked
-from convchoice.reporting.drawing import WIDTH_INCHES, Ink, Picture, finish
+from convchoice.reporting.drawing import WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import (
     LAYERS,
     Inside,
@@ -17,6 +17,7 @@ from convchoice.reporting.inside_view import (
     span,
 )
 from convchoice.reporting.sheet import mosaic, pixels_of, place, shades, sheet, write
+from convchoice.reporting.svg import RenderedFigure, rendered
 
 MOST_ARMS = 8
 MARGIN_INCHES = 0.06
@@ -82,7 +83,7 @@ def _arm_said(arm: str, inside: Inside) -> str:
     return f"{arm}: {'; '.join(parts)}"
 
 
-def response_figure(comparison: Mapping[str, Any]) -> Picture | None:
+def response_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
     """Maps of one digit by arm and stage; None where no arm kept any or none differs in layers."""
     insides, left_out = first_arms(insides_of(comparison), MOST_ARMS)
     insides = {arm: inside for arm, inside in insides.items() if inside["maps"]}
@@ -118,7 +119,7 @@ def response_figure(comparison: Mapping[str, Any]) -> Picture | None:
         top += side + GAP_INCHES
     said = [_arm_said(arm, inside) for arm, inside in insides.items()]
     channels = max(item["shape"][0] for inside in insides.values() for item in inside["maps"])
-    return finish(
+    return rendered(
         figure,
         f"{comparison['study']['name']}-responses",
         response_finding(insides),

@@ -7,6 +7,7 @@ from typing import Any
 from convchoice.analysis import text as wording
 from convchoice.analysis.measure import measure_in
 from convchoice.execution.tracking import Tracking
+from convchoice.reporting.rendering import render
 from convchoice.runs.run_folder import read_json
 
 PAGE = "index.html"
@@ -14,16 +15,27 @@ FIGURES = "figures"
 
 
 def note(comparison: Mapping[str, Any]) -> str:
-    """A study in Markdown, as its run's page shows it: question, answer, a line a contrast."""
+    """A study in Markdown, for its page in MLflow: question, answer, a line a contrast."""
     measure = measure_in(comparison)
-    lines = [comparison["study"]["question"], "", f"**{wording.answer(comparison)}**", ""]
-    lines += [
-        f"- `{item['arm']}` against `{item['partner']}`: **{item['verdict']}**,"
-        f" {wording.difference(item, measure)} {measure.short_unit}"
-        f" {wording.difference_interval(item, measure)}; {wording.price(item)}"
+    contrasts = [
+        {
+            "arm": item["arm"],
+            "partner": item["partner"],
+            "verdict": item["verdict"],
+            "difference": f"{wording.difference(item, measure)} {measure.short_unit}",
+            "interval": wording.difference_interval(item, measure),
+            "price": wording.price(item),
+        }
         for item in comparison["contrasts"]
     ]
-    return "\n".join(lines).strip()
+    return render(
+        "study_note.md.j2",
+        {
+            "question": comparison["study"]["question"],
+            "answer": wording.answer(comparison),
+            "contrasts": contrasts,
+        },
+    ).strip()
 
 
 def tell_study(tracking: Tracking, comparison: Mapping[str, Any], reports: Path) -> None:
