@@ -1,11 +1,11 @@
-"""What tracking, checkpoints and progress cost: the same training with all of them off.
+"""What checkpoints, history and progress cost: the same training with all of them off.
 
     python bench/bookkeeping.py --rounds 5
 
 Both train the same seeds of the lecture's network side by side in worker processes. `with` is this
-project's own training of an arm: MLflow store, checkpoint an epoch, history, bars, sealed folders.
+project's own training of an arm: checkpoint an epoch, history, bars, sealed folders.
 `without` is Lightning's `fit` of the same module and data with no callback, logger or checkpoint.
-Times are of the whole, start-up included; the tracking server opens while the workers start.
+Times are of the whole, start-up included.
 """
 
 import argparse
@@ -21,7 +21,6 @@ from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.jobs import TRAINING_MODULE
 from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import NoTracking, open_tracking
 from convchoice.execution.workers import available_cores, run_jobs
 from convchoice.runs.events import Event, Listener, RunKey
 from convchoice.runs.run import read_run
@@ -73,14 +72,10 @@ def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
             jobs = [PlainTraining(config) for config in configs]
             run_jobs(jobs, available_cores(), ignore, [TRAINING_MODULE])
             return time.perf_counter() - began, 0.0
-        tracking = replace(configs[0].tracking, uri=f"sqlite:///{folder}/mlflow.db")
-        configs = [replace(config, tracking=tracking) for config in configs]
         missing = missing_runs(configs, Path(folder))
         with contextlib.redirect_stdout(io.StringIO()):
             began = time.perf_counter()
-            failures = train_missing(
-                missing, workers=available_cores(), open_store=lambda: open_tracking(tracking)
-            )
+            failures = train_missing(missing, workers=available_cores())
             ended = time.perf_counter()
         assert not failures, failures
         peaks = [read_run(item.folder).metrics["cost/peak_memory_bytes"] for item in missing]
@@ -102,7 +97,7 @@ def main() -> None:
     )
     configs = [replace(one, seed=seed) for seed in range(available_cores())]
     small = replace(one, data=replace(one.data, train_size=640))
-    train_missing([], workers=1, open_store=NoTracking)
+    train_missing([], workers=1)
     seconds([small], books=False)  # starts the server that workers come from
     memory: list[float] = []
 

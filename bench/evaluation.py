@@ -23,7 +23,6 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.execution.jobs import EVALUATION_MODULE
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores, run_jobs
 from convchoice.runs.events import Event, Listener, RunKey
 from convchoice.runs.run_folder import run_path
@@ -88,13 +87,13 @@ def main() -> None:
         trained, runs = Path(folder) / "trained", Path(folder) / "runs"
         with contextlib.redirect_stdout(io.StringIO()):
             missing = missing_runs(configs, trained)
-            assert not train_missing(missing, workers=cores, open_store=NoTracking)
+            assert not train_missing(missing, workers=cores)
 
         def ours() -> float:
             shutil.rmtree(runs, ignore_errors=True)
             with contextlib.redirect_stdout(io.StringIO()):
                 began = time.perf_counter()
-                failures = measure_runs(configs, trained, runs, open_store=NoTracking)
+                failures = measure_runs(configs, trained, runs)
                 ended = time.perf_counter()
             assert not failures, failures
             return ended - began

@@ -26,7 +26,6 @@ import yaml
 
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores
 from turns import publish
 
@@ -51,7 +50,7 @@ def seconds(*, seeds: int, epochs: int, images: int) -> float:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
         began = time.perf_counter()
-        failures = train_missing(missing, workers=available_cores(), open_store=NoTracking)
+        failures = train_missing(missing, workers=available_cores())
         ended = time.perf_counter()
     assert not failures, failures
     return ended - began

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import NoTracking
 from convchoice.execution.workers import available_cores
 from peers import SEEDS
 from turns import BENCH, in_turns, publish, ratio
@@ -40,7 +39,7 @@ def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
         began = time.perf_counter()
-        failures = train_missing(missing, workers=workers, open_store=NoTracking)
+        failures = train_missing(missing, workers=workers)
         ended = time.perf_counter()
     assert not failures, failures
     return ended - began

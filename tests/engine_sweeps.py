@@ -14,7 +14,6 @@ from typing import Any
 from convchoice.config.validation import PROJECT_ROOT
 from convchoice.runs.events import RunKey
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import noted_tracking
 
 ENGINES = Path(__file__).parent / "engines"
 TINY = (
@@ -93,11 +92,6 @@ def under_way(folder: Path, arm: str, seed: int) -> bool:
     return (partial(folder, arm, seed) / "resume.ckpt").is_file()
 
 
-def tracked_as(folder: Path, arm: str, seed: int) -> str | None:
-    """MLflow's name for a run under way, once it has one."""
-    return noted_tracking(partial(folder, arm, seed))
-
-
 def hold_training(variable: str, value: object) -> list[int]:
     """Stop the processes that train where an environment variable has a value.
 
@@ -141,11 +135,11 @@ def numbers(run: Run) -> dict[str, Any]:
 
 
 def store_of(folder: Path) -> str:
-    """MLflow's store of a sweep that is told to no server."""
+    """MLflow's store of a sweep without a server."""
     return f"sqlite:///{folder}/mlflow.db"
 
 
-def told(uri: str) -> dict[str, list[tuple[str, str]]]:
+def logged(uri: str) -> dict[str, list[tuple[str, str]]]:
     """The runs of an MLflow by their names: their ids and states."""
     code = (
         "import json, mlflow\n"

@@ -59,14 +59,21 @@ def direct_modules(module: str, *, lazy: bool = True) -> set[str]:
 
 
 @cache
-def needed_modules(module: str, *, lazy: bool = True) -> frozenset[str]:
-    """`module`, the package's own `__init__` and its needs, and all that these import in turn."""
+def needed_modules(module: str, *, lazy: bool = True, without: str = "") -> frozenset[str]:
+    """`module`, the package's own `__init__` and its needs, and all that these import in turn.
+
+    Args:
+        module: without the package's name.
+        lazy: also what is imported inside functions.
+        without: a package that is left out, with all that it alone needs.
+    """
     needed: set[str] = set()
     waiting = {module, "__init__"}
     while waiting:
         current = waiting.pop()
         needed.add(current)
-        waiting |= direct_modules(current, lazy=lazy) - needed
+        found = direct_modules(current, lazy=lazy) - needed
+        waiting |= {name for name in found if not without or package_of(name) != without}
     return frozenset(needed)
 
 

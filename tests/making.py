@@ -137,7 +137,6 @@ def make_run(
         "fingerprint": "f" * 64,
         "started": f"2026-01-01T00:{seed:02}:00+00:00",
         "finished": f"2026-01-01T00:{seed:02}:30+00:00",
-        "mlflow_run_id": None,
     }
     path = run_folder.run_path(root, arm, seed)
     with sealed(path) as folder:

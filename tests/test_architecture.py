@@ -23,9 +23,7 @@ LIGHT_MODULES = {
 }  # fmt: skip
 # Each of these goes with the rewrite of its package.
 NOT_YET = {
-    ("config.arm", "networks"), ("execution.measurement", "tracking"),
-    ("execution.seeds", "tracking"), ("execution.sweep", "tracking"),
-    ("execution.tracking", "tracking"),
+    ("config.arm", "networks"),
 }  # fmt: skip
 HYDRA_MODULES = {
     "execution.application", "execution.launch", "execution.launched", "execution.search_space",

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.config.arm import read_arm
-from convchoice.config.schema import Config
+from convchoice.config.schema import Config, TrackingConfig
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
-from convchoice.execution.measurement import arm_parent, measure_runs
-from convchoice.execution.tracking import open_tracking
+from convchoice.execution.measurement import measure_runs
 from convchoice.runs.failures import failed_path, read_failure, write_failure
 from convchoice.runs.locks import in_turn
 from convchoice.runs.run_folder import run_path
@@ -27,6 +26,12 @@ def _failed(config: Config, trained: Path, output: Path) -> bool:
         return False
     write_failure(target, failure)
     return True
+
+
+def _publish(folder: Path, settings: TrackingConfig) -> None:
+    from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
+
+    publish(folder, settings)
 
 
 def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
@@ -50,8 +55,7 @@ def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
             whole,
             options.trained,
             options.output,
-            open_store=lambda: open_tracking(arm.config.tracking),
-            parent=arm_parent(arm.runs(), options.trained, options.composed),
+            on_complete=lambda folder: _publish(folder, arm.config.tracking),
         )
     if failures:
         raise UserError(said_failures(failures, len(arm.seeds), "could not be measured"))

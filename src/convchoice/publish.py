@@ -12,32 +12,27 @@ as it is, so that a second call adds nothing. Run folders are never written to.
 import argparse
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convchoice.analysis.champion import champion
-from convchoice.config.study import read_study
-from convchoice.config.validation import CONF_DIR, config_from_mapping
+from convchoice.config.schema import TrackingConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes
-from convchoice.execution.tracking import URI, MlflowTracking, default_uri, open_mlflow
+from convchoice.execution.sweep_result import SweepResult
 from convchoice.reporting.telling import tell_study
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import CONFIG, METRICS
 from convchoice.summary import read_comparisons
-from convchoice.tracking import catching_up, groups
-from convchoice.tracking.labels import (
-    OWNER_TAG,
-    PARENT_TAG,
-    arm_fingerprint_of,
-    arm_group,
-    milliseconds,
-    run_identity,
-)
-from convchoice.tracking.owner import gone
+from convchoice.tracking import catching_up
+from convchoice.tracking.labels import run_identity
+from convchoice.tracking.life import MlflowTracking
+from convchoice.tracking.opening import URI, default_uri, open_mlflow
 from convchoice.tracking.patience import first_line
+from convchoice.tracking.publish import logged, publish_runs
 
 
 def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
@@ -95,92 +90,10 @@ def read_folders(paths: Iterable[Path]) -> Found:
     return found
 
 
-@dataclass
-class Published:
-    """What became of the folders: how many runs were new, brought up to date, known already."""
-
-    new: int = 0
-    mended: int = 0
-    known: int = 0
-    busy: int = 0
-    arms: int = 0
-
-    def said(self) -> str:
-        """In one line."""
-        busy = f", {self.busy} still under way" if self.busy else ""
-        return (
-            f"{self.new} new, {self.mended} brought up to date, {self.known} known already{busy};"
-            f" the means of {self.arms} arms were told"
-        )
-
-
-def publish_runs(tracking: MlflowTracking, runs: Iterable[Run]) -> Published:
-    """Tell of runs, each below the run of its arm, unless it has another parent; then the means.
-
-    Raises:
-        Exception: whatever the store came up with; what was told by then is told.
-    """
-    done = Published()
-    by_arm: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        by_arm.setdefault((run.arm, arm_fingerprint_of(run)), []).append(run)
-    studies = studies_by_arm()
-    for (arm, fingerprint), seeds in sorted(by_arm.items()):
-        _publish_arm(tracking, fingerprint, seeds, studies.get(arm, []), done)
-    return done
-
-
-def studies_by_arm(folder: Path = CONF_DIR / "study") -> dict[str, list[str]]:
-    """The shipped studies that each arm belongs to: labels, so a study's fault stops nothing."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        with suppress(UserError):
-            study = read_study(path)
-            for arm in study.all_arms():
-                found.setdefault(arm, []).append(study.name)
-    return found
-
-
-def _publish_arm(
-    tracking: MlflowTracking,
-    fingerprint: str,
-    runs: Sequence[Run],
-    studies: list[str],
-    done: Published,
-) -> None:
-    store = tracking.store
-    group = arm_group(config_from_mapping(runs[0].config), fingerprint, studies)
-    there = store.identified(group.identity)
-    parent = None if there is None else str(there.info.run_id)
-    below = False
-    for run in sorted(runs, key=lambda run: run.seed):
-        found = catching_up.find(store, run)
-        if found is not None and _busy(found):
-            done.busy += 1
-            continue
-        has_other_parent = found is not None and found.data.tags.get(PARENT_TAG, parent) != parent
-        if not has_other_parent:
-            below = True
-            parent = parent or groups.open_group(store, group)
-        if found is None:
-            tracking.publish(run, studies, parent)
-            done.new += 1
-        elif catching_up.up_to_date(run, found) and PARENT_TAG in found.data.tags:
-            done.known += 1
-        else:
-            ended = milliseconds(run.environment["finished"])
-            tracking.take_up(run, found, parent, ended=ended)
-            done.mended += 1
-    at_work = there is not None and _busy(there)  # who works at the arm tells its means
-    if below and parent is not None and not at_work and not groups.means_are_told(store, parent):
-        tracking.end_arm(parent)
-        done.arms += 1
-
-
-def _busy(found: Any) -> bool:
-    """Whether a run is at work right now, as far as can be seen from this machine."""
-    owner = found.data.tags.get(OWNER_TAG, "")
-    return bool(found.info.status == "RUNNING" and not gone(owner))
+def publish_sweep(result: SweepResult, settings: TrackingConfig) -> None:
+    """Log the studies of a sweep."""
+    for comparison in read_comparisons(result.folder, result.studies) if result.studies else []:
+        logged(settings, partial(tell_study, comparison=comparison, reports=result.folder))
 
 
 def publish_models(

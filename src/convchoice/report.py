@@ -10,6 +10,7 @@ comparisons give the same bytes. Never imports torch.
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from convchoice.config.arm import read_arm
 from convchoice.config.validation import check_name
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
-from convchoice.execution.tracking import open_tracking
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
@@ -109,9 +109,11 @@ def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], confi
     Raises:
         UserError: if a baseline's composed configuration cannot be read.
     """
+    from convchoice.tracking.publish import logged  # noqa: PLC0415 - decides no output
+
     for comparison in comparisons:
         config = read_arm(configs / f"{comparison['study']['baseline']}.yaml").config
-        tell_study(open_tracking(config.tracking), comparison, reports)
+        logged(config.tracking, partial(tell_study, comparison=comparison, reports=reports))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

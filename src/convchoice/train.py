@@ -4,7 +4,7 @@
     python -m convchoice.train -m downsample=max,average conv.padding=valid,same seed=0,1,2
     python -m convchoice.train --composed configs/max.yaml --output trained
 
-The first two are Hydra's: each run is trained, evaluated and told to MLflow. The last is what
+The first two are Hydra's: each run is trained, evaluated and logged to MLflow. The last is what
 `dvc.yaml` calls: every seed of one composed arm, side by side, training only; through a launcher
 where `CONVCHOICE_LAUNCH` names one.
 """
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.config.arm import Arm, read_arm
+from convchoice.config.schema import TrackingConfig
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.seeds import train_seeds
@@ -65,6 +66,12 @@ def _again(arguments: Sequence[str]) -> str:
     return f"{said}dvc repro, or make repro{made}"
 
 
+def _publish(folder: Path, settings: TrackingConfig) -> None:
+    from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
+
+    publish(folder, settings)
+
+
 def main() -> None:
     """Choose the door by the arguments."""
     with exit_codes():
@@ -73,7 +80,7 @@ def main() -> None:
         else:
             from convchoice.execution.application import application  # noqa: PLC0415 - Hydra only where it is used
 
-            application()
+            application(_publish)
 
 
 if __name__ == "__main__":

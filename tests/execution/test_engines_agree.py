@@ -1,6 +1,6 @@
 """The same sweep through local processes, Slurm and Ray: the same numbers to the last bit.
 
-All three tell one MLflow server.
+All three log to one MLflow server.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine_sweeps import TINY, numbers, runs, sweep, told
+from engine_sweeps import TINY, logged, numbers, runs, sweep
 from servers import Server
 from test_ray import cluster, exported
 from test_slurm import slurm
@@ -51,6 +51,6 @@ def test_24_jobs_give_the_same_numbers_on_joblib_slurm_and_ray(
         assert len(found[name]) == 24
     assert found["slurm"] == found["joblib"]
     assert found["ray"] == found["joblib"]
-    known = told(server.uri)
+    known = logged(server.uri)
     for arm, seed in found["joblib"]:
         assert [status for _, status in known[f"{arm}/seed-{seed}"]] == ["FINISHED"] * 3

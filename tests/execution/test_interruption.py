@@ -4,10 +4,9 @@ import multiprocessing
 import random
 import shutil
 import signal
-import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -29,7 +28,6 @@ from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import CHECKPOINT, FINGERPRINT, train
 from making import make_run
 from stages import TINY, Stage, composed_arm, training
-from test_seeds import Told
 
 EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 
@@ -54,27 +52,14 @@ def undisturbed(composed: Path, root: Path) -> Run:
     return read_run(folder)
 
 
-def statuses(database: Path) -> list[str]:
-    """Of the seeds' runs, not of their arm's above them."""
-    seeds = "select status from runs where name like '%/seed-%'"
-    with closing(sqlite3.connect(database)) as store:
-        return [status for (status,) in store.execute(seeds)]
-
-
-@pytest.mark.parametrize(
-    "tracked", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["untold", "mlflow"]
-)
 def test_a_stage_killed_by_each_signal_goes_on_to_the_last_bit(
-    tmp_path: Path, data_root: Path, tracked: bool
+    tmp_path: Path, data_root: Path
 ) -> None:
-    """Stopped by SIGTERM, then SIGINT, then SIGKILL; where MLflow is told, all in one run."""
-    epochs = 600 if tracked else 60  # longer than the opening of a store takes
-    database = tmp_path / "mlflow.db"
-    tracking = {"store": "mlflow" if tracked else "none", "uri": f"sqlite:///{database}"}
+    """Stopped by SIGTERM, then SIGINT, then SIGKILL."""
+    epochs = 60
     trainer = TINY["trainer"] | {"max_epochs": epochs}
-    composed = composed_arm(tmp_path, data_root, tracking=tracking, trainer=trainer)
+    composed = composed_arm(tmp_path, data_root, trainer=trainer)
     folder = run_path(tmp_path / "trained", "tiny", 0)
-    told = {signal.SIGTERM: "KILLED", signal.SIGINT: "KILLED", signal.SIGKILL: "RUNNING"}
     for number, exit_status in EXIT_STATUS.items():
         stage = training(composed, tmp_path / "trained")
         stage.wait_for(f"/{epochs}  loss")
@@ -82,16 +67,12 @@ def test_a_stage_killed_by_each_signal_goes_on_to_the_last_bit(
         assert stage.end() == exit_status, stage.output
         assert "Traceback" not in stage.output
         assert not folder.exists()
-        # Nobody is left to say that a killed process was killed; its next start goes on with it.
-        assert not tracked or statuses(database) == [told[number]]
     stage = training(composed, tmp_path / "trained")
     assert stage.end() == 0, stage.output
     assert "goes on after epoch" in stage.output
-    assert not tracked or statuses(database) == ["SCHEDULED"]
     assert numbers(read_run(folder)) == numbers(undisturbed(composed, tmp_path / "alone"))
-    noted = [run_folder.TRACKING] if tracked else []
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*run_folder.TRAINED_FILES, SUMS, *noted]
+        [*run_folder.TRAINED_FILES, SUMS]
     )
 
 
@@ -263,18 +244,16 @@ def whole_but_for_its_name(root: Path) -> Missing:
     """What a kill between the end of a training and its seal leaves."""
     folder = make_run(root, "max", 0, evaluated=False)
     folder.rename(partial_path(folder))
-    run_folder.note_tracking(partial_path(folder), "abc")
     (partial_path(folder) / CHECKPOINT).write_bytes(b"nobody reads it")
     config = config_from_mapping({"arm": "max"})
     return Missing(config, folder, "f" * 64, "a" * 64)
 
 
 def test_a_run_that_was_whole_but_for_its_name_is_not_trained_again(tmp_path: Path) -> None:
-    item, told = whole_but_for_its_name(tmp_path), Told()
-    assert train_missing([item], workers=1, open_store=lambda: told) == []
-    assert told.calls == [("trained", "abc")]
+    item = whole_but_for_its_name(tmp_path)
+    assert train_missing([item], workers=1) == []
     assert sorted(path.name for path in read_run(item.folder).path.iterdir()) == sorted(
-        [*run_folder.TRAINED_FILES, run_folder.TRACKING, SUMS]
+        [*run_folder.TRAINED_FILES, SUMS]
     )
 
 

@@ -24,8 +24,8 @@ from convchoice.runs.run_folder import run_path
 from convchoice.runs.specification import RunSpecification
 from making import make_run
 from stages import TINY, composed_arm, training
-from test_interruption import numbers, statuses
-from test_seeds import Told, configs, written
+from test_interruption import numbers
+from test_seeds import configs, written
 
 __all__ = ["configs"]  # a fixture
 
@@ -69,20 +69,13 @@ def test_a_lost_loss_is_recorded_and_another_failure_is_the_stages(
     well, bad = configs(2)
     bad = replace(bad, optimizer=replace(bad.optimizer, learning_rate=1e30))
     gone = replace(well, seed=2, trainer=replace(well.trainer, precision="16-mixed"))
-    told = Told()
     missing = seeds.missing_runs([well, bad, gone], tmp_path)
-    failures = seeds.train_missing(
-        missing, workers=1, open_store=lambda: told, carrier=through("basic", well, tmp_path)
-    )
+    failures = seeds.train_missing(missing, workers=1, carrier=through("basic", well, tmp_path))
     assert [(event.seed, event.lost, event.killed) for event in failures] == [
         (1, True, False), (2, False, False),
     ]  # fmt: skip
     assert "float16 needs a GPU" in failures[1].failure
     assert set(written(tmp_path)) == {"seed-0"}
-    assert told.calls == [
-        ("begin", None), ("trained", "id-0"), ("begin", None), ("failed", "id-1"), ("failed", None),
-    ]  # fmt: skip
-
     assert seeds.train_seeds([bad], tmp_path, through("basic", bad, tmp_path)) == []
     assert failed_path(run_path(tmp_path, "tiny", 1)).exists()
 
@@ -155,11 +148,9 @@ def test_seeds_are_jobs_of_their_own_unless_some_are_asked_to_go_together(
 def test_a_stage_that_is_stopped_stops_its_jobs_and_goes_on_to_the_last_bit(
     tmp_path: Path, data_root: Path, launcher: str, number: signal.Signals, status: int
 ) -> None:
-    database = tmp_path / "mlflow.db"
     composed = composed_arm(
         tmp_path, data_root, seeds=2,
         trainer={**TINY["trainer"], "max_epochs": 150, "workers": None},
-        tracking={"store": "mlflow", "uri": f"sqlite:///{database}"},
     )  # fmt: skip
     stage = training(composed, tmp_path / "trained", CONVCHOICE_LAUNCH=launcher)
     stage.wait_for("/150  loss")
@@ -169,7 +160,6 @@ def test_a_stage_that_is_stopped_stops_its_jobs_and_goes_on_to_the_last_bit(
     stage = training(composed, tmp_path / "trained", CONVCHOICE_LAUNCH=launcher)
     assert stage.end() == 0, stage.output
     assert "goes on after epoch" in stage.output
-    assert statuses(database) == ["SCHEDULED"] * 2
     here = training(composed, tmp_path / "here")
     assert here.end() == 0, here.output
     for seed in (0, 1):

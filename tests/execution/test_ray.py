@@ -18,12 +18,12 @@ from engine_sweeps import (
     ENGINES,
     LONG,
     hold_training,
+    logged,
     numbers,
     runs,
     store_of,
     sweep,
     sweeping,
-    told,
     under_way,
     wait_until,
 )
@@ -95,7 +95,7 @@ def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
     assert set(found) == {("max", seed) for seed in range(4)}
     for key, run in expected.items():
         assert numbers(found[key]) == numbers(run), key
-    names = told(store_of(disturbed))
+    names = logged(store_of(disturbed))
     for seed in range(4):
         assert [status for _, status in names[f"max/seed-{seed}"]] == ["FINISHED"]
 

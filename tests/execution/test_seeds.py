@@ -13,30 +13,9 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution import dealing, seeds
 from convchoice.execution.measurement import measure_runs
-from convchoice.execution.tracking import NoTracking
-from convchoice.runs.events import Ended
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
+from convchoice.runs.run_folder import WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
-
-
-class Told(NoTracking):
-    """Writes down what a tracking store would be told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str | None]] = []
-
-    def begin(
-        self, config: Config, studies: Any, known: str | None, parent: str | None = None
-    ) -> str | None:
-        self.calls.append(("begin", known))
-        return f"id-{config.seed}"
-
-    def trained(self, run_id: str | None) -> None:
-        self.calls.append(("trained", run_id))
-
-    def ended_badly(self, run_id: str | None, reason: str, *, killed: bool) -> None:
-        self.calls.append(("killed" if killed else "failed", run_id))
 
 
 @pytest.fixture
@@ -95,7 +74,7 @@ def test_side_by_side_gives_the_same_numbers_as_one_after_the_other(
     both = configs(2)
     for folder, workers in (("alone", 1), ("beside", 2)):
         missing = seeds.missing_runs(both, tmp_path / folder)
-        assert seeds.train_missing(missing, workers=workers, open_store=NoTracking) == []
+        assert seeds.train_missing(missing, workers=workers) == []
     for seed in (0, 1):
         alone, beside = (
             read_run(run_path(tmp_path / folder, "tiny", seed)) for folder in ("alone", "beside")
@@ -104,46 +83,26 @@ def test_side_by_side_gives_the_same_numbers_as_one_after_the_other(
         assert alone.metrics["val/loss"] == beside.metrics["val/loss"]
 
 
-def test_a_failed_seed_is_said_and_told_and_leaves_the_others_whole(
+def test_a_failed_seed_is_reported_and_leaves_the_others_whole(
     tmp_path: Path, configs: Callable[..., list[Config]]
 ) -> None:
     well, bad = configs(2)
     bad = replace(bad, optimizer=replace(bad.optimizer, learning_rate=1e30))
-    told = Told()
     missing = seeds.missing_runs([well, bad], tmp_path)
-    failures = seeds.train_missing(missing, workers=1, open_store=lambda: told)
+    failures = seeds.train_missing(missing, workers=1)
     assert [(event.seed, "the loss is" in event.failure) for event in failures] == [(1, True)]
     assert set(written(tmp_path)) == {"seed-0"}
-    assert told.calls == [("begin", None), ("trained", "id-0"), ("begin", None), ("failed", "id-1")]
-    assert read_run(run_path(tmp_path, "tiny", 0)).mlflow_run_id == "id-0"
-
-
-def test_what_is_stopped_is_told_as_killed_and_goes_on_in_the_same_mlflow_run(
-    tmp_path: Path, configs: Callable[..., list[Config]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = Told()
-    missing = seeds.missing_runs(configs(1), tmp_path)
-
-    def stop(self: object, key: object, event: Ended) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(seeds.Bookkeeper, "_end", stop)
-    with pytest.raises(KeyboardInterrupt):
-        seeds.train_missing(missing, workers=1, open_store=lambda: told)
-    assert told.calls == [("begin", None), ("killed", "id-0")]
-    partial = partial_path(missing[0].folder)
-    assert (partial / "mlflow_run_id.txt").read_text(encoding="utf-8") == "id-0"
 
 
 def test_measuring_makes_final_folders_and_names_what_is_missing(
     tmp_path: Path, configs: Callable[..., list[Config]]
 ) -> None:
     seeds.train_seeds(configs(1), tmp_path / "trained")
-    told = Told()
+    complete: list[Path] = []
     failures = measure_runs(
-        configs(2), tmp_path / "trained", tmp_path / "runs", workers=1, open_store=lambda: told
+        configs(2), tmp_path / "trained", tmp_path / "runs", workers=1, on_complete=complete.append
     )
-    assert ("failed", None) in told.calls
+    assert complete == [run_path(tmp_path / "runs", "tiny", 0)]
     assert read_run(run_path(tmp_path / "runs", "tiny", 0)).evaluated
     assert len(failures) == 1
     assert "seed-1: there is no such run folder" in failures[0].failure
@@ -214,17 +173,13 @@ def test_runs_that_differ_in_more_than_their_seed_are_trained_apart(
     assert [len(group.jobs) for group in dealing.trained_together(jobs_of(mixed))] == [2, 3]
 
 
-def test_an_arms_seeds_trained_together_are_sealed_and_told_one_by_one(
+def test_an_arms_seeds_trained_together_are_sealed_one_by_one(
     tmp_path: Path, configs: Callable[..., list[Config]]
 ) -> None:
-    told = Told()
     trainer = {"seeds_together": 3, "accelerator": "cpu", "max_epochs": 1}
     missing = seeds.missing_runs(configs(3, trainer=trainer), tmp_path)
-    assert seeds.train_missing(missing, workers=1, open_store=lambda: told) == []
+    assert seeds.train_missing(missing, workers=1) == []
     assert [read_run(item.folder).environment["seeds_together"] for item in missing] == [3] * 3
-    assert sorted(call for call in told.calls if call[0] == "trained") == [
-        ("trained", f"id-{seed}") for seed in range(3)
-    ]
 
 
 def test_float16_seeds_cannot_be_asked_to_go_together(

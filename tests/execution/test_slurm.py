@@ -16,19 +16,17 @@ from engine_sweeps import (
     ENGINES,
     LONG,
     hold_training,
+    logged,
     numbers,
     runs,
     store_of,
     sweep,
     sweeping,
-    told,
-    tracked_as,
     under_way,
     wait_until,
 )
 from stages import TINY, composed_arm, training
 from test_interruption import numbers as trained_numbers
-from test_interruption import statuses
 
 pytestmark = pytest.mark.slurm
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -71,10 +69,6 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
             return len(held) == 2
 
         wait_until(hold_both, process)
-        first = {
-            seed: wait_until(lambda seed=seed: tracked_as(disturbed, "max", seed), process)
-            for seed in held
-        }
         output = (disturbed / "output.txt").read_text(encoding="utf-8")
         array = re.search(r"3 jobs sent: (\d+)_0 … \1_2", output).group(1)
         subprocess.run(["scancel", f"{array}_0"], env=os.environ | slurm, check=True)
@@ -88,7 +82,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     assert "this job is timed-out" in "".join(
         path.read_text(encoding="utf-8") for path in logs.glob("*_log.*")
     )
-    assert [state for _, state in told(store_of(disturbed))["max/seed-0"]] == ["KILLED"]
+    assert "max/seed-0" not in logged(store_of(disturbed))
 
     again = sweep(disturbed, data_root, *given, engine=slurm)
     assert again.returncode == 0, again.stderr
@@ -100,10 +94,9 @@ def test_jobs_that_were_cancelled_or_out_of_time_go_on_where_they_stopped(
     assert set(expected) == {("max", seed) for seed in range(2)}
     for key, run in expected.items():
         assert numbers(found[key]) == numbers(run), key
-    for seed in range(3):  # one MLflow run each, the one that was begun first
-        ((run_id, status),) = told(store_of(disturbed))[f"max/seed-{seed}"]
+    for seed in range(3):
+        ((_, status),) = logged(store_of(disturbed))[f"max/seed-{seed}"]
         assert status == "FINISHED"
-        assert run_id == first.get(seed, run_id)
 
 
 def test_a_sweep_that_is_stopped_leaves_no_job_in_the_queue(
@@ -141,10 +134,8 @@ def test_an_arms_seeds_are_jobs_that_can_be_cancelled_stopped_and_gone_on_with(
     tmp_path: Path, data_root: Path, slurm: dict[str, str]
 ) -> None:
     """`make repro LAUNCH=slurm`, for one arm of three seeds, against the same arm trained here."""
-    database = tmp_path / "mlflow.db"
     composed = composed_arm(
         tmp_path, data_root, seeds=3, trainer={**TINY["trainer"], "max_epochs": 100},
-        tracking={"store": "mlflow", "uri": f"sqlite:///{database}"},
     )  # fmt: skip
     variables = slurm | {"CONVCHOICE_LAUNCH": "slurm hydra.launcher.mem_gb=2"}
 
@@ -162,7 +153,6 @@ def test_an_arms_seeds_are_jobs_that_can_be_cancelled_stopped_and_gone_on_with(
     assert "arm tiny: 3 seeds, 2 kept, 1 to train" in stage.output
     stage.send(signal.SIGTERM, group=False)
     assert stage.end() == 143, stage.output
-    assert "KILLED" in statuses(database)
     listed = subprocess.run(
         ["squeue", "--noheader", "--array", "--states=PENDING,RUNNING"],
         env=os.environ | slurm, capture_output=True, text=True, check=True,
@@ -172,7 +162,6 @@ def test_an_arms_seeds_are_jobs_that_can_be_cancelled_stopped_and_gone_on_with(
     while (stage := training(composed, tmp_path / "trained", **variables)).end() == 2:
         assert "Slurm still has jobs of" in stage.output  # its last words on the node
     assert "tiny seed 2: goes on after epoch" in stage.output
-    assert statuses(database) == ["SCHEDULED"] * 3
     here = training(composed, tmp_path / "here")
     assert here.end() == 0, here.output
     for seed in range(3):

@@ -18,7 +18,6 @@ from convchoice.config.composition import compose_values
 from convchoice.config.validation import PROJECT_ROOT
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import train_seeds
-from convchoice.execution.tracking import NoTracking
 from convchoice.report import main as report
 from convchoice.shapes import main as shapes
 from small_data import store_digits
@@ -119,7 +118,7 @@ def test_its_own_question_is_one_file_and_runs(
         (configs / f"{composed.name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
         arm = read_arm(configs / f"{composed.name}.yaml")
         assert train_seeds(arm.runs(), trained) == []
-        assert measure_runs(arm.runs(), trained, runs, open_store=NoTracking) == []
+        assert measure_runs(arm.runs(), trained, runs) == []
     reports = tmp_path / "reports"
     monkeypatch.setattr("sys.argv", ["compare"])
     compare([

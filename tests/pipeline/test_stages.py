@@ -38,8 +38,11 @@ def write_dependencies() -> None:
 
 
 def code_of(stage: str) -> list[str]:
-    """The folders of the packages that a stage imports from, after its modules at the top."""
-    needed = needed_modules(stage)
+    """The folders of the packages that a stage imports from, after its modules at the top.
+
+    Tracking is left out: it logs what a stage has written and decides no output.
+    """
+    needed = needed_modules(stage, without="tracking")
     top = sorted(f"{name}.py" for name in needed if not package_of(name))
     packages = sorted({package_of(name) for name in needed} - {""})
     return [f"src/convchoice/{name}" for name in (*top, *packages)]

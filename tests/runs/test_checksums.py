@@ -76,12 +76,6 @@ def test_a_folder_from_before_there_was_a_seal_is_read(tmp_path: Path) -> None:
     read_all(unsealed(whole_run(tmp_path)))
 
 
-def test_noting_the_mlflow_run_breaks_no_seal(tmp_path: Path) -> None:
-    folder = whole_run(tmp_path)
-    run_folder.note_tracking(folder, "abc")
-    assert read_all(folder).mlflow_run_id == "abc"
-
-
 def test_a_copy_keeps_its_seal(tmp_path: Path) -> None:
     copy = tmp_path / "copy" / "max" / "seed-0"
     shutil.copytree(whole_run(tmp_path), copy, copy_function=shutil.copyfile)

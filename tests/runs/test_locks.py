@@ -1,18 +1,10 @@
 """Processes at once: they take turns, nothing is trained twice, nothing is lost."""
 
-import multiprocessing
 import signal
-import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import config_from_mapping
-from convchoice.execution.tracking import MlflowTracking, open_tracking
 from convchoice.runs.locks import in_turn
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -64,37 +56,6 @@ def test_two_stages_at_once_train_each_run_once(tmp_path: Path, data_root: Path)
     assert said["arm tiny: 1 seeds, 1 kept, 0 to train"] == 1
     assert said["training tiny seed 0: done (1 of 1)"] == 1
     assert read_run(run_path(tmp_path / "trained", "tiny", 0)).environment["seeds_together"] == 1
-
-
-def tell(root: Path, number: int) -> None:
-    """One process that tells of one run, from the opening of the store to the run's end."""
-    tracking = open_tracking(TrackingConfig(uri=f"sqlite:///{root}/mlflow.db"), root)
-    assert isinstance(tracking, MlflowTracking)
-    run_id = tracking.begin(config_from_mapping({"arm": "max", "seed": number}), [], None)
-    for epoch in range(1, 6):
-        tracking.epoch(run_id, {"epoch": float(epoch), "train/loss": 1 / epoch})
-    tracking.trained(run_id)
-
-
-@pytest.mark.soak
-def test_eight_processes_on_one_fresh_store_lose_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    context = multiprocessing.get_context("spawn")
-    all_of_them = [context.Process(target=tell, args=(tmp_path, number)) for number in range(8)]
-    for process in all_of_them:
-        process.start()
-    for process in all_of_them:
-        process.join()
-    assert [process.exitcode for process in all_of_them] == [0] * 8
-    assert "warning" not in capfd.readouterr().err
-    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
-        assert store.execute("select count(*), count(distinct name) from runs").fetchone() == (8, 8)
-        assert store.execute("select distinct status from runs").fetchall() == [("SCHEDULED",)]
-        ours = "select count(*) from metrics where key not like 'system/%'"  # not the machine's
-        assert store.execute(ours).fetchone() == (40,)
-        (parameters,) = store.execute("select count(*) from params").fetchone()
-    assert parameters % 8 == 0
 
 
 def test_a_run_of_the_pipeline_that_is_wanted_by_itself_too_is_trained_once(

@@ -178,11 +178,3 @@ def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     run_folder.write_json(tmp_path / "metrics.json", {"loss": 0.5})
     assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == {"loss": 0.5}
-
-
-def test_the_mlflow_run_is_noted_beside_the_training(tmp_path: Path) -> None:
-    assert run_folder.noted_tracking(tmp_path) is None
-    run_folder.note_tracking(tmp_path, None)
-    assert run_folder.noted_tracking(tmp_path) is None
-    run_folder.note_tracking(tmp_path, "abc")
-    assert run_folder.noted_tracking(tmp_path) == "abc"

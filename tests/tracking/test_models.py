@@ -19,9 +19,10 @@ from convchoice.data.dataset import load
 from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import train_seeds
-from convchoice.execution.tracking import MlflowTracking, NoTracking, open_mlflow
 from convchoice.runs.run import Run, read_run
+from convchoice.tracking.life import MlflowTracking
 from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
+from convchoice.tracking.opening import open_mlflow
 from convchoice.training.batches import scaled
 from making import make_run, study_values
 from servers import Server
@@ -91,7 +92,7 @@ class Trained:
             }
             one = [config_from_mapping(values)]
             assert train_seeds(one, root / "trained") == []
-            assert measure_runs(one, root / "trained", root / "runs", open_store=NoTracking) == []
+            assert measure_runs(one, root / "trained", root / "runs") == []
         self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
         study = study_from_mapping(study_values(arms=["padded"]), "test")
         self.comparison = compare(study, {run.arm: [run] for run in self.runs})

@@ -9,10 +9,11 @@ import pytest
 
 from convchoice import publish
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.tracking import MlflowTracking, open_mlflow
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import METRICS, note_tracking
 from convchoice.tracking.labels import Group, Kind, arm_group
+from convchoice.tracking.life import MlflowTracking
+from convchoice.tracking.opening import open_mlflow
 from making import curve_points, make_run, unsealed
 from mlflows_warnings import MLFLOWS_WARNINGS
 

@@ -29,13 +29,14 @@ from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
 from convchoice.execution.dealing import side_by_side
 from convchoice.execution.naming import names_a_place
 from convchoice.execution.one_run import (
+    Publish,
     run_config,
     say_result,
     to_optimise,
     train_and_measure,
 )
 from convchoice.execution.processes import end_with
-from convchoice.execution.sweep import FOLDER, PARENT, SENDER, SWEPT
+from convchoice.execution.sweep import FOLDER, SENDER, SWEPT
 from convchoice.execution.sweep_journal import BEGUN, DONE, FAILED, Journal
 
 
@@ -82,12 +83,12 @@ def offer_new_names(arguments: list[str]) -> None:
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
-def _job_of_sweep(config: Config, folder: Path, parent: str | None) -> float:
+def _job_of_sweep(config: Config, folder: Path, publish: Publish) -> float:
     """Do one job among others: how it ends is written down, and never stops a sibling."""
     journal, key = Journal(folder), (str(config.arm), config.seed)
     journal.note(key, BEGUN)
     try:
-        run = train_and_measure(config, parent)
+        run = train_and_measure(config, publish)
     except UserError as error:
         journal.note(key, FAILED, str(error).removeprefix(f"{key[0]} seed {key[1]}: "))
     except Exception as error:  # noqa: BLE001 - one job's fault must not stop the others
@@ -101,7 +102,7 @@ def _job_of_sweep(config: Config, folder: Path, parent: str | None) -> float:
     return math.nan
 
 
-def _job(composed: DictConfig) -> float:
+def _job(composed: DictConfig, publish: Publish) -> float:
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
     told_to_job = settings.job.env_set
@@ -110,15 +111,18 @@ def _job(composed: DictConfig) -> float:
     if folder is not None:
         end_with(int(told_to_job[SENDER]))
         config = run_config(plain(composed), overrides, swept)
-        return _job_of_sweep(config, Path(folder), told_to_job.get(PARENT) or None)
+        return _job_of_sweep(config, Path(folder), publish)
     with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash
-        run = train_and_measure(run_config(plain(composed), overrides, swept))
+        run = train_and_measure(run_config(plain(composed), overrides, swept), publish)
     say_result(run)
     return to_optimise(run)
 
 
-def application() -> None:
+def application(publish: Publish) -> None:
     """Run Hydra on the command line's arguments.
+
+    Args:
+        publish: called with each run's folder when it is whole, in the job's process.
 
     Raises:
         UserError: for an illegal configuration, or a run that failed.
@@ -129,7 +133,11 @@ def application() -> None:
     swept = swept_keys(sys.argv[1:])
     if swept:  # a job sees its own values only, so it is told, by whatever launcher
         sys.argv.append(f"+hydra.job.env_set.{SWEPT}='{' '.join(swept)}'")
+
+    def job(composed: DictConfig) -> float:
+        return _job(composed, publish)
+
     main = hydra.main(
         version_base=HYDRA_VERSION_BASE, config_path=str(CONF_DIR), config_name="config"
-    )(_job)
+    )(job)
     main()

@@ -5,27 +5,27 @@ is kept, one of another configuration is never replaced.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from convchoice.config.arm import arm_from_mapping
 from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import flattened
-from convchoice.config.schema import Config, EvaluationConfig
+from convchoice.config.schema import Config, EvaluationConfig, TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.sources import ensure
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
-from convchoice.execution.bookkeeping import Parent
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.naming import derived_name
 from convchoice.execution.places import folder_of, pipelines_run, training_place
 from convchoice.execution.seeds import failed_before, missing_runs, train_missing
-from convchoice.execution.tracking import open_tracking
 from convchoice.runs.locks import in_turn
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import MEASURED_FILES
+
+Publish = Callable[[Path, TrackingConfig], object]
+"""Called with the folder of each complete run and where it is to be tracked."""
 
 
 def run_config(
@@ -108,25 +108,24 @@ def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
     return set(wanted.curves) <= set(there.curves) and wanted.images == there.images
 
 
-def train_and_measure(config: Config, parent: str | None = None) -> Run:
+def train_and_measure(config: Config, publish: Publish) -> Run:
     """Have the run folder of this configuration, training and measuring it if it is not there.
 
     Args:
         config: of the run.
-        parent: the store's name for the sweep's own run, under which this one is told.
+        publish: called with the run's folder when it is whole.
 
     Raises:
         UserError: if there is no data, or the training or the measuring failed.
     """
     ensure(Path(config.data.root), config.data.name, config.data.fallback)
     with in_turn(Path(config.run_root), [f"{config.arm}/seed-{config.seed}"], "making"):
-        return _made(config, Parent(parent))
+        return _made(config, publish)
 
 
-def _made(config: Config, parent: Parent) -> Run:
+def _made(config: Config, publish: Publish) -> Run:
     """The run folder, while no other process is at work on it."""
     root, folder = Path(config.run_root), folder_of(config)
-    tracking = cache(lambda: open_tracking(config.tracking))
     missing = missing_runs([config], root)
     if not missing and measured_already(folder, config.evaluation):
         print(f"kept {folder}: same configuration, data and code")
@@ -140,11 +139,12 @@ def _made(config: Config, parent: Parent) -> Run:
             wanted = missing_runs([place.config], source)
             for item in wanted:
                 failed_before(item)  # the record of what was another training goes
-            failures = train_missing(wanted, workers=1, open_store=tracking, parent=parent)
+            failures = train_missing(wanted, workers=1)
     if not failures:
         failures = measure_runs(
-            [config], source, root, workers=1, open_store=tracking, parent=parent
-        )
+            [config], source, root, workers=1,
+            on_complete=lambda folder: publish(folder, config.tracking),
+        )  # fmt: skip
     if failures:
         raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
     if source != root and not place.pipelines:

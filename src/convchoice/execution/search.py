@@ -23,7 +23,6 @@ from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.dealing import default_workers
 from convchoice.execution.search_space import SearchSpace, contains, ends
 from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.tracking import NoTracking
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 
@@ -161,7 +160,7 @@ class Search:
         missing = missing_runs(configs, self.root)
         if missing:
             workers = min(default_workers(configs[0]), len(missing))
-            train_missing(missing, workers=workers, open_store=NoTracking)
+            train_missing(missing, workers=workers)
 
     def _values(self, configs: Sequence[Config]) -> tuple[float, ...]:
         """The metric of a trial's seeds; none if one of them failed."""

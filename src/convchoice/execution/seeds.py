@@ -1,31 +1,26 @@
-"""Train the seeds of an arm: those that are missing, side by side, shown, tracked, then sealed."""
+"""Train the seeds of an arm: those that are missing, side by side, shown, then sealed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from convchoice.config.schema import Config, DataConfig
-from convchoice.config.study import studies_of_arm
 from convchoice.data.dataset import StoredDataset, load
-from convchoice.errors import RunFolderError, UserError, storing_in
-from convchoice.execution.bookkeeping import OwnParent, Parent, carry_out, failed_seeds
+from convchoice.errors import RunFolderError, UserError
+from convchoice.execution.bookkeeping import carry_out
 from convchoice.execution.dealing import default_workers, trained_together
 from convchoice.execution.jobs import TRAINING_MODULE
 from convchoice.execution.progress import Display
-from convchoice.execution.tracking import NoTracking, Tracking, open_tracking
 from convchoice.execution.workers import Carrier, Workers
 from convchoice.runs import environment, run_folder
 from convchoice.runs.atomic_write import PARTIAL_SUFFIX, discard
 from convchoice.runs.checksums import seal
-from convchoice.runs.events import Ended, EpochEnded, Event, Listener, Started
+from convchoice.runs.events import Ended, Event, Listener
 from convchoice.runs.failures import FAILED_SUFFIX, failed_path, read_failure, write_failure
 from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.locks import in_turn
 from convchoice.runs.run import read_run, read_unsealed
 from convchoice.runs.specification import RunSpecification
-from convchoice.tracking.labels import arm_group
-
-STOPPED = "stopped before its end"
 
 
 @dataclass(frozen=True)
@@ -111,59 +106,26 @@ def _stored(data: DataConfig) -> StoredDataset:
 
 @dataclass
 class Bookkeeper:
-    """Hears every event: tells MLflow, gives whole runs their final names, collects failures."""
+    """Hears every event: gives whole runs their final names, collects failures."""
 
     runs: dict[tuple[str, int], Missing]
     show: Listener
-    studies: list[str]
-    parent: Parent = field(default_factory=Parent)
-    tracking: Tracking = field(default_factory=NoTracking)
-    ids: dict[tuple[str, int], str | None] = field(default_factory=dict)
     failures: list[Ended] = field(default_factory=list)
-    ended: int = 0
 
     def hear(self, event: Event) -> None:
         """Act on one event."""
-        key = event.key
-        partial = run_folder.partial_path(self.runs[key].folder)
-        if isinstance(event, Started):
-            known = run_folder.noted_tracking(partial)
-            parent = self.parent.begin(self.tracking)
-            self.ids[key] = self.tracking.begin(self.runs[key].config, self.studies, known, parent)
-            with storing_in(partial):
-                run_folder.note_tracking(partial, self.ids[key])
-        elif isinstance(event, EpochEnded):
-            self.tracking.epoch(self.ids.get(key), event.row)
-        elif isinstance(event, Ended):
-            self._end(key, event)
+        if isinstance(event, Ended):
+            if event.failure:
+                self.failures.append(event)
+            else:
+                seal(self.runs[event.key].folder)
         self.show(event)
-
-    def _end(self, key: tuple[str, int], event: Ended) -> None:
-        run_id = self.ids.get(key)
-        if event.failure:
-            self.failures.append(event)
-            self.tracking.ended_badly(run_id, event.failure, killed=event.killed)
-        else:
-            seal(self.runs[key].folder)
-            self.tracking.trained(run_id)
-        self.ids.pop(key, None)
-        self.ended += 1
-
-    def close(self) -> None:
-        """Mark what is still under way as killed; the parent waits if all is well."""
-        for run_id in self.ids.values():
-            self.tracking.ended_badly(run_id, STOPPED, killed=True)
-        killed = self.ended < len(self.runs)
-        failure = STOPPED if killed else failed_seeds(self.failures)
-        self.parent.wait(self.tracking, failure, killed=killed)
 
 
 def train_missing(
     missing: Sequence[Missing],
     *,
     workers: int,
-    open_store: Callable[[], Tracking],
-    parent: Parent | None = None,
     carrier: Carrier | None = None,
 ) -> list[Ended]:
     """Train runs and seal their folders.
@@ -171,20 +133,15 @@ def train_missing(
     Args:
         missing: what to train.
         workers: processes side by side.
-        open_store: opens the tracking; called while the first workers are starting.
-        parent: the parent run in the store; None for none.
         carrier: has the work done; None has it done by processes of this one.
 
     Returns:
         The failures; every other run is whole.
     """
     late = [item for item in missing if sealed_late(item)]
-    if late:
-        tracking = open_store()
-        for item in late:
-            tracking.trained(run_folder.noted_tracking(item.folder))
-            print(f"{item.folder}: was whole and gets its name", flush=True)
-        missing = [item for item in missing if item not in late]
+    for item in late:
+        print(f"{item.folder}: was whole and gets its name", flush=True)
+    missing = [item for item in missing if item not in late]
     if not missing:
         return []
     described = environment.describe()
@@ -202,23 +159,13 @@ def train_missing(
         keeper = Bookkeeper(
             {(job.arm, job.seed): item for job, item in zip(jobs, missing, strict=True)},
             display.hear,
-            known_studies({job.arm for job in jobs}),
-            parent or Parent(),
         )
         if carrier is None:
             dealt = trained_together(jobs)
-            carry_out(dealt, keeper, Workers(workers, (TRAINING_MODULE,)), open_store)
+            carry_out(dealt, keeper, Workers(workers, (TRAINING_MODULE,)))
         else:
-            carry_out(trained_together(jobs, default=1), keeper, carrier, open_store)
+            carry_out(trained_together(jobs, default=1), keeper, carrier)
     return keeper.failures
-
-
-def known_studies(arms: set[str]) -> list[str]:
-    """Studies that one of the arms belongs to: labels, so a study's fault stops no training."""
-    try:
-        return sorted({study for arm in arms for study in studies_of_arm(arm)})
-    except UserError:
-        return []
 
 
 def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
@@ -280,14 +227,9 @@ def train_seeds(
         print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
         failures: list[Ended] = []
         if missing:
-            group = arm_group(configs[0], missing[0].arm_fingerprint, known_studies({arm}))
             failures = train_missing(
                 missing,
                 workers=min(default_workers(configs[0]), len(missing)),
-                open_store=lambda: open_tracking(
-                    configs[0].tracking, machine=carrier is None or carrier.here
-                ),
-                parent=OwnParent(group=group),
                 carrier=carrier,
             )
         fingerprints = {item.config.seed: item.fingerprint for item in missing}

@@ -7,8 +7,8 @@ its report, what became of each job, and Hydra's `multirun.yaml`.
 import os
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from convchoice.config.composition import (
     plain,
     quoted,
 )
+from convchoice.config.schema import TrackingConfig
 from convchoice.errors import UserError, exit_codes, require
 from convchoice.execution.naming import sweep_name
-from convchoice.execution.places import training_place
 from convchoice.execution.sweep_jobs import (
     SweepJob,
     checked_jobs,
@@ -35,11 +35,8 @@ from convchoice.execution.sweep_jobs import (
     refuse_foreign_runs,
     told,
 )
-from convchoice.execution.sweep_journal import BEGUN, DONE, Journal, Watch
-from convchoice.execution.sweep_result import make_result
-from convchoice.execution.tracking import Group, Kind, NoTracking, Tracking, open_tracking
-from convchoice.runs.run_folder import noted_tracking, partial_path
-from convchoice.tracking.labels import digest
+from convchoice.execution.sweep_journal import DONE, Journal, Watch
+from convchoice.execution.sweep_result import SweepResult, make_result
 
 SWEEPS = "sweeps"
 JOB_FAILED = 1
@@ -47,7 +44,6 @@ JOB_FAILED = 1
 # What a job is told through its Hydra configuration, whatever launcher carries it.
 SWEPT = "CONVCHOICE_SWEPT"
 FOLDER = "CONVCHOICE_SWEEP_FOLDER"
-PARENT = "CONVCHOICE_SWEEP_RUN"
 SENDER = "CONVCHOICE_SWEEP_PROCESS"
 
 
@@ -68,8 +64,7 @@ class Sweep:
         at_once: jobs that are handed to the launcher at once; None hands over all.
         only: jobs to do; None does all that are missing.
         baseline: the arm that the others are compared with; None takes the first.
-        tracking: the store, opened once there is something to do.
-        run_id: the store's name for the run above the sweep's runs.
+        publish_result: called with the sweep's result and where it is to be tracked.
     """
 
     swept: Sequence[str]
@@ -80,8 +75,7 @@ class Sweep:
     at_once: int | None = None
     only: str | Sequence[str] | None = None
     baseline: str | None = None
-    tracking: Tracking = field(default_factory=NoTracking)
-    run_id: str | None = None
+    publish_result: Callable[[SweepResult, TrackingConfig], object] = lambda result, settings: None  # noqa: ARG005
 
     @cached_property
     def jobs(self) -> list[SweepJob]:
@@ -143,11 +137,8 @@ class Sweep:
             flush=True,
         )
         OmegaConf.save(self.config, self.folder / "multirun.yaml")
-        reason, killed = "stopped before its end", True
-        numbers: dict[str, float] = {}
-        files: list[Path] = []
-        if missing:
-            self._begin(missing)
+        for job in missing:
+            self.journal.forget(job.key)
         try:
             if missing:
                 self._launch(missing, kept)
@@ -157,36 +148,17 @@ class Sweep:
                 self.name, [job for job in self.jobs if job.key in whole], self.folder,
                 self.baseline,
             )  # fmt: skip
-            numbers, files = result.numbers(), result.files()
-            bad = [*(job.name for job in failed), *result.failed]
-            reason, killed = f"failed: {', '.join(bad)}" if bad else "", False
+            if missing:
+                self.publish_result(result, missing[0].config.tracking)
         except (KeyboardInterrupt, SystemExit):
             self._say_stopped(missing)
             raise
-        finally:
-            self.tracking.close_group(self.run_id, files, reason, killed=killed, numbers=numbers)
         self._say_failures(failed, result.failed)
-        return bool(reason)
-
-    def _begin(self, missing: Sequence[SweepJob]) -> None:
-        """Have the store and the run above the sweep's runs: once, before any job asks for it."""
-        for job in missing:
-            self.journal.forget(job.key)
-        self.tracking = open_tracking(missing[0].config.tracking)
-        group = Group(
-            kind=Kind.sweep,
-            name=f"sweep/{self.name}",
-            identity=digest("sweep", self.name, str(self.folder)),
-            tags={"stage": "sweep", "command": _command()},
-            note=f"The sweep `{self.name}`, started with\n\n    {_command()}\n",
-        )
-        self.run_id = self.tracking.open_group(group)
+        return bool(failed or result.failed)
 
     def _launch(self, missing: Sequence[SweepJob], kept: int) -> None:
         """Hand the jobs to the launcher; what it raises for a lost job is said, and no more."""
-        carried = {
-            FOLDER: str(self.folder), PARENT: self.run_id or "", SENDER: str(os.getpid()),
-        }  # fmt: skip
+        carried = {FOLDER: str(self.folder), SENDER: str(os.getpid())}
         told_to_jobs = [
             f"+hydra.job.env_set.{key}={quoted(value)}" for key, value in carried.items()
         ]
@@ -200,19 +172,8 @@ class Sweep:
                     lines = str(error).strip().splitlines()
                     reason = lines[-1] if lines else "no reason given"
                     print(f"launcher: {type(error).__name__}: {reason}", file=sys.stderr)
-        self._mark_lost(missing)
-
-    def _mark_lost(self, jobs: Sequence[SweepJob]) -> None:
-        """Tell the store of runs that began and whose processes are gone."""
-        for job in jobs:
-            if self.journal.state(job.key) == BEGUN:
-                work = training_place(job.config).folder
-                run_id = noted_tracking(partial_path(work)) or noted_tracking(work)
-                reason = self.journal.reason(job.key)
-                self.tracking.ended_badly(run_id, reason, killed=True)
 
     def _say_stopped(self, missing: Sequence[SweepJob]) -> None:
-        self._mark_lost(missing)
         done = sum(self.journal.state(job.key) == DONE for job in missing)
         print(
             f"sweep {self.name}: stopped with {done} of {len(missing)} jobs done."

@@ -6,9 +6,9 @@ from typing import Any
 
 from convchoice.analysis import text as wording
 from convchoice.analysis.measure import measure_in
-from convchoice.execution.tracking import Tracking
 from convchoice.reporting.rendering import render
 from convchoice.runs.run_folder import read_json
+from convchoice.tracking.life import MlflowTracking
 
 PAGE = "index.html"
 FIGURES = "figures"
@@ -38,7 +38,7 @@ def note(comparison: Mapping[str, Any]) -> str:
     ).strip()
 
 
-def tell_study(tracking: Tracking, comparison: Mapping[str, Any], reports: Path) -> None:
+def tell_study(tracking: MlflowTracking, comparison: Mapping[str, Any], reports: Path) -> None:
     """Tell of a study whose report is there.
 
     Raises:

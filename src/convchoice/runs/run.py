@@ -34,7 +34,6 @@ from convchoice.runs.run_folder import (
     PREDICTIONS,
     TRAINED_FILES,
     WEIGHTS,
-    noted_tracking,
     partial_path,
     read_json,
 )
@@ -65,11 +64,6 @@ class Run:
     def seed(self) -> int:
         """The seed."""
         return int(self.config["seed"])
-
-    @property
-    def mlflow_run_id(self) -> str | None:
-        """The MLflow run that tells of it, if one does."""
-        return noted_tracking(self.path)
 
     @property
     def evaluated(self) -> bool:

@@ -5,9 +5,8 @@
         history.csv           a row an epoch
         metrics.json          final train/*, val/*, cost/*, and once evaluated test/*
         environment.json      commit, versions, device, threads, data set, fingerprint
-        mlflow_run_id.txt     the MLflow run that tells of it; absent without tracking
-        SHA256SUMS            of all files but mlflow_run_id.txt, see `sealing`; absent from folders
-                              that were made before there was one
+        SHA256SUMS            of the other files, see `checksums`; absent from folders that were
+                              made before there was one
         weights.safetensors   the network's weights after the last epoch
         predictions.npz       once evaluated: logits (N, 10) and labels (N,) of the test set
         curves.csv            where its evaluation measures curves: see `curve_points`
@@ -52,11 +51,10 @@ PREDICTIONS = "predictions.npz"
 CURVES = "curves.csv"
 PICTURES = "pictures.npz"
 INSIDE = "inside.npz"
-TRACKING = "mlflow_run_id.txt"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 MEASURED_FILES = (PREDICTIONS, CURVES, PICTURES, INSIDE)
 CONTENT = (*TRAINED_FILES, *MEASURED_FILES)
-"""The files that hold what the run is; which MLflow run tells of it is not of it."""
+"""The files that hold what the run is."""
 WORK_FILES = ("resume.ckpt", "fingerprint")
 """What a training has in its partial folder to go on from, and takes away when it is whole."""
 
@@ -136,15 +134,3 @@ def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
         path.write_text(table_text(points), encoding="utf-8")
     else:
         path.unlink(missing_ok=True)
-
-
-def note_tracking(folder: Path, run_id: str | None) -> None:
-    """Record, beside a training under way, which MLflow run tells of it."""
-    if run_id is not None:
-        (folder / TRACKING).write_text(run_id, encoding="utf-8")
-
-
-def noted_tracking(folder: Path) -> str | None:
-    """The MLflow run that tells of this folder's run, or None."""
-    path = folder / TRACKING
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None

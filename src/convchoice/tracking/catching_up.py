@@ -49,11 +49,7 @@ def find(store: MlflowStore, run: Run) -> Any | None:
 
     A noted run of another identity is not it: the folder's name was used again.
     """
-    identity = run_identity(run)
-    noted = store.run(run.mlflow_run_id)
-    if noted is not None and noted.data.tags.get(IDENTITY_TAG, identity) == identity:
-        return noted
-    return store.identified(identity)
+    return store.identified(run_identity(run))
 
 
 def up_to_date(run: Run, found: Any) -> bool:

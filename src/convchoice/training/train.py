@@ -169,11 +169,7 @@ def _prepared(jobs: Sequence[RunSpecification]) -> Path | None:
     checkpoint = resumable_checkpoint(first, mark)
     if checkpoint is None:
         for job in jobs:
-            partial = run_folder.partial_path(job.folder)
-            # A run killed before its first epoch's end goes on in its MLflow run all the same.
-            told = run_folder.noted_tracking(partial)
-            run_folder.clear(partial)
-            run_folder.note_tracking(partial, told)
+            run_folder.clear(run_folder.partial_path(job.folder))
         (first / FINGERPRINT).write_text(mark, encoding="utf-8")
     return checkpoint
 

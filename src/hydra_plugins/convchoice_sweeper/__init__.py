@@ -39,7 +39,9 @@ class WholeSweeper(BasicSweeper):
         Args:
             arguments: the command line's overrides.
         """
-        from convchoice.execution.sweep import Sweep  # noqa: PLC0415 - only where one is made
+        # Only where a sweep is made:
+        from convchoice.execution.sweep import Sweep  # noqa: PLC0415
+        from convchoice.publish import publish_sweep  # noqa: PLC0415
 
         assert self.hydra_context and self.config and self.launcher  # noqa: S101, PT018 - for mypy
         loader = self.hydra_context.config_loader
@@ -54,4 +56,5 @@ class WholeSweeper(BasicSweeper):
             at_once=self.max_batch_size,
             only=self.only,
             baseline=self.baseline,
+            publish_result=publish_sweep,
         ).carry_out()
