@@ -20,7 +20,6 @@ from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.seeds import train_seeds
 from convchoice.runs.run import Run, read_run
-from convchoice.tracking.life import MlflowTracking
 from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
 from convchoice.tracking.opening import open_mlflow
 from convchoice.training.batches import scaled
@@ -96,7 +95,7 @@ class Trained:
         self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
         study = study_from_mapping(study_values(arms=["padded"]), "test")
         self.comparison = compare(study, {run.arm: [run] for run in self.runs})
-        self.tracking: MlflowTracking = open_mlflow(f"sqlite:///{root}/mlflow.db", "models", root)
+        self.tracking = open_mlflow(f"sqlite:///{root}/mlflow.db", "models", root)
         publish.publish_runs(self.tracking, self.runs)
 
     def publish(self) -> list[str]:
