@@ -187,7 +187,7 @@ def exit_codes() -> Iterator[None]:
             raise
         with suppress(OSError):  # standard output may be the full disk
             sys.stdout.flush()
-        print(f"error: {printable(str(told))}", file=sys.stderr)
+        print(f"error: {printable(without_password(str(told)))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -97,7 +97,7 @@ def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
             "seeds_together": None,
         },
         "evaluation": {"curves": [], "images": None},
-        "tracking": {"store": "mlflow", "experiment": "convchoice", "uri": None},
+        "tracking": {"store": "mlflow", "experiment": None, "uri": None},
     }
 
 

@@ -153,6 +153,10 @@ def test_drawn_overrides_are_taken_or_refused() -> None:
         ({"run_root": ""}, r"run_root = '': must be the path of a folder"),
         ({"data": {"root": "a\0b"}}, r"data\.root = 'a\\x00b': must be the path of a folder"),
         ({"tracking": {"experiment": " "}}, r"tracking\.experiment = ' ': must be a name"),
+        (
+            {"tracking": {"uri": "http://user:secret@host"}},
+            r"tracking\.uri = 'http://\*\*\*@host': .* MLFLOW_TRACKING_URI",
+        ),
         ({"data": {"train_size": 5}}, r"data\.train_size = 5: must be at least 10: one image of"),
         ({"data": {"validation_size": 60_000}}, r"validation_size = 60000: a stratified choice"),
         (

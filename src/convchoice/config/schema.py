@@ -254,12 +254,13 @@ class EvaluationConfig:
 
 @dataclass
 class TrackingConfig:
-    """What is told to MLflow."""
+    """Where complete runs are logged."""
 
     store: Store = Store.mlflow
-    experiment: str = "convchoice"
+    experiment: str | None = None
+    """MLflow experiment; null takes MLFLOW_EXPERIMENT_NAME, or convchoice."""
     uri: str | None = None
-    """Tracking server; null takes MLFLOW_TRACKING_URI, or mlflow.db at the project's root."""
+    """MLflow's tracking URI; null takes MLFLOW_TRACKING_URI, or mlflow.db at the project's root."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from convchoice.config.data_rules import check_data
 from convchoice.config.mapping import from_mapping, plain_values
 from convchoice.config.number_rules import check_numbers
 from convchoice.config.schema import PRECISIONS, Config, Curve, EvaluationConfig, OptimizerName
-from convchoice.errors import require
+from convchoice.errors import require, without_password
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 CONF_DIR = PROJECT_ROOT / "conf"
@@ -105,13 +105,21 @@ def _check_places(config: Config) -> None:
             not value.startswith("~"), name, value, "~ is not expanded.",
             "Write the path of your home folder, or $HOME on the command line.",
         )  # fmt: skip
-    experiment = config.tracking.experiment
+    experiment, uri = config.tracking.experiment, config.tracking.uri
     require(
-        bool(experiment.strip()) and experiment.isprintable() and "${" not in experiment,
+        experiment is None
+        or (bool(experiment.strip()) and experiment.isprintable() and "${" not in experiment),
         "tracking.experiment",
         experiment,
         "must be a name, without control characters and ${.",
         "Leave it out for convchoice.",
+    )
+    require(
+        uri is None or uri == without_password(uri),
+        "tracking.uri",
+        without_password(str(uri)),
+        "must not hold credentials: every run folder keeps its configuration.",
+        "Set the environment variable MLFLOW_TRACKING_URI instead.",
     )
 
 

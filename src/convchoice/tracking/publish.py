@@ -41,7 +41,7 @@ def logged(settings: TrackingConfig, log: Callable[[MlflowTracking], object]) ->
     if settings.store is Store.none:
         return
     try:
-        log(_opened(uri_of(settings), settings.experiment))
+        log(_opened(uri_of(settings), settings.experiment or "convchoice"))
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock may come up with
         warn(error)
 
