@@ -5,7 +5,8 @@ from functools import cache
 from convchoice.config.composition import compose_values
 from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.input_size import accepts
-from convchoice.networks.plan import GeometryError, Kind, Plan, PlannedLayer, plan
+from convchoice.networks.conv_arithmetic import GeometryError
+from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 
 
 @cache

@@ -18,7 +18,7 @@ from convchoice.config.composition import compose_arm
 from convchoice.config.study import read_study, study_from_mapping
 from convchoice.config.validation import CONF_DIR, config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.networks.plan import GeometryError
+from convchoice.networks.conv_arithmetic import GeometryError
 from drawing_settings import JUNK, drawn_configuration, drawn_study
 from making import study_values
 

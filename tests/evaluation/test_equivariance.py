@@ -17,8 +17,9 @@ from convchoice.evaluation.equivariance import (
     moves,
     spread_evenly,
 )
+from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
-from convchoice.networks.plan import GeometryError, plan
+from convchoice.networks.plan import plan
 from convchoice.networks.receptive_field import spatial_layers
 from convchoice.runs.curve_points import CurvePoint
 

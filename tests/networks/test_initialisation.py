@@ -1,4 +1,4 @@
-"""Initial weights: torch's own numbers, and limits by what each unit really sees."""
+"""Initial weights against torch's own, and their limits by fan-in and fan-out."""
 
 import math
 
@@ -23,13 +23,13 @@ def generator() -> torch.Generator:
     [
         (Convolution(4, 6, *AXES), 4 * 15, 6 * 15),
         (Convolution(4, 4, *AXES, depthwise=True), 15, 15),
-        # as the convolution that it unshares, not as its whole weight's size would have it
+        # the fans of a convolution of this size, not of the weight tensor
         (LocallyConnected(4, 6, *AXES), 4 * 15, 6 * 15),
         (DenseMap((1, 28, 20), (6, 3, 2)), 560, 36),
         (nn.Linear(7, 3), 7, 3),
     ],
 )
-def test_fans_are_what_a_unit_sees_and_feeds(layer: Learned, fan_in: int, fan_out: int) -> None:
+def test_fans_and_glorot_limits(layer: Learned, fan_in: int, fan_out: int) -> None:
     assert fans(layer) == (fan_in, fan_out)
     draw_(layer, Initialisation.glorot_uniform, generator())
     limit = math.sqrt(6 / (fan_in + fan_out))
@@ -41,7 +41,7 @@ def test_fans_are_what_a_unit_sees_and_feeds(layer: Learned, fan_in: int, fan_ou
 
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(5, 7, (3, 2)), nn.Linear(13, 6)])
-def test_shared_and_dense_weights_are_torchs_to_the_last_bit(layer: nn.Conv2d | nn.Linear) -> None:
+def test_convolution_and_dense_weights_equal_torch_to_the_bit(layer: nn.Conv2d | nn.Linear) -> None:
     draw_(layer, Initialisation.glorot_uniform, generator())
     expected = nn.init.xavier_uniform_(torch.empty_like(layer.weight), generator=generator())
     assert torch.equal(layer.weight, expected)
@@ -57,7 +57,7 @@ def test_shared_and_dense_weights_are_torchs_to_the_last_bit(layer: nn.Conv2d | 
     assert torch.equal(layer.bias, bias)
 
 
-def test_pytorchs_initialisation_of_unshared_weights_has_the_same_limit() -> None:
+def test_pytorch_initialisation_of_locally_connected_weights() -> None:
     layer = LocallyConnected(4, 6, *AXES)
     draw_(layer, Initialisation.pytorch, generator())
     for drawn in (layer.weight, layer.bias):

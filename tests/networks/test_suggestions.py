@@ -1,4 +1,4 @@
-"""What would fit, when something does not: it must really fit, and be the nearest."""
+"""Suggestions fit, are legal, and are the nearest values."""
 
 import re
 from typing import Any
@@ -6,19 +6,20 @@ from typing import Any
 import pytest
 
 from convchoice.config.validation import config_from_mapping, config_to_mapping
-from convchoice.networks.plan import GeometryError, plan
+from convchoice.networks.conv_arithmetic import GeometryError
+from convchoice.networks.plan import plan
 from convchoice.networks.suggestions import fitting_plan, what_fits
 
 
 def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
-    (group, key), text = override.partition("=")[0].split("."), override.partition("=")[2]
+    path, _, text = override.partition("=")
+    group, _, key = path.partition(".")
     value: Any = text
     if text.startswith("["):
         value = [int(part) for part in text.strip("[]").split(",") if part]
     elif text.isdigit():
         value = int(text)
-    values[group] = values[group] | {key: value}
-    return values
+    return {**values, group: values[group] | {key: value}}
 
 
 @pytest.mark.parametrize(
@@ -27,23 +28,15 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
         (
             {"conv": {"kernel_size": 7}},
             [
-                "conv.kernel_size=4",
-                "conv.padding=same",
-                "downsample.stride=1",
+                "conv.kernel_size=4", "conv.padding=same", "downsample.stride=1",
                 "model.downsample_after=[]",
             ],
         ),
-        ({"conv": {"kernel_size": 28}}, ["conv.kernel_size=4", "conv.padding=same"]),
-        (
-            {"conv": {"kernel_size": [3, 12]}},
-            ["conv.kernel_size=[3,4]", "conv.padding=same"],
-        ),
+        ({"conv": {"kernel_size": [3, 12]}}, ["conv.kernel_size=[3,4]", "conv.padding=same"]),
         (
             {"conv": {"stride": [1, 3]}},
             [
-                "conv.kernel_size=1",
-                "conv.padding=same",
-                "conv.stride=1",
+                "conv.kernel_size=1", "conv.padding=same", "conv.stride=1",
                 "model.downsample_after=[]",
             ],
         ),
@@ -51,9 +44,28 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
             {"downsample": {"operator": "weighted", "window": 20, "padding": 1}},
             ["downsample.window=7", "model.downsample_after=[1]"],
         ),
+        # A kernel of 2 or less fits, but would be smaller than the padding; so would a window of 2,
+        # which is not weighted pooling.
+        (
+            {"conv": {"padding": 2}, "downsample": {"operator": "weighted", "window": 40}},
+            ["downsample.window=12", "model.downsample_after=[]"],
+        ),
+        # Numbers that no loop may count down over.
+        ({"conv": {"kernel_size": 2**31 - 1}}, ["conv.kernel_size=4", "conv.padding=same"]),
+        (
+            {"downsample": {"window": 2**31 - 1}},
+            ["downsample.window=5", "model.downsample_after=[]"],
+        ),
+        ({"conv": {"stride": 2**31 - 1}}, ["conv.stride=1"]),
+        (
+            {"conv": {"kernel_size": [2**31 - 1, 2**31 - 1], "padding": [2**31 - 9, 3]}},
+            ["conv.padding=same"],
+        ),
     ],
-)
-def test_the_mend_really_fits(values: dict[str, Any], fits: list[str]) -> None:
+)  # fmt: skip
+def test_suggestions_are_the_nearest_values_that_fit(
+    values: dict[str, Any], fits: list[str]
+) -> None:
     config = config_from_mapping(values)
     assert what_fits(config) == fits
     for override in fits:
@@ -62,8 +74,8 @@ def test_the_mend_really_fits(values: dict[str, Any], fits: list[str]) -> None:
         fitting_plan(config)
 
 
-def test_a_padding_that_there_are_no_pixels_for_can_be_zeros() -> None:
-    """The first block's map is pooled down to one pixel, and two cannot be taken from round it."""
+def test_suggestion_for_padding_that_the_mode_cannot_supply() -> None:
+    """The map of block 1 has one pixel: circular padding cannot add two."""
     config = config_from_mapping(
         {
             "conv": {"padding": "full", "padding_mode": "circular"},
@@ -75,22 +87,11 @@ def test_a_padding_that_there_are_no_pixels_for_can_be_zeros() -> None:
         fitting_plan(config)
     assert str(refused.value).startswith(
         "block2.convolution: padding_mode=circular can add at most 1 pixels to an axis of 1, but a"
-        " 3×3 kernel on a 1×1 input asks for 2. What fits: conv.kernel_size=2, or "
+        " 3×3 kernel on a 1×1 input needs 2. What fits: conv.kernel_size=2, downsample.window=14,"
+        " conv.padding=same, conv.padding_mode=zeros, "
     )
-    assert "conv.padding_mode=zeros" in what_fits(config)
 
 
-def test_every_mend_is_a_legal_configuration() -> None:
-    """A smaller window than 3 would fit, but would not be weighted pooling."""
-    config = config_from_mapping(
-        {"conv": {"padding": 2}, "downsample": {"operator": "weighted", "window": 40}}
-    )
-    fits = what_fits(config)
-    assert not [text for text in fits if "kernel_size" in text]  # too small for the padding
-    for override in fits:
-        config_from_mapping(overridden(config_to_mapping(config), override))
-
-
-def test_what_fits_needs_no_mend() -> None:
+def test_no_suggestion_is_needed_for_a_plan_that_fits() -> None:
     config = config_from_mapping({})
     assert fitting_plan(config) == plan(config)

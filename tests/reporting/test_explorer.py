@@ -30,9 +30,16 @@ from convchoice.config.validation import PROJECT_ROOT
 from convchoice.data.idx import read_idx
 from convchoice.data.sources import MIRROR_VARIABLE
 from convchoice.errors import ConfigurationError
-from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes, pooling_axes
+from convchoice.networks.conv_arithmetic import (
+    Axes,
+    Axis,
+    GeometryError,
+    check_fit,
+    check_padding_mode,
+    convolution_axes,
+    pooling_axes,
+)
 from convchoice.networks.layers import Convolution
-from convchoice.networks.plan import GeometryError, _check_fit, _check_mode
 from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
 from convchoice.reporting.rendering import minified_script
 
@@ -160,13 +167,13 @@ def project_axes(settings: Settings) -> Axes:
         conv = ConvConfig(kernel, padding, PaddingMode[settings["mode"]], stride)
         conv = checked_blocks(Config(conv=conv)).conv
         axes = convolution_axes(sizes, conv)
-        _check_fit("window", axes)
-        _check_mode("window", axes, conv.padding_mode)
+        check_fit("window", axes)
+        check_padding_mode("window", axes, conv.padding_mode)
         return axes
     downsample = DownsampleConfig(Operator[settings["operator"]], kernel, stride, pixels)
     checked_blocks(Config(downsample=downsample))
     axes = pooling_axes(sizes, downsample)
-    _check_fit("window", axes)
+    check_fit("window", axes)
     return axes
 
 

@@ -1,7 +1,7 @@
 """The rules of `conv`, `downsample` and `model`: what their values may be, and go together with.
 
 Values that may be one number or two are given their canonical form here. Whether layers fit an
-image of some size is no rule of a configuration but of `geometry`.
+image of some size is checked in `networks.plan`.
 """
 
 import difflib

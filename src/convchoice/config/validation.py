@@ -2,7 +2,7 @@
 
 `schema` says which keys there are and their types; `validated` adds what types cannot say (ranges,
 combinations; the rules of single numbers, of the network's blocks and of the data have modules of
-their own). Nothing here knows torch; sizes are checked in `geometry`.
+their own). Nothing here knows torch; sizes are checked in `networks.plan`.
 """
 
 import dataclasses

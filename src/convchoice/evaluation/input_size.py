@@ -15,8 +15,9 @@ from torch import Tensor
 from convchoice.config.schema import Config, Curve
 from convchoice.data.image_transforms import resized
 from convchoice.evaluation.robustness import scores
+from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
-from convchoice.networks.plan import GeometryError, Kind, Plan, plan
+from convchoice.networks.plan import Kind, Plan, plan
 from convchoice.runs.curve_points import CurvePoint
 
 INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
@@ -39,7 +40,7 @@ def accepts(trained: Plan, other: Plan) -> bool:
 def network_for(network: Network, config: Config, height: int, width: int) -> Network | None:
     """The trained network laid on another input, or None where its weights do not fit there.
 
-    Decided by `geometry`'s plan alone.
+    Decided by the plan alone.
 
     Args:
         network: trained.

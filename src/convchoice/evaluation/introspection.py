@@ -17,7 +17,7 @@ from convchoice.data.preparation import test_images
 from convchoice.evaluation.image_subset import chosen_images, first_of_classes
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
 from convchoice.networks.network import Network
-from convchoice.networks.planned_layers import PlannedLayer
+from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import (
     central_cell,
     field_along,

@@ -1,1 +1,1 @@
-"""The building blocks as torch modules, and the network made of them."""
+"""The network of a configuration: its plan in whole numbers, and its layers as torch modules."""

@@ -1,28 +1,35 @@
-"""The size formula along one axis, and how every kind of kernel is laid along height and width.
+"""Convolution arithmetic: the output size along one axis, and the padding of every kind of kernel.
 
     output = ⌊(n + before + after − f) / s⌋ + 1
 
-for an axis of n pixels, a kernel of f, a stride of s (the lecture's "Convolutional Strides" slide,
-with padding before and after counted apart). Never imports torch.
+for an axis of n pixels, a kernel of f pixels and a stride of s. Padding before and after may
+differ. See Dumoulin & Visin 2016, A guide to convolution arithmetic. This module never imports
+torch.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from convchoice.config.pairs import Pair, pair_of
-from convchoice.config.schema import ConvConfig, DownsampleConfig, Padding
+from convchoice.config.schema import ConvConfig, DownsampleConfig, Padding, PaddingMode
+from convchoice.errors import UserError
+
+
+class GeometryError(UserError):
+    """A kernel that does not fit its input, or padding that its mode cannot supply."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A kernel laid along one spatial axis.
+    """A kernel along one spatial axis.
 
     Attributes:
-        size: pixels of the input, n.
-        kernel: pixels of the kernel or window, f.
-        stride: pixels from one position to the next, s.
-        before: pixels added in front of the first.
-        after: pixels added behind the last; a negative number leaves that many out.
+        size: input pixels, n.
+        kernel: kernel or window pixels, f.
+        stride: pixels between neighbouring positions, s.
+        before: padding pixels in front of the input.
+        after: padding pixels behind the input; a negative number crops trailing pixels.
     """
 
     size: int
@@ -33,17 +40,22 @@ class Axis:
 
     @property
     def output(self) -> int:
-        """Number of positions; below 1 when the kernel does not fit."""
+        """Number of positions; below 1 if the kernel does not fit."""
         return (self.size + self.before + self.after - self.kernel) // self.stride + 1
 
     @property
+    def cropped_size(self) -> int:
+        """Input pixels without the cropped ones."""
+        return self.size + min(self.after, 0)
+
+    @property
     def fits(self) -> bool:
-        """Whether there is a position, and a pixel of the input to lay it on."""
-        return self.output >= 1 and self.size + min(self.after, 0) >= 1
+        """Whether there is at least one position and one input pixel."""
+        return self.output >= 1 and self.cropped_size >= 1
 
     @property
     def formula(self) -> str:
-        """The size formula with this axis's numbers put in."""
+        """The output size formula with this axis's numbers."""
         padding = self.before + self.after
         sign = "−" if padding < 0 else "+"
         return (
@@ -56,17 +68,28 @@ Axes = tuple[Axis, Axis]
 """A kernel along the height and along the width."""
 
 
-def same_padding(size: int, kernel: int, stride: int) -> Pair:
-    """Padding before and after for Keras's "same": ⌈n/s⌉ outputs, the odd pixel behind.
+def _axes(axis: Callable[..., Axis], *pairs: Pair) -> Axes:
+    """`axis` called with the height's numbers, then with the width's."""
+    height, width = (axis(*numbers) for numbers in zip(*pairs, strict=True))
+    return height, width
 
-    For stride 1 and an odd kernel this is the lecture's p = (f − 1)/2 on each side.
+
+def output_sizes(axes: Axes) -> Pair:
+    """Height and width of the output."""
+    return axes[0].output, axes[1].output
+
+
+def same_padding(size: int, kernel: int, stride: int) -> Pair:
+    """Padding before and after of Keras's "same": ⌈n/s⌉ outputs, an odd pixel goes behind.
+
+    With stride 1 and an odd kernel this is p = (f − 1)/2 on each side.
     """
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def convolution_axes(sizes: Pair, config: ConvConfig) -> Axes:
-    """A block's convolution on a map of `sizes` (height, width) pixels."""
+    """The convolution of a block on a map of `sizes` (height, width) pixels."""
 
     def axis(size: int, kernel: int, stride: int, pixels: int) -> Axis:
         before = after = pixels
@@ -77,58 +100,50 @@ def convolution_axes(sizes: Pair, config: ConvConfig) -> Axes:
         return Axis(size, kernel, stride, before, after)
 
     pixels = (0, 0) if isinstance(config.padding, Padding) else pair_of(config.padding)
-    given = zip(sizes, pair_of(config.kernel_size), pair_of(config.stride), pixels, strict=True)
-    height, width = (axis(*numbers) for numbers in given)
-    return height, width
+    return _axes(axis, sizes, pair_of(config.kernel_size), pair_of(config.stride), pixels)
 
 
 def same_axes(sizes: Pair, kernel: int) -> Axes:
     """A square kernel with stride 1 and "same" padding: as many outputs as inputs."""
-    height, width = (Axis(size, kernel, 1, *same_padding(size, kernel, 1)) for size in sizes)
-    return height, width
+    return _axes(lambda size: Axis(size, kernel, 1, *same_padding(size, kernel, 1)), sizes)
 
 
 def pooling_axes(sizes: Pair, config: DownsampleConfig, stride: int | None = None) -> Axes:
-    """A pooling window on a map of `sizes` pixels; the learned operators keep to its grid.
+    """A pooling window on a map of `sizes` pixels; learned operators have the same output grid.
 
     Args:
         sizes: (height, width) of the map.
-        config: says the window, the stride and the padding.
-        stride: another stride than the configuration's.
+        config: window, stride and padding.
+        stride: replaces the configuration's stride.
     """
     step = config.stride if stride is None else stride
-    height, width = (
-        Axis(size, config.window, step, config.padding, config.padding) for size in sizes
+    return _axes(
+        lambda size: Axis(size, config.window, step, config.padding, config.padding), sizes
     )
-    return height, width
-
-
-def _outputs(axes: Axes) -> Pair:
-    return axes[0].output, axes[1].output
 
 
 def strided_axes(convolution: Axes, config: DownsampleConfig) -> Axes:
-    """The block's convolution, moved on by the downsampling stride, on the pooling window's grid.
+    """A block's convolution with the downsampling stride, on the grid of the pooling window.
 
-    Its outputs are those of the unstrided convolution at the first pixel of each window. Pixels
-    behind the last window, which pooling drops too, are left out (a negative `after`).
+    The outputs are those of the unstrided convolution at the first pixel of each window. Pixels
+    behind the last window, which pooling drops too, are cropped (a negative `after`).
     """
 
     def axis(unstrided: Axis, outputs: int) -> Axis:
         stride = unstrided.stride * config.stride
-        reach = (outputs - 1) * stride + unstrided.kernel
-        after = reach - unstrided.size - unstrided.before
+        extent = (outputs - 1) * stride + unstrided.kernel
+        after = extent - unstrided.size - unstrided.before
         return Axis(unstrided.size, unstrided.kernel, stride, unstrided.before, after)
 
-    grid = _outputs(pooling_axes(_outputs(convolution), config))
+    grid = output_sizes(pooling_axes(output_sizes(convolution), config))
     height, width = (axis(*both) for both in zip(convolution, grid, strict=True))
     return height, width
 
 
 def learned_axes(sizes: Pair, config: DownsampleConfig) -> Axes:
-    """A learned convolution in the place of a pooling, with as many outputs as the pooling.
+    """A learned convolution that replaces a pooling, with as many outputs as the pooling.
 
-    It is padded only as far as its kernel reaches over the edge, the odd pixel behind.
+    The padding is what the last position needs; an odd pixel goes behind.
     """
 
     def axis(size: int, outputs: int) -> Axis:
@@ -136,20 +151,18 @@ def learned_axes(sizes: Pair, config: DownsampleConfig) -> Axes:
         before = max(surplus, 0) // 2
         return Axis(size, config.kernel_size, config.stride, before, surplus - before)
 
-    grid = _outputs(pooling_axes(sizes, config))
-    height, width = (axis(*both) for both in zip(sizes, grid, strict=True))
-    return height, width
+    return _axes(axis, sizes, output_sizes(pooling_axes(sizes, config)))
 
 
 def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
-    """The blur that brings a maximum of stride 1 onto the grid of the pooling.
+    """The blur that reduces a max pooling of stride 1 to the grid of the pooling.
 
-    Each blur is centred on the dense maximum that the pooling itself would have kept, so a blur of
-    one pixel would be max pooling; of an even blur the odd pixel lies behind.
+    Each blur is centred on the maximum that the strided pooling would have kept, so a blur of one
+    pixel is max pooling. The additional pixel of an even blur lies behind.
 
     Args:
-        dense: the window with stride 1.
-        config: says the stride, and by `kernel_size` the side of the blur.
+        dense: the pooling window with stride 1.
+        config: stride, and `kernel_size` as the side of the blur.
     """
 
     def axis(size: int) -> Axis:
@@ -158,5 +171,39 @@ def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
         after = (outputs - 1) * config.stride + config.kernel_size - before - size
         return Axis(size, config.kernel_size, config.stride, before, after)
 
-    height, width = (axis(size) for size in _outputs(dense))
-    return height, width
+    return _axes(axis, output_sizes(dense))
+
+
+def check_fit(name: str, axes: Axes) -> None:
+    """Check that a kernel has at least one position on both axes.
+
+    Raises:
+        GeometryError: with the layer's name, the sizes, the formula and the rule.
+    """
+    height, width = axes
+    for axis, side in ((height, "height"), (width, "width")):
+        if not axis.fits:
+            along = "" if height == width else f" along the {side}"
+            raise GeometryError(
+                f"{name}: a {height.kernel}×{width.kernel} window does not fit its"
+                f" {height.size}×{width.size} input{along}: {axis.formula}, and a size must be at"
+                " least 1."
+            )
+
+
+def check_padding_mode(name: str, axes: Axes, mode: PaddingMode) -> None:
+    """Check that reflected or circular padding is no wider than the input allows.
+
+    Raises:
+        GeometryError: with the layer's name, the sizes and the rule.
+    """
+    height, width = axes
+    for axis in axes:
+        pad, pixels = max(axis.before, axis.after), axis.cropped_size
+        largest = {PaddingMode.reflect: pixels - 1, PaddingMode.circular: pixels}.get(mode, pad)
+        if pad > largest:
+            raise GeometryError(
+                f"{name}: padding_mode={mode.name} can add at most {largest} pixels to an axis of"
+                f" {pixels}, but a {height.kernel}×{width.kernel} kernel on a"
+                f" {height.size}×{width.size} input needs {pad}."
+            )

@@ -1,4 +1,4 @@
-"""How weights begin: Keras's default or PyTorch's, by what each unit really sees."""
+"""Initial weights: Keras's default or PyTorch's, by the fan-in and fan-out of each unit."""
 
 import math
 
@@ -13,11 +13,10 @@ Learned = nn.Conv2d | nn.Linear | LocallyConnected
 
 
 def fans(layer: Learned) -> tuple[int, int]:
-    """Numbers that one output is made of, and outputs that one input has a part in.
+    """Fan-in and fan-out: inputs of one output, and outputs of one input.
 
-    Borders and strides are disregarded, as everywhere. A locally connected layer's are those of
-    the convolution that it unshares, for each of its units sees as much; a depthwise convolution's
-    are its window's, for a channel goes into its own filter alone.
+    Borders and strides are disregarded, as in torch and Keras. A locally connected layer has the
+    fans of the convolution of the same size; a depthwise convolution has those of its window.
     """
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
@@ -29,12 +28,12 @@ def fans(layer: Learned) -> tuple[int, int]:
 
 
 def draw_(layer: Learned, initialisation: Initialisation, generator: torch.Generator) -> None:
-    """Fill a layer's weights and biases, in place, from a generator.
+    """Draw a layer's weights and biases, in place.
 
     `glorot_uniform` is Keras's default: weights uniform on ±√(6 / (fan_in + fan_out)) (Glorot &
-    Bengio 2010), biases 0. `pytorch` is what PyTorch's `reset_parameters` does: weights and biases
-    uniform on ±1/√fan_in. For convolutions and dense layers the numbers are those of
-    `torch.nn.init` to the last bit.
+    Bengio 2010), biases 0. `pytorch` is PyTorch's `reset_parameters`: weights and biases uniform on
+    ±1/√fan_in. For convolutions and dense layers the values equal those of `torch.nn.init`, to the
+    bit.
     """
     fan_in, fan_out = fans(layer)
     bias: Tensor | None = layer.bias
@@ -45,8 +44,8 @@ def draw_(layer: Learned, initialisation: Initialisation, generator: torch.Gener
             if bias is not None:
                 bias.zero_()
             return
-        # √3 · gain / √fan_in with the gain of a leaky ReLU of slope √5, which is 1/√fan_in, written
-        # as torch writes it.
+        # √3 · gain / √fan_in with the gain of a leaky ReLU of slope √5 is 1/√fan_in; computed as
+        # torch does, for the same rounding.
         gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
         limit = math.sqrt(3.0) * (gain / math.sqrt(fan_in))
         layer.weight.uniform_(-limit, limit, generator=generator)

@@ -1,9 +1,8 @@
-"""The learned layers and the detector as torch modules, laid out by `geometry`.
+"""The learned layers and the detector as torch modules.
 
-Every module takes response maps of shape (N, C, H, W), in any memory format. "Same" padding with an
-even kernel or a stride above 1 is uneven, and a kernel may be told to leave out trailing pixels:
-`framed` does both. What a block learns nothing of is in `pooling`; how weights begin is in
-`initialisation`.
+Every module takes response maps of shape (N, C, H, W), in any memory format. "Same" padding of an
+even kernel or with a stride above 1 differs before and after, and a strided kernel may crop
+trailing pixels: torch's `Conv2d` can do neither, `padded` does both.
 """
 
 import math
@@ -23,8 +22,8 @@ _PAD_MODE = {
 }
 
 
-def framed(maps: Tensor, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> Tensor:
-    """Maps (N, C, H, W) with the rows and columns that the axes add, or leave out behind."""
+def padded(maps: Tensor, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> Tensor:
+    """Pad maps (N, C, H, W) as the axes say; a negative `after` crops trailing pixels."""
     height, width = axes
     if height.after < 0 or width.after < 0:
         rows = maps.shape[2] + min(height.after, 0)
@@ -35,19 +34,18 @@ def framed(maps: Tensor, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> T
 
 
 class Convolution(nn.Conv2d):
-    """A convolution (cross-correlation, as everywhere in this field) over planned axes.
+    """A convolution (cross-correlation, as in torch) with planned axes.
 
-    (N, C, H, W) → (N, filters, height.output, width.output). Padding may differ before and after;
-    a negative padding after leaves that many trailing rows or columns out.
+    (N, C, H, W) → (N, filters, height.output, width.output).
 
     Args:
-        channels: depth of the input, C.
-        filters: depth of the output.
+        channels: channels of the input, C.
+        filters: channels of the output.
         height: the kernel along H.
         width: the kernel along W.
-        padding_mode: what stands in the padded rows and columns.
-        depthwise: one filter a channel, on that channel alone, and no bias (see
-            docs/decisions/operators.md); `filters` must then be `channels`.
+        padding_mode: what the padding contains.
+        depthwise: one filter per channel, and no bias (see docs/decisions/operators.md); `filters`
+            must equal `channels`.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class Convolution(nn.Conv2d):
         *,
         depthwise: bool = False,
     ) -> None:
-        """Choose torch's own padding where it can express the plan, for speed."""
+        """Use torch's own padding where it can express the axes: it is faster."""
         even = height.before == height.after and width.before == width.after
         native = even and padding_mode is PaddingMode.zeros
         super().__init__(
@@ -77,27 +75,25 @@ class Convolution(nn.Conv2d):
         self.native = native
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Pad or crop as planned, then convolve."""
-        if not self.native:
-            input = framed(input, self.axes, self.border_mode)  # noqa: A001
-        return super().forward(input)
+        """Pad or crop, then convolve."""
+        return super().forward(input if self.native else padded(input, self.axes, self.border_mode))
 
 
 class LocallyConnected(nn.Module):
-    """A convolution whose weights are not shared: each output position has filters of its own.
+    """A convolution without weight sharing: every output position has its own filters.
 
     (N, C, H, W) → (N, filters, height.output, width.output). `weight` is (positions, C·f_h·f_w,
-    filters), positions row by row and a patch as `unfold` orders it (channel, row, column), so that
-    position p's slice, transposed, is a convolution's weight flattened from its second axis; `bias`
-    is (positions, filters). All positions are one batched product. Weights are zero until drawn
-    (`initialisation`).
+    filters): positions in row-major order, patches in the order of `unfold` (channel, row, column),
+    so the transpose of one position's slice is a flattened convolution weight. `bias` is
+    (positions, filters). All positions are one batched matrix product. Weights are zero until
+    `initialisation` draws them.
 
     Args:
-        channels: depth of the input, C.
-        filters: depth of the output.
+        channels: channels of the input, C.
+        filters: channels of the output.
         height: the kernel along H.
         width: the kernel along W.
-        padding_mode: what stands in the padded rows and columns.
+        padding_mode: what the padding contains.
     """
 
     def __init__(
@@ -108,7 +104,7 @@ class LocallyConnected(nn.Module):
         width: Axis,
         padding_mode: PaddingMode = PaddingMode.zeros,
     ) -> None:
-        """Make room for the weights."""
+        """Allocate the weights."""
         super().__init__()
         self.channels = channels
         self.filters = filters
@@ -120,44 +116,44 @@ class LocallyConnected(nn.Module):
         self.bias = nn.Parameter(torch.zeros(positions, filters))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Cut into patches, weight each position's by its own filters, sum, and lay out again."""
+        """Unfold into patches, multiply by each position's filters, fold into a map."""
         height, width = self.axes
         patches = functional.unfold(
-            framed(maps, self.axes, self.border_mode),
+            padded(maps, self.axes, self.border_mode),
             (height.kernel, width.kernel),
             stride=(height.stride, width.stride),
         )  # (N, patch, positions)
-        made = torch.baddbmm(self.bias.unsqueeze(1), patches.permute(2, 0, 1), self.weight)
-        # One copy puts the channels last, as the layers behind work on.
-        rows = made.transpose(0, 1).contiguous()
+        products = torch.baddbmm(self.bias.unsqueeze(1), patches.permute(2, 0, 1), self.weight)
+        # One copy to channels last, the memory format of the next layers.
+        rows = products.transpose(0, 1).contiguous()
         return rows.reshape(-1, height.output, width.output, self.filters).permute(0, 3, 1, 2)
 
 
 class DenseMap(nn.Linear):
-    """Every value of a map from every value of the input: (N, C, H, W) → (N, *output_shape).
+    """A dense layer from map to map: (N, C, H, W) → (N, *output_shape).
 
-    The rows of `weight` are the output's values row by row, column by column, channel last: what
-    comes out is then a map with its channels last in memory, as the layers behind work on.
+    The rows of `weight` are the output's values by row, column and channel (channel fastest), so
+    the output has channels last in memory, as the next layers expect.
 
     Args:
-        input_shape: (C, H, W); its values are taken in that order.
-        output_shape: likewise.
+        input_shape: (C, H, W), flattened in this order.
+        output_shape: (C, H, W) of the output.
     """
 
     def __init__(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
-        """Make a linear layer of the shapes' sizes."""
+        """Allocate a linear layer of the shapes' sizes."""
         super().__init__(math.prod(input_shape), math.prod(output_shape))
         channels, height, width = output_shape
-        self.laid_out = (height, width, channels)
+        self.row_shape = (height, width, channels)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Flatten, multiply, and lay out as a map."""
+        """Flatten, multiply, reshape into a map."""
         values = super().forward(input.flatten(1))
-        return values.reshape(-1, *self.laid_out).permute(0, 3, 1, 2)
+        return values.reshape(-1, *self.row_shape).permute(0, 3, 1, 2)
 
 
 def detector(activation: Activation) -> nn.Module:
-    """The detector stage's module."""
+    """The module of an activation."""
     modules: dict[Activation, type[nn.Module]] = {
         Activation.relu: nn.ReLU,
         Activation.tanh: nn.Tanh,
@@ -171,5 +167,5 @@ class GlobalAverage(nn.Module):
     """The mean of each response map, (N, C, H, W) → (N, C)."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Average over both spatial axes; unlike adaptive pooling, deterministic on CUDA too."""
+        """Average over both spatial axes; deterministic on CUDA, unlike adaptive pooling."""
         return maps.mean((2, 3))

@@ -1,6 +1,6 @@
-"""The network of a configuration: blocks of convolution → detector → downsample, then the head.
+"""The network of a configuration: blocks of convolution → detector → downsampling, then the head.
 
-Built layer by layer from the plan of `geometry`, so its sizes are the planned ones.
+Built from the plan, layer by layer, so its sizes are the planned ones.
 """
 
 import hashlib
@@ -20,36 +20,35 @@ from convchoice.networks.layers import (
     LocallyConnected,
     detector,
 )
-from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
+from convchoice.networks.plan import Kind, PlannedLayer, plan
 from convchoice.networks.pooling import MaxOverFilters, blur, pooling
 
 
 def derived_seed(seed: int, *names: str) -> int:
-    """A 63-bit seed that depends on the run's seed and on what it is for, and on nothing else.
+    """A 63-bit seed that depends only on the run's seed and on what it is used for.
 
-    So the same seed gives two arms the same initial weights in every layer that has the same name
-    and shape in both, however many layers the arms have.
+    The same run seed therefore gives two arms the same initial weights in every layer with the same
+    name and shape, however many layers the arms have.
     """
     text = "/".join([str(seed), *names])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def _laid_out(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
-    """The module of a layer that has a kernel."""
+def _kernel_module(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
     channels, filters = layer.input_shape[0], layer.output_shape[0]
     mode = config.conv.padding_mode
     if layer.kind is Kind.locally_connected:
         return LocallyConnected(channels, filters, *axes, mode)
     if layer.kind is Kind.blur:
         return blur(axes)
-    if layer.operator is not None:
+    if layer.kind is Kind.pooling and layer.operator is not None:
         return pooling(layer.operator, axes, config.downsample.sigma)
     return Convolution(channels, filters, *axes, mode, depthwise=layer.kind is Kind.depthwise)
 
 
 def _module(layer: PlannedLayer, config: Config) -> nn.Module:
     if layer.axes is not None:
-        return _laid_out(layer, layer.axes, config)
+        return _kernel_module(layer, layer.axes, config)
     if layer.kind is Kind.detector:
         return detector(config.model.activation)
     if layer.kind is Kind.maxout:
@@ -64,21 +63,21 @@ def _module(layer: PlannedLayer, config: Config) -> nn.Module:
 class Network(nn.Sequential):
     """Images (N, C, H, W) to logits (N, 10).
 
-    Its children bear the planned layers' names with ``_`` for ``.``: ``block1_convolution``,
+    The children have the planned layers' names with ``_`` for ``.``: ``block1_convolution``,
     ``head_output``.
 
     Args:
         config: a validated configuration.
-        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
+        input_shape: (C, H, W) of an image; None takes the shape of the configuration's data.
 
     Raises:
-        GeometryError: if the configuration's layers do not fit the images.
+        GeometryError: if the layers do not fit the images.
     """
 
     def __init__(self, config: Config, input_shape: tuple[int, int, int] | None = None) -> None:
-        """Plan, then build."""
+        """Plan, build, draw the initial weights."""
         super().__init__()
-        self.plan: Plan = plan(config, input_shape)
+        self.plan = plan(config, input_shape)
         for layer in self.plan.layers:
             self.add_module(layer.name.replace(".", "_"), _module(layer, config))
         self._order = _execution_order(list(self))
@@ -86,11 +85,11 @@ class Network(nn.Sequential):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Run the layers; a max pooling right behind a ReLU is done before it.
+        """Run the layers, a max pooling before the ReLU that precedes it.
 
-        The two commute to the last bit, forward and backward: the largest of a window stays the
-        largest, and where none is positive both ways give 0 and pass no gradient on. A ReLU after a
-        2×2 pooling has a quarter of the work.
+        The two commute exactly, forward and backward: the maximum of a window stays the maximum,
+        and where no value is positive both orders give 0 and no gradient. After a 2×2 pooling the
+        ReLU has a quarter of the work.
         """
         layers = list(self)
         for place in self._order:
@@ -98,10 +97,10 @@ class Network(nn.Sequential):
         return input
 
     def initialise(self, initialisation: Initialisation, seed: int) -> None:
-        """Draw the initial weights of each layer from a generator of its own.
+        """Draw the initial weights, each layer's from its own generator.
 
         Args:
-            initialisation: which distribution.
+            initialisation: the distribution.
             seed: the run's seed.
         """
         for name, module in self.named_children():
@@ -111,7 +110,7 @@ class Network(nn.Sequential):
 
 
 def _execution_order(layers: Sequence[nn.Module]) -> list[int]:
-    """Places of the layers in the order in which they run, see `Network.forward`."""
+    """Indices of the layers in the order in which `Network.forward` runs them."""
     order = list(range(len(layers)))
     for place, (layer, following) in enumerate(pairwise(layers)):
         if isinstance(layer, nn.ReLU) and isinstance(following, nn.MaxPool2d):
@@ -120,5 +119,5 @@ def _execution_order(layers: Sequence[nn.Module]) -> list[int]:
 
 
 def count_correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many of the logits (N, 10) are largest at their label (N,)."""
+    """How many of the logits (N, 10) have their maximum at the label (N,)."""
     return (logits.argmax(1) == labels).sum()

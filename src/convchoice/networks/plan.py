@@ -1,76 +1,146 @@
-"""The plan of a network: what every layer of a configuration makes of its input, in whole numbers.
+"""The plan of a network: the layers of a configuration with their sizes and costs, as integers.
 
-One plan serves the network's builder, the shape table, the costs and the messages, so they cannot
-disagree. Every size follows from the formula in `axes`. Never imports torch.
+One plan serves the network's builder, the shape table, the costs and the error messages, so they
+cannot disagree. Every size follows from `conv_arithmetic`. This module never imports torch.
 """
 
 import math
+from dataclasses import dataclass
+from enum import Enum
 
 from convchoice.config.known_datasets import image_shape
 from convchoice.config.pairs import Pair, shown
-from convchoice.config.schema import Activation, Config, FirstLayer, Head, Operator, PaddingMode
-from convchoice.errors import UserError
+from convchoice.config.schema import Activation, Config, FirstLayer, Head, Operator
 from convchoice.networks.conv_arithmetic import (
     Axes,
     blur_axes,
+    check_fit,
+    check_padding_mode,
     convolution_axes,
     learned_axes,
+    output_sizes,
     pooling_axes,
     same_axes,
     strided_axes,
 )
-from convchoice.networks.planned_layers import Kind, Plan, PlannedLayer, Shape
-
-__all__ = ["CLASSES", "GeometryError", "Kind", "Plan", "PlannedLayer", "Shape", "plan"]
 
 CLASSES = 10
+BYTES_PER_VALUE = 4
+MAP_AXES = 3
+"""Axes of a response map's shape, (C, H, W)."""
+
+Shape = tuple[int, ...]
+"""(C, H, W) of response maps, or (features,)."""
 
 
-class GeometryError(UserError):
-    """A configuration whose layers cannot be laid on their inputs."""
+class Kind(Enum):
+    """What a planned layer computes."""
+
+    convolution = "convolution"
+    depthwise = "depthwise convolution"
+    locally_connected = "locally connected"
+    dense_map = "dense map"
+    detector = "detector"
+    pooling = "pooling"
+    blur = "blur"
+    maxout = "maxout"
+    flatten = "flatten"
+    global_average = "global average"
+    dense = "dense"
 
 
-def _check_fit(name: str, axes: Axes) -> None:
-    height, width = axes
-    for axis, side in ((height, "height"), (width, "width")):
-        if not axis.fits:
-            along = "" if height == width else f" along the {side}"
-            raise GeometryError(
-                f"{name}: a {height.kernel}×{width.kernel} window does not fit its"
-                f" {height.size}×{width.size} input{along}: {axis.formula}, and a size must be at"
-                " least 1."
-            )
+PADDED_BY_MODE = (Kind.convolution, Kind.depthwise, Kind.locally_connected)
+"""Layers whose padding follows `conv.padding_mode`; the others never read padding."""
 
 
-def _check_mode(name: str, axes: Axes, mode: PaddingMode) -> None:
-    height, width = axes
-    for axis in axes:
-        pad = max(axis.before, axis.after)
-        kept = axis.size + min(axis.after, 0)  # trailing pixels that no window needs are left out
-        most = {PaddingMode.reflect: kept - 1, PaddingMode.circular: kept}
-        if pad > most.get(mode, pad):
-            raise GeometryError(
-                f"{name}: padding_mode={mode.name} can add at most {most[mode]} pixels to an axis"
-                f" of {kept}, but a {height.kernel}×{width.kernel} kernel on a"
-                f" {height.size}×{width.size} input asks for {pad}."
-            )
+@dataclass(frozen=True)
+class PlannedLayer:
+    """One layer of the plan.
+
+    Attributes:
+        name: name in the network, such as ``block1.convolution``.
+        kind: what it computes.
+        label: description for readers, such as ``convolution 3×3, stride 1``.
+        input_shape: (C, H, W), or (features,).
+        output_shape: likewise.
+        axes: the kernel along height and width; None for layers without a kernel.
+        parameters: number of weights and biases.
+        macs: multiply-accumulates per image, of learned layers.
+        pooling_operations: elements read per image, of pooling layers and fixed blurs.
+        receptive_field: (height, width) in image pixels, borders disregarded; None in the head.
+        jump: distance in image pixels between the receptive fields of neighbouring outputs; None
+            in the head. After a dense first layer every output depends on the whole image: the
+            receptive field is the image and the jump (0, 0), whatever layers follow.
+        operator: the operator of a pooling or depthwise layer.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    input_shape: Shape
+    output_shape: Shape
+    axes: Axes | None
+    parameters: int
+    macs: int
+    pooling_operations: int
+    receptive_field: Pair | None
+    jump: Pair | None
+    operator: Operator | None = None
+
+    @property
+    def formula(self) -> str:
+        """The output size formula with its numbers, once if height and width agree."""
+        if self.axes is None:
+            return ""
+        height, width = self.axes
+        return height.formula if height == width else f"{height.formula}; {width.formula}"
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether every output depends on the whole image, because of a dense layer before."""
+        return self.jump == (0, 0)
+
+    def activation_bytes(self, batch_size: int) -> int:
+        """Memory of the outputs of one batch, at 4 bytes per value."""
+        return math.prod(self.output_shape) * BYTES_PER_VALUE * batch_size
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The layers of a network, first to last."""
+
+    layers: tuple[PlannedLayer, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the learned layers for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def pooling_operations(self) -> int:
+        """Elements that pooling layers and fixed blurs read for one image."""
+        return sum(layer.pooling_operations for layer in self.layers)
+
+    def activation_bytes(self, batch_size: int) -> int:
+        """Memory of all outputs of one batch, at 4 bytes per value."""
+        return sum(layer.activation_bytes(batch_size) for layer in self.layers)
 
 
 class _Planner:
-    """Adds layer after layer, carrying the shape, the receptive field and the jump along."""
+    """Appends layers; tracks shape, receptive field and jump."""
 
     def __init__(self, config: Config, input_shape: tuple[int, int, int]) -> None:
         self.config = config
         self.image: Pair = input_shape[1:]
         self.shape: Shape = input_shape
-        self.receptive_field: Pair | None = (1, 1)
-        self.jump: Pair | None = (1, 1)
+        self.receptive_field: Pair = (1, 1)
+        self.jump: Pair = (1, 1)
         self.layers: list[PlannedLayer] = []
-
-    @property
-    def sizes(self) -> Pair:
-        """Height and width of the map so far."""
-        return self.shape[1], self.shape[2]
 
     def add(
         self,
@@ -85,109 +155,73 @@ class _Planner:
         pooling_operations: int = 0,
         operator: Operator | None = None,
     ) -> None:
-        self._see(axes)
+        """Append a layer that takes the current shape."""
+        on_grid = len(output_shape) == MAP_AXES
+        field, jump = (self.receptive_field, self.jump) if on_grid else (None, None)
         self.layers.append(
             PlannedLayer(
                 name, kind, label, self.shape, output_shape, axes, parameters, macs,
-                pooling_operations, self.receptive_field, self.jump, operator,
+                pooling_operations, field, jump, operator,
             )
         )  # fmt: skip
         self.shape = output_shape
 
-    def _see(self, axes: Axes | None) -> None:
-        """What one output sees grows by (f − 1) jumps, and the jump by the stride."""
-        if axes is None or self.receptive_field is None or self.jump is None:
-            return
-        (high, wide), (down, across) = self.receptive_field, self.jump
-        height, width = axes
-        self.receptive_field = (
-            high + (height.kernel - 1) * down,
-            wide + (width.kernel - 1) * across,
-        )
-        self.jump = (down * height.stride, across * width.stride)
+    @property
+    def sizes(self) -> Pair:
+        """Height and width of the current map."""
+        return self.shape[1], self.shape[2]
 
-    def convolution(
-        self, name: str, axes: Axes, filters: int, kind: Kind = Kind.convolution
+    def kernel(
+        self,
+        name: str,
+        kind: Kind,
+        axes: Axes,
+        filters: int | None = None,
+        operator: Operator | None = None,
     ) -> None:
-        """A convolution, or one whose weights are not shared (`Kind.locally_connected`)."""
-        _check_fit(name, axes)
-        _check_mode(name, axes, self.config.conv.padding_mode)
+        """Append a layer with a kernel; without `filters` it works on each channel alone."""
+        check_fit(name, axes)
+        if kind in PADDED_BY_MODE:
+            check_padding_mode(name, axes, self.config.conv.padding_mode)
         height, width = axes
-        positions = height.output * width.output
-        weights = height.kernel * width.kernel * self.shape[0] * filters
+        # The receptive field grows by (f − 1) jumps; the jump is multiplied by the stride.
+        (rows, columns), (down, across) = self.receptive_field, self.jump
+        grown = (rows + (height.kernel - 1) * down, columns + (width.kernel - 1) * across)
+        self.receptive_field, self.jump = grown, (down * height.stride, across * width.stride)
+        learned = kind not in {Kind.pooling, Kind.blur}
+        channels, positions = self.shape[0], height.output * width.output
+        weights = height.kernel * width.kernel * channels * (filters or 1)
         copies = positions if kind is Kind.locally_connected else 1
+        label = operator.name if operator else kind.value
+        stride = shown((height.stride, width.stride))
         self.add(
             name,
             kind,
-            f"{kind.value} {_laid(axes)}",
-            (filters, height.output, width.output),
+            f"{label} {height.kernel}×{width.kernel}, stride {stride}",
+            (filters or channels, height.output, width.output),
             axes=axes,
-            parameters=(weights + filters) * copies,
-            macs=weights * positions,
+            parameters=(weights + (filters or 0)) * copies if learned else 0,
+            macs=weights * positions if learned else 0,
+            pooling_operations=0 if learned else weights * positions,
+            operator=operator,
         )
 
     def dense_map(self, name: str, axes: Axes, filters: int) -> None:
-        """Every value of a map, of the shape that a convolution over `axes` would make, dense."""
-        _check_fit(name, axes)
-        output_shape = (filters, axes[0].output, axes[1].output)
-        inputs, outputs = math.prod(self.shape), math.prod(output_shape)
+        """A dense layer whose output has the shape of a convolution over `axes`."""
+        check_fit(name, axes)
+        inputs, output_shape = math.prod(self.shape), (filters, *output_sizes(axes))
+        outputs = math.prod(output_shape)
+        macs, label = inputs * outputs, f"dense {outputs:,}"
         self.receptive_field, self.jump = self.image, (0, 0)
-        self.add(
-            name, Kind.dense_map, f"dense {outputs:,}", output_shape,
-            parameters=inputs * outputs + outputs, macs=inputs * outputs,
-        )  # fmt: skip
-
-    def first_stage(self, name: str, axes: Axes, filters: int, kind: FirstLayer) -> None:
-        """What makes a block's map: a convolution, or in the first block another layer."""
-        if kind is FirstLayer.dense:
-            self.dense_map(name, axes, filters)
-        elif kind is FirstLayer.locally_connected:
-            self.convolution(name, axes, filters, Kind.locally_connected)
-        else:
-            self.convolution(name, axes, filters)
+        self.add(name, Kind.dense_map, label, output_shape, parameters=macs + outputs, macs=macs)
 
     def detector(self, name: str) -> None:
         activation = self.config.model.activation
         if activation is not Activation.none:
             self.add(name, Kind.detector, activation.name, self.shape)
 
-    def pooling(self, name: str, operator: Operator, stride: int | None = None) -> None:
-        axes = pooling_axes(self.sizes, self.config.downsample, stride)
-        _check_fit(name, axes)
-        self.fixed(name, Kind.pooling, operator.name, axes, operator)
-
-    def fixed(
-        self, name: str, kind: Kind, label: str, axes: Axes, operator: Operator | None = None
-    ) -> None:
-        """A window that learns nothing and works on each channel apart."""
-        height, width = axes
-        output_shape = (self.shape[0], height.output, width.output)
-        self.add(
-            name, kind, f"{label} {_laid(axes)}", output_shape, axes=axes, operator=operator,
-            pooling_operations=math.prod(output_shape) * height.kernel * width.kernel,
-        )  # fmt: skip
-
-    def depthwise(self, name: str) -> None:
-        axes = pooling_axes(self.sizes, self.config.downsample)
-        _check_fit(name, axes)
-        _check_mode(name, axes, self.config.conv.padding_mode)
-        height, width = axes
-        weights = height.kernel * width.kernel * self.shape[0]
-        self.add(
-            name, Kind.depthwise, f"depthwise {_laid(axes)}",
-            (self.shape[0], height.output, width.output), axes=axes,
-            parameters=weights, macs=weights * height.output * width.output,
-        )  # fmt: skip
-
-    def maxout(self, name: str) -> None:
-        pieces = self.config.downsample.pieces
-        channels, height, width = self.shape
-        self.add(
-            name, Kind.maxout, f"max over {pieces} filters", (channels // pieces, height, width),
-            pooling_operations=channels * height * width,
-        )  # fmt: skip
-
     def block(self, number: int, filters: int, *, downsampled: bool) -> None:
+        """Convolution (or another first layer), detector, downsampling."""
         config = self.config.downsample
         operator = config.operator if downsampled else Operator.none
         name = f"block{number}"
@@ -195,48 +229,50 @@ class _Planner:
         first = f"{name}.{kind.name}"
         axes = convolution_axes(self.sizes, self.config.conv)
         if operator is Operator.strided:
-            _check_fit(first, axes)
-            _check_fit(f"{name}.downsample", pooling_axes(_outputs(axes), config))
+            check_fit(first, axes)
+            check_fit(f"{name}.downsample", pooling_axes(output_sizes(axes), config))
             axes = strided_axes(axes, config)
         learned = filters * config.pieces if operator is Operator.maxout else filters
-        self.first_stage(first, axes, learned, kind)
+        if kind is FirstLayer.dense:
+            self.dense_map(first, axes, learned)
+        else:
+            self.kernel(first, Kind[kind.name], axes, learned)
         self.detector(f"{name}.detector")
-        self.downsample(name, operator, filters)
+        if operator not in {Operator.none, Operator.strided}:
+            self.downsample(name, operator, filters)
 
     def downsample(self, block: str, operator: Operator, filters: int) -> None:
-        """The third stage; what an operator needs beside its window stands in layers of its own."""
-        config = self.config.downsample
-        name = f"{block}.downsample"
+        """The layers of a downsampling operator; the last one has the grid of the pooling."""
+        config, name = self.config.downsample, f"{block}.downsample"
+        axes = pooling_axes(self.sizes, config)
         if operator is Operator.all_conv:
-            _check_fit(name, pooling_axes(self.sizes, config))
-            self.convolution(name, learned_axes(self.sizes, config), filters)
+            check_fit(name, axes)
+            self.kernel(name, Kind.convolution, learned_axes(self.sizes, config), filters)
             self.detector(f"{name}_detector")
         elif operator is Operator.conv_pool:
-            self.convolution(name, same_axes(self.sizes, config.kernel_size), filters)
+            same = same_axes(self.sizes, config.kernel_size)
+            self.kernel(name, Kind.convolution, same, filters)
             self.detector(f"{name}_detector")
-            self.pooling(f"{name}_pooling", Operator.max)
+            self.kernel(f"{name}_pooling", Kind.pooling, axes, operator=Operator.max)
         elif operator is Operator.max_blur:
             dense = pooling_axes(self.sizes, config, stride=1)
-            self.pooling(name, Operator.max, stride=1)
-            self.fixed(f"{name}_blur", Kind.blur, "blur", blur_axes(dense, config))
+            self.kernel(name, Kind.pooling, dense, operator=Operator.max)
+            self.kernel(f"{name}_blur", Kind.blur, blur_axes(dense, config))
         elif operator is Operator.maxout:
-            self.maxout(f"{block}.maxout")
-            self.pooling(name, Operator.max)
-        elif operator is Operator.depthwise:
-            self.depthwise(name)
-        elif operator not in {Operator.none, Operator.strided}:
-            self.pooling(name, operator)
+            label, values = f"max over {config.pieces} filters", math.prod(self.shape)
+            pooled = (filters, *self.sizes)
+            self.add(f"{block}.maxout", Kind.maxout, label, pooled, pooling_operations=values)
+            self.kernel(name, Kind.pooling, axes, operator=Operator.max)
+        else:
+            kind = Kind.depthwise if operator is Operator.depthwise else Kind.pooling
+            self.kernel(name, kind, axes, operator=operator)
 
     def dense(self, name: str, units: int) -> None:
-        weights = self.shape[0] * units
-        self.add(
-            name, Kind.dense, f"dense {units}", (units,),
-            parameters=weights + units, macs=weights,
-        )  # fmt: skip
+        macs = self.shape[0] * units
+        self.add(name, Kind.dense, f"dense {units}", (units,), parameters=macs + units, macs=macs)
 
     def head(self) -> None:
         model = self.config.model
-        self.receptive_field = self.jump = None
         if model.head is Head.flatten:
             self.add("head.flatten", Kind.flatten, "flatten", (math.prod(self.shape),))
         else:
@@ -247,24 +283,15 @@ class _Planner:
         self.dense("head.output", CLASSES)
 
 
-def _outputs(axes: Axes) -> Pair:
-    return axes[0].output, axes[1].output
-
-
-def _laid(axes: Axes) -> str:
-    height, width = axes
-    return f"{height.kernel}×{width.kernel}, stride {shown((height.stride, width.stride))}"
-
-
 def plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:
-    """Lay every layer of a configuration on an input.
+    """Plan the layers of a configuration.
 
     Args:
         config: a validated configuration.
-        input_shape: (C, H, W) of one image; None takes that of the configuration's data.
+        input_shape: (C, H, W) of an image; None takes the shape of the configuration's data.
 
     Raises:
-        GeometryError: naming the first layer that does not fit, its sizes and the rule.
+        GeometryError: with the first layer that does not fit, its sizes and the rule.
     """
     planner = _Planner(config, input_shape or image_shape(config.data))
     for number, filters in enumerate(config.model.filters, start=1):

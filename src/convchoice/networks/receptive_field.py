@@ -1,10 +1,10 @@
-"""Which pixels of the image the cells of a network read, by geometry alone: counts and fields.
+"""Which pixels of the image the cells of a network depend on, from the plan alone.
 
-A cell reads a pixel as often as there are ways from the one to the other through the windows of the
-layers between them. A window is a product of a row's and a column's window, so the count of a pixel
-is its row's count times its column's, and both are whole numbers along one axis. With all weights 1
-and no detector the count is the gradient of the sum of all cells. Padding of zeros reads nothing;
-the other modes read the pixel that they put there once more. Never imports torch.
+A window is the product of a window along the rows and one along the columns. The number of paths
+from a pixel to the cells of a layer is therefore its row's count times its column's count. It
+equals the gradient of the sum of all cells if all weights are 1 and there is no detector. Zero
+padding reads no pixel; the other padding modes read the pixel that they copy once more. This
+module never imports torch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,34 +12,24 @@ from itertools import groupby
 
 from convchoice.config.schema import PaddingMode
 from convchoice.networks.conv_arithmetic import Axis
-from convchoice.networks.planned_layers import Kind, PlannedLayer
-
-MAP_AXES = 3
-"""Axes of a response map's shape, (C, H, W)."""
-FILLED = (Kind.convolution, Kind.depthwise, Kind.locally_connected)
-"""Layers whose padding is filled in the configuration's mode; the others never count padding."""
+from convchoice.networks.plan import MAP_AXES, PADDED_BY_MODE, Kind, PlannedLayer
 
 
 def spatial_layers(layers: Sequence[PlannedLayer]) -> list[PlannedLayer]:
-    """The layers up to the head: those that make a response map whose cells see a place each.
+    """The layers whose cells have a position in the image: those before the head.
 
-    A dense first layer's outputs see the whole image, so it and what follows it have no such map.
+    There are none after a dense first layer: each of its outputs depends on the whole image.
     """
-    chosen: list[PlannedLayer] = []
-    for layer in layers:
-        if len(layer.output_shape) != MAP_AXES or layer.jump is None or layer.sees_everything:
-            break
-        chosen.append(layer)
-    return chosen
+    return [layer for layer in layers if layer.jump is not None and not layer.sees_everything]
 
 
 def stage_ends(layers: Sequence[PlannedLayer]) -> Iterator[PlannedLayer]:
-    """Of each block the layer that ends its first stage, detector included, and its last layer.
+    """For each block, the last layer of its first stage (detector included) and its last layer.
 
-    A block without a downsampling step ends with its first stage, and has that alone.
+    A block without downsampling has one stage and yields one layer.
     """
-    blocks = (layer for layer in layers if len(layer.output_shape) == MAP_AXES)
-    for _, members in groupby(blocks, key=lambda layer: layer.name.partition(".")[0]):
+    maps = (layer for layer in layers if len(layer.output_shape) == MAP_AXES)
+    for _, members in groupby(maps, key=lambda layer: layer.name.partition(".")[0]):
         block = list(members)
         detected = len(block) > 1 and block[1].kind is Kind.detector
         first = block[1] if detected else block[0]
@@ -48,79 +38,81 @@ def stage_ends(layers: Sequence[PlannedLayer]) -> Iterator[PlannedLayer]:
             yield block[-1]
 
 
-def pixel_at(axis: Axis, place: int, mode: PaddingMode) -> int | None:
-    """The pixel that a window finds at a place of its axis, or None where it finds a padded zero.
+def pixel_at(axis: Axis, position: int, mode: PaddingMode) -> int | None:
+    """The input pixel at a position of the padded axis; None for padding that is zero.
 
     Args:
-        axis: the kernel's layout.
-        place: from −before on; 0 is the axis's first pixel.
-        mode: what stands in the padding.
+        axis: sizes and padding.
+        position: from −before on; 0 is the first input pixel.
+        mode: what the padding contains.
     """
-    pixels = axis.size + min(axis.after, 0)
-    if 0 <= place < pixels:
-        return place
+    pixels = axis.cropped_size
+    if 0 <= position < pixels:
+        return position
     if mode is PaddingMode.replicate:
-        return min(max(place, 0), pixels - 1)
+        return min(max(position, 0), pixels - 1)
     if mode is PaddingMode.circular:
-        return place % pixels
+        return position % pixels
     if mode is PaddingMode.reflect:
         period = 2 * (pixels - 1)
-        return min(place % period, -place % period)
+        return min(position % period, -position % period)
     return None
 
 
 def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[int]:
-    """How often each pixel of an axis is read, if each position counts as often as `outputs` says.
+    """How often each pixel of an axis is read.
 
     Args:
-        axis: the kernel's layout.
-        outputs: a count a position.
-        mode: what stands in the padding.
+        axis: the kernel.
+        outputs: for each output position, how often it is read itself.
+        mode: what the padding contains.
     """
     counts = [0] * axis.size
-    for position, count in enumerate(outputs):
-        for offset in range(axis.kernel):
-            pixel = pixel_at(axis, position * axis.stride - axis.before + offset, mode)
+    for output, count in enumerate(outputs):
+        first = output * axis.stride - axis.before
+        for position in range(first, first + axis.kernel):
+            pixel = pixel_at(axis, position, mode)
             if pixel is not None:
                 counts[pixel] += count
     return counts
 
 
 def image_reads(layers: Sequence[PlannedLayer], mode: PaddingMode) -> tuple[list[int], list[int]]:
-    """How often the cells of the last of these layers read each row and column of the image.
+    """How often the cells of the last layer read each row and each column of the image.
 
-    A pixel is read as often as its row's count times its column's.
+    The count of a pixel is its row's count times its column's count.
 
     Args:
-        layers: from the network's first on, all with response maps.
-        mode: what stands in the padding of the learned layers.
+        layers: from the network's first layer on, all with response maps.
+        mode: what the padding of the learned layers contains.
     """
-    both = []
-    for side in (0, 1):
+
+    def along(side: int) -> list[int]:
         counts = [1] * layers[-1].output_shape[1 + side]
         for layer in reversed(layers):
             if layer.axes is not None:
-                filled = mode if layer.kind in FILLED else PaddingMode.zeros
-                counts = reads_along(layer.axes[side], counts, filled)
-        both.append(counts)
-    return both[0], both[1]
+                padding = mode if layer.kind in PADDED_BY_MODE else PaddingMode.zeros
+                counts = reads_along(layer.axes[side], counts, padding)
+        return counts
+
+    return along(0), along(1)
 
 
 def central_cell(layer: PlannedLayer) -> tuple[int, int]:
-    """Row and column of the cell in the middle of a layer's map, the latter one of two."""
+    """Row and column of the central cell of a layer's map; the second of two central ones."""
     _, height, width = layer.output_shape
     return height // 2, width // 2
 
 
 def field_along(layers: Sequence[PlannedLayer], side: int, cell: int) -> tuple[int, int]:
-    """First and last pixel that a cell of the last of these layers sees along an axis.
+    """First and last pixel of a cell's receptive field along one axis.
 
-    Padding counts as pixels beyond the image: the first may be below 0 and the last past its end.
+    Padding counts as pixels beyond the image: the first may be negative, the last past the end.
 
     Args:
-        layers: from the network's first on, all with response maps.
+        layers: from the network's first layer on, all with response maps.
         side: 0 for rows, 1 for columns.
-        cell: its place on the last layer's map.
+        cell: the cell's index on the last layer's map.
     """
     first = last = cell
     for layer in reversed(layers):

@@ -31,7 +31,6 @@ NUMERIC_MODULES = (
     "config.pairs",
     "networks.conv_arithmetic",
     "networks.plan",
-    "networks.planned_layers",
 )
 
 

@@ -121,7 +121,7 @@ const explorerArithmetic = (() => {
         return {
           field: "mode",
           text: `padding_mode=${mode} can add at most ${most} pixels to an axis of ${size}, but`
-            + ` ${window} kernel on a ${input} asks for ${pad}.`,
+            + ` ${window} kernel on a ${input} needs ${pad}.`,
         };
       }
     }
