@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from convchoice.analysis.comparison import compare
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.version_2 import as_version_2
 from convchoice.config.study import study_from_mapping
 from convchoice.runs.run import runs_of_arm
-from making import Compared, make_run, study_values
+from making import Compare, Compared, make_run, study_values
 from small_data import store_digits
 from stages import end_all
 
@@ -30,15 +32,21 @@ def no_stage_outlives_its_test() -> Iterator[None]:
 
 
 @pytest.fixture
-def compared(tmp_path: Path) -> Compared:
-    """A function from errors an arm (a list, one a seed) to the study's comparison."""
+def compared(comparison_of: Compare) -> Compared:
+    """The fixture `comparison_of` with the result as a mapping of schema version 2."""
+    return lambda *args, **kwargs: as_version_2(comparison_of(*args, **kwargs))
+
+
+@pytest.fixture
+def comparison_of(tmp_path: Path) -> Compare:
+    """A function from errors an arm (a list, one a seed) to the study's result."""
 
     def run_and_compare(
         errors: dict[str, list[int]],
         study: dict[str, Any] | None = None,
         options: dict[str, dict[str, Any]] | None = None,
         expected_seeds: dict[str, int] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Comparison:
         for arm, counts in errors.items():
             for seed, count in enumerate(counts):
                 make_run(tmp_path / "runs", arm, seed, count, **(options or {}).get(arm, {}))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from convchoice.analysis.result import Comparison
 from convchoice.config.schema import Curve
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.runs import run_folder
@@ -16,6 +17,8 @@ from convchoice.runs.pictures import kept_pictures
 
 Compared = Callable[..., dict[str, Any]]
 """The type of the fixture `compared`."""
+Compare = Callable[..., Comparison]
+"""The type of the fixture `comparison_of`."""
 
 MNIST = {
     "name": "mnist",

@@ -15,9 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from convchoice.analysis import text as wording
 from convchoice.analysis.collect import (
     TABLE_SUFFIX,
     failures_of_study,
@@ -27,9 +25,15 @@ from convchoice.analysis.collect import (
     unwritten_study,
 )
 from convchoice.analysis.comparison import compare
-from convchoice.analysis.comparison_files import COMPARISON, write_comparison
+from convchoice.analysis.comparison_files import (
+    COMPARISON,
+    check_result_folder,
+    write_comparison,
+)
 from convchoice.analysis.measure import known_direction
+from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
+from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.table_comparison import compare_table, table_measure
 from convchoice.config.study import Study, read_study
 from convchoice.config.yaml_files import read_yaml
@@ -78,7 +82,7 @@ def _margin(given: argparse.Namespace, metric: str) -> float:
     return margin
 
 
-def compared_tables(given: argparse.Namespace) -> dict[str, Any]:
+def compared_tables(given: argparse.Namespace) -> Comparison:
     """The comparison of other people's results.
 
     Raises:
@@ -106,7 +110,7 @@ def compared_tables(given: argparse.Namespace) -> dict[str, Any]:
     return compare_table(study, table, values, measure)
 
 
-def compared_runs(given: argparse.Namespace) -> dict[str, Any]:
+def compared_runs(given: argparse.Namespace) -> Comparison:
     """The comparison of run folders.
 
     Raises:
@@ -230,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Compare one study's arms and write the result."""
     with exit_codes():
         given = _arguments(arguments)
+        if given.output:
+            check_result_folder(given.output)
         tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
         if tables and len(tables) < len(given.paths):
             raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
@@ -242,14 +248,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.stamp.write_text(digest + "\n", encoding="utf-8")
         if given.brief:
             where = f" → {given.output / COMPARISON}" if given.output else ""
-            print(
-                f"{comparison['study']['name']}: {wording.answer(comparison)}"
-                f" {wording.data_line(comparison)}.{where}"
-            )
+            print(f"{comparison.study.name}: {answer(comparison)} {data_line(comparison)}.{where}")
         else:
             print_study(comparison)
-            if not given.study and comparison["study"]["notes"]:
-                print(comparison["study"]["notes"])
+            if not given.study and comparison.study.notes:
+                print(comparison.study.notes)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ as it is, so that a second call adds nothing. Run folders are never written to.
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convchoice.analysis.champion import champion
+from convchoice.analysis.result import Comparison
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
@@ -97,7 +98,7 @@ def publish_sweep(result: SweepResult, settings: TrackingConfig) -> None:
 
 
 def publish_models(
-    tracking: MlflowTracking, comparisons: Sequence[Mapping[str, Any]], runs: Iterable[Run]
+    tracking: MlflowTracking, comparisons: Sequence[Comparison], runs: Iterable[Run]
 ) -> list[str]:
     """Log the model of each arm's best seed, register each study's, and crown its champion.
 
@@ -112,13 +113,13 @@ def publish_models(
     every, said = list(runs), []
     logged: dict[str, tuple[Any, str]] = {}
     for comparison in comparisons:
-        study = comparison["study"]
-        for arm, item in comparison["arms"].items():
+        study = comparison.study
+        for arm, item in comparison.arms.items():
             seeds = [run for run in every if run.arm == arm and run.evaluated]
-            seeds = [run for run in seeds if run.seed in item["seeds"]]
+            seeds = [run for run in seeds if run.seed in item.seeds]
             if not seeds:
                 raise UserError(
-                    f"study {study['name']}: there is no evaluated run of its arm {arm} at the"
+                    f"study {study.name}: there is no evaluated run of its arm {arm} at the"
                     " paths given. Name the folder that holds it."
                 )
             if arm not in logged:
@@ -128,9 +129,9 @@ def publish_models(
                 model = models.logged_model(tracking.store, chosen.run, found.info.run_id)
                 logged[arm] = (model, f"seed {chosen.run.seed}, {chosen.reason}")
         winner = champion(comparison)
-        of_study = {arm: logged[arm] for arm in comparison["arms"]}
-        models.register(tracking.store, study, of_study, winner.arm, winner.reason)
-        name = models.registered_name(study["name"])
+        of_study = {arm: logged[arm] for arm in comparison.arms}
+        models.register(tracking.store, study.model_dump(), of_study, winner.arm, winner.reason)
+        name = models.registered_name(study.name)
         said.append(f"{name}: {len(of_study)} models, champion {winner.arm}")
     return said
 
@@ -180,7 +181,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def chosen_comparisons(given: argparse.Namespace) -> tuple[list[dict[str, Any]], Path]:
+def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Path]:
     """The studies' results that the command line means, and their folder.
 
     None where it asks for no studies.

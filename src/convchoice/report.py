@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convchoice.analysis.comparison import SCHEMA_VERSION
-from convchoice.analysis.result_digest import check_digest
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.version_2 import as_version_2
 from convchoice.config.arm import read_arm
 from convchoice.config.validation import check_name
 from convchoice.config.yaml_files import read_yaml
@@ -26,7 +27,6 @@ from convchoice.reporting.rendering import render
 from convchoice.reporting.svg import RenderedFigure
 from convchoice.reporting.telling import FIGURES, PAGE, tell_study
 from convchoice.runs.manifest import check_output, write_output
-from convchoice.runs.run_folder import read_json
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"
@@ -44,28 +44,18 @@ def studies_of_parameters(path: Path) -> list[str]:
     return list(studies or [])
 
 
-def read_comparison(reports: Path, study: str) -> dict[str, Any]:
+def study_result(reports: Path, study: str) -> Comparison:
     """A study's result.
 
     Raises:
-        UserError: if it is missing, unreadable, of another schema version, another study's, or
-            altered.
+        RunFolderError: if it cannot be read or is another study's.
     """
-    path = reports / study / "comparison.json"
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file. Make it: python -m convchoice.compare.")
-    comparison = read_json(path)
-    version = comparison.get("schema_version")
-    if version != SCHEMA_VERSION:
+    path = reports / study / COMPARISON
+    comparison = read_comparison(path)
+    if comparison.study.name != study:  # it names files of the report
         raise RunFolderError(
-            f"{path}: schema_version = {version!r}, and this report reads {SCHEMA_VERSION}."
-            " Make it again: python -m convchoice.compare."
+            f"{path}: study.name = {comparison.study.name!r}, but its folder is {study}."
         )
-    block = comparison.get("study")
-    name = block.get("name") if isinstance(block, dict) else None
-    if name != study:  # it names files of the report
-        raise RunFolderError(f"{path}: is of the study {name!r}, and its folder is of {study}.")
-    check_digest(path, comparison)
     return comparison
 
 
@@ -103,7 +93,7 @@ def write_report(reports: Path, comparisons: Sequence[Mapping[str, Any]]) -> Non
     write_output(reports, texts | files)
 
 
-def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], configs: Path) -> None:
+def tell_tracking(reports: Path, comparisons: Sequence[Comparison], configs: Path) -> None:
     """Tell MLflow of each study: its numbers, its result, its figures and the page.
 
     Raises:
@@ -112,7 +102,7 @@ def tell_tracking(reports: Path, comparisons: Sequence[Mapping[str, Any]], confi
     from convchoice.tracking.publish import logged  # noqa: PLC0415 - decides no output
 
     for comparison in comparisons:
-        config = read_arm(configs / f"{comparison['study']['baseline']}.yaml").config
+        config = read_arm(configs / f"{comparison.study.baseline}.yaml").config
         logged(config.tracking, partial(tell_study, comparison=comparison, reports=reports))
 
 
@@ -151,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise UserError("--studies: name at least one study.")
         for name in studies:
             check_name("studies", name)
-        comparisons = [read_comparison(given.reports, name) for name in studies]
-        write_report(given.reports, comparisons)
+        comparisons = [study_result(given.reports, name) for name in studies]
+        write_report(given.reports, [as_version_2(each) for each in comparisons])
         if given.configs:
             tell_tracking(given.reports, comparisons, given.configs)
         print_paths(given.reports)

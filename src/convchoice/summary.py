@@ -7,21 +7,21 @@ Reads JSON and prints; imports nothing heavy, so that it answers at once.
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import measure_in
-from convchoice.analysis.result_digest import check_digest
+from convchoice.analysis import sentences, text
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.result import Comparison, PublishedResults
+from convchoice.analysis.text import printable
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes
-from convchoice.runs.run_folder import read_json
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
@@ -40,98 +40,94 @@ def _two_lines(first: str, second: str) -> Text:
     return Text.assemble(first, "\n", (second, "dim"))
 
 
-def study_table(comparison: Mapping[str, Any]) -> Table:
-    """A study's arms: score, difference to the partner, verdict and costs.
+def study_table(comparison: Comparison) -> Table:
+    """A study's arms: score, difference from the reference, verdict and costs.
 
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
-    arms = comparison["arms"]
-    measure = measure_in(comparison)
+    measure = comparison.measure
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("arm", overflow="fold", min_width=9)
     table.add_column(
         f"{measure.label}\n{measure.shown_unit} [95 %]".replace("\n ", "\n"), no_wrap=True
     )
-    if comparison["contrasts"]:
+    if comparison.contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
     for heading in ("para-\nmeters", "\nMACs", "train\ns"):
         table.add_column(heading, justify="right", no_wrap=True)
-    contrasts = {contrast["arm"]: contrast for contrast in comparison["contrasts"]}
-    for arm, item in arms.items():
-        contrast = contrasts.get(arm)
-        costs = item["costs"]
-        seconds = costs["train_seconds_mean"]
+    contrasts = comparison.contrast_by_arm
+    for name, arm in comparison.arms.items():
+        contrast = contrasts.get(name)
         cells: list[Text | str] = [
-            _two_lines(arm, f"vs {item['partner']}" if contrast else f"n = {item['n']}"),
-            _two_lines(*wording.score(item, measure)),
+            _two_lines(name, f"vs {arm.reference}" if contrast else f"n = {arm.n}"),
+            _two_lines(*text.score(arm.scores[measure.metric], measure)),
         ]
         if contrast:
             value = _two_lines(
-                wording.difference(contrast, measure),
-                wording.difference_interval(contrast, measure),
+                text.difference(contrast, measure), text.difference_interval(contrast, measure)
             )
-            cells += [value, Text(contrast["verdict"], style=_style(contrast["verdict"]))]
+            cells += [value, Text(contrast.verdict, style=_style(contrast.verdict))]
         elif contrasts:
             cells += ["", ""]
+        seconds = arm.costs.train_seconds_mean
         table.add_row(
             *cells,
-            wording.short(costs["parameters"]),
-            wording.short(costs["macs"]),
-            wording.NONE if seconds is None else wording.number(seconds, 1),
+            text.short(arm.costs.parameters),
+            text.short(arm.costs.macs),
+            text.NONE if seconds is None else text.number(seconds, 1),
         )
     return table
 
 
-def printed_table(comparison: Mapping[str, Any]) -> Table:
-    """The rows of a published table that can be compared, beside ours."""
+def published_table(published: PublishedResults) -> Table:
+    """The published values that are comparable, beside ours."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("metric")
-    for heading in ("epoch", "printed", "our mean"):
+    for heading in ("epoch", "published", "our mean"):
         table.add_column(heading, justify="right")
     table.add_column("[95 %]", no_wrap=True)
     table.add_column("ours below /\nequal / above")
-    printed = comparison["printed"]
-    for row in [*printed["rows"], *(row for row in printed["final"] if row["comparable"])]:
-        decimals = 1 if row["metric"] == "seconds" else 4
-        place = row["place"]
+    for row in [*published.by_epoch, *published.final]:
+        if row.rank is None:
+            continue
+        decimals = 1 if row.metric == "seconds" else 4
         table.add_row(
-            row["metric"],
-            "end" if row["epoch"] is None else str(row["epoch"]),
-            wording.number(row["printed"], decimals),
-            wording.number(row["ours"]["mean"], decimals),
-            wording.interval(row["ours"]["interval_95"], decimals),
-            f"{place['below']} / {place['equal']} / {place['above']}",
+            row.metric,
+            "end" if row.epoch is None else str(row.epoch),
+            text.number(row.published, decimals),
+            text.number(row.ours.mean, decimals),
+            text.interval(row.ours.interval_95, decimals),
+            f"{row.rank.below} / {row.rank.equal} / {row.rank.above}",
         )
     return table
 
 
-def print_study(comparison: Mapping[str, Any], file: TextIO | None = None) -> None:
+def print_study(comparison: Comparison, file: TextIO | None = None) -> None:
     """Print one study: question, data set, answer, table, cautions."""
     console = _console(file)
-    study = comparison["study"]
-    console.print(Text.assemble((study["name"], "bold"), "  ", study["question"]))
-    console.print(Text(wording.data_line(comparison), style="dim"))
-    console.print(Text(wording.answer(comparison)))
+    study = comparison.study
+    console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
+    console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
+    console.print(Text(printable(sentences.answer(comparison))))
     console.print()
     console.print(study_table(comparison))
-    printed = comparison["printed"]
-    if printed and printed["comparable_epochs"]:
+    if comparison.published and comparison.published.comparable_epochs:
         console.print()
-        console.print(printed_table(comparison))
-    if comparison["contrasts"]:
-        console.print(Text(f"Margin {wording.margin(comparison)}.", style="dim"))
+        console.print(published_table(comparison.published))
+    if comparison.contrasts:
+        console.print(Text(f"Margin {text.margin(comparison)}.", style="dim"))
     for sentence in [
-        *(item["text"] for item in comparison["cautions"]),
-        *wording.seeds_lines(comparison),
-        *wording.one_pair_lines(comparison),
+        *(item.text for item in comparison.cautions),
+        *sentences.seed_lines(comparison),
+        *sentences.one_pair_lines(comparison),
     ]:
-        console.print(Text(f"! {sentence}", style="yellow"))
+        console.print(Text(f"! {printable(sentence)}", style="yellow"))
     console.print()
 
 
 def print_summary(
-    comparisons: Iterable[Mapping[str, Any]], reports: Path, file: TextIO | None = None
+    comparisons: Iterable[Comparison], reports: Path, file: TextIO | None = None
 ) -> None:
     """Print every study's table, then the paths of the report's files that are there."""
     for comparison in comparisons:
@@ -149,21 +145,18 @@ def print_paths(reports: Path, file: TextIO | None = None) -> None:
         console.print(Text(f"  {path}"), soft_wrap=True)
 
 
-def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> list[dict[str, Any]]:
+def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> list[Comparison]:
     """The results of some studies under `reports`, or of every one by name.
 
     Raises:
         UserError: if there is none, or one cannot be read or was altered.
     """
-    paths = sorted(reports.glob("*/comparison.json"))
+    paths = sorted(reports.glob(f"*/{COMPARISON}"))
     if studies is not None:
-        paths = [reports / name / "comparison.json" for name in studies]
+        paths = [reports / name / COMPARISON for name in studies]
     if not paths:
         raise UserError(f"{reports}: no study's comparison.json here. Make them: make repro.")
-    comparisons = {path: read_json(path) for path in paths}
-    for path, comparison in comparisons.items():
-        check_digest(path, comparison)
-    return list(comparisons.values())
+    return [read_comparison(path) for path in paths]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

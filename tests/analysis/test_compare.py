@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from convchoice.analysis.comparison_files import read_comparison
 from convchoice.compare import main
 from making import MNIST, make_run, study_values
 
@@ -34,13 +35,14 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 def test_four_files_of_one_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out = run(project)
     assert sorted(path.name for path in out.iterdir()) == [
+        ".convchoice.json",
         "comparison.json",
         "differences.csv",
         "learning_curves.csv",
         "metrics.json",
     ]
-    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
-    assert result["study"]["name"] == "pooling"
+    result = read_comparison(out / "comparison.json")
+    assert result.study.name == "pooling"
     assert "Does max pooling work better?" in capsys.readouterr().out
 
 
@@ -84,9 +86,9 @@ def test_planned_seeds_bound_what_is_used(
     for arm in ("max", "average"):
         (configs / f"{arm}.yaml").write_text(f"seeds: {planned}\n", encoding="utf-8")
     out = run(project, "--configs", str(configs))
-    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
-    assert result["contrasts"][0]["seeds"] == used
-    assert result["partial"]["missing_seeds"].get("max", {}) == missing
+    result = read_comparison(out / "comparison.json")
+    assert result.contrasts[0].seeds == used
+    assert result.missing_seeds.get("max", {}) == missing
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -111,10 +113,10 @@ def test_an_arm_that_was_never_run_is_named(project: Path, capsys: pytest.Captur
 def test_a_sweep_is_compared_without_a_study(project: Path):
     out = project / "swept"
     main(["--baseline", "max", "--runs", str(project / "runs"), "--output", str(out)])
-    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
-    assert result["study"]["arms"] == ["average"]
-    assert result["contrasts"][0]["partner"] == "max"
-    assert result["claim"] is None
+    result = read_comparison(out / "comparison.json")
+    assert result.study.arms == ["average"]
+    assert result.contrasts[0].reference == "max"
+    assert result.claim is None
 
 
 def test_a_sweep_over_data_sets_compares_within_the_baselines(
@@ -125,17 +127,17 @@ def test_a_sweep_over_data_sets_compares_within_the_baselines(
         make_run(project / "runs", arm, 0, dataset=kmnist)
     runs, out = ["--runs", str(project / "runs")], project / "swept"
     main(["--baseline", "max", *runs, "--output", str(out)])
-    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
-    assert result["study"]["arms"] == ["average"]
+    result = read_comparison(out / "comparison.json")
+    assert result.study.arms == ["average"]
     left_out = "Left out, because max is of mnist and they are not: kmnist-average (kmnist), kmni"
-    assert left_out in result["study"]["notes"]
+    assert left_out in result.study.notes
     told = capsys.readouterr().out
     assert left_out in told
     assert "Data: MNIST (70,000 handwritten digits)" in told
     main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
-    result = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
-    assert result["study"]["arms"] == ["kmnist-average"]
-    assert result["made"]["dataset"]["title"] == kmnist["title"]
+    result = read_comparison(out / "comparison.json")
+    assert result.study.arms == ["kmnist-average"]
+    assert result.provenance.dataset.title == kmnist["title"]
     shutil.rmtree(project / "runs" / "kmnist-average")
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "kmnist-max", *runs, "--output", str(out)])

@@ -207,7 +207,7 @@ def test_names_folders_tracking_and_workers_may_differ(tmp_path: Path):
     make_run(tmp_path, "average", 0)
     runs = {arm: runs_of_arm(tmp_path, arm) for arm in ("max", "average")}
     result = compare(a_study(), runs)
-    assert result["arms"]["average"]["differs_from_partner"] == {}
+    assert result.arms["average"].differs_from_reference == {}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Curves over seeds and between arms: numbers by hand, and refusals."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import curve_rows, flat_metrics, write_comparison
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_curves import CurveLine
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping
@@ -17,10 +20,11 @@ from convchoice.runs.curve_points import CurvePoint
 from convchoice.runs.run import runs_of_arm
 from making import curve_points, make_run, study_values
 
+T = TypeVar("T", bound=CurveLine)
 Curves = dict[str, list[list[CurvePoint]]]
 
 
-def compared(root: Path, curves: Curves) -> dict[str, Any]:
+def compared(root: Path, curves: Curves) -> Comparison:
     for arm, seeds in curves.items():
         for seed, points in enumerate(seeds):
             make_run(root, arm, seed, curves=points)
@@ -28,8 +32,8 @@ def compared(root: Path, curves: Curves) -> dict[str, Any]:
     return compare(study_from_mapping(study_values(), "test"), runs)
 
 
-def series(found: list[dict[str, Any]], curve: str, kind: str = "") -> dict[str, Any]:
-    [one] = [item for item in found if (item["curve"], item["kind"]) == (curve, kind)]
+def series(found: Sequence[T], curve: str, kind: str = "") -> T:
+    [one] = [item for item in found if (item.curve, item.kind) == (curve, kind)]
     return one
 
 
@@ -39,32 +43,32 @@ def test_means_intervals_and_paired_differences_by_hand(tmp_path: Path):
         tmp_path,
         {"max": [curve_points(a) for a in theirs], "average": [curve_points(a) for a in ours]},
     )
-    shift = series(result["arms"]["average"]["curves"], "shift", "diagonal")
-    assert (shift["n"], shift["images"], shift["unit"]) == (3, 500, "pixels")
-    assert shift["value"] == [-4.0, 0.0, 4.0]
-    assert shift["accuracy"]["mean"] == pytest.approx([0.74, 0.95, 0.74])
+    shift = series(result.arms["average"].curves, "shift", "diagonal")
+    assert (shift.n, shift.images, shift.unit) == (3, 500, "pixels")
+    assert shift.values == [-4.0, 0.0, 4.0]
+    assert shift.bands["accuracy"].mean == pytest.approx([0.74, 0.95, 0.74])
     interval = mean_interval(ours)
     assert interval is not None
-    assert shift["accuracy"]["low"][0] == pytest.approx(interval.low)
-    assert shift["accuracy"]["high"][2] == pytest.approx(interval.high)
-    assert shift["accuracy"]["low"][1] == shift["accuracy"]["high"][1] == 0.95
-    assert "consistency" not in shift
-    [contrast] = result["contrasts"]
-    paired = series(contrast["curves"], "shift", "diagonal")
-    band = paired["accuracy_difference_percentage_points"]
-    assert band["mean"] == pytest.approx([12, 0, 12])  # 10, 12 and 14 points
+    assert shift.bands["accuracy"].low[0] == pytest.approx(interval.low)
+    assert shift.bands["accuracy"].high[2] == pytest.approx(interval.high)
+    assert shift.bands["accuracy"].low[1] == shift.bands["accuracy"].high[1] == 0.95
+    assert "consistency" not in shift.bands
+    [contrast] = result.contrasts
+    paired = series(contrast.curves, "shift", "diagonal")
+    band = paired.bands["accuracy"]
+    assert band.mean == pytest.approx([12, 0, 12])  # 10, 12 and 14 points
     interval = mean_interval([10.0, 12.0, 14.0])
     assert interval is not None
-    assert (band["low"][0], band["high"][0]) == pytest.approx((interval.low, interval.high))
-    assert paired["nll_difference_nats"]["mean"] == pytest.approx([-0.12, 0, -0.12])
-    assert "ink_lost" not in paired
+    assert (band.low[0], band.high[0]) == pytest.approx((interval.low, interval.high))
+    assert paired.bands["nll"].mean == pytest.approx([-0.12, 0, -0.12])
+    assert "ink_lost" not in paired.bands
 
 
 def test_a_size_that_is_not_taken_has_no_value_and_no_zero(tmp_path: Path):
     result = compared(tmp_path, {"max": [curve_points()] * 2, "average": [curve_points()] * 2})
-    sizes = series(result["arms"]["max"]["curves"], "input_size")
-    assert sizes["accepted"] == [True, True, False]
-    assert sizes["accuracy"]["mean"] == [0.9, 0.9, None]
+    sizes = series(result.arms["max"].curves, "input_size")
+    assert sizes.accepted == [True, True, False]
+    assert sizes.bands["accuracy"].mean == [0.9, 0.9, None]
     rows = [row for row in curve_rows(result) if row["curve"] == "input_size"]
     refused = [row for row in rows if row["value"] == 30]
     assert [row["accepted"] for row in refused] == [0, 0]
@@ -73,15 +77,14 @@ def test_a_size_that_is_not_taken_has_no_value_and_no_zero(tmp_path: Path):
 
 def test_one_seed_has_means_without_intervals(tmp_path: Path):
     result = compared(tmp_path, {"max": [curve_points()], "average": [curve_points()]})
-    shift = series(result["arms"]["max"]["curves"], "shift", "vertical")
-    assert shift["accuracy"]["low"] == [None] * 3
+    shift = series(result.arms["max"].curves, "shift", "vertical")
+    assert shift.bands["accuracy"].low == [None] * 3
 
 
 def test_without_curves_nothing_is_said_of_them(tmp_path: Path):
     result = compared(tmp_path / "runs", {"max": [[], []], "average": [[], []]})
-    assert result["arms"]["max"]["curves"] == []
-    assert result["contrasts"][0]["curves"] == []
-    (tmp_path / "curves.csv").write_text("of a former study", encoding="utf-8")
+    assert result.arms["max"].curves == []
+    assert result.contrasts[0].curves == []
     write_comparison(tmp_path, result)
     assert not (tmp_path / "curves.csv").exists()
 
@@ -89,11 +92,11 @@ def test_without_curves_nothing_is_said_of_them(tmp_path: Path):
 def test_an_arm_with_curves_meets_one_without_and_one_with_fewer(tmp_path: Path):
     short = [point for point in curve_points() if point.curve is Curve.scale and point.value >= 1]
     result = compared(tmp_path / "a", {"max": [[], []], "average": [curve_points()] * 2})
-    assert result["contrasts"][0]["curves"] == []
+    assert result.contrasts[0].curves == []
     result = compared(tmp_path / "b", {"max": [short, short], "average": [curve_points(), []]})
-    [paired] = result["contrasts"][0]["curves"]
-    assert (paired["curve"], paired["value"], paired["n"]) == ("scale", [1.0, 1.5], 1)
-    assert series(result["arms"]["average"]["curves"], "scale")["n"] == 1
+    [paired] = result.contrasts[0].curves
+    assert (paired.curve, paired.values, paired.n) == ("scale", [1.0, 1.5], 1)
+    assert series(result.arms["average"].curves, "scale").n == 1
 
 
 def test_layers_that_both_arms_have_are_paired(tmp_path: Path):
@@ -103,9 +106,9 @@ def test_layers_that_both_arms_have_are_paired(tmp_path: Path):
         {"max": [curve_points(layers=more)] * 2, "average": [curve_points(layers=both)] * 2},
     )
     layers = [
-        (item["kind"], item["layer"])
-        for item in result["contrasts"][0]["curves"]
-        if item["curve"] == "equivariance"
+        (item.kind, item.layer)
+        for item in result.contrasts[0].curves
+        if item.curve == "equivariance"
     ]
     assert layers == [(kind, both[0]) for kind in ("translation", "rotation", "scale")]
 
@@ -146,6 +149,6 @@ def test_a_study_may_ask_for_consistency(tmp_path: Path):
             make_run(tmp_path, arm, seed, curves=curve_points(share))
     study = study_from_mapping(study_values(metric="test/shift_consistency"), "test")
     result = compare(study, {arm: runs_of_arm(tmp_path, arm) for arm in ("max", "average")})
-    assert result["measure"]["higher_is_better"]
-    assert result["contrasts"][0]["verdict"] == "better"
+    assert result.measure.higher_is_better
+    assert result.contrasts[0].verdict == "better"
     assert flat_metrics(result)["average/difference_percentage_points"] == pytest.approx(10)

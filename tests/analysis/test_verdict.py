@@ -2,14 +2,11 @@
 
 import pytest
 
-from convchoice.analysis.measure import Direction
-from convchoice.analysis.statistics import Interval
+from convchoice.analysis.interval import Interval
 from convchoice.analysis.verdict import (
     ClaimVerdict,
     Verdict,
-    claim_sentence,
     claim_verdict_of,
-    seeds_sentences,
     verdict_of,
 )
 
@@ -36,7 +33,7 @@ CASES = [
 
 @pytest.mark.parametrize(("wide", "narrow", "verdict"), CASES)
 def test_verdict(wide: tuple[float, float], narrow: tuple[float, float], verdict: Verdict):
-    assert verdict_of(Interval(*wide), Interval(*narrow), MARGIN, Direction.higher) is verdict
+    assert verdict_of(Interval(*wide), Interval(*narrow), MARGIN, higher_is_better=True) is verdict
 
 
 @pytest.mark.parametrize(("wide", "narrow", "verdict"), CASES)
@@ -44,12 +41,12 @@ def test_the_mirrored_interval_has_the_mirrored_verdict(
     wide: tuple[float, float], narrow: tuple[float, float], verdict: Verdict
 ):
     mirrored = [Interval(-high, -low) for low, high in (wide, narrow)]
-    assert verdict_of(*mirrored, MARGIN, Direction.higher) is verdict.mirrored
-    assert verdict_of(*mirrored, MARGIN, Direction.lower) is verdict
+    assert verdict_of(*mirrored, MARGIN, higher_is_better=True) is verdict.mirrored
+    assert verdict_of(*mirrored, MARGIN, higher_is_better=False) is verdict
 
 
 def test_no_interval_is_inconclusive():
-    assert verdict_of(None, None, MARGIN, Direction.higher) is Verdict.inconclusive
+    assert verdict_of(None, None, MARGIN, higher_is_better=True) is Verdict.inconclusive
 
 
 def test_mirroring_by_hand():
@@ -69,32 +66,6 @@ def test_what_a_verdict_shows():
         "negligibly worse",
         "slightly worse",
         "worse",
-    ]
-    assert [verdict.value for verdict in Verdict if verdict.within_margin] == [
-        "negligibly better",
-        "equivalent",
-        "negligibly worse",
-    ]
-
-
-def test_five_seeds_are_said_to_be_too_few_and_six_are_not():
-    five = seeds_sentences(5, 40, Verdict.better)
-    assert five == ["5 seeds can never reject at 0.05 by a sign-flip test: that takes 6."]
-    assert seeds_sentences(6, 40, Verdict.better) == []
-
-
-def test_an_inconclusive_contrast_names_the_seeds_it_needs():
-    [sentence] = seeds_sentences(30, 1_234, Verdict.inconclusive)
-    assert sentence.startswith("With the spread seen, about 1,234 seeds would find")
-    assert seeds_sentences(30, 30, Verdict.inconclusive) == []
-    assert seeds_sentences(30, None, Verdict.inconclusive) == []
-    assert seeds_sentences(30, 40, Verdict.equivalent) == []
-
-
-def test_one_seed_shows_nothing():
-    assert seeds_sentences(1, None, Verdict.inconclusive) == [
-        "One seed can never reject at 0.05 by a sign-flip test: that takes 6.",
-        "One seed has no interval, so nothing is shown either way.",
     ]
 
 
@@ -120,18 +91,3 @@ def test_claim_is_an_intersection_union(verdicts: list[Verdict], claim: ClaimVer
 def test_a_claim_about_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         claim_verdict_of([])
-
-
-def test_claim_sentence_names_every_comparison_once():
-    sentence = claim_sentence(
-        {
-            ("max", "average"): Verdict.slightly_better,
-            ("max", "strided"): Verdict.inconclusive,
-            ("max", "none"): Verdict.slightly_better,
-            ("max_4x4", "weighted"): Verdict.negligibly_worse,
-        }
-    )
-    assert sentence == (
-        "The claim holds in part: max is slightly better than average and none and not told apart"
-        " from strided; max_4x4 is worse than weighted by less than the margin."
-    )

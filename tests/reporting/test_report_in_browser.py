@@ -8,6 +8,7 @@ import pytest
 
 from chromium import CHROMIUM, open_in_chromium
 from convchoice.analysis.comparison_files import write_comparison
+from convchoice.analysis.version_2 import from_version_2
 from convchoice.report import main
 from made_up_inside import made_up_inside
 from making import LECTURE, Compared, curve_points, study_values
@@ -47,9 +48,9 @@ def page(tmp_path: Path, compared: Compared) -> Path:
     kept = {"epochs": 3, "curves": curves, "picture_shape": (28, 28), "inside": made_up_inside()}
     padded = {"conv": {"padding": "same"}}  # so that every figure of insides has its place
     options = dict.fromkeys(errors, kept) | {"average": {**kept, "config": padded}}
-    write_comparison(reports / "pooling", compared(errors, study, options))
+    write_comparison(reports / "pooling", from_version_2(compared(errors, study, options)))
     lecture = compared({"lecture": [5, 9]}, LECTURE, {"lecture": {"epochs": 5}})
-    write_comparison(reports / "lecture", lecture)
+    write_comparison(reports / "lecture", from_version_2(lecture))
     main(["--studies", "pooling,lecture", "--reports", str(reports)])
     return reports / "index.html"
 

@@ -1,24 +1,25 @@
-"""Which arm a study crowns, and why: it follows from the verdicts and is chosen on nothing else.
+"""The champion of a study: it follows from the verdicts alone.
 
-The baseline holds the title until another arm is shown to be better. Where several are, the choice
-among them is made on validation images, never on the test set.
+The baseline is the champion until another arm is better. Among several better arms the choice is
+made on validation images, never on the test set.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import measure_in
+from convchoice.analysis import text
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_arm import ArmResult
+from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.sentences import answer
 from convchoice.analysis.verdict import Verdict
 
 WINS = {Verdict.better, Verdict.slightly_better}
-"""A difference that is shown to be smaller than the margin takes no title."""
+"""A difference that is shown to be smaller than the margin is no win."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A study's winner.
+    """A study's champion.
 
     Attributes:
         arm: its name.
@@ -29,56 +30,56 @@ class Champion:
     reason: str
 
 
-def _wins(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The contrasts by which arms came to be ahead of the baseline, at first or second hand.
+def _wins(comparison: Comparison) -> dict[str, Contrast]:
+    """The contrasts that put arms ahead of the baseline, directly or through another arm.
 
-    A like-for-like partner that is no better than the baseline itself proves nothing against it.
-    Controls hold a confounder, so they are no rivals.
+    An arm that is better than a reference which is not itself ahead of the baseline does not count.
+    Controls have a confounder, so they cannot win.
     """
-    study = comparison["study"]
-    ahead = {study["baseline"]}
-    wins: dict[str, Mapping[str, Any]] = {}
+    study = comparison.study
+    ahead = {study.baseline}
+    wins: dict[str, Contrast] = {}
     candidates = [
         item
-        for item in comparison["contrasts"]
-        if Verdict(item["verdict"]) in WINS and item["arm"] not in study["controls"]
+        for item in comparison.contrasts
+        if item.verdict in WINS and item.arm not in study.controls
     ]
-    while fresh := [item for item in candidates if item["partner"] in ahead - {item["arm"]}]:
+    while fresh := [item for item in candidates if item.reference in ahead - {item.arm}]:
         candidates = [item for item in candidates if item not in fresh]
-        wins |= {item["arm"]: item for item in fresh}
-        ahead |= {item["arm"] for item in fresh}
+        wins |= {item.arm: item for item in fresh}
+        ahead |= {item.arm for item in fresh}
     return wins
 
 
-def _validation_accuracy(arm: Mapping[str, Any]) -> float | None:
-    curve = (arm["learning_curves"] or {}).get("val/accuracy")
-    return float(curve["mean"][-1]) if curve else None
+def _validation_accuracy(arm: ArmResult) -> float | None:
+    band = arm.learning_curves.bands.get("val/accuracy")
+    return band.mean[-1] if band else None
 
 
-def champion(comparison: Mapping[str, Any]) -> Champion:
-    """The winner of a study's comparison."""
-    baseline, arms = comparison["study"]["baseline"], comparison["arms"]
-    answer = wording.answer(comparison)
+def champion(comparison: Comparison) -> Champion:
+    """The champion of a study."""
+    baseline, arms, measure = comparison.study.baseline, comparison.arms, comparison.measure
+    outcome = answer(comparison)
     wins = _wins(comparison)
-    overtaken = {item["partner"] for item in wins.values()}
+    overtaken = {item.reference for item in wins.values()}
     rivals = [arm for arm in wins if arm not in overtaken]
     if not rivals:
-        others = "there is no other arm" if len(arms) == 1 else "no rival is shown to be better"
-        return Champion(baseline, f"{answer} {baseline} is the baseline, and {others}.")
+        others = "there is no other arm" if len(arms) == 1 else "no other arm is shown to be better"
+        return Champion(baseline, f"{outcome} {baseline} is the baseline, and {others}.")
     scores = {arm: _validation_accuracy(arms[arm]) for arm in rivals}
-    measured = {arm: score for arm, score in scores.items() if score is not None}
-    best = max(measured, key=lambda arm: measured[arm]) if measured else rivals[0]
-    contrast, measure = wins[best], measure_in(comparison)
+    evaluated = {arm: score for arm, score in scores.items() if score is not None}
+    best = max(evaluated, key=lambda arm: evaluated[arm]) if evaluated else rivals[0]
+    contrast = wins[best]
     reason = (
-        f"{answer} {best} against {contrast['partner']}: {contrast['verdict']},"
-        f" {wording.difference(contrast, measure)} {measure.short_unit}"
-        f" {wording.difference_interval(contrast, measure)}."
+        f"{outcome} {best} against {contrast.reference}: {contrast.verdict},"
+        f" {text.difference(contrast, measure)} {measure.short_unit}"
+        f" {text.difference_interval(contrast, measure)}."
     )
     if len(rivals) > 1:
-        chosen = (
-            f"has the highest mean accuracy on validation images ({100 * measured[best]:.2f} %)"
-            if measured
-            else "stands first in the study"
+        rule = (
+            f"has the highest mean accuracy on validation images ({100 * evaluated[best]:.2f} %)"
+            if evaluated
+            else "is the first in the study"
         )
-        reason += f" Of {wording.listed(rivals)}, which are all ahead, it {chosen}."
+        reason += f" Of {text.listed(rivals)}, which are all ahead, it {rule}."
     return Champion(best, reason)

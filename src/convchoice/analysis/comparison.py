@@ -31,14 +31,15 @@ from convchoice.analysis.paired_result import (
 )
 from convchoice.analysis.prediction_result import Answers
 from convchoice.analysis.published_results import printed_beside_ours
-from convchoice.analysis.verdict import Verdict, claim_sentence, claim_verdict_of
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.sentences import claim_sentence
+from convchoice.analysis.verdict import Verdict, claim_verdict_of
+from convchoice.analysis.version_2 import from_version_2
 from convchoice.config.mapping import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 
-SCHEMA_VERSION = 2
-"""Raised where a reader of the former schema would break: see `docs/comparison.md`."""
 SCORES = ("test/accuracy", "test/nll")
 RATIOS = ("parameters", "macs", "activation_bytes", "train_seconds_mean", "peak_memory_bytes_mean")
 
@@ -235,8 +236,8 @@ def compare(
     runs: Mapping[str, Sequence[Run]],
     expected_seeds: Mapping[str, int] | None = None,
     failed: Mapping[str, Mapping[int, str]] | None = None,
-) -> dict[str, Any]:
-    """A study's result as plain values ready for JSON, in the module's schema.
+) -> Comparison:
+    """A study's result from run folders.
 
     Args:
         study: the question.
@@ -272,9 +273,8 @@ def compare(
         {arm: [*item.runs, *failed.get(arm, {})] for arm, item in read.items()}, expected_seeds
     )
     result = {
-        "schema_version": SCHEMA_VERSION,
         "study": plain_values(question),
-        "measure": measure_of(study.metric).block,
+        "measure": measure_of(study.metric).model_dump(),
         "arms": arms,
         "contrasts": contrasts,
         "claim": claim_block(question, contrasts),
@@ -298,5 +298,4 @@ def compare(
             [item["configuration"] for item in arms.values()],
         ),
     }
-    plain: dict[str, Any] = arm_result.rounded(result)
-    return plain
+    return from_version_2(arm_result.rounded(result))

@@ -1,22 +1,24 @@
-"""The files of a study's result, as `compare` writes them.
+"""The files of a study's result.
 
 `comparison.json` (everything, see `docs/comparison.md`), `metrics.json` (a few numbers for
 `dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`), and where
-curves were measured `curves.csv` (a row an arm, point and measure).
+curves were evaluated `curves.csv` (a row an arm, point and measure).
 """
 
 import csv
+import hashlib
 import io
+import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.analysis.arm_result import CURVES
-from convchoice.analysis.comparison import SCORES
-from convchoice.analysis.measure import measure_in
-from convchoice.analysis.result_digest import with_digest
-from convchoice.runs.atomic_write import replace_files
-from convchoice.runs.curve_points import MEASURES
+from pydantic import ValidationError
+
+from convchoice.analysis.result import SCHEMA_VERSION, Comparison
+from convchoice.errors import RunFolderError, UserError
+from convchoice.runs.manifest import check_output, write_output
 from convchoice.runs.run_folder import json_text
 
 COMPARISON = "comparison.json"
@@ -24,76 +26,163 @@ METRICS = "metrics.json"
 LEARNING_CURVES = "learning_curves.csv"
 DIFFERENCES = "differences.csv"
 CURVE_TABLE = "curves.csv"
+FILES = (COMPARISON, METRICS, LEARNING_CURVES, DIFFERENCES, CURVE_TABLE)
+CURVE_METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 CURVE_COLUMNS = (
     "arm", "curve", "kind", "layer", "jump_pixels", "unit", "value", "accepted", "measure", "mean",
     "low", "high", "n", "images",
 )  # fmt: skip
+MOST_BYTES = 200_000_000
+"""A larger file is no result of this project."""
+MOST = 1e300
+"""Magnitude that no number of a result exceeds."""
+FORBIDDEN = {"Cc", "Cs"}
+"""Unicode categories of characters that no text of a result holds: control codes, surrogates."""
+SHOWN_CHARACTERS = 80
+"""Of a value in an error message."""
+AGAIN = "Make it again: convchoice compare."
 
 
-def flat_metrics(comparison: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers worth a line in `dvc metrics show` and `dvc metrics diff`."""
-    measure = measure_in(comparison)
+def _digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a result without its own digest; layout and order of keys do not count."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _check_values(value: object, place: str = "") -> None:
+    """Refuse control characters, and numbers that no figure can show.
+
+    Raises:
+        ValueError: naming the key.
+    """
+    if isinstance(value, str):
+        if any(unicodedata.category(char) in FORBIDDEN and char not in "\n\t" for char in value):
+            raise ValueError(f"{place} = {_shown(value)}: control characters are not allowed.")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_values(key, f"the key {_shown(key)} in {place or 'the result'}")
+            _check_values(item, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_values(item, f"{place}.{index}")
+    elif isinstance(value, float | int) and not -MOST <= value <= MOST:
+        raise ValueError(f"{place} = {_shown(value)}: must be a number between ±{MOST:g}.")
+
+
+def read_comparison(path: Path) -> Comparison:
+    """The result in a file: schema, names, numbers and digest are checked.
+
+    Raises:
+        RunFolderError: if the file is missing, unreadable, of another schema version, changed
+            after it was written, or not a result.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RunFolderError(f"{path}: is larger than {MOST_BYTES:,} bytes. {AGAIN}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunFolderError(f"{path}: there is no such file. {AGAIN}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path}: must hold a mapping of keys to values. {AGAIN}")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{path}: schema_version = {_shown(version)}, and this version of convchoice reads"
+            f" {SCHEMA_VERSION}. {AGAIN}"
+        )
+    if content.get("sha256") != _digest(content):
+        raise RunFolderError(
+            f"{path}: was changed after it was written: sha256 does not match. {AGAIN}"
+        )
+    try:
+        _check_values(content)
+        return Comparison.model_validate(content)
+    except (ValueError, RecursionError) as error:
+        if not isinstance(error, ValidationError):
+            raise RunFolderError(f"{path}: {error} {AGAIN}") from error
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the result"
+        raise RunFolderError(
+            f"{path}: {_shown(place)} = {_shown(first['input'])}: {first['msg']}. {AGAIN}"
+        ) from error
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def flat_metrics(comparison: Comparison) -> dict[str, float]:
+    """The numbers of `dvc metrics show` and of a study's run in MLflow."""
+    unit = f"_{comparison.measure.unit.replace(' ', '_')}" if comparison.measure.unit else ""
     flat: dict[str, float] = {}
-    for arm, item in comparison["arms"].items():
-        for metric in dict.fromkeys([*SCORES, measure.metric]):
-            if item[metric] is not None:
-                flat[f"{arm}/{metric.removeprefix('test/')}"] = item[metric]["mean"]
-        flat[f"{arm}/seeds"] = item["n"]
-    for contrast in comparison["contrasts"]:
-        arm = contrast["arm"]
-        flat[f"{arm}/{measure.key('difference')}"] = contrast[measure.key("difference")]
-        interval = contrast[measure.key("interval_95")]
-        if interval is not None:
-            flat[f"{arm}/{measure.key('difference_low')}"] = interval[0]
-            flat[f"{arm}/{measure.key('difference_high')}"] = interval[1]
-        for name in ("p_holm", "p_sign_flip", "seeds_needed"):
-            if contrast[name] is not None:
-                flat[f"{arm}/{name}"] = contrast[name]
+    for name, arm in comparison.arms.items():
+        for metric, sample in arm.scores.items():
+            flat[f"{name}/{metric.removeprefix('test/')}"] = sample.mean
+        flat[f"{name}/seeds"] = arm.n
+    for contrast in comparison.contrasts:
+        name, difference = contrast.arm, contrast.difference
+        flat[f"{name}/difference{unit}"] = difference.mean
+        if difference.interval_95 is not None:
+            flat[f"{name}/difference_low{unit}"] = difference.interval_95.low
+            flat[f"{name}/difference_high{unit}"] = difference.interval_95.high
+        for key, value in (
+            ("p_holm", difference.p_holm),
+            ("p_sign_flip", difference.p_sign_flip),
+            ("seeds_needed", contrast.seeds_needed),
+        ):
+            if value is not None:
+                flat[f"{name}/{key}"] = value
     return flat
 
 
-def learning_curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def learning_curve_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """A row an arm and epoch; empty where a curve or its interval does not exist."""
-    for arm, item in comparison["arms"].items():
-        curves = item["learning_curves"]
-        for index, epoch in enumerate(curves["epoch"]):
-            row: dict[str, Any] = {"arm": arm, "epoch": epoch}
-            for name in CURVES:
-                for suffix, part in (("", "mean"), ("_low", "low"), ("_high", "high")):
-                    row[f"{name}{suffix}"] = curves[name] and curves[name][part][index]
+    for name, arm in comparison.arms.items():
+        curves = arm.learning_curves
+        for index, epoch in enumerate(curves.epochs):
+            row: dict[str, Any] = {"arm": name, "epoch": epoch}
+            for metric, band in curves.bands.items():
+                row |= {
+                    metric: band.mean[index],
+                    f"{metric}_low": band.low[index],
+                    f"{metric}_high": band.high[index],
+                }
             yield row
 
 
-def difference_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def difference_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
-    measure = measure_in(comparison)
-    for contrast in comparison["contrasts"]:
-        low, high = contrast[measure.key("interval_95")] or (None, None)
-        yield {
-            "arm": contrast["arm"],
-            "difference": contrast[measure.key("difference")],
-            "low": low,
-            "high": high,
-        }
+    for contrast in comparison.contrasts:
+        low, high = contrast.difference.interval_95 or (None, None)
+        mean = contrast.difference.mean
+        yield {"arm": contrast.arm, "difference": mean, "low": low, "high": high}
 
 
-def curve_rows(comparison: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row an arm, point and measure; a point that the network does not take has one row.
+def curve_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """A row an arm, point and measure; a point that the network does not accept has one row.
 
     Accuracies, consistencies and shares of ink are fractions of 1, log-likelihoods nats.
     """
-    for arm, item in comparison["arms"].items():
-        for series in item["curves"]:
-            head = {key: series[key] for key in CURVE_COLUMNS if key in series}
-            for index, value in enumerate(series["value"]):
-                accepted = series["accepted"][index]
-                place = {**head, "arm": arm, "value": value, "accepted": int(accepted)}
+    for name, arm in comparison.arms.items():
+        for series in arm.curves:
+            head = {key: getattr(series, key) for key in CURVE_COLUMNS if hasattr(series, key)}
+            for index, value in enumerate(series.values):
+                accepted = series.accepted[index]
+                point = {**head, "arm": name, "value": value, "accepted": int(accepted)}
                 if not accepted:
-                    yield place
-                for measure in (name for name in MEASURES if name in series):
-                    band = {part: numbers[index] for part, numbers in series[measure].items()}
-                    if band["mean"] is not None:
-                        yield {**place, "measure": measure, **band}
+                    yield point
+                for measure, band in series.bands.items():
+                    if band.mean[index] is not None:
+                        yield {
+                            **point,
+                            "measure": measure,
+                            "mean": band.mean[index],
+                            "low": band.low[index],
+                            "high": band.high[index],
+                        }
 
 
 def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -104,15 +193,42 @@ def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return file.getvalue()
 
 
-def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the files of a study's result into `output`, all of them or none.
+def comparison_text(comparison: Comparison) -> str:
+    """The content of `comparison.json`.
 
     Raises:
-        StorageError: if they cannot be written; what was there is left as it was.
+        UserError: if a text holds control characters.
     """
-    curve_columns = [f"{name}{suffix}" for name in CURVES for suffix in ("", "_low", "_high")]
+    content = comparison.model_dump(mode="json")
+    try:
+        _check_values(content)
+    except ValueError as error:
+        raise UserError(f"the result cannot be written: {error}") from error
+    return json_text({**content, "sha256": _digest(content)})
+
+
+def check_result_folder(folder: Path) -> None:
+    """Refuse a folder in which a result would replace files that convchoice did not write.
+
+    Raises:
+        UserError: naming the first such file.
+        StorageError: if `folder` exists and is not a folder.
+    """
+    check_output(folder, FILES)
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> None:
+    """Write the files of a study's result.
+
+    Raises:
+        UserError: if a file exists that convchoice did not write; nothing is written then.
+        StorageError: if a file cannot be written.
+    """
+    curve_columns = [
+        f"{name}{suffix}" for name in CURVE_METRICS for suffix in ("", "_low", "_high")
+    ]
     texts = {
-        COMPARISON: json_text(with_digest(comparison)),
+        COMPARISON: comparison_text(comparison),
         METRICS: json_text(flat_metrics(comparison)),
         LEARNING_CURVES: _csv_text(
             ["arm", "epoch", *curve_columns], learning_curve_rows(comparison)
@@ -122,6 +238,4 @@ def write_comparison(output: Path, comparison: Mapping[str, Any]) -> None:
     rows = list(curve_rows(comparison))
     if rows:
         texts[CURVE_TABLE] = _csv_text(CURVE_COLUMNS, rows)
-    replace_files(output, texts)
-    if not rows:
-        (output / CURVE_TABLE).unlink(missing_ok=True)
+    write_output(folder, texts)

@@ -1,40 +1,45 @@
-"""A metric as a person reads it: its label, its unit, which way it gets better.
+"""A metric as people read it: label, unit, direction, decimals."""
 
-The unit is part of every key in a comparison's JSON (`difference_percentage_points`), so that no
-reader has to guess whether 0.1 is a tenth of the digits or a tenth of a percent.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+
+from pydantic import Field
+
+from convchoice.analysis.model import Model
 
 
 class Direction(Enum):
-    """Which way a metric gets better."""
+    """For callers that do not use `higher_is_better` yet; goes with them."""
 
     higher = "higher"
     lower = "lower"
 
 
-@dataclass(frozen=True)
-class Measure:
-    """How differences of one metric are counted and written."""
+class Measure(Model):
+    """How differences of one metric are counted and shown."""
 
     metric: str
-    """Key in a run folder's metrics, such as ``test/accuracy``."""
+    """The metric's key in run folders, such as `test/accuracy`, or its name in a table."""
     label: str
+    """The metric's name in text and figures."""
     unit: str
-    """Of differences and of the margin: ``percentage points``, ``nats``, or ``""``."""
+    """Unit of differences and of the margin: `percentage points`, `nats`, or empty."""
     short_unit: str
-    scale: float
-    """What a difference in the metric's own unit is multiplied by to be in `unit`."""
-    direction: Direction
-    decimals: int
-    """Digits after the point that a difference is shown with."""
+    """The same, abbreviated."""
+    scale: float = Field(gt=0)
+    """Factor from a difference of metric values to `unit`."""
+    higher_is_better: bool
+    """Whether larger values are better."""
+    decimals: int = Field(ge=0, le=20)
+    """Digits after the point with which a difference is shown."""
+
+    @property
+    def direction(self) -> Direction:
+        """For callers that do not use `higher_is_better` yet."""
+        return Direction.higher if self.higher_is_better else Direction.lower
 
     def key(self, name: str) -> str:
-        """A JSON key that carries the unit, such as ``difference_percentage_points``."""
+        """For callers that do not use typed differences yet."""
         return f"{name}_{self.unit.replace(' ', '_')}" if self.unit else name
 
     @property
@@ -44,68 +49,51 @@ class Measure:
 
     @property
     def axis_label(self) -> str:
-        """Label and unit, as beside an axis."""
+        """Label and unit, for an axis or a heading."""
         return f"{self.label}, {self.shown_unit}" if self.shown_unit else self.label
 
-    @property
-    def block(self) -> dict[str, Any]:
-        """The measure as a comparison's JSON has it; `measure_in` reads it."""
-        return {
-            "metric": self.metric,
-            "label": self.label,
-            "unit": self.unit,
-            "short_unit": self.short_unit,
-            "scale": self.scale,
-            "higher_is_better": self.direction is Direction.higher,
-            "decimals": self.decimals,
-        }
-
     def shown(self, values: Sequence[float]) -> list[float]:
-        """Values in the unit they are shown in."""
+        """Values in the unit in which they are shown."""
         return [self.scale * value for value in values]
 
 
 def _part_and_quantity(metric: str) -> tuple[str, str]:
-    """``test`` and ``accuracy`` of ``test/accuracy``; a name without a part is a quantity."""
+    """``test`` and ``accuracy`` of ``test/accuracy``; a name without a slash has no part."""
     part, slash, quantity = metric.partition("/")
     return (part, quantity) if slash else ("", part)
 
 
-def known_direction(metric: str) -> Direction | None:
-    """Which way a metric gets better, where its name says so."""
+def known_direction(metric: str) -> bool | None:
+    """Whether larger values of a metric are better; None if its name does not tell."""
     _, quantity = _part_and_quantity(metric)
     if "accuracy" in quantity or "consistency" in quantity:
-        return Direction.higher
-    return Direction.lower if quantity in {"nll", "loss"} else None
+        return True
+    return False if quantity in {"nll", "loss"} else None
 
 
 def measure_of(metric: str) -> Measure:
-    """The measure of a metric's key.
+    """The measure of a metric key.
 
-    Accuracies and consistencies are fractions in run folders and get better upwards; their
-    differences are counted in percentage points. Everything else (losses, errors) gets better
-    downwards in its own unit.
+    Accuracies and consistencies are fractions of 1 for which larger is better; their differences
+    are in percentage points. For every other metric smaller is better, in the metric's own unit.
     """
     part, quantity = _part_and_quantity(metric)
     part = {"train": "training", "val": "validation"}.get(part, part)
     label = f"{part} {quantity}".replace("_", " ").strip()
-    if "accuracy" in quantity or "consistency" in quantity:
-        return Measure(metric, label, "percentage points", "pp", 100.0, Direction.higher, 2)
-    if quantity in {"nll", "loss"}:
-        label = f"{part} negative log-likelihood".strip() if quantity == "nll" else label
-        return Measure(metric, label, "nats", "nats", 1.0, Direction.lower, 4)
-    return Measure(metric, label, "", "", 1.0, Direction.lower, 4)
-
-
-def measure_in(comparison: Mapping[str, Any]) -> Measure:
-    """The measure that a comparison was made with, as its `measure` says."""
-    block = comparison["measure"]
+    higher = known_direction(metric) is True
+    unit, short_unit, scale, decimals = "", "", 1.0, 4
+    if higher:
+        unit, short_unit, scale, decimals = "percentage points", "pp", 100.0, 2
+    elif quantity in {"nll", "loss"}:
+        unit = short_unit = "nats"
+        if quantity == "nll":
+            label = f"{part} negative log-likelihood".strip()
     return Measure(
-        metric=block["metric"],
-        label=block["label"],
-        unit=block["unit"],
-        short_unit=block["short_unit"],
-        scale=block["scale"],
-        direction=Direction.higher if block["higher_is_better"] else Direction.lower,
-        decimals=block["decimals"],
+        metric=metric,
+        label=label,
+        unit=unit,
+        short_unit=short_unit,
+        scale=scale,
+        higher_is_better=higher,
+        decimals=decimals,
     )

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convchoice.analysis.interval import Interval
 from convchoice.analysis.measure import Measure
+from convchoice.analysis.sentences import seed_notes
 from convchoice.analysis.statistics import (
-    Interval,
     holm,
     paired_comparison,
     seeds_needed,
     sign_flip_p,
 )
-from convchoice.analysis.verdict import seeds_sentences, verdict_of
+from convchoice.analysis.verdict import verdict_of
 
 ANALYSIS_SEED = 2019
 """Seed of the resampling, so that the same numbers always give the same bytes."""
@@ -57,14 +58,16 @@ def verdict_block(
 ) -> dict[str, Any]:
     """The difference block of a study's own metric, and what it comes to against the margin."""
     paired = paired_comparison(differences)
-    verdict = verdict_of(paired.interval_95, paired.interval_90, margin, measure.direction)
+    verdict = verdict_of(
+        paired.interval_95, paired.interval_90, margin, higher_is_better=measure.higher_is_better
+    )
     deviation = paired.standard_deviation
     needed = None if deviation is None else seeds_needed(deviation, margin)
     return {
         **difference_block(differences, measure),
         "verdict": verdict.value,
         "seeds_needed": needed,
-        "seeds_sentences": seeds_sentences(paired.n, needed, verdict),
+        "seeds_sentences": seed_notes(paired.n, needed, verdict),
     }
 
 

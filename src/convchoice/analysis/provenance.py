@@ -7,15 +7,12 @@ turns what is unusual about them into cautions. States facts; grades nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.statistics import smallest_rejecting_n
+from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 
 FULL_EPOCHS = 5
 """Epochs of the lecture's own recipe; fewer is said to be small."""
-SHORT_DIGEST = 12
-"""Characters of a digest or a commit that are shown."""
 
 
 def _values(found: Iterable[Any]) -> list[Any]:
@@ -209,7 +206,7 @@ def cautions(
     counts = list(seed_counts.values())
     subset = any(item.get("data.train_size") is not None for item in configurations)
     few_epochs = max(made["epochs"]) < FULL_EPOCHS
-    if few_epochs or subset or min(counts) < smallest_rejecting_n():
+    if few_epochs or subset or min(counts) < FEWEST_SEEDS:
         say("scale", f"Small scale: {scale_facts(made, counts)}.")
     if len(made["devices"]) > 1:
         say(
@@ -221,92 +218,3 @@ def cautions(
     if True in made["dirty"]:
         say("dirty", "Some runs were made with changes that were not committed.")
     return found
-
-
-def _several(values: Sequence[Any]) -> str:
-    return ", ".join(map(str, values)) or "not recorded"
-
-
-def _counts(values: Sequence[int]) -> str:
-    return " or ".join(f"{value:,}" for value in values) or "an unrecorded number"
-
-
-def _kernels(deterministic: Sequence[bool]) -> str:
-    """Whether the same run again would be the same to the last bit."""
-    words = {True: "deterministic", False: "not deterministic"}
-    return " or ".join(words[value] for value in deterministic) or "determinism not recorded"
-
-
-def _seeds(comparison: Mapping[str, Any]) -> str:
-    by_seeds: dict[str, list[str]] = {}
-    for arm, item in comparison["arms"].items():
-        by_seeds.setdefault(wording.seeds(item["seeds"]), []).append(arm)
-    if len(by_seeds) == 1:
-        return f"{next(iter(by_seeds))} in every arm"
-    return "; ".join(f"{wording.listed(arms)}: {seeds}" for seeds, arms in by_seeds.items())
-
-
-def described(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How a study was made, as terms and descriptions."""
-    made = comparison["made"]
-    rows = _of_table(comparison) if made["table"] else _of_runs(comparison)
-    contrasts = len(comparison["contrasts"])
-    if contrasts:
-        rows.append(
-            (
-                "Statistics",
-                (
-                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
-                    f" permutation; p adjusted by Holm over {contrasts}"
-                    f" contrast{'' if contrasts == 1 else 's'}; margin"
-                    f" {wording.margin(comparison)}. Seeds needed: for 80 % power to find a"
-                    " difference of the margin."
-                ),
-            )
-        )
-    return rows
-
-
-def _of_table(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
-    made = comparison["made"]
-    files, digest = _several(made["table"]["files"]), made["table"]["digest"][:SHORT_DIGEST]
-    return [
-        ("Values", f"{made['runs']}; seeds {_seeds(comparison)}"),
-        ("Table", f"{files}, digest {digest}; how its values were made is not recorded"),
-    ]
-
-
-def _of_runs(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
-    made = comparison["made"]
-    dataset = made["dataset"]
-    digest = str(dataset["digest"] or "not recorded")[:SHORT_DIGEST]
-    states = {True: "with uncommitted changes", False: "clean"}
-    state = " and ".join(states[value] for value in made["dirty"]) or "state unknown"
-    versions = [f"{name} {_several(found)}" for name, found in made["versions"].items()]
-    return [
-        ("Runs", f"{made['runs']}; seeds {_seeds(comparison)}"),
-        ("Epochs", _counts(made["epochs"])),
-        (
-            "Images",
-            (
-                f"{_counts(made['training_images'])} for training,"
-                f" {_counts(made['validation_images'])} for validation,"
-                f" {wording.whole(dataset['test_images'])} for testing"
-            ),
-        ),
-        ("Data", f"{dataset['title'] or dataset['name']}, digest {digest}"),
-        (
-            "Device",
-            (
-                f"{_several(made['device_names'])} ({_several(made['devices'])}),"
-                f" threads {_several(made['threads'])}, precision {_several(made['precisions'])},"
-                f" {_kernels(made['deterministic'])}"
-            ),
-        ),
-        ("Training time", f"{wording.duration(made['train_seconds_total'])} over all runs"),
-        ("Software", ", ".join([*versions, f"Python {_several(made['pythons'])}"])),
-        (
-            "Code",
-            (f"commit {_several([commit[:SHORT_DIGEST] for commit in made['commits']])} ({state})"),
-        ),
-    ]

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from convchoice.analysis.interval import Interval
+
 SIGNIFICANCE = 0.05
 POWER = 0.80
 SIGN_FLIP_RESAMPLES = 20_000
@@ -23,14 +25,6 @@ NEGLIGIBLE_WRONG_SIDE = 5.0
 """Noncentrality above which a test rejects on the wrong side with a probability below 1e-8."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A two-sided interval, in the unit of the values it was made from."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -150,14 +144,6 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
         rng=generator,
     )
     return float(result.pvalue)
-
-
-def smallest_rejecting_n(significance: float = SIGNIFICANCE) -> int:
-    """Fewest pairs at which a two-sided sign-flip test can reject: 2 / 2^n ≤ significance.
-
-    6 at 0.05: five pairs give 0.0625 at the best, six give 0.03125.
-    """
-    return math.ceil(1 + math.log2(1 / significance))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -4,22 +4,22 @@ What only run folders know (costs, answers, curves, configurations) is None or e
 `docs/comparison.md`. Never imports torch.
 """
 
-import dataclasses
 import math
 from typing import Any
 
 from convchoice.analysis import arm_result, provenance
 from convchoice.analysis.comparison import (
     RATIOS,
-    SCHEMA_VERSION,
     SCORES,
     claim_block,
     common_seeds,
     missing_seeds,
 )
-from convchoice.analysis.measure import Direction, Measure, known_direction, measure_of
+from convchoice.analysis.measure import Measure, known_direction, measure_of
 from convchoice.analysis.paired_result import adjust, differences_of, verdict_block
+from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import ResultsTable, Values
+from convchoice.analysis.version_2 import from_version_2
 from convchoice.config.mapping import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError
@@ -45,15 +45,12 @@ def table_measure(metric: str, *, higher_is_better: bool | None, margin: float) 
             f"--metric {metric}: this name does not say which way it gets better."
             " Say it: --higher-is-better or --lower-is-better."
         )
-    direction = named
-    if higher_is_better is not None:
-        direction = Direction.higher if higher_is_better else Direction.lower
-    assert direction is not None  # noqa: S101 - one of the two says it
-    measure = dataclasses.replace(measure_of(metric), direction=direction)
+    changes: dict[str, object] = {
+        "higher_is_better": named if higher_is_better is None else higher_is_better
+    }
     if named is None:
-        decimals = max(0, 1 - math.floor(math.log10(margin)))
-        measure = dataclasses.replace(measure, decimals=decimals)
-    return measure
+        changes["decimals"] = min(20, max(0, 1 - math.floor(math.log10(margin))))
+    return measure_of(metric).model_copy(update=changes)
 
 
 def check_values(values: Values, measure: Measure, origin: str) -> None:
@@ -123,8 +120,8 @@ def _contrast(study: Study, arm: str, values: Values, measure: Measure) -> dict[
 
 def compare_table(
     study: Study, table: ResultsTable, values: Values, measure: Measure
-) -> dict[str, Any]:
-    """A study's result from a table, in the schema of `comparison`.
+) -> Comparison:
+    """A study's result from a table.
 
     Args:
         study: the question.
@@ -147,9 +144,8 @@ def compare_table(
         table.files, table.digest, sum(len(values[arm]) for arm in study.all_arms())
     )
     result = {
-        "schema_version": SCHEMA_VERSION,
         "study": plain_values(study),
-        "measure": measure.block,
+        "measure": measure.model_dump(),
         "arms": {arm: _arm(study, arm, values, table) for arm in study.all_arms()},
         "contrasts": contrasts,
         "claim": claim_block(study, contrasts),
@@ -160,5 +156,4 @@ def compare_table(
         "made": made,
         "cautions": provenance.partial_caution(missing),
     }
-    plain: dict[str, Any] = arm_result.rounded(result)
-    return plain
+    return from_version_2(arm_result.rounded(result))

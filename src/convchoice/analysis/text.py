@@ -1,27 +1,35 @@
-"""Numbers as a person reads them; the same words in the terminal, the page and the figures.
+"""Numbers as text: the same in the terminal, the page and the figures.
 
-Pure functions from numbers to short strings. A true minus sign, thousands separated, no digits
-that the interval does not support.
+Pure functions from numbers to short strings, with a true minus sign, thousands separators, and no
+more digits than the interval supports.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+import unicodedata
+from collections.abc import Iterable, Sequence
 
-from convchoice.analysis.measure import Measure, measure_in
+from convchoice.analysis.interval import Interval
+from convchoice.analysis.measure import Measure
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_arm import Sample
+from convchoice.analysis.result_contrast import Contrast, CostRatio
 
 MINUS = "−"
 NONE = "–"
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 BINARY_STEP = 1024
-FEW = 3
-"""Contrasts of a study that are still said one by one."""
-OPEN_WORDS = ("equivalent", "inconclusive")
-VERDICT_WORDS = (
-    "better", "slightly better", "negligibly better", "negligibly worse", "slightly worse",
-    "worse", *OPEN_WORDS,
-)  # fmt: skip
-"""The verdicts in the order in which a sentence says them: what was shown comes first."""
+VISIBLE_P = 0.001
+"""A p below this is not written out."""
+
+
+def printable(text: str) -> str:
+    r"""A text that a terminal shows without acting on it: control characters as ``\x1b``."""
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in {"Cc", "Cf", "Cs"} and char != "\n"
+        else char
+        for char in text
+    )
 
 
 def number(value: float, decimals: int) -> str:
@@ -39,50 +47,49 @@ def signed(value: float, decimals: int) -> str:
 
 
 def percent(fraction: float, decimals: int = 2) -> str:
-    """A fraction in percent, without the sign."""
+    """A fraction in percent, without the percent sign."""
     return number(100 * fraction, decimals)
 
 
 def interval(bounds: Sequence[float] | None, decimals: int, *, with_signs: bool = False) -> str:
-    """``[low, high]``, or a dash where there is none."""
+    """``[low, high]``, or a dash where there is no interval."""
     if bounds is None:
         return NONE
     write = signed if with_signs else number
     return f"[{', '.join(write(bound, decimals) for bound in bounds)}]"
 
 
-def percent_interval(bounds: Sequence[float] | None, decimals: int = 2) -> str:
+def percent_interval(bounds: Interval | None, decimals: int = 2) -> str:
     """``[low, high]`` of fractions, in percent."""
     return interval(bounds and [100 * bound for bound in bounds], decimals)
 
 
-def difference(contrast: Mapping[str, Any], measure: Measure) -> str:
+def difference(contrast: Contrast, measure: Measure) -> str:
     """A contrast's mean difference with its sign, without its unit."""
-    return signed(contrast[measure.key("difference")], measure.decimals)
+    return signed(contrast.difference.mean, measure.decimals)
 
 
-def difference_interval(contrast: Mapping[str, Any], measure: Measure) -> str:
+def difference_interval(contrast: Contrast, measure: Measure) -> str:
     """A contrast's 95 % interval, without its unit."""
-    return interval(contrast[measure.key("interval_95")], measure.decimals, with_signs=True)
+    return interval(contrast.difference.interval_95, measure.decimals, with_signs=True)
 
 
-def margin(comparison: Mapping[str, Any], *, spelled_out: bool = False) -> str:
+def margin(comparison: Comparison, *, spelled_out: bool = False) -> str:
     """A study's margin with its unit, such as ``±0.10 pp``."""
-    measure = measure_in(comparison)
+    measure = comparison.measure
     unit = measure.unit if spelled_out else measure.short_unit
-    return f"±{number(comparison['study']['margin'], measure.decimals)} {unit}".strip()
+    return f"±{number(comparison.study.margin, measure.decimals)} {unit}".strip()
 
 
-def score(arm: Mapping[str, Any], measure: Measure) -> tuple[str, str]:
-    """An arm's mean of a metric and its interval; accuracies in percent."""
-    block = arm[measure.metric]
-    [mean] = measure.shown([block["mean"]])
-    bounds = block["interval_95"] and measure.shown(block["interval_95"])
+def score(sample: Sample, measure: Measure) -> tuple[str, str]:
+    """The mean of a metric and its interval; accuracies in percent."""
+    [mean] = measure.shown([sample.mean])
+    bounds = sample.interval_95 and measure.shown(sample.interval_95)
     return number(mean, measure.decimals), interval(bounds, measure.decimals)
 
 
 def whole(value: float | None) -> str:
-    """A whole number with thousands separated."""
+    """A whole number with thousands separators."""
     return NONE if value is None else f"{value:,.0f}"
 
 
@@ -124,11 +131,11 @@ def p_value(value: float | None) -> str:
     """A p in three decimals, ``< 0.001`` below that."""
     if value is None:
         return NONE
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - as the text says
+    return "< 0.001" if value < VISIBLE_P else f"{value:.3f}"
 
 
 def ratio(value: float | None) -> str:
-    """How many times the partner's price, ``same`` where it is the same."""
+    """A ratio as ``×1.25``, ``same`` where it is 1."""
     if value is None:
         return NONE
     if value == 1:
@@ -137,14 +144,19 @@ def ratio(value: float | None) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as in a sentence: ``a, b and c``."""
+    """Names in a sentence: ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def count(value: int, noun: str) -> str:
+    """A number and its noun: ``1 seed``, ``2,000 seeds``."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
 def seed_counts(counts: Iterable[int]) -> str:
     """``n = 3 seeds``, or the range where arms have different numbers."""
     distinct = sorted(set(counts))
-    most = f"{distinct[-1]} seed{'' if distinct[-1] == 1 else 's'}"
+    most = count(distinct[-1], "seed")
     return f"n = {most}" if len(distinct) == 1 else f"n = {distinct[0]} to {most}"
 
 
@@ -159,138 +171,16 @@ def seeds(numbers: Sequence[int]) -> str:
     return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in ranges)
 
 
-PRICES = {
-    "parameters_ratio": "parameters",
-    "macs_ratio": "multiply-accumulates",
-    "train_seconds_ratio": "seconds",
-    "peak_memory_bytes_ratio": "memory",
-}
-
-
-def price(contrast: Mapping[str, Any]) -> str:
-    """What an arm costs beside its partner, as one phrase: what differs, then what is the same."""
-    ratios = {name: contrast["price"][key] for key, name in PRICES.items()}
-    said = [f"{ratio(value)} {name}" for name, value in ratios.items() if value not in {None, 1}]
-    same = [name for name, value in ratios.items() if value == 1]
+def cost_ratio(ratios: CostRatio) -> str:
+    """What an arm costs relative to its reference: what differs, then what is the same."""
+    named = {
+        "parameters": ratios.parameters,
+        "multiply-accumulates": ratios.macs,
+        "seconds": ratios.train_seconds,
+        "memory": ratios.peak_memory_bytes,
+    }
+    parts = [f"{ratio(value)} {name}" for name, value in named.items() if value not in {None, 1}]
+    same = [name for name, value in named.items() if value == 1]
     if same:
-        said.append(f"same {listed(same)}")
-    return ", ".join(said) or NONE
-
-
-def seeds_lines(comparison: Mapping[str, Any]) -> list[str]:
-    """What must be said about the number of seeds, each sentence once with its arms."""
-    arms_by_sentence: dict[str, list[str]] = {}
-    for contrast in comparison["contrasts"]:
-        for sentence in contrast["seeds_sentences"]:
-            arms_by_sentence.setdefault(sentence, []).append(contrast["arm"])
-    everyone = len(comparison["contrasts"])
-    lines = []
-    for sentence, arms in arms_by_sentence.items():
-        whom = listed(arms) if len(arms) <= FEW else f"{len(arms)} of {everyone} contrasts"
-        lines.append(sentence if len(arms) == everyone > 1 else f"{whom}: {sentence}")
-    return lines
-
-
-def one_pair_lines(comparison: Mapping[str, Any]) -> list[str]:
-    """McNemar's test, said where one pair of runs is all that a contrast has."""
-    return [
-        f"{item['arm']} against {item['partner']}, seed {item['mcnemar']['seed']}:"
-        f" {whole(item['mcnemar']['only_arm_right'])} images are right in {item['arm']} alone,"
-        f" {whole(item['mcnemar']['only_partner_right'])} in {item['partner']} alone; McNemar's"
-        f" exact p {p_value(item['mcnemar']['p'])}, of these two networks alone."
-        for item in comparison["contrasts"]
-        if item["n"] == 1 and item["mcnemar"] is not None
-    ]
-
-
-def data_line(comparison: Mapping[str, Any]) -> str:
-    """The data set that a study's numbers are of: ``Data: MNIST (70,000 handwritten digits)``."""
-    dataset = comparison["made"]["dataset"]
-    return f"Data: {dataset['title'] or dataset['name'] or 'not recorded'}"
-
-
-def answer(comparison: Mapping[str, Any]) -> str:
-    """A study's outcome in words."""
-    if comparison["claim"] is not None:
-        return str(comparison["claim"]["sentence"])
-    if comparison["printed"] is not None:
-        return _printed_answer(comparison["printed"])
-    contrasts = comparison["contrasts"]
-    if len(contrasts) > FEW:
-        return f"{grouped(contrasts)}."
-    said = [f"{item['arm']} against {item['partner']}: {item['verdict']}" for item in contrasts]
-    return f"{'; '.join(said)}."
-
-
-def _verdict(contrast: Mapping[str, Any]) -> str:
-    return str(contrast["verdict"])
-
-
-def grouped(
-    contrasts: Sequence[Mapping[str, Any]],
-    word: Callable[[Mapping[str, Any]], str] = _verdict,
-    order: Sequence[str] = VERDICT_WORDS,
-    open_words: Collection[str] = OPEN_WORDS,
-) -> str:
-    """Many contrasts in one sentence, without its full stop: the arms of each word together.
-
-    Arms of open words are counted.
-
-    Args:
-        contrasts: of one study.
-        word: what is found of a contrast.
-        order: in which the words are said; all that `word` gives.
-        open_words: those that show nothing, so that naming their arms would say little.
-    """
-    partners = list(dict.fromkeys(item["partner"] for item in contrasts))
-    one = len(partners) == 1
-    clauses = []
-    for found in order:
-        same = [item for item in contrasts if word(item) == found]
-        if not same:
-            continue
-        is_or_are = "is" if len(same) == 1 else "are"
-        if found in open_words:
-            clauses.append(f"{len(same)} {is_or_are} {found}")
-            continue
-        subjects = []
-        for partner in partners:
-            arms = [item["arm"] for item in same if item["partner"] == partner]
-            if arms:
-                subjects.append(listed(arms) + ("" if one else f" (against {partner})"))
-        clauses.append(f"{', '.join(subjects)} {is_or_are} {found}")
-    those = f"arms against {partners[0]}" if one else "contrasts"
-    return f"Of {len(contrasts)} {those}, {listed(clauses)}"
-
-
-def _final_place(row: Mapping[str, Any]) -> str:
-    ours, place, printed = row["ours"]["values"], row["place"], row["printed"]
-    runs = f"our {len(ours)} run{'' if len(ours) == 1 else 's'}"
-    what = f"The printed {percent(printed)} % test accuracy"
-    span = f"{percent(min(ours))} to {percent(max(ours))} %"
-    if not min(ours) <= printed <= max(ours):
-        return f"{what} lies outside {runs}, which span {span}."
-    verb = "is" if place["below"] == 1 else "are"
-    return (
-        f"{what} lies among {runs}: {place['below']} {verb} below it, {place['equal']} equal and"
-        f" {place['above']} above (ours span {span})."
-    )
-
-
-def _printed_answer(printed: Mapping[str, Any]) -> str:
-    """Where a printed run falls among ours, and what does not compare."""
-    said = [
-        _final_place(row)
-        for row in printed["final"]
-        if row["metric"] == "test/accuracy" and row["comparable"]
-    ]
-    if not said:
-        rows = [row for row in printed["rows"] if row["metric"] == "train/accuracy"]
-        for row in rows[-1:]:
-            bounds = row["ours"]["interval_95"]
-            within = "" if bounds is None else f" {percent_interval(bounds)}"
-            said.append(
-                f"After epoch {row['epoch']} the printed training accuracy is"
-                f" {percent(row['printed'])} % and ours {percent(row['ours']['mean'])} %{within}."
-            )
-    return " ".join([*said, printed["note"]]).strip()
+        parts.append(f"same {listed(same)}")
+    return ", ".join(parts) or NONE

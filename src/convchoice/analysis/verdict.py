@@ -3,16 +3,17 @@
 Pure functions. The words and their boundaries are fixed before any result is seen.
 """
 
-from collections.abc import Mapping, Sequence
-from enum import Enum
+from collections.abc import Sequence
+from enum import StrEnum
 
-from convchoice.analysis.measure import Direction
-from convchoice.analysis.statistics import Interval, smallest_rejecting_n
-from convchoice.analysis.text import listed
+from convchoice.analysis.interval import Interval
+
+FEWEST_SEEDS = 6
+"""Fewest pairs at which a two-sided sign-flip test can reject at 0.05: 2 / 2^6 = 0.031."""
 
 
-class Verdict(Enum):
-    """What the difference of an arm from its partner comes to, read from the arm's side."""
+class Verdict(StrEnum):
+    """The difference of an arm from its reference in a word, from the arm's side."""
 
     better = "better"
     slightly_better = "slightly better"
@@ -34,11 +35,6 @@ class Verdict(Enum):
         return self.mirrored.shown_better
 
     @property
-    def within_margin(self) -> bool:
-        """Whether the difference is shown to be smaller than the margin."""
-        return self in {Verdict.equivalent, Verdict.negligibly_better, Verdict.negligibly_worse}
-
-    @property
     def mirrored(self) -> "Verdict":
         """The verdict from the partner's side."""
         words = {"better": "worse", "worse": "better"}
@@ -50,7 +46,8 @@ def verdict_of(
     interval_95: Interval | None,
     interval_90: Interval | None,
     margin: float,
-    direction: Direction,
+    *,
+    higher_is_better: bool,
 ) -> Verdict:
     """The verdict word of one contrast.
 
@@ -67,12 +64,12 @@ def verdict_of(
         interval_95: of arm minus partner, in the margin's unit; None with a single seed.
         interval_90: likewise.
         margin: δ, above 0.
-        direction: which way the metric gets better.
+        higher_is_better: whether larger values of the metric are better.
     """
     if interval_95 is None or interval_90 is None:
         return Verdict.inconclusive
     low, high = interval_95.low, interval_95.high
-    if direction is Direction.lower:
+    if not higher_is_better:
         low, high = -high, -low
     equivalent = -margin < interval_90.low and interval_90.high < margin
     if low > margin:
@@ -86,30 +83,7 @@ def verdict_of(
     return Verdict.equivalent if equivalent else Verdict.inconclusive
 
 
-def seeds_sentences(seeds: int, needed: int | None, verdict: Verdict) -> list[str]:
-    """What must be said about the number of seeds; often nothing.
-
-    Args:
-        seeds: common seeds of the two arms.
-        needed: seeds that would find a difference of the margin with 80 % power; None if unknown.
-        verdict: of the contrast.
-    """
-    said = []
-    fewest = smallest_rejecting_n()
-    if seeds < fewest:
-        have = "One seed" if seeds == 1 else f"{seeds} seeds"
-        said.append(f"{have} can never reject at 0.05 by a sign-flip test: that takes {fewest}.")
-    if seeds == 1:
-        said.append("One seed has no interval, so nothing is shown either way.")
-    elif needed is not None and needed > seeds and verdict is Verdict.inconclusive:
-        said.append(
-            f"With the spread seen, about {needed:,} seeds would find a difference of the margin"
-            " (80 % power)."
-        )
-    return said
-
-
-class ClaimVerdict(Enum):
+class ClaimVerdict(StrEnum):
     """What the claim "this arm is better than each of those" comes to."""
 
     holds = "claim holds"
@@ -140,43 +114,3 @@ def claim_verdict_of(verdicts: Sequence[Verdict]) -> ClaimVerdict:
     if any(verdict.shown_worse for verdict in verdicts):
         return ClaimVerdict.contradicted
     return ClaimVerdict.not_shown
-
-
-_CLAIM_OPENINGS = {
-    ClaimVerdict.holds: "The claim holds",
-    ClaimVerdict.holds_in_part: "The claim holds in part",
-    ClaimVerdict.not_shown: "The claim is not shown",
-    ClaimVerdict.contradicted: "The claim is contradicted",
-}
-_PHRASES = {
-    Verdict.better: "better than {}",
-    Verdict.slightly_better: "slightly better than {}",
-    Verdict.negligibly_better: "better than {} by less than the margin",
-    Verdict.equivalent: "equivalent to {}",
-    Verdict.inconclusive: "not told apart from {}",
-    Verdict.negligibly_worse: "worse than {} by less than the margin",
-    Verdict.slightly_worse: "slightly worse than {}",
-    Verdict.worse: "worse than {}",
-}
-
-
-def claim_sentence(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
-    """The claim's outcome as one sentence that names every comparison once.
-
-    Args:
-        verdicts: by (arm claimed to be better, opponent), from the first one's side.
-    """
-    clauses = []
-    for arm in dict.fromkeys(arm for arm, _ in verdicts):
-        said = []
-        for verdict, phrase in _PHRASES.items():
-            opponents = [
-                opponent
-                for (claimed, opponent), found in verdicts.items()
-                if claimed == arm and found is verdict
-            ]
-            if opponents:
-                said.append(phrase.format(listed(opponents)))
-        clauses.append(f"{arm} is {listed(said)}")
-    opening = _CLAIM_OPENINGS[claim_verdict_of(list(verdicts.values()))]
-    return f"{opening}: {'; '.join(clauses)}."

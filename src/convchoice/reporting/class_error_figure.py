@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.drawing import SERIES, Ink, quiet_frame
 from convchoice.reporting.panels import panels

@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.reporting.drawing import SERIES, Ink
 from convchoice.reporting.panels import panels
 from convchoice.reporting.svg import RenderedFigure, rendered

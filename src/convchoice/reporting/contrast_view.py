@@ -6,8 +6,9 @@ Every word and number comes from the comparison. Pure functions: no files, no HT
 from collections.abc import Mapping
 from typing import Any
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import Measure, measure_in, measure_of
+from convchoice.analysis import old_text as wording
+from convchoice.analysis.measure import Measure, measure_of
+from convchoice.analysis.old_text import measure_in
 
 BAR_WIDTH = 132
 """Width of a card's small interval drawing, in its own units."""

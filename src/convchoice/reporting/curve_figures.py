@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.config.schema import Curve
 from convchoice.reporting.drawing import (
     MARKERS,

@@ -6,8 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import Direction, Measure, measure_in, measure_of
+from convchoice.analysis import old_text as wording
+from convchoice.analysis.measure import Direction, Measure, measure_of
+from convchoice.analysis.old_text import measure_in
 from convchoice.reporting.drawing import SERIES, Ink, new_figure, quiet_frame, ticks
 from convchoice.reporting.svg import RenderedFigure, rendered
 

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import seeds_and_images
 from convchoice.reporting.drawing import (

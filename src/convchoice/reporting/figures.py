@@ -8,8 +8,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import Measure, measure_in
+from convchoice.analysis import old_text as wording
+from convchoice.analysis.measure import Measure
+from convchoice.analysis.old_text import measure_in
 from convchoice.reporting.class_error_figure import class_errors_figure
 from convchoice.reporting.confusion_figures import confusion_difference_figure, confusion_figure
 from convchoice.reporting.consistency_figure import consistency_figure

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.drawing import WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import (

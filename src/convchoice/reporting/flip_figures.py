@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.drawing import Ink, new_figure
 from convchoice.reporting.rendering import slug

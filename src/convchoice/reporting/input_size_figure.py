@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import (
     Series,

@@ -7,7 +7,7 @@ a key that decides it, or where the study has one arm alone, whose inside is the
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.reporting.confusion_figures import class_names
 
 LAYERS = ("conv.", "downsample.", "model.first_layer", "data.permutation_seed")

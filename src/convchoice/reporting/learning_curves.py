@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.reporting.drawing import MARKERS, SERIES, Ink, new_figure, quiet_frame
 from convchoice.reporting.svg import RenderedFigure, rendered
 

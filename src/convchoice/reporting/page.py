@@ -7,10 +7,10 @@ files, no HTML, no Markdown.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import Measure, measure_in, measure_of
-from convchoice.analysis.provenance import described
-from convchoice.analysis.statistics import smallest_rejecting_n
+from convchoice.analysis import old_text as wording
+from convchoice.analysis.measure import Measure, measure_of
+from convchoice.analysis.old_text import described, measure_in
+from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.reporting.confusion_figures import class_names
 from convchoice.reporting.contrast_view import BAR_WIDTH, contrast_view, reach_of
 from convchoice.reporting.rendering import slug
@@ -198,7 +198,7 @@ def omissions(comparison: Mapping[str, Any], pictures: Sequence[RenderedFigure])
 def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
     """The sentence for a card where some contrast can never reject; else empty."""
     fewest = min((item["n"] for item in comparison["contrasts"]), default=None)
-    if fewest is None or fewest >= smallest_rejecting_n():
+    if fewest is None or fewest >= FEWEST_SEEDS:
         return ""
     return wording.seeds_lines(comparison)[0]
 

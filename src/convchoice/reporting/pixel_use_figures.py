@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.analysis.introspection_result import unpacked
 from convchoice.reporting.curve_figures import line
 from convchoice.reporting.drawing import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from convchoice.analysis import text as wording
+from convchoice.analysis import old_text as wording
 from convchoice.analysis.measure import measure_of
 from convchoice.reporting.drawing import Ink, new_figure, quiet_frame, strip, ticks
 from convchoice.reporting.svg import RenderedFigure, rendered

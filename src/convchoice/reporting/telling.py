@@ -1,60 +1,55 @@
 """What a tracking store is told of a study: its answer, its numbers, its result and its figures."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from convchoice.analysis import text as wording
-from convchoice.analysis.measure import measure_in
+from convchoice.analysis import text
+from convchoice.analysis.comparison_files import COMPARISON, flat_metrics
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.sentences import answer
 from convchoice.reporting.rendering import render
-from convchoice.runs.run_folder import read_json
 from convchoice.tracking.life import MlflowTracking
 
 PAGE = "index.html"
 FIGURES = "figures"
 
 
-def note(comparison: Mapping[str, Any]) -> str:
+def note(comparison: Comparison) -> str:
     """A study in Markdown, for its page in MLflow: question, answer, a line a contrast."""
-    measure = measure_in(comparison)
+    measure = comparison.measure
     contrasts = [
         {
-            "arm": item["arm"],
-            "partner": item["partner"],
-            "verdict": item["verdict"],
-            "difference": f"{wording.difference(item, measure)} {measure.short_unit}",
-            "interval": wording.difference_interval(item, measure),
-            "price": wording.price(item),
+            "arm": item.arm,
+            "partner": item.reference,
+            "verdict": item.verdict,
+            "difference": f"{text.difference(item, measure)} {measure.short_unit}",
+            "interval": text.difference_interval(item, measure),
+            "price": text.cost_ratio(item.cost_ratio),
         }
-        for item in comparison["contrasts"]
+        for item in comparison.contrasts
     ]
     return render(
         "study_note.md.j2",
         {
-            "question": comparison["study"]["question"],
-            "answer": wording.answer(comparison),
+            "question": comparison.study.question,
+            "answer": answer(comparison),
             "contrasts": contrasts,
         },
     ).strip()
 
 
-def tell_study(tracking: MlflowTracking, comparison: Mapping[str, Any], reports: Path) -> None:
-    """Tell of a study whose report is there.
-
-    Raises:
-        UserError: if its numbers cannot be read.
-    """
-    name = comparison["study"]["name"]
+def tell_study(tracking: MlflowTracking, comparison: Comparison, reports: Path) -> None:
+    """Log a study whose report exists."""
+    name = comparison.study.name
     there = [
-        reports / name / "comparison.json",
+        reports / name / COMPARISON,
         *sorted((reports / FIGURES).glob(f"{name}-*.svg")),
         reports / PAGE,
     ]
-    dataset = comparison["made"]["dataset"]
+    dataset = comparison.provenance.dataset
     tracking.study(
         name,
-        str(dataset["title"] or dataset["name"]),
-        read_json(reports / name / "metrics.json"),
+        str(dataset.title or dataset.name),
+        flat_metrics(comparison),
         [path for path in there if path.is_file()],
         note(comparison),
     )

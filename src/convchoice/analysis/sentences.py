@@ -1,0 +1,274 @@
+"""A study's result in words: answers, claims, notes on seeds, and how the values were made."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from convchoice.analysis import text
+from convchoice.analysis.result import Comparison, PublishedResults, PublishedValue
+from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict, Verdict, claim_verdict_of
+
+FEW = 3
+"""Contrasts of a study that an answer lists one by one."""
+SHORT_DIGEST = 12
+"""Characters of a digest or a commit that are shown."""
+OPEN_VERDICTS = (Verdict.equivalent, Verdict.inconclusive)
+ORDER = (
+    Verdict.better, Verdict.slightly_better, Verdict.negligibly_better, Verdict.negligibly_worse,
+    Verdict.slightly_worse, Verdict.worse, *OPEN_VERDICTS,
+)  # fmt: skip
+"""The order of verdicts in a sentence: differences first."""
+
+_CLAIM_OPENINGS = {
+    ClaimVerdict.holds: "The claim holds",
+    ClaimVerdict.holds_in_part: "The claim holds in part",
+    ClaimVerdict.not_shown: "The claim is not shown",
+    ClaimVerdict.contradicted: "The claim is contradicted",
+}
+_PHRASES = {
+    Verdict.better: "better than {}",
+    Verdict.slightly_better: "slightly better than {}",
+    Verdict.negligibly_better: "better than {} by less than the margin",
+    Verdict.equivalent: "equivalent to {}",
+    Verdict.inconclusive: "not told apart from {}",
+    Verdict.negligibly_worse: "worse than {} by less than the margin",
+    Verdict.slightly_worse: "slightly worse than {}",
+    Verdict.worse: "worse than {}",
+}
+
+
+def claim_sentence(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
+    """The claim's outcome in one sentence that names every comparison once.
+
+    Args:
+        verdicts: by (arm claimed to be better, opponent), from the first one's side.
+    """
+    clauses = []
+    for arm in dict.fromkeys(arm for arm, _ in verdicts):
+        parts = []
+        for verdict, phrase in _PHRASES.items():
+            opponents = [
+                opponent
+                for (claimed, opponent), found in verdicts.items()
+                if claimed == arm and found is verdict
+            ]
+            if opponents:
+                parts.append(phrase.format(text.listed(opponents)))
+        clauses.append(f"{arm} is {text.listed(parts)}")
+    opening = _CLAIM_OPENINGS[claim_verdict_of(list(verdicts.values()))]
+    return f"{opening}: {'; '.join(clauses)}."
+
+
+def seed_notes(seeds: int, needed: int | None, verdict: Verdict) -> list[str]:
+    """Notes on the number of seeds; often none.
+
+    Args:
+        seeds: common seeds of the two arms.
+        needed: seeds that would find a difference of the margin with 80 % power; None if unknown.
+        verdict: of the contrast.
+    """
+    notes = []
+    if seeds < FEWEST_SEEDS:
+        have = "One seed" if seeds == 1 else f"{seeds} seeds"
+        notes.append(
+            f"{have} can never reject at 0.05 by a sign-flip test: that takes {FEWEST_SEEDS}."
+        )
+    if seeds == 1:
+        notes.append("One seed has no interval, so nothing is shown either way.")
+    elif needed is not None and needed > seeds and verdict is Verdict.inconclusive:
+        notes.append(
+            f"With the spread seen, about {needed:,} seeds would find a difference of the margin"
+            " (80 % power)."
+        )
+    return notes
+
+
+def seed_lines(comparison: Comparison) -> list[str]:
+    """The notes on seeds of all contrasts, each sentence once with its arms."""
+    arms_by_note: dict[str, list[str]] = {}
+    for contrast in comparison.contrasts:
+        for note in contrast.seed_notes:
+            arms_by_note.setdefault(note, []).append(contrast.arm)
+    total = len(comparison.contrasts)
+    lines = []
+    for note, arms in arms_by_note.items():
+        subject = text.listed(arms) if len(arms) <= FEW else f"{len(arms)} of {total} contrasts"
+        lines.append(note if len(arms) == total > 1 else f"{subject}: {note}")
+    return lines
+
+
+def one_pair_lines(comparison: Comparison) -> list[str]:
+    """McNemar's test of each contrast that has a single pair of runs."""
+    return [
+        f"{item.arm} against {item.reference}, seed {test.seed}: {test.only_arm_correct:,} images"
+        f" are right in {item.arm} alone, {test.only_reference_correct:,} in {item.reference}"
+        f" alone; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
+        for item in comparison.contrasts
+        if item.n == 1 and (test := item.mcnemar) is not None
+    ]
+
+
+def data_line(comparison: Comparison) -> str:
+    """The data set of a study's values: ``Data: MNIST (70,000 handwritten digits)``."""
+    dataset = comparison.provenance.dataset
+    return f"Data: {dataset.title or dataset.name or 'not recorded'}"
+
+
+def answer(comparison: Comparison) -> str:
+    """A study's outcome in words."""
+    if comparison.claim is not None:
+        return comparison.claim.sentence
+    if comparison.published is not None:
+        return _published_answer(comparison.published)
+    contrasts = comparison.contrasts
+    if len(contrasts) > FEW:
+        return f"{grouped(contrasts)}."
+    parts = [f"{item.arm} against {item.reference}: {item.verdict}" for item in contrasts]
+    return f"{'; '.join(parts)}."
+
+
+def _verdict(contrast: Contrast) -> str:
+    return contrast.verdict
+
+
+def grouped(
+    contrasts: Sequence[Contrast],
+    word: Callable[[Contrast], str] = _verdict,
+    order: Sequence[str] = ORDER,
+    open_words: Collection[str] = OPEN_VERDICTS,
+) -> str:
+    """Many contrasts in one sentence without its full stop: the arms of each word together.
+
+    Args:
+        contrasts: of one study.
+        word: the finding of a contrast.
+        order: all findings, in the order of the sentence.
+        open_words: findings that show no difference: their arms are counted, not named.
+    """
+    references = list(dict.fromkeys(item.reference for item in contrasts))
+    one = len(references) == 1
+    clauses = []
+    for found in order:
+        same = [item for item in contrasts if word(item) == found]
+        if not same:
+            continue
+        verb = "is" if len(same) == 1 else "are"
+        if found in open_words:
+            clauses.append(f"{len(same)} {verb} {found}")
+            continue
+        subjects = []
+        for reference in references:
+            arms = [item.arm for item in same if item.reference == reference]
+            if arms:
+                subjects.append(text.listed(arms) + ("" if one else f" (against {reference})"))
+        clauses.append(f"{', '.join(subjects)} {verb} {found}")
+    total = f"arms against {references[0]}" if one else "contrasts"
+    return f"Of {len(contrasts)} {total}, {text.listed(clauses)}"
+
+
+def _final_rank(row: PublishedValue) -> str:
+    ours, rank = row.ours.values, row.rank
+    runs = f"our {text.count(len(ours), 'run')}"
+    subject = f"The published test accuracy of {text.percent(row.published)} %"
+    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
+    if rank is None or not min(ours) <= row.published <= max(ours):
+        return f"{subject} is outside the range of {runs}, {span}."
+    verb = "is" if rank.below == 1 else "are"
+    return (
+        f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
+        f" and {rank.above} above (range {span})."
+    )
+
+
+def _published_answer(published: PublishedResults) -> str:
+    """Where a published run lies among ours, and what is not comparable."""
+    parts = [
+        _final_rank(row)
+        for row in published.final
+        if row.metric == "test/accuracy" and row.comparable
+    ]
+    rows = [row for row in published.by_epoch if row.metric == "train/accuracy"]
+    if not parts and rows:
+        row = rows[-1]
+        bounds = row.ours.interval_95
+        within = "" if bounds is None else f" {text.percent_interval(bounds)}"
+        parts.append(
+            f"After epoch {row.epoch} the published training accuracy is"
+            f" {text.percent(row.published)} % and ours {text.percent(row.ours.mean)} %{within}."
+        )
+    return " ".join([*parts, published.note]).strip()
+
+
+def _several(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values)) or "not recorded"
+
+
+def _counts(values: Sequence[int]) -> str:
+    return " or ".join(f"{value:,}" for value in values) or "an unrecorded number"
+
+
+def _seeds(comparison: Comparison) -> str:
+    by_seeds: dict[str, list[str]] = {}
+    for name, arm in comparison.arms.items():
+        by_seeds.setdefault(text.seeds(arm.seeds), []).append(name)
+    if len(by_seeds) == 1:
+        return f"{next(iter(by_seeds))} in every arm"
+    return "; ".join(f"{text.listed(names)}: {seeds}" for seeds, names in by_seeds.items())
+
+
+def described(comparison: Comparison) -> list[tuple[str, str]]:
+    """How a study's values were made, as terms and descriptions."""
+    made = comparison.provenance
+    rows = [("Values" if made.table else "Runs", f"{made.runs}; seeds {_seeds(comparison)}")]
+    if made.table:
+        files, digest = _several(made.table.files), made.table.digest[:SHORT_DIGEST]
+        rows.append(("Table", f"{files}, digest {digest}; how its values were made is unknown"))
+    else:
+        rows += _runs_described(comparison)
+    if comparison.contrasts:
+        contrasts = text.count(len(comparison.contrasts), "contrast")
+        rows.append(
+            (
+                "Statistics",
+                (
+                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
+                    f" permutation; p adjusted by Holm over {contrasts}; margin"
+                    f" {text.margin(comparison)}. Seeds needed: for 80 % power to find a difference"
+                    " of the margin."
+                ),
+            )
+        )
+    return rows
+
+
+def _runs_described(comparison: Comparison) -> list[tuple[str, str]]:
+    made, dataset = comparison.provenance, comparison.provenance.dataset
+    digest = (dataset.digest or "not recorded")[:SHORT_DIGEST]
+    states = {True: "with uncommitted changes", False: "clean"}
+    state = " and ".join(states[value] for value in made.dirty) or "state unknown"
+    kernels = {True: "deterministic", False: "not deterministic"}
+    determinism = " or ".join(kernels[value] for value in made.deterministic)
+    versions = [f"{name} {_several(found)}" for name, found in made.versions.items()]
+    commits = _several([commit[:SHORT_DIGEST] for commit in made.commits])
+    return [
+        ("Epochs", _counts(made.epochs)),
+        (
+            "Images",
+            (
+                f"{_counts(made.training_images)} for training,"
+                f" {_counts(made.validation_images)} for validation,"
+                f" {text.whole(dataset.test_images)} for testing"
+            ),
+        ),
+        ("Data", f"{dataset.title or dataset.name}, digest {digest}"),
+        (
+            "Device",
+            (
+                f"{_several(made.device_names)} ({_several(made.devices)}), threads"
+                f" {_several(made.threads)}, precision {_several(made.precisions)},"
+                f" {determinism or 'determinism not recorded'}"
+            ),
+        ),
+        ("Training time", f"{text.duration(made.train_seconds_total)} over all runs"),
+        ("Software", ", ".join([*versions, f"Python {_several(made.pythons)}"])),
+        ("Code", f"commit {commits} ({state})"),
+    ]

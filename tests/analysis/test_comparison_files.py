@@ -1,0 +1,186 @@
+"""Reading and writing a study's result: what is refused, and that only own files are replaced."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice import summary
+from convchoice.analysis import comparison_files
+from convchoice.analysis.comparison_files import (
+    COMPARISON,
+    CURVE_TABLE,
+    FILES,
+    comparison_text,
+    flat_metrics,
+    read_comparison,
+    write_comparison,
+)
+from convchoice.compare import main
+from convchoice.errors import RunFolderError, UserError
+from made_up_results import made_up_comparison
+
+TABLE = "arm,seed,value\nmax,0,0.99\nmax,1,0.989\naverage,1,0.985\naverage,0,0.988\n"
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """A result that was changed and given the digest of its new content."""
+    content = json.loads(comparison_text(made_up_comparison({"a": ("base", "better")})))
+    change(content)
+    content["sha256"] = comparison_files._digest(content)
+    path = folder / COMPARISON
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_what_is_written_is_read_back(tmp_path: Path):
+    result = made_up_comparison({"a": ("base", "slightly better")}, {"a": 0.9})
+    write_comparison(tmp_path, result)
+    read = read_comparison(tmp_path / COMPARISON)
+    assert read.model_copy(update={"sha256": ""}) == result
+    assert json.loads((tmp_path / "metrics.json").read_text()) == flat_metrics(result)
+
+
+def test_layout_does_not_count_but_numbers_do(tmp_path: Path):
+    write_comparison(tmp_path, made_up_comparison({"a": ("base", "better")}))
+    path = tmp_path / COMPARISON
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(dict(reversed(content.items()))), encoding="utf-8")
+    read_comparison(path)
+    content["contrasts"][0]["difference"]["mean"] += 0.001
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunFolderError, match=r"comparison\.json: was changed after it was written"):
+        read_comparison(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cannot be read"),
+        ("[]", "must hold a mapping"),
+        ("{}", "schema_version = None, and this version of convchoice reads 3"),
+        ('{"schema_version": 2}', "schema_version = 2"),
+        ('{"schema_version": 3}', "sha256 does not match"),
+        ("[" * 100_000, "cannot be read"),
+        ('{"schema_version": ' + "9" * 5_000 + "}", "cannot be read"),
+    ],
+)
+def test_what_is_no_result_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / COMPARISON).write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        summary.main([str(tmp_path)])
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err) < 1_000
+
+
+def test_missing_file_names_the_command(tmp_path: Path):
+    with pytest.raises(RunFolderError, match=r"no such file\. Make it again: convchoice compare"):
+        read_comparison(tmp_path / COMPARISON)
+
+
+HOSTILE = ['"><svg onload=alert(1)>', "\x1b[2J", "a\nb", "../../x", "", "a" * 101, "\u202eabc"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_refused(tmp_path: Path, name: str):
+    def as_arm(content: dict[str, Any]) -> None:
+        content["arms"][name] = content["arms"].pop("a")
+        content["contrasts"][0]["arm"] = name
+
+    def as_study(content: dict[str, Any]) -> None:
+        content["study"]["name"] = name
+
+    for change in (as_arm, as_study):
+        with pytest.raises(RunFolderError) as caught:
+            read_comparison(rewritten(tmp_path, change))
+        assert str(tmp_path / COMPARISON) in str(caught.value)
+        assert "\x1b" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_hostile_arm_of_a_run_folder_is_refused(tmp_path: Path):
+    with pytest.raises(UserError):
+        comparison_text(made_up_comparison({}, question="\x1b[2J"))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("arms", "a", "scores", "test/accuracy", "mean"), float("inf")),
+        (("arms", "a", "scores", "test/accuracy", "mean"), float("nan")),
+        (("arms", "a", "scores", "test/accuracy", "mean"), 10**400),
+        (("arms", "a", "scores", "test/accuracy", "mean"), "high"),
+        (("arms", "a", "scores", "test/accuracy", "values"), []),
+        (("arms", "a", "configuration"), {"k": float("inf")}),
+        (("arms", "a", "reference"), "gone"),
+        (("arms", "a"), None),
+        (("contrasts", 0, "verdict"), "best"),
+        (("contrasts", 0, "difference", "p_t"), 1.5),
+        (("contrasts", 0, "reference"), "gone"),
+        (("measure", "unit"), "a\x1b[0m"),
+        (("provenance", "dataset", "title"), "a\x00"),
+        (("study", "margin"), 0),
+        (("pictures",), {"0": {"shape": [2, 2], "pixels_base64": "AAAA"}}),
+        (("pictures",), {"0": {"shape": [10**9, 10**9], "pixels_base64": "AAAA"}}),
+        (("unknown",), 1),
+        (("cautions",), None),
+    ],
+)
+def test_hostile_values_are_refused(tmp_path: Path, place: tuple[Any, ...], value: object):
+    def change(content: dict[str, Any]) -> None:
+        *path, key = place
+        block: Any = content
+        for part in path:
+            block = block[part]
+        block[key] = value
+
+    with pytest.raises(RunFolderError) as caught:
+        read_comparison(rewritten(tmp_path, change))
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+    assert "\x1b" not in str(caught.value)
+
+
+def test_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_comparison(tmp_path, made_up_comparison({}))
+    monkeypatch.setattr(comparison_files, "MOST_BYTES", 100)
+    with pytest.raises(RunFolderError, match="larger than 100 bytes"):
+        read_comparison(tmp_path / COMPARISON)
+
+
+# Only our own files
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_foreign_files_are_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "none.csv"), "--metric", "accuracy", "--output", str(tmp_path)])
+    assert f"{tmp_path / name}: was not written by convchoice" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
+def test_input_named_like_an_output_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path(CURVE_TABLE).write_text(TABLE, encoding="utf-8")
+    Path("metrics.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main([CURVE_TABLE, "--metric", "accuracy", "--output", "."])
+    assert Path(CURVE_TABLE).read_text(encoding="utf-8") == TABLE
+    assert Path("metrics.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_own_files_are_replaced(tmp_path: Path):
+    (tmp_path / "notes.txt").touch()
+    write_comparison(tmp_path, made_up_comparison({"a": ("base", "better")}))
+    write_comparison(tmp_path, made_up_comparison({"b": ("base", "worse")}))
+    assert list(read_comparison(tmp_path / COMPARISON).arms) == ["base", "b"]
+    assert (tmp_path / "notes.txt").exists()
