@@ -1,17 +1,16 @@
-"""A small verified data set: scikit-learn's digits, as the fallback stores them."""
+"""A small stored data set: scikit-learn's digits, the fallback for MNIST."""
 
 from pathlib import Path
 
 import pytest
 
 from convchoice.config.schema import Dataset, Fallback
-from convchoice.data import sources
+from convchoice.data import download
 from convchoice.data.dataset import StoredDataset
 
 
 def store_digits(root: Path) -> StoredDataset:
-    """Have the digits under `root`, asking no mirror at all, whatever the environment names."""
+    """Store the digits under `root` without asking any mirror."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sources, "PUBLIC_MIRRORS", {})
-        patched.delenv(sources.MIRROR_VARIABLE, raising=False)
-        return sources.ensure(root, Dataset.mnist, Fallback.digits)
+        patched.setattr(download, "mirrors", lambda _spec: [])
+        return download.ensure(root, Dataset.mnist, Fallback.digits)

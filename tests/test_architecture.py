@@ -18,7 +18,7 @@ PACKAGES = (
 LIGHT_PACKAGES = {"analysis", "reporting", "runs"}
 LIGHT_MODULES = {
     "compare", "config.arm", "config.schema", "config.study", "config.validation",
-    "data.cifar_binary", "data.dataset", "data.idx", "errors", "networks.conv_arithmetic",
+    "data.dataset", "errors", "networks.conv_arithmetic",
     "networks.plan", "report", "summary",
 }  # fmt: skip
 # Each of these goes with the rewrite of its package.
@@ -109,7 +109,7 @@ def test_the_fingerprint_counts_every_module_that_decides_numbers() -> None:
         "runs.introspection", "runs.pictures", "runs.atomic_write", "runs.run_folder",
         "config.block_rules", "config.validation", "runs.curve_points",
         "config.data_rules", "config.mapping", "config.number_rules", "config.schema",
-        "config.torchvision_pairing", "config.yaml_files", "runs.locks", "runs.specification",
+        "config.yaml_files", "runs.locks", "runs.specification", "torchvision_operators",
     }  # fmt: skip
     assert set(NUMERIC_MODULES) == needed_modules("training.train") - carriers
 

@@ -1,26 +1,28 @@
-"""Small data sets in the true formats of the large ones, which pass for them in a test."""
+"""Small data sets in the file formats of the large ones, which replace them in a test."""
 
+import hashlib
 import io
+import pickle
 import tarfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from torchvision.datasets import CIFAR10
 
-from convchoice.config import known_datasets
-from convchoice.config.known_datasets import FILE_NAMES, DatasetSpec, FileSpec, Layout
-from convchoice.data.cifar_binary import FOLDER
-from convchoice.data.dataset import sha256_of
-from convchoice.data.idx import encode_idx
+from convchoice.config import datasets
+from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES
+from convchoice.data.digits import encode_idx
 
 TRAIN_IMAGES, TEST_IMAGES = 100, 20
 
 
-def _parts(spec: DatasetSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, C, H, W) and labels (N,): a bright stripe whose place is the class."""
+def arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, C, H, W) and labels (N,): a bright stripe whose row depends on the class."""
     count = TRAIN_IMAGES + TEST_IMAGES
     labels = (np.arange(count) % 10).astype(np.uint8)
-    images = np.random.default_rng(0).integers(0, 60, (count, *spec.image_shape), dtype=np.uint8)
+    shape = (count, *datasets.SPECS[name].image_shape)
+    images = np.random.default_rng(0).integers(0, 60, shape, dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[:, 2 * label + 2 : 2 * label + 4] = 255
     return images, labels
@@ -28,41 +30,42 @@ def _parts(spec: DatasetSpec) -> tuple[np.ndarray, np.ndarray]:
 
 def _idx_files(images: np.ndarray, labels: np.ndarray) -> dict[str, bytes]:
     cut = TRAIN_IMAGES
-    arrays = (images[:cut, 0], labels[:cut], images[cut:, 0], labels[cut:])
-    return {name: encode_idx(part) for name, part in zip(FILE_NAMES, arrays, strict=True)}
+    parts = (images[:cut, 0], labels[:cut], images[cut:, 0], labels[cut:])
+    return {name: encode_idx(part) for name, part in zip(IDX_FILES, parts, strict=True)}
 
 
-def _cifar_archive(spec: DatasetSpec, images: np.ndarray, labels: np.ndarray) -> bytes:
-    """As the real one: a folder, a list of names, the batches in no order."""
-    records = np.concatenate([labels[:, None], images.reshape(len(images), -1)], axis=1)
-    parts = [*np.split(records[:TRAIN_IMAGES], 5), records[TRAIN_IMAGES:]]
-    contents = dict(zip(spec.file_names, (part.tobytes() for part in parts), strict=True))
+def _cifar_archive(images: np.ndarray, labels: np.ndarray, patch: pytest.MonkeyPatch) -> bytes:
+    """The archive of pickles; torchvision's MD5s become those of the small ones."""
+    rows = images.reshape(len(images), -1)
+    cuts = [*range(20, TRAIN_IMAGES + 1, 20)]
+    batches = zip(np.split(rows, cuts), np.split(labels, cuts), strict=True)
+    names = [name for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
+    contents = {
+        name: pickle.dumps({"data": data, "labels": part.tolist()})
+        for name, (data, part) in zip(names, batches, strict=True)
+    }
+    contents["batches.meta"] = pickle.dumps({"label_names": ["airplane"]})
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}  # noqa: S324
+    patch.setattr(CIFAR10, "train_list", [[name, md5[name]] for name in names[:-1]])
+    patch.setattr(CIFAR10, "test_list", [[names[-1], md5[names[-1]]]])
+    patch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        folder = tarfile.TarInfo(FOLDER)
-        folder.type = tarfile.DIRTYPE
-        tar.addfile(folder)
-        for name in ("batches.meta.txt", *reversed(spec.file_names)):
-            content = contents.get(name, b"airplane\n")
-            header = tarfile.TarInfo(f"{FOLDER}/{name}")
+        for name, content in contents.items():
+            header = tarfile.TarInfo(f"{CIFAR10.base_folder}/{name}")
             header.size = len(content)
             tar.addfile(header, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def pass_for(name: str, patch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Let a small data set pass for the one of that name; returns what sources give of it."""
-    real = known_datasets.SPECS[name]
-    images, labels = _parts(real)
-    if real.layout is Layout.idx:
-        given = _idx_files(images, labels)
+def replace_by_tiny(name: str, patch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Replace a data set by a small one; returns its files' contents by name."""
+    real = datasets.SPECS[name]
+    if CIFAR_ARCHIVE in real.files:
+        files = {CIFAR_ARCHIVE: _cifar_archive(*arrays(name), patch)}
     else:
-        assert real.archive is not None
-        given = {real.archive.name: _cifar_archive(real, images, labels)}
-    specs = tuple(FileSpec(file, sha256_of(part), len(part)) for file, part in given.items())
-    tiny = replace(real, train_size=TRAIN_IMAGES, test_size=TEST_IMAGES, validation_size=20)
-    tiny = (
-        replace(tiny, archive=specs[0]) if real.archive is not None else replace(tiny, files=specs)
-    )
-    patch.setitem(known_datasets.SPECS, name, tiny)  # type: ignore[arg-type]
-    return given
+        files = _idx_files(*arrays(name))
+    sha256s = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    sizes = {"train_size": TRAIN_IMAGES, "test_size": TEST_IMAGES, "validation_size": 20}
+    patch.setitem(datasets.SPECS, name, replace(real, files=sha256s, **sizes))  # type: ignore[arg-type]
+    return files

@@ -1,7 +1,7 @@
-"""convchoice: which choices in a convolutional network matter, how sure, at what cost."""
+"""convchoice: which choices in a convolutional network matter, how certainly, at what cost."""
 
-from convchoice.config import torchvision_pairing
+from convchoice import torchvision_operators
 
 __version__ = "0.1.0"
 
-torchvision_pairing.install()
+torchvision_operators.install()

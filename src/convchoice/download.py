@@ -1,10 +1,10 @@
-"""The stage `download`: have a data set, or loudly something in its place, in its folder.
+"""The stage `download`: store verified data sets, or the fallback, in their folders.
 
     python -m convchoice.download [--root data/raw] [--fallback digits|none]
     python -m convchoice.download --data fashion_mnist kmnist cifar10
 
-Where only a fallback is there, the data set is asked for again. Its folder and what to fall back to
-are `root` and `fallback` (null for nothing) of its file in `conf/data`; `CONVCHOICE_FALLBACK=none`
+If only the fallback is stored, the data set is requested again. A data set's folder and fallback
+(null for none) are `root` and `fallback` of its file in `conf/data`. `CONVCHOICE_FALLBACK=none`
 overrides the latter, so that a machine that must have MNIST stops without it.
 """
 
@@ -13,11 +13,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.config.known_datasets import SPECS
+from convchoice.config.datasets import SPECS
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import read_yaml
-from convchoice.data import sources
+from convchoice.data.download import ensure
 from convchoice.errors import UserError, exit_codes
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
@@ -27,16 +27,15 @@ DIGEST_LETTERS = 12
 
 
 def default_fallback(conf: Path = CONF_DIR, dataset: Dataset = Dataset.mnist) -> str:
-    """The choice that `CONVCHOICE_FALLBACK` makes, or else the data set's configuration file.
+    """The fallback from `CONVCHOICE_FALLBACK`, or else from the data set's configuration file.
 
     Raises:
-        UserError: if either holds something else than a choice.
+        UserError: if the value is not one of `CHOICES`.
     """
     if SPECS[dataset.name].fallback is None:
         return NO_FALLBACK
     path = conf / "data" / f"{dataset.name}.yaml"
-    configured = read_yaml(path).get("fallback")
-    origin, choice = f"{path}: fallback: ", str(configured or NO_FALLBACK)
+    origin, choice = f"{path}: fallback: ", str(read_yaml(path).get("fallback") or NO_FALLBACK)
     if os.environ.get(FALLBACK_VARIABLE):
         origin, choice = f"{FALLBACK_VARIABLE}=", os.environ[FALLBACK_VARIABLE]
     if choice not in CHOICES:
@@ -45,68 +44,71 @@ def default_fallback(conf: Path = CONF_DIR, dataset: Dataset = Dataset.mnist) ->
 
 
 def default_root(dataset: Dataset, conf: Path = CONF_DIR) -> Path:
-    """The folder that a data set's configuration file names."""
+    """The folder in a data set's configuration file."""
     return Path(str(read_yaml(conf / "data" / f"{dataset.name}.yaml")["root"]))
 
 
 def fetch(dataset: Dataset, root: Path, fallback_choice: str) -> None:
-    """Have one data set, and say in one line what is there, and where.
+    """Store one data set and print one line: what is stored, and where.
 
     Raises:
-        UserError: if there is no data set in the end.
+        UserError: if neither the data set nor a fallback could be stored.
     """
     fallback = None if fallback_choice == NO_FALLBACK else Fallback[fallback_choice]
     if fallback not in {None, SPECS[dataset.name].fallback}:
         raise UserError(
-            f"--fallback {fallback_choice}: scikit-learn's digits may stand in for MNIST, not for"
-            f" {SPECS[dataset.name].short_title}. Leave --fallback out."
+            f"--fallback {fallback_choice}: is a fallback for MNIST only, not for"
+            f" {SPECS[dataset.name].short_title}. Omit --fallback."
         )
-    stored = sources.ensure(root, dataset, fallback, retry=True)
+    stored = ensure(root, dataset, fallback, retry=True)
     spec = stored.spec
     print(
         f"{stored.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
-        f" SHA-256 {stored.digest[:DIGEST_LETTERS]}…, in {root / stored.name}"
+        f" SHA-256 {stored.digest[:DIGEST_LETTERS]}…, in {stored.root / stored.name}"
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the stage; a line a data set says what is there, and where.
-
-    Raises:
-        UserError: if a data set is not there in the end.
-    """
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
     names = list(Dataset.__members__)
-    parser = argparse.ArgumentParser(
+    variables = ", ".join(SPECS[name].mirror_variable for name in names)
+    made = argparse.ArgumentParser(
         prog="python -m convchoice.download",
-        description="Fetch data sets, verify them and keep them. A data set's own variable"
-        f" ({', '.join(SPECS[dataset.name].mirror_variable for dataset in Dataset)}: a folder or an"
-        " http(s) address) is asked before the public mirrors.",
+        description="Download data sets, verify and store them. An environment variable for each"
+        f" data set ({variables}: a folder or a URL) is tried before the public mirrors.",
     )
-    parser.add_argument(
+    made.add_argument(
         "--data",
         nargs="+",
         choices=names,
         default=[Dataset.mnist.name],
         metavar="NAME",
-        help=f"which: {', '.join(names)} (default: {Dataset.mnist.name})",
+        help=f"data sets: {', '.join(names)} (default: {Dataset.mnist.name})",
     )
-    parser.add_argument(
-        "--root", type=Path, help="folder (default: `root` in conf/data/<name>.yaml)"
-    )
-    parser.add_argument(
+    made.add_argument("--root", type=Path, help="folder (default: `root` in conf/data/<name>.yaml)")
+    made.add_argument(
         "--fallback",
         choices=CHOICES,
-        help="what to use when no source answers (default: `fallback` in conf/data/<name>.yaml)",
+        help="replacement if no source answers (default: `fallback` in conf/data/<name>.yaml)",
     )
-    options = parser.parse_args(arguments)
-    wanted = [Dataset[name] for name in dict.fromkeys(options.data)]
-    if options.root and len(wanted) > 1:
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the stage.
+
+    Raises:
+        UserError: if a data set could not be stored.
+    """
+    options = parser().parse_args(arguments)
+    datasets = [Dataset[name] for name in dict.fromkeys(options.data)]
+    if options.root and len(datasets) > 1:
         raise UserError(
-            f"--root {options.root}: each data set has a folder of its own. Name one data set, or"
-            " leave --root out."
+            f"--root {options.root}: each data set needs a folder of its own. Name one data set, or"
+            " omit --root."
         )
-    fallbacks = [options.fallback or default_fallback(dataset=dataset) for dataset in wanted]
-    for dataset, fallback in zip(wanted, fallbacks, strict=True):
+    fallbacks = [options.fallback or default_fallback(dataset=dataset) for dataset in datasets]
+    for dataset, fallback in zip(datasets, fallbacks, strict=True):
         fetch(dataset, options.root or default_root(dataset), fallback)
 
 

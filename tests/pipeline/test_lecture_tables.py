@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from convchoice.config.composition import compose_arm
-from convchoice.config.known_datasets import MNIST
+from convchoice.config.datasets import MNIST
 from convchoice.config.schema import ConvConfig, Operator, Padding
 from convchoice.config.study import read_study
 from convchoice.config.validation import PROJECT_ROOT, config_from_mapping

@@ -19,7 +19,7 @@ from convchoice import choose, compare, compose, report
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
-from convchoice.data import sources
+from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
 from convchoice.execution.jobs import EvaluationJobs, TrainingJobs
 from convchoice.execution.workers import Job, work_reporting_end
@@ -163,16 +163,15 @@ def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
 def test_a_download_onto_a_full_disk_leaves_nothing_half(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "PUBLIC_MIRRORS", {})
-    monkeypatch.delenv(sources.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(download, "mirrors", lambda _spec: [])
     root = disk / "raw"
     ballast = fill(disk, leave=100_000)
-    with pytest.raises(UserError, match=r"raw: the data set cannot be written here .*No space"):
-        sources.ensure(root, Dataset.mnist, Fallback.digits)
+    with pytest.raises(UserError, match=r"raw.*No space left"):
+        download.ensure(root, Dataset.mnist, Fallback.digits)
     assert not (root / "digits").exists()
     assert not (root / "provenance.json").exists()
     ballast.unlink()
-    sources.ensure(root, Dataset.mnist, Fallback.digits).verify()
+    download.ensure(root, Dataset.mnist, Fallback.digits).verify()
 
 
 @pytest.fixture
@@ -253,7 +252,7 @@ def test_a_read_only_disk_is_named_and_gone_on_with_when_it_is_writable(
     work = TrainingJobs((job(disk / "trained", data_root),))
     assert "Read-only file system" in ending(work)
     with pytest.raises(UserError, match=r"raw: .*Read-only file system"):
-        sources.ensure(disk / "raw", Dataset.mnist, Fallback.digits)
+        download.ensure(disk / "raw", Dataset.mnist, Fallback.digits)
     assert snapshot(disk) == before
     make_writable(disk)
     composed(disk / "configs")

@@ -22,7 +22,7 @@ from convchoice.analysis.predictions import (
     middle_seed,
 )
 from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
-from convchoice.config.known_datasets import CLASSES
+from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
 from convchoice.runs.pictures import Pixels
 from convchoice.runs.run import Run

@@ -1,6 +1,6 @@
 """What a data set cannot be asked for: the rules between the keys of `data`."""
 
-from convchoice.config.known_datasets import CLASSES, spec_of
+from convchoice.config.datasets import CLASSES, spec_of
 from convchoice.config.schema import DataConfig
 from convchoice.errors import ConfigurationError
 

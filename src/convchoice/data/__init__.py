@@ -1,1 +1,1 @@
-"""Where images come from, verified, and how they are prepared."""
+"""Download, verify, read and transform images."""

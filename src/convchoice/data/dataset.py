@@ -1,32 +1,29 @@
-"""What a stored data set is, and the only way to read one.
+"""Stored data sets: their files, their provenance, and their images as arrays.
 
-    <root>/provenance.json        what was wanted, what is there, who gave it, each file's SHA-256
-    <root>/<name>/                mnist, fashion_mnist, kmnist or digits: four gzipped IDX files
-        train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz
-        t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz
-    <root>/cifar10/               six files of records, each a label and an image
-        data_batch_1.bin … data_batch_5.bin, test_batch.bin
+    <root>/provenance.json        requested and used data set, source, SHA-256 of each file
+    <root>/<name>/                the files as published
+        mnist, fashion_mnist, kmnist, digits: four gzipped IDX files
+        cifar10: the archive of the Python version
 
-Every byte is checked against its SHA-256 each time it is read, and the test files are opened by
-`StoredDataset.test` alone. Nothing in a file can be executed. Which data sets there are is in
-`known_datasets`; fetching is `sources`' task. Imports neither torch nor scikit-learn.
+Every file is checked against its SHA-256 each time it is read, then unpacked into a temporary
+folder and parsed by `torchvision.datasets`. `StoredDataset.test` alone reads test images. Importing
+this module imports neither torch nor scikit-learn. Downloading is the task of `data.download`.
 """
 
-import dataclasses
+import gzip
 import hashlib
-import json
-import os
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from convchoice.config.known_datasets import (
-    CIFAR_TEST,
-    CIFAR_TRAIN,
+from convchoice.config.datasets import (
+    CIFAR_ARCHIVE,
     CLASSES,
     MNIST,
     SPECS,
@@ -35,134 +32,130 @@ from convchoice.config.known_datasets import (
     TRAIN_IMAGES,
     TRAIN_LABELS,
     DatasetSpec,
-    Layout,
 )
 from convchoice.config.schema import Dataset
-from convchoice.data.cifar_binary import decode_records
-from convchoice.data.idx import decode_idx
-from convchoice.errors import UserError
+from convchoice.errors import ConfigurationError, UserError
 
 PROVENANCE = "provenance.json"
-HOW_TO_RETRY = "MNIST_MIRROR=<folder or URL> make download, then make repro"
+RETRY = "MNIST_MIRROR=<folder or URL> make download, then make repro"
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-@dataclass(frozen=True)
-class FailedSource:
-    """A source that did not give what was asked of it."""
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FailedSource(_Strict):
+    """A source that was asked and did not provide all files."""
 
     source: str
     reason: str
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """What `provenance.json` holds."""
+class Provenance(_Strict):
+    """The content of `provenance.json`."""
 
     requested: str
     used: str
     title: str
     source: str
-    """Who gave the files."""
     digest: str
-    """One SHA-256 over the files' SHA-256s."""
+    """SHA-256 over the files' SHA-256s."""
     files: dict[str, str]
     """SHA-256 by file name."""
     failed_sources: tuple[FailedSource, ...]
     retry: str | None
-    """How to try again for what was requested; None when it is there."""
+    """How to retry the download of the requested data set; None if it is the one in use."""
 
-    def to_json(self) -> str:
-        """The file's text."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+    @field_validator("requested", "used")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in SPECS:
+            raise ValueError(f"{name!r} is not one of {', '.join(SPECS)}")
+        return name
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            if name in {"", ".", ".."} or "/" in name or "\\" in name:
+                raise ValueError(f"{name!r} is not a file name")
+        return files
 
 
-def combined_digest(spec: DatasetSpec, files: Mapping[str, str]) -> str:
-    """One SHA-256 (hexadecimal) over the SHA-256s of a data set's files, in its own order."""
-    joined = "".join(files[name] for name in spec.file_names)
-    return hashlib.sha256(joined.encode("ascii")).hexdigest()
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of(content: bytes) -> str:
-    """A file's SHA-256, hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it appears under its name whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def combined_digest(sha256s: Iterable[str]) -> str:
+    """One SHA-256 over the SHA-256s of a data set's files, in the order of `DatasetSpec.files`."""
+    return hashlib.sha256("".join(sha256s).encode("ascii")).hexdigest()
 
 
 def download_command(root: Path, name: str) -> str:
-    """The command that fetches a data set into a folder."""
+    """The command that downloads a data set into a folder."""
     option = "" if name == MNIST.name else f" --data {name}"
     return f"python -m convchoice.download{option} --root {root}"
 
 
-def _mend(root: Path, name: str) -> str:
-    return f"Fetch it again: {download_command(root, name)}"
+def expand_user(root: Path) -> Path:
+    """A data folder with `~` expanded.
+
+    Raises:
+        ConfigurationError: if the home folder is unknown.
+    """
+    try:
+        return root.expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError("data.root", str(root), f"{error}") from error
 
 
 def read_provenance(root: Path, wanted: Dataset) -> Provenance:
-    """What `<root>/provenance.json` says.
+    """The provenance of the data set in a folder.
 
     Raises:
-        UserError: if there is none, it is not what `sources.ensure` writes, or it tells of another
-            data set than the wanted one (or what stands in for it).
+        UserError: if there is none, convchoice did not write it, it was changed, or it describes
+            another data set than `wanted` and its fallback.
     """
-    path, mend = root / PROVENANCE, _mend(root, wanted.name)
+    path, command = root / PROVENANCE, download_command(root, wanted.name)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        provenance = _provenance(values)
+        provenance = Provenance.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{root}: holds no data set (there is no {PROVENANCE})."
-            f" Fetch one: {download_command(root, wanted.name)}"
+            f"{root}: holds no data set (there is no {PROVENANCE}). Fetch one: {command}"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: is damaged ({error!r}). {mend}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(
+            f"{path}: was not written by convchoice, or is damaged"
+            f" ({'.'.join(map(str, fault['loc'])) or 'content'}: {fault['msg'][:100]})."
+            f" Move or delete it, then run: {command}"
+        ) from None
     if provenance.requested != wanted.name:
-        raise OtherDatasetError(
+        raise UserError(
             f"{root}: holds {SPECS[provenance.used].title}, not {SPECS[wanted.name].title}. Each"
-            " data set has a folder of its own: choose the data set by its option"
-            f" (data={wanted.name}), or another folder (data.root=<folder>, or --root <folder> of"
-            " convchoice.download)."
+            f" data set needs a folder of its own. Choose the data set by its option"
+            f" (data={wanted.name}), or another folder (data.root=<folder>, or --root <folder>)."
         )
-    spec = SPECS[provenance.used]
-    if provenance.digest != combined_digest(spec, provenance.files) or any(
-        file.sha256 not in {None, provenance.files[file.name]} for file in spec.files
+    spec, files = SPECS[provenance.used], provenance.files
+    if provenance.digest != combined_digest(files.values()) or any(
+        sha256 and files.get(name, sha256) != sha256 for name, sha256 in spec.files.items()
     ):
-        raise UserError(f"{path}: was altered: its SHA-256s are not those of {spec.title}. {mend}")
+        raise UserError(
+            f"{path}: was changed: its SHA-256s are not those of {spec.title}."
+            f" Delete it, then run: {command}"
+        )
     return provenance
-
-
-class OtherDatasetError(UserError):
-    """A folder that holds another data set than the one that is asked for."""
-
-
-def _provenance(values: Any) -> Provenance:
-    """The typed form of the file's values; ValueError, TypeError or KeyError for anything else."""
-    failed = tuple(
-        FailedSource(str(item["source"]), str(item["reason"])) for item in values["failed_sources"]
-    )
-    texts = {key: str(values[key]) for key in ("requested", "used", "title", "source", "digest")}
-    for key in ("requested", "used"):
-        if texts[key] not in SPECS:
-            raise ValueError(f"{key} = {texts[key]!r} is none of {', '.join(SPECS)}")
-    files = {name: str(values["files"][name]) for name in SPECS[texts["used"]].file_names}
-    retry = None if values["retry"] is None else str(values["retry"])
-    return Provenance(files=files, failed_sources=failed, retry=retry, **texts)
 
 
 @dataclass(frozen=True)
 class StoredDataset:
-    """A data set on disk. Nothing of it is read until `train` or `test` is called."""
+    """A data set on disk. Files are read by `train`, `test` and `verify` only."""
 
     root: Path
     spec: DatasetSpec
@@ -170,7 +163,7 @@ class StoredDataset:
 
     @property
     def name(self) -> str:
-        """Its name in a configuration, or `digits` where they stand in."""
+        """Its name in a configuration, or `digits` for the fallback."""
         return self.spec.name
 
     @property
@@ -180,12 +173,12 @@ class StoredDataset:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for the whole data set; known without opening any of its files."""
+        """One SHA-256 for the data set, known without reading its files."""
         return self.provenance.digest
 
     @property
     def fallback_note(self) -> str | None:
-        """What to say beside every number when this stands in for MNIST; None for MNIST itself."""
+        """The caution for numbers from the fallback; None for the requested data set."""
         if self.provenance.retry is None:
             return None
         return (
@@ -194,103 +187,101 @@ class StoredDataset:
         )
 
     def path(self, name: str) -> Path:
-        """Where one of its files lies."""
+        """The path of one of its files."""
         return self.root / self.name / name
 
-    def train(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def train(self) -> Arrays:
         """Training images, 0 to 255, and labels (N,), 0 to 9.
 
-        Images are (N, H, W) where they have one channel, (N, C, H, W) otherwise.
+        Images are (N, H, W) if they have one channel, else (N, C, H, W).
 
         Raises:
-            UserError: if a file is missing, or is not byte for byte what was fetched.
+            UserError: if a file is missing or has another SHA-256 than at its download.
         """
-        if self.spec.layout is Layout.idx:
-            return self._idx(TRAIN_IMAGES, TRAIN_LABELS, self.spec.train_size)
-        return self._records(CIFAR_TRAIN, self.spec.train_size)
+        return self._arrays(train=True)
 
-    def test(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Test images, as `train` gives them, and labels (N,), 0 to 9: for `evaluate` alone.
+    def test(self) -> Arrays:
+        """Test images and labels, in the form of `train`. Only `evaluate` calls this.
 
         Raises:
-            UserError: if a file is missing, or is not byte for byte what was fetched.
+            UserError: if a file is missing or has another SHA-256 than at its download.
         """
-        if self.spec.layout is Layout.idx:
-            return self._idx(TEST_IMAGES, TEST_LABELS, self.spec.test_size)
-        return self._records(CIFAR_TEST, self.spec.test_size)
+        return self._arrays(train=False)
 
     def verify(self) -> None:
-        """Check all files' SHA-256s, without unpacking any.
+        """Check the SHA-256 of every file.
 
         Raises:
-            UserError: naming the first file that is missing or altered.
+            UserError: naming the first file that is missing or changed.
         """
-        for name in self.spec.file_names:
-            self._verified_bytes(name)
+        for name in self.spec.files:
+            self.verified_path(name)
 
-    def _verified_bytes(self, name: str) -> bytes:
+    def verified_path(self, name: str) -> Path:
+        """The path of a file, after the check of its SHA-256."""
         path = self.path(name)
+        fix = f"Fetch it again: {download_command(self.root, self.provenance.requested)}"
         try:
-            content = path.read_bytes()
+            found = sha256_of(path)
         except (FileNotFoundError, NotADirectoryError):
-            raise UserError(
-                f"{path}: is missing. {_mend(self.root, self.provenance.requested)}"
-            ) from None
+            raise UserError(f"{path}: is missing. {fix}") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
-        found, expected = sha256_of(content), self.provenance.files[name]
+        expected = self.provenance.files.get(name)
         if found != expected:
             raise UserError(
-                f"{path}: is damaged or was altered: its SHA-256 is {found}, and {PROVENANCE}"
-                f" says {expected}. {_mend(self.root, self.provenance.requested)}"
+                f"{path}: is damaged or was changed: its SHA-256 is {found}, and {PROVENANCE}"
+                f" has {expected}. {fix}"
             )
-        return content
+        return path
 
-    def _idx(
-        self, images_name: str, labels_name: str, size: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        images = decode_idx(self._verified_bytes(images_name), str(self.path(images_name)))
-        labels = decode_idx(self._verified_bytes(labels_name), str(self.path(labels_name)))
-        _, *sides = self.spec.image_shape
-        self._check(images, labels, (size, *sides), f"{self.path(images_name)} and {labels_name}")
-        return images, labels
-
-    def _records(
-        self, names: Sequence[str], size: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        shape = self.spec.image_shape
-        parts = [
-            decode_records(self._verified_bytes(name), shape, str(self.path(name)))
-            for name in names
-        ]
-        images = np.concatenate([images for images, _ in parts])
-        labels = np.concatenate([labels for _, labels in parts])
-        self._check(images, labels, (size, *shape), f"{self.root / self.name}: {', '.join(names)}")
-        return images, labels
-
-    def _check(
-        self,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-        shape: tuple[int, ...],
-        origin: str,
-    ) -> None:
-        """Refuse what is not so many images of this shape with so many labels of ten classes."""
-        expected = (shape, shape[:1])
-        if (images.shape, labels.shape) != expected or labels.max() >= CLASSES:
+    def _arrays(self, *, train: bool) -> Arrays:
+        read = _read_cifar if CIFAR_ARCHIVE in self.spec.files else _read_idx
+        images, labels = read(self, train)
+        channels, *sides = self.spec.image_shape
+        count = self.spec.train_size if train else self.spec.test_size
+        shape = (count, *sides) if channels == 1 else (count, channels, *sides)
+        if images.shape != shape or labels.shape != shape[:1] or labels.max() >= CLASSES:
             raise UserError(
-                f"{origin}: hold images {images.shape} and labels"
-                f" {labels.shape}; {self.title} has {expected[0]} and {expected[1]}, labels 0 to"
-                f" {CLASSES - 1}. {_mend(self.root, self.provenance.requested)}"
+                f"{self.root / self.name}: has images {images.shape} and labels {labels.shape};"
+                f" {self.title} has images {shape} and labels 0 to {CLASSES - 1}."
+                f" Fetch it again: {download_command(self.root, self.provenance.requested)}"
             )
+        return images, labels
+
+
+def _read_idx(stored: StoredDataset, train: bool) -> Arrays:
+    # Here and below: importing torchvision takes seconds, and commands that only check data run
+    # without it.
+    from torchvision.datasets import mnist  # noqa: PLC0415
+
+    names = (TRAIN_IMAGES, TRAIN_LABELS) if train else (TEST_IMAGES, TEST_LABELS)
+    with tempfile.TemporaryDirectory(prefix="convchoice-") as folder:
+        images, labels = (Path(folder, name) for name in names)
+        for path in (images, labels):
+            path.write_bytes(gzip.decompress(stored.verified_path(path.name).read_bytes()))
+        pixels = mnist.read_image_file(str(images))
+        return pixels.numpy(), mnist.read_label_file(str(labels)).numpy().astype(np.uint8)
+
+
+def _read_cifar(stored: StoredDataset, train: bool) -> Arrays:
+    from torchvision.datasets import CIFAR10  # noqa: PLC0415
+
+    archive = stored.verified_path(CIFAR_ARCHIVE)
+    with tempfile.TemporaryDirectory(prefix="convchoice-") as folder:
+        # Its batches are pickles: CIFAR10 checks their MD5s, and the archive's SHA-256 is known.
+        shutil.unpack_archive(archive, folder, filter="data")
+        batches = CIFAR10(folder, train=train)
+    images = np.ascontiguousarray(batches.data.transpose(0, 3, 1, 2))
+    return images, np.array(batches.targets, dtype=np.uint8)
 
 
 def load(root: Path, wanted: Dataset = Dataset.mnist) -> StoredDataset:
-    """The data set under `root`, or what stands in for it; opens `provenance.json` alone.
+    """The data set in a folder, or its fallback; reads `provenance.json` only.
 
     Raises:
-        UserError: if there is none, it is another one than `wanted`, or `provenance.json` is
-            damaged or altered.
+        UserError: see `read_provenance`.
     """
+    root = expand_user(root)
     provenance = read_provenance(root, wanted)
     return StoredDataset(root=root, spec=SPECS[provenance.used], provenance=provenance)

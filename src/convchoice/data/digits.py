@@ -1,22 +1,18 @@
-"""scikit-learn's digits in MNIST's form: what stands in when no source of MNIST answers.
+"""scikit-learn's digits in MNIST's format: the fallback if MNIST cannot be downloaded.
 
-1,797 images of 8×8 pixels (the test half of Alpaydin and Kaynak's Optical Recognition of
-Handwritten Digits, which scikit-learn carries) become 20×20 in the middle of 28×28, as MNIST's own
-digits lie. All arithmetic is on whole numbers, so every machine makes the same pixels.
+1,797 images of 8×8 pixels (the test part of Alpaydin and Kaynak's Optical Recognition of
+Handwritten Digits, included in scikit-learn) become 20×20 pixels, centred in 28×28, as in MNIST.
+All arithmetic is on integers, so every machine gives the same pixels.
 """
+
+import gzip
+import io
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice.config.known_datasets import (
-    CLASSES,
-    DIGITS,
-    TEST_IMAGES,
-    TEST_LABELS,
-    TRAIN_IMAGES,
-    TRAIN_LABELS,
-)
-from convchoice.data.idx import encode_idx
+from convchoice.config.datasets import CLASSES, DIGITS, IDX_FILES
 
 SOURCE_SIDE = 8
 SOURCE_MAXIMUM = 16
@@ -24,14 +20,16 @@ IMAGE_SIDE = 28
 DIGIT_SIDE = 20
 """MNIST's digits fill at most 20×20 of their 28×28 pixels."""
 WEIGHT_UNIT = 10
-"""Bilinear weights from 8 to 20 pixels are whole tenths."""
+"""Bilinear weights from 8 to 20 pixels are integer tenths."""
+UNSIGNED_BYTE = 0x08
+"""Type code of the IDX format."""
 
 
 def bilinear_weights() -> NDArray[np.int64]:
-    """Weights (20, 8), in tenths, of the 8 source pixels of each of 20 pixels.
+    """Weights (20, 8), in tenths, of the 8 source pixels for each of 20 pixels.
 
-    Pixel i's centre lies at (i + 1/2)·8/20 − 1/2 = (4i − 3)/10 of the source's pixels; beyond the
-    first or last source pixel's centre, that pixel is repeated.
+    The centre of pixel i is at (i + 1/2)·8/20 − 1/2 = (4i − 3)/10 in source pixels. Beyond the
+    centre of the first or last source pixel, that pixel is repeated.
     """
     weights = np.zeros((DIGIT_SIDE, SOURCE_SIDE), dtype=np.int64)
     for pixel in range(DIGIT_SIDE):
@@ -45,17 +43,17 @@ def enlarge(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images (N, 8, 8) with values 0 to 16 as (N, 28, 28) with values 0 to 255."""
     weights = bilinear_weights()
     hundredths = weights @ images.astype(np.int64) @ weights.T
-    whole = WEIGHT_UNIT**2 * SOURCE_MAXIMUM
-    pixels = (2 * 255 * hundredths + whole) // (2 * whole)  # rounded to the nearest, halves up
+    unit = WEIGHT_UNIT**2 * SOURCE_MAXIMUM
+    pixels = (2 * 255 * hundredths + unit) // (2 * unit)  # rounded to nearest, halves up
     border = (IMAGE_SIDE - DIGIT_SIDE) // 2
     return np.pad(pixels, ((0, 0), (border, border), (border, border))).astype(np.uint8)
 
 
 def is_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of `labels` (N,) are test digits: 500, each class by its share, spread evenly.
+    """Mask (N,) of the 500 test images: stratified by label, evenly spaced within a class.
 
-    Shares are rounded by the largest remainder. There is no random number in it: writers follow
-    each other in the data, and evenly spread test digits have every writer in both parts.
+    Shares are rounded by the largest remainder. The choice is not random: the data are ordered by
+    writer, and evenly spaced images put every writer into both parts.
     """
     counts = np.bincount(labels, minlength=CLASSES)
     shares, remainders = np.divmod(DIGITS.test_size * counts, len(labels))
@@ -68,6 +66,16 @@ def is_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return chosen
 
 
+def encode_idx(array: NDArray[np.uint8]) -> bytes:
+    """A gzipped IDX file of images (N, H, W) or labels (N,), the same bytes at every call."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape)
+    buffer = io.BytesIO()
+    # GzipFile, not gzip.compress, whose header differs between versions of Python.
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=9, mtime=0) as file:
+        file.write(header + array.tobytes())
+    return buffer.getvalue()
+
+
 def digits_files() -> dict[str, bytes]:
     """The four gzipped IDX files by name: 1,297 training and 500 test images."""
     # Importing scikit-learn takes seconds, and only the fallback needs it.
@@ -77,9 +85,5 @@ def digits_files() -> dict[str, bytes]:
     images = enlarge(source.images.astype(np.uint8))
     labels = source.target.astype(np.uint8)
     test = is_test(labels)
-    return {
-        TRAIN_IMAGES: encode_idx(images[~test]),
-        TRAIN_LABELS: encode_idx(labels[~test]),
-        TEST_IMAGES: encode_idx(images[test]),
-        TEST_LABELS: encode_idx(labels[test]),
-    }
+    arrays = (images[~test], labels[~test], images[test], labels[test])
+    return {name: encode_idx(array) for name, array in zip(IDX_FILES, arrays, strict=True)}

@@ -14,7 +14,7 @@ from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config, EvaluationConfig, TrackingConfig
 from convchoice.config.validation import config_from_mapping
-from convchoice.data.sources import ensure
+from convchoice.data.download import ensure
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.execution.measurement import measure_runs
 from convchoice.execution.naming import derived_name

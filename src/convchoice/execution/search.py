@@ -18,7 +18,7 @@ from convchoice.config.arm import arm_from_mapping
 from convchoice.config.composition import compose_values
 from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config
-from convchoice.data.sources import ensure
+from convchoice.data.download import ensure
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.dealing import default_workers
 from convchoice.execution.search_space import SearchSpace, contains, ends

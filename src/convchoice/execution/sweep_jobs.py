@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.config.schema import Config
-from convchoice.data.sources import ensure
+from convchoice.data.download import ensure
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution.one_run import (
     measured_already,

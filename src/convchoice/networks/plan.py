@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from convchoice.config.known_datasets import image_shape
+from convchoice.config.datasets import image_shape
 from convchoice.config.pairs import Pair, shown
 from convchoice.config.schema import Activation, Config, FirstLayer, Head, Operator
 from convchoice.networks.conv_arithmetic import (

@@ -13,9 +13,7 @@ from convchoice.config.schema import Config
 
 # The modules whose code decides a run's numbers; a test holds this against the imports.
 NUMERIC_MODULES = (
-    "data.cifar_binary",
     "data.dataset",
-    "data.idx",
     "data.preparation",
     "training.batches",
     "training.lightning_module",
@@ -27,7 +25,7 @@ NUMERIC_MODULES = (
     "networks.layers",
     "networks.network",
     "networks.pooling",
-    "config.known_datasets",
+    "config.datasets",
     "config.pairs",
     "networks.conv_arithmetic",
     "networks.plan",

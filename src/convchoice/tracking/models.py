@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice.config.known_datasets import SPECS
+from convchoice.config.datasets import SPECS
 from convchoice.config.schema import Dataset
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load

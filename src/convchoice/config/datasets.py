@@ -1,0 +1,158 @@
+"""The data sets: names, classes, shapes, sizes and the SHA-256s of their published files.
+
+The SHA-256s are those that torchvision's prototype data sets pin; its released data sets pin MD5s
+of the same files. Imports nothing heavy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convchoice.config.schema import DataConfig, Fallback
+
+Shape3 = tuple[int, int, int]
+
+TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
+TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
+TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
+TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
+IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+"""The files of a data set in MNIST's format."""
+CIFAR_ARCHIVE = "cifar-10-python.tar.gz"
+
+CLASSES = 10
+DIGIT_NAMES = tuple(str(digit) for digit in range(CLASSES))
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What is known about a data set before it is downloaded."""
+
+    name: str
+    short_title: str
+    title: str
+    files: Mapping[str, str | None]
+    """SHA-256 by name of the files as published; None for a file that is generated here."""
+    train_size: int
+    test_size: int
+    validation_size: int
+    """Default number of training images that are held out for validation."""
+    class_names: tuple[str, ...] = DIGIT_NAMES
+    """The meaning of labels 0 to 9."""
+    image_shape: Shape3 = (1, 28, 28)
+    """(C, H, W) of every image."""
+    torchvision_class: str = "MNIST"
+    """Name in `torchvision.datasets` of the class that knows the public mirrors."""
+    more_mirrors: tuple[str, ...] = ()
+    """Public mirrors that torchvision does not list."""
+    fallback: Fallback | None = None
+    """What replaces the data set if it cannot be downloaded."""
+
+    @property
+    def mirror_variable(self) -> str:
+        """The environment variable for a mirror: `KMNIST_MIRROR` for `kmnist`."""
+        return f"{self.name.upper()}_MIRROR"
+
+
+def _idx_files(*sha256s: str) -> dict[str, str | None]:
+    return dict(zip(IDX_FILES, sha256s, strict=True))
+
+
+MNIST = DatasetSpec(
+    name="mnist",
+    short_title="MNIST",
+    title="MNIST (70,000 handwritten digits)",
+    files=_idx_files(
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+    train_size=60_000,
+    test_size=10_000,
+    validation_size=5_000,
+    more_mirrors=("https://storage.googleapis.com/cvdf-datasets/mnist/",),
+    fallback=Fallback.digits,
+)
+
+FASHION_MNIST = DatasetSpec(
+    name="fashion_mnist",
+    short_title="Fashion-MNIST",
+    title="Fashion-MNIST (70,000 articles of clothing)",
+    files=_idx_files(
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+    train_size=60_000,
+    test_size=10_000,
+    validation_size=5_000,
+    torchvision_class="FashionMNIST",
+    class_names=(
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    ),
+)  # fmt: skip
+
+KMNIST = DatasetSpec(
+    name="kmnist",
+    short_title="KMNIST",
+    title="KMNIST (70,000 handwritten hiragana)",
+    files=_idx_files(
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+    ),
+    train_size=60_000,
+    test_size=10_000,
+    validation_size=5_000,
+    torchvision_class="KMNIST",
+    class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+)
+
+CIFAR10 = DatasetSpec(
+    name="cifar10",
+    short_title="CIFAR-10",
+    title="CIFAR-10 (60,000 colour photographs)",
+    files={CIFAR_ARCHIVE: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"},
+    train_size=50_000,
+    test_size=10_000,
+    validation_size=5_000,
+    class_names=(
+        "airplane", "automobile", "bird", "cat", "deer",
+        "dog", "frog", "horse", "ship", "truck",
+    ),
+    image_shape=(3, 32, 32),
+    torchvision_class="CIFAR10",
+)  # fmt: skip
+
+DIGITS = DatasetSpec(
+    name="digits",
+    short_title="scikit-learn's digits",
+    title="scikit-learn's digits (1,797 handwritten digits)",
+    files=dict.fromkeys(IDX_FILES),
+    train_size=1_297,
+    test_size=500,
+    validation_size=108,  # one in twelve, as for MNIST
+)
+
+SPECS: Mapping[str, DatasetSpec] = {
+    spec.name: spec for spec in (MNIST, FASHION_MNIST, KMNIST, CIFAR10, DIGITS)
+}
+
+
+def spec_of(data: DataConfig) -> DatasetSpec:
+    """The data set of a configuration."""
+    return SPECS[data.name.name]
+
+
+def image_shape(data: DataConfig) -> Shape3:
+    """(C, H, W) of a network's input: the data set's shape, or its canvas.
+
+    Training, validation and test images have this shape, and so has a fallback.
+    """
+    channels, height, width = spec_of(data).image_shape
+    if data.canvas is not None:
+        height = width = data.canvas
+    return channels, height, width
