@@ -10,7 +10,7 @@ import pytest
 from chromium import CHROMIUM, open_in_chromium
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.report import main
-from making import Compared
+from making import Compare
 
 pytestmark = [
     pytest.mark.browser,
@@ -134,9 +134,9 @@ frame.addEventListener("load", async () => {
 
 
 @pytest.fixture
-def page(tmp_path: Path, compared: Compared) -> Path:
+def page(tmp_path: Path, comparison_of: Compare) -> Path:
     reports = tmp_path / "reports"
-    write_comparison(reports / "pooling", compared({"max": [10, 11], "average": [15, 17]}))
+    write_comparison(reports / "pooling", comparison_of({"max": [10, 11], "average": [15, 17]}))
     main(["--studies", "pooling", "--reports", str(reports)])
     return reports / "index.html"
 
