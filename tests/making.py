@@ -1,6 +1,7 @@
 """Small run folders for tests, made through `run_folder`'s own writers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.schema import Curve
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS, sealed
+from convchoice.runs.checksums import write_checksums
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
 from convchoice.runs.introspection import Inside
+from convchoice.runs.ownership import written
 from convchoice.runs.pictures import kept_pictures
 
 Compared = Callable[..., dict[str, Any]]
@@ -142,7 +144,7 @@ def make_run(
         "finished": f"2026-01-01T00:{seed:02}:30+00:00",
     }
     path = run_folder.run_path(root, arm, seed)
-    with sealed(path) as folder:
+    with written(path) as folder:
         run_folder.write_config(folder, values)
         run_folder.write_history(folder, history)
         run_folder.write_json(folder / run_folder.METRICS, {**made, **(metrics or {})})
@@ -160,10 +162,11 @@ def make_run(
     return path
 
 
-def unsealed(folder: Path) -> Path:
-    """A run folder as it was before there was a seal: what is in it may be altered unnoticed."""
-    (folder / SUMS).unlink()
-    return folder
+@contextmanager
+def altered(folder: Path) -> Iterator[Path]:
+    """A run folder to change; its checksums are written anew afterwards."""
+    yield folder
+    write_checksums(folder)
 
 
 def curve_points(

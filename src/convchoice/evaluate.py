@@ -12,8 +12,9 @@ from convchoice.config.schema import Config, TrackingConfig
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.bookkeeping import said_failures
 from convchoice.execution.measurement import measure_runs
-from convchoice.runs.failures import failed_path, read_failure, write_failure
+from convchoice.runs.failures import read_failure
 from convchoice.runs.locks import in_turn
+from convchoice.runs.ownership import remove_failure, write_failure
 from convchoice.runs.run_folder import run_path
 
 
@@ -22,7 +23,7 @@ def _failed(config: Config, trained: Path, output: Path) -> bool:
     source, target = (run_path(root, str(config.arm), config.seed) for root in (trained, output))
     failure = read_failure(source)
     if failure is None:
-        failed_path(target).unlink(missing_ok=True)
+        remove_failure(target)
         return False
     write_failure(target, failure)
     return True

@@ -10,7 +10,7 @@ from convchoice.errors import RunFolderError
 from convchoice.reporting.sheet import pixels_of
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
-from making import MNIST, Compared, made_up_images, make_run, study_values, unsealed
+from making import MNIST, Compared, altered, made_up_images, make_run, study_values
 
 KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
 
@@ -94,7 +94,8 @@ def test_pictures_of_other_images_are_refused(tmp_path: Path):
     runs = [make_run(tmp_path, "max", seed, picture_shape=(4, 4)) for seed in (0, 1)]
     first = read_run(runs[0]).pictures()
     assert first is not None
-    np.savez(unsealed(runs[1]) / PICTURES, indices=first.indices, pixels=255 - first.pixels)
+    with altered(runs[1]) as folder:
+        np.savez(folder / PICTURES, indices=first.indices, pixels=255 - first.pixels)
     with pytest.raises(RunFolderError, match="is not another run's"):
         pictures_of(first.indices.tolist(), map(read_run, runs))
 

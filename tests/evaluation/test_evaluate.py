@@ -17,14 +17,14 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.image_subset import chosen_images
-from convchoice.runs.checksums import seal
 from convchoice.runs.curve_points import summary_metrics
 from convchoice.runs.events import Ended, Event
+from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
-from making import unsealed
+from making import altered
 from small_data import store_digits
 
 SMALL = {
@@ -47,7 +47,7 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = run_path(root / "trained", "tiny", 0)
     assert stored.name == "digits"
     train([RunSpecification(config_from_mapping(SMALL), root / "raw", folder, "f")], ignore)
-    seal(folder)
+    finalise(folder)
     return root
 
 
@@ -187,10 +187,11 @@ def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
 
 
 def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:
-    path = unsealed(run_path(trained / "trained", "tiny", 0)) / "environment.json"
-    digest = datasets.load(trained / "raw").digest
-    text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
-    path.write_text(text, encoding="utf-8")
+    with altered(run_path(trained / "trained", "tiny", 0)) as folder:
+        path = folder / "environment.json"
+        digest = datasets.load(trained / "raw").digest
+        text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(
         UserError, match=r"was trained on a data set with digest 000000000000…, but"
     ):
@@ -199,12 +200,15 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
 
 
 def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
-    path = unsealed(run_path(trained / "trained", "tiny", 0)) / WEIGHTS
+    folder = run_path(trained / "trained", "tiny", 0)
+    path = folder / WEIGHTS
     whole = load_file(path)
-    save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
-    with pytest.raises(RunFolderError, match=r"are not the weights of its config\.yaml"):
+    with altered(folder):
+        save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
+    with pytest.raises(RunFolderError, match=r"does not hold the weights of the network in config"):
         evaluate_run(job(trained), ignore)
-    path.write_bytes(path.read_bytes()[:100])
+    with altered(folder):
+        path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match="cannot be read as weights"):
         evaluate_run(job(trained), ignore)
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
@@ -220,7 +224,7 @@ def test_a_byte_of_the_weights_that_was_altered_is_refused(trained: Path, touche
     path.write_bytes(content)
     if not touched:
         os.utime(path, ns=(written, written))
-    with pytest.raises(RunFolderError, match=rf"{WEIGHTS}: was altered after the run was made"):
+    with pytest.raises(RunFolderError, match=rf"{WEIGHTS}: was changed after the run"):
         evaluate_run(job(trained), ignore)
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
@@ -239,6 +243,6 @@ def test_one_run_that_cannot_be_measured_leaves_the_others_alone(trained: Path) 
     evaluate([bad, good], heard.append)
     ended = {event.seed: event.failure for event in heard if isinstance(event, Ended)}
     assert ended[0] == ""
-    assert "which is not what its folder's name says" in ended[1]
+    assert "which is not what the name of its folder says" in ended[1]
     assert read_run(good.folder).evaluated
     assert not bad.folder.exists()

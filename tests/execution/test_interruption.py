@@ -20,12 +20,13 @@ from convchoice.execution.jobs import TRAINING_MODULE, TrainingJobs
 from convchoice.execution.seeds import Missing, sealed_late, train_missing
 from convchoice.execution.workers import run_jobs
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.ownership import check_replaceable, finalise
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.train import CHECKPOINT, FINGERPRINT, train
+from convchoice.training.train import train
 from making import make_run
 from stages import TINY, Stage, composed_arm, training
 
@@ -48,7 +49,7 @@ def undisturbed(composed: Path, root: Path) -> Run:
         [RunSpecification(config, Path(config.data.root), folder, "fingerprint")],
         lambda event: None,
     )
-    seal(folder)
+    finalise(folder)
     return read_run(folder)
 
 
@@ -160,10 +161,10 @@ def test_a_training_killed_at_random_points_ends_the_same_to_the_last_bit(
         )
         began = killed_at_random(work, min(kills - survived, 20), chance)
         assert began == sorted(began), "an epoch that was whole was trained again"
-        seal(work.folder)
+        finalise(work.folder)
         alone = replace(work, folder=run_path(folder / "alone", "tiny", repetition))
         train([alone], lambda event: None)
-        seal(alone.folder)
+        finalise(alone.folder)
         assert numbers(read_run(work.folder)) == numbers(read_run(alone.folder))
         survived += len(began) - 1
         if survived >= kills:
@@ -209,13 +210,13 @@ def test_whole_stages_killed_at_random_times_end_the_same_to_the_last_bit(
 SEALING = """
 import itertools, sys
 from pathlib import Path
-from convchoice.runs.atomic_write import clear, give_name, partial_path
+from convchoice.runs.ownership import written
+from convchoice.runs.run_folder import CONTENT
 folder = Path(sys.argv[1])
 for turn in itertools.count():
-    clear(partial_path(folder))
-    for number in range(300):
-        (partial_path(folder) / f"{number}").write_text(str(turn))
-    give_name(folder)
+    with written(folder) as partial:
+        for name in CONTENT:
+            (partial / name).write_text(f"{turn}" * 1000)
     print(turn, flush=True)
 """
 
@@ -235,9 +236,9 @@ def test_a_kill_while_a_folder_is_replaced_leaves_a_whole_one_or_none(
         stage.send(signal.SIGKILL, group=False)
         stage.end()
         if folder.exists():
-            files = list(folder.iterdir())
-            assert len(files) == 300
-            assert len({file.read_text(encoding="utf-8") for file in files}) == 1
+            contents = {(folder / name).read_text(encoding="utf-8") for name in run_folder.CONTENT}
+            assert len(contents) == 1
+            check_replaceable(folder)
 
 
 def whole_but_for_its_name(root: Path) -> Missing:
@@ -263,7 +264,3 @@ def test_what_is_not_whole_or_of_another_fingerprint_gets_no_name(tmp_path: Path
     (partial_path(item.folder) / run_folder.METRICS).unlink()
     assert not sealed_late(item)
     assert not item.folder.exists()
-
-
-def test_the_names_of_a_trainings_work_files_are_those_that_it_uses() -> None:
-    assert run_folder.WORK_FILES == (CHECKPOINT, FINGERPRINT)

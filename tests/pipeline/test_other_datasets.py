@@ -17,7 +17,7 @@ from convchoice.data import preparation
 from convchoice.data.download import ensure
 from convchoice.data.preparation import training_images
 from convchoice.evaluation.evaluate import evaluate_run, load_network
-from convchoice.runs.checksums import seal
+from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
@@ -38,7 +38,7 @@ def train_and_evaluate(name: str, data_root: Path, folder: Path, arm: str, **val
     config = config_from_mapping(small | values)
     trained, final = run_path(folder / "trained", arm, 0), run_path(folder / "runs", arm, 0)
     train([RunSpecification(config, data_root, trained, "f", {"versions": {}})], lambda event: None)
-    seal(trained)
+    finalise(trained)
     evaluate_run(RunSpecification(config, data_root, final, trained=trained), lambda event: None)
     return read_run(final)
 

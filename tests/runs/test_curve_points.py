@@ -67,7 +67,7 @@ def test_the_table_by_hand() -> None:
     [
         ("curve,kind", "kind,curve", "has not the columns curve, kind"),
         (table_text([]), "", "has not the columns"),
-        ("shift,", "shfit,", r"line 2: 'shfit'\. Measure the run again: python -m convchoice.eval"),
+        ("shift,", "shfit,", r"line 2: 'shfit'\. Evaluate the run again: convchoice evaluate"),
         (",0.5,", ",1.5,", r"line 2: accuracy = 1\.5 is out of its range"),
         (",1.25,", ",-1.25,", r"line 2: nll = -1\.25 is out of its range"),
         (",0.5,", ",nan,", "line 2: nan is not finite"),

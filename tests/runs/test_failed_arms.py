@@ -9,7 +9,8 @@ import yaml
 from convchoice import compare, evaluate, report
 from convchoice.config.arm import read_arm
 from convchoice.execution import seeds
-from convchoice.runs.failures import read_failure, write_failure
+from convchoice.runs.failures import read_failure
+from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import run_path
 from making import make_run, study_values
 from stages import composed_arm

@@ -7,10 +7,11 @@ import pytest
 
 from convchoice.errors import RunFolderError
 from convchoice.runs import pictures
+from convchoice.runs.checksums import write_checksums
 from convchoice.runs.pictures import kept_pictures, narrowly_wrong
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
-from making import MNIST, made_up_images, make_run, unsealed
+from making import MNIST, made_up_images, make_run
 
 
 def test_the_most_narrowly_wrong_are_kept_by_hand():
@@ -53,7 +54,7 @@ def test_a_run_folder_gives_back_what_it_was_given(tmp_path: Path):
 
 @pytest.mark.parametrize("damage", ["text", "float", "pickle", "lengths"])
 def test_damaged_pictures_are_refused(tmp_path: Path, damage: str):
-    path = unsealed(make_run(tmp_path, "max", 0, picture_shape=(4, 4))) / PICTURES
+    path = make_run(tmp_path, "max", 0, picture_shape=(4, 4)) / PICTURES
     indices, pixels = np.arange(2), np.zeros((2, 4, 4), dtype=np.uint8)
     if damage == "text":
         path.write_text("no arrays", encoding="utf-8")
@@ -63,5 +64,6 @@ def test_damaged_pictures_are_refused(tmp_path: Path, damage: str):
         np.savez(path, indices=np.array([{}, {}]), pixels=pixels)
     else:
         np.savez(path, indices=indices, pixels=pixels[:1])
+    write_checksums(path.parent)
     with pytest.raises(RunFolderError, match=r"pictures\.npz: cannot be read as pictures"):
         read_run(path.parent).pictures()

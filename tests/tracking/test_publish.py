@@ -14,7 +14,7 @@ from convchoice.runs.run_folder import METRICS, note_tracking
 from convchoice.tracking.labels import Group, Kind, arm_group
 from convchoice.tracking.life import MlflowTracking
 from convchoice.tracking.opening import open_mlflow
-from making import curve_points, make_run, unsealed
+from making import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 
 pytestmark = MLFLOWS_WARNINGS
@@ -197,7 +197,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_told(
 ) -> None:
     make_run(tmp_path / "runs", "max", 0)
     damaged = make_run(tmp_path / "runs", "average", 0)
-    (unsealed(damaged) / METRICS).write_text("{", encoding="utf-8")
+    (damaged / METRICS).write_text("{", encoding="utf-8")
     (tmp_path / "runs" / "max" / "seed-1.partial").mkdir()
     with pytest.raises(SystemExit) as ended:
         published(tmp_path / "runs")
@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_told(
     said = capsys.readouterr()
     assert "1 new" in said.out
     assert "1 folders were left out" in said.err
-    assert "average/seed-0/metrics.json: cannot be read" in said.err
+    assert "average/seed-0/metrics.json: was changed after the run" in said.err
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import torch
 from convchoice.config.schema import Config
 from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
 from convchoice.evaluation.evaluate import evaluate_run
-from convchoice.runs.checksums import seal
 from convchoice.runs.events import Event
+from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
@@ -27,7 +27,7 @@ def alone(config: Config, root: Path) -> Run:
     trained, folder = (run_path(root / name, "max", config.seed) for name in ("trained", "runs"))
     data_root = Path(config.data.root)
     train([RunSpecification(config, data_root, trained, "f")], ignore)
-    seal(trained)
+    finalise(trained)
     evaluate_run(RunSpecification(config, data_root, folder, trained=trained), ignore)
     return read_run(folder)
 

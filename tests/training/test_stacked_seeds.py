@@ -10,12 +10,13 @@ from safetensors.torch import load_file
 
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.train import CHECKPOINT, train
+from convchoice.training.train import train
 
 SEEDS = (0, 3, 1)
 
@@ -38,7 +39,7 @@ def jobs(root: Path, data_root: Path, **changes: Any) -> list[RunSpecification]:
 
 
 def outcome(job: RunSpecification) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
-    seal(job.folder)
+    finalise(job.folder)
     run = read_run(job.folder)
     return load_file(run.path / "weights.safetensors"), run.history
 
@@ -82,7 +83,7 @@ def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_r
     heard: list[Event] = []
     train(together, heard.append)
     for job in together:
-        seal(job.folder)
+        finalise(job.folder)
         run = read_run(job.folder)
         assert sorted(path.name for path in run.path.iterdir()) == sorted(
             [*run_folder.TRAINED_FILES, SUMS]

@@ -13,13 +13,14 @@ from convchoice.config.schema import OptimizerConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS, seal
+from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
+from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
-from convchoice.training.train import CHECKPOINT, train
+from convchoice.training.train import train
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -42,7 +43,7 @@ def job(root: Path, data_root: Path, **changes: Any) -> RunSpecification:
 def trained(root: Path, data_root: Path, **changes: Any) -> Run:
     work = job(root, data_root, **changes)
     train([work], lambda event: None)
-    seal(work.folder)
+    finalise(work.folder)
     return read_run(work.folder)
 
 
@@ -110,7 +111,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
     assert (partial_path(work.folder) / CHECKPOINT).is_file()
     heard: list[Event] = []
     train([work], heard.append)
-    seal(work.folder)
+    finalise(work.folder)
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=epochs_done)
     assert comparable(read_run(work.folder)) == comparable(whole)
 
@@ -130,19 +131,20 @@ def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root
 
 
 def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
-    tmp_path: Path, data_root: Path
+    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Planted:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "executed",))
 
     work = job(tmp_path, data_root)
-    partial = partial_path(work.folder)
-    partial.mkdir(parents=True)
-    (partial / "fingerprint").write_text("fingerprint", encoding="utf-8")
+    partial = start_partial(work.folder, "fingerprint")
     torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
     heard: list[Event] = []
     train([work], heard.append)
+    printed = capsys.readouterr().out
+    assert f"{partial / CHECKPOINT}: damaged (UnpicklingError); the run restarts" in printed
+    assert "weights_only" not in printed
     assert not (tmp_path / "executed").exists()
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
 
@@ -162,8 +164,10 @@ def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
     checkpoint = partial_path(work.folder) / CHECKPOINT
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     train([work], lambda event: None)
-    seal(work.folder)
-    assert "cannot be read, so the run starts afresh" in capsys.readouterr().out
+    finalise(work.folder)
+    printed = capsys.readouterr().out
+    assert "resume.ckpt: damaged (" in printed
+    assert "weights_only" not in printed
     assert comparable(read_run(work.folder)) == comparable(whole)
 
 
@@ -182,20 +186,9 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
             train([work], lambda event: None)
     heard: list[Event] = []
     train([work], heard.append)
-    seal(work.folder)
+    finalise(work.folder)
     assert heard == [Started("tiny", 0, epochs=3, epochs_done=3)]
     assert comparable(read_run(work.folder)) == comparable(whole)
-
-
-def test_the_mlflow_run_of_a_start_that_saw_no_epoch_is_not_forgotten(
-    tmp_path: Path, data_root: Path
-) -> None:
-    work = job(tmp_path, data_root)
-    partial_path(work.folder).mkdir(parents=True)
-    run_folder.note_tracking(partial_path(work.folder), "abc")
-    noted: list[str | None] = []
-    train([work], lambda event: noted.append(run_folder.noted_tracking(partial_path(work.folder))))
-    assert noted[0] == "abc"
 
 
 def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root: Path) -> None:

@@ -1,27 +1,16 @@
 """Which runs lie under some paths, and the study of them where nobody wrote one down."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from convchoice.analysis.provenance import dataset_name
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
 from convchoice.runs.failures import FAILED_SUFFIX, read_failure
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, read_run, run_folders
 from convchoice.runs.run_folder import CONFIG
 
 TABLE_SUFFIX = ".csv"
-
-
-def _run_folders(path: Path) -> Iterator[Path]:
-    """The run folders at or below a path, by name; unfinished ones bear another name."""
-    if (path / CONFIG).is_file():
-        yield path
-        return
-    found = path.rglob(f"seed-*/{CONFIG}")
-    yield from sorted(
-        file.parent for file in found if file.parent.name.removeprefix("seed-").isdigit()
-    )
 
 
 def gathered_runs(
@@ -42,7 +31,7 @@ def gathered_runs(
     """
     folders: dict[Path, Path] = {}
     for path in paths:
-        found = {folder.resolve(): folder for folder in _run_folders(path)}
+        found = {folder.resolve(): folder for folder in run_folders(path)}
         if not found:
             raise UserError(
                 f"{path}: there are no run folders here or below (<arm>/seed-<n> with {CONFIG}),"

@@ -26,7 +26,7 @@ import numpy as np
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.errors import UserError
-from convchoice.runs.curve_points import MEASURES, MEND, CurvePoint, Key
+from convchoice.runs.curve_points import FIX, MEASURES, CurvePoint, Key
 from convchoice.runs.run import Run
 
 DIFFERENCES = {
@@ -72,7 +72,7 @@ def measured_curves(arm: str, runs: Sequence[Run]) -> MeasuredCurves:
             if _layout(by_seed[seed]) != wanted:
                 raise UserError(
                     f"arm {arm}: the curve {curve.name} of seed {seed} has other points, or other"
-                    f" numbers of images, than that of seed {first}. {MEND}"
+                    f" numbers of images, than that of seed {first}. {FIX}"
                 )
     return MeasuredCurves(found)
 
@@ -168,7 +168,7 @@ def _differences(
     if partner.images != both[0].images:
         raise UserError(
             f"the curve {partner.curve.name} was measured on {both[0].images} and on"
-            f" {partner.images} images, so the arms cannot be paired. {MEND}"
+            f" {partner.images} images, so the arms cannot be paired. {FIX}"
         )
     made = _head(both, seeds)
     bands = {}

@@ -5,14 +5,12 @@ chosen curves, pictures of some wrong answers and a look inside the network adde
 folder there is whole.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -27,15 +25,18 @@ from convchoice.evaluation.image_subset import chosen_images
 from convchoice.evaluation.introspection import look_inside
 from convchoice.networks.network import Network
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import sealed
+from convchoice.runs.checksums import FIX
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
 from convchoice.runs.events import Ended, Listener, Started
+from convchoice.runs.ownership import written
 from convchoice.runs.pictures import kept_pictures
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, read_run, reading
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of
 from convchoice.training.memory import keep_freed_memory
+
+_FROM_TRAINING = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
 
 
 def evaluate(jobs: Sequence[RunSpecification], listener: Listener) -> None:
@@ -73,8 +74,10 @@ def evaluate_run(job: RunSpecification, listener: Listener) -> None:
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
     # The training may have been planned with another evaluation: what was measured is recorded.
     config = {**run.config, "evaluation": plain_values(job.config.evaluation)}
-    with sealed(job.folder) as partial:
-        shutil.copytree(trained_folder, partial, dirs_exist_ok=True)
+    kept = {name: (trained_folder / name).read_bytes() for name in _FROM_TRAINING}
+    with written(job.folder) as partial:
+        for name, content in kept.items():
+            (partial / name).write_bytes(content)
         run_folder.write_config(partial, config)
         run_folder.write_json(partial / run_folder.METRICS, metrics)
         answers, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
@@ -94,11 +97,13 @@ def load_network(run: Run) -> Network:
     path = run.weights_file()
     network = Network(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(f"{path}: cannot be read as weights: {error}") from error
+        with reading(path, "weights"):
+            weights = load_file(path)
+        network.load_state_dict(weights)
     except RuntimeError as error:
-        raise RunFolderError(f"{path}: are not the weights of its config.yaml: {error}") from error
+        raise RunFolderError(
+            f"{path}: does not hold the weights of the network in {run_folder.CONFIG}. {FIX}"
+        ) from error
     return network.eval()
 
 

@@ -11,6 +11,7 @@ from convchoice.execution.jobs import EVALUATION_MODULE, EvaluationJobs
 from convchoice.execution.progress import Display
 from convchoice.execution.workers import Workers
 from convchoice.runs.events import Ended, Event, Listener
+from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run_folder import run_path
 from convchoice.runs.specification import RunSpecification
 
@@ -66,6 +67,8 @@ def measure_runs(
         )
         for config in configs
     ]
+    for job in jobs:
+        check_replaceable(job.folder)
     with Display("evaluating", len(configs)) as display:
         keeper = _Bookkeeper(root, display.hear, on_complete)
         shares = [EvaluationJobs(tuple(jobs[start::workers])) for start in range(workers)]

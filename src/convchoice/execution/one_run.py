@@ -4,7 +4,6 @@ Leaves `<run_root>/<arm>/seed-<n>`; a run that is there with the same configurat
 is kept, one of another configuration is never replaced.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from convchoice.execution.naming import derived_name
 from convchoice.execution.places import folder_of, pipelines_run, training_place
 from convchoice.execution.seeds import failed_before, missing_runs, train_missing
 from convchoice.runs.locks import in_turn
+from convchoice.runs.ownership import remove_run
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import MEASURED_FILES
 
@@ -97,7 +97,7 @@ def measured_already(folder: Path, wanted: EvaluationConfig) -> bool:
         return False
     try:
         for name in MEASURED_FILES:
-            run.seal.check(name)
+            run.checksums.verify(name)
         if not wanted.curves:
             return True
         run.curves()
@@ -148,7 +148,7 @@ def _made(config: Config, publish: Publish) -> Run:
     if failures:
         raise UserError(f"{config.arm} seed {config.seed}: {failures[0].failure}")
     if source != root and not place.pipelines:
-        shutil.rmtree(place.folder)
+        remove_run(place.folder)
     return read_run(folder)
 
 

@@ -13,13 +13,18 @@ from convchoice.execution.jobs import TRAINING_MODULE
 from convchoice.execution.progress import Display
 from convchoice.execution.workers import Carrier, Workers
 from convchoice.runs import environment, run_folder
-from convchoice.runs.atomic_write import PARTIAL_SUFFIX, discard
-from convchoice.runs.checksums import seal
 from convchoice.runs.events import Ended, Event, Listener
-from convchoice.runs.failures import FAILED_SUFFIX, failed_path, read_failure, write_failure
+from convchoice.runs.failures import read_failure
 from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.locks import in_turn
-from convchoice.runs.run import read_run, read_unsealed
+from convchoice.runs.ownership import (
+    check_replaceable,
+    finalise,
+    remove_failure,
+    remove_leftovers,
+    write_failure,
+)
+from convchoice.runs.run import read_partial, read_run
 from convchoice.runs.specification import RunSpecification
 
 
@@ -51,23 +56,19 @@ def stands(folder: Path, wanted: str) -> bool:
 
 
 def whole_but_for_its_name(folder: Path, wanted: str) -> bool:
-    """Whether the run of this fingerprint is whole in its partial folder; its work files go."""
+    """Whether the run of this fingerprint is complete in its partial folder."""
     try:
-        run = read_unsealed(folder)
+        run = read_partial(folder)
     except RunFolderError:
         return False
-    if run.environment.get("fingerprint") != wanted:
-        return False
-    for name in run_folder.WORK_FILES:
-        (run.path / name).unlink(missing_ok=True)
-    return True
+    return bool(run.environment.get("fingerprint") == wanted)
 
 
 def sealed_late(item: Missing) -> bool:
     """Give a run its final name that was whole but for that when its process was killed."""
     late = whole_but_for_its_name(item.folder, item.fingerprint)
     if late:
-        seal(item.folder)
+        finalise(item.folder)
     return late
 
 
@@ -80,6 +81,7 @@ def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
 
     Raises:
         UserError: if there is no data set to train on.
+        RunFolderError: if a folder that a run would replace was not written by convchoice.
     """
     code = code_digest()
     missing = []
@@ -88,6 +90,7 @@ def missing_runs(configs: Iterable[Config], root: Path) -> list[Missing]:
         folder = run_folder.run_path(root, str(config.arm), config.seed)
         wanted = fingerprint(config, digest, code)
         if not stands(folder, wanted):
+            check_replaceable(folder)
             arm = arm_fingerprint(config, digest, code)
             missing.append(Missing(config, folder, wanted, arm))
     return missing
@@ -118,7 +121,7 @@ class Bookkeeper:
             if event.failure:
                 self.failures.append(event)
             else:
-                seal(self.runs[event.key].folder)
+                finalise(self.runs[event.key].folder)
         self.show(event)
 
 
@@ -168,24 +171,12 @@ def train_missing(
     return keeper.failures
 
 
-def remove_leftovers(root: Path, arm: str, seeds: Iterable[int]) -> None:
-    """Remove run folders of seeds that the arm no longer has."""
-    kept = {f"seed-{seed}" for seed in seeds}
-    for folder in (root / arm).glob("seed-*"):
-        name = folder.name.removesuffix(PARTIAL_SUFFIX)
-        if name.removesuffix(FAILED_SUFFIX) not in kept:
-            discard(folder)
-
-
 def failed_before(item: Missing) -> bool:
     """Whether a training is known to fail; the record of what would be another one goes."""
-    try:
-        failure = read_failure(item.folder)
-    except RunFolderError:
-        failure = None
+    failure = read_failure(item.folder)
     if failure is not None and failure["fingerprint"] == item.fingerprint:
         return True
-    failed_path(item.folder).unlink(missing_ok=True)
+    remove_failure(item.folder)
     return False
 
 
@@ -220,8 +211,8 @@ def train_seeds(
     """
     arm = str(configs[0].arm)
     with in_turn(root, [f"{arm}/seed-{config.seed}" for config in configs], "training"):
-        remove_leftovers(root, arm, [config.seed for config in configs])
         missing = missing_runs(configs, root)
+        remove_leftovers(root / arm, [config.seed for config in configs])
         kept = len(configs) - len(missing)
         missing = [item for item in missing if not failed_before(item)]
         print(f"arm {arm}: {len(configs)} seeds, {kept} kept, {len(missing)} to train", flush=True)

@@ -34,7 +34,7 @@ UNITS = ("pixels", "degrees", "factor")
 SHARES = ("accuracy", "ink_lost", "consistency")
 """Measures between 0 and 1; the others are only known not to be negative."""
 MEASURES = ("accuracy", "nll", "ink_lost", "consistency", "error_interior", "error_whole")
-MEND = "Measure the run again: python -m convchoice.evaluate."
+FIX = "Evaluate the run again: convchoice evaluate."
 
 Key = tuple[Curve, str, str, float]
 
@@ -133,15 +133,15 @@ def points_of_table(text: str, origin: str) -> list[CurvePoint]:
     """
     rows = list(csv.reader(io.StringIO(text)))
     if not rows or tuple(rows[0]) != COLUMNS:
-        raise RunFolderError(f"{origin}: has not the columns {', '.join(COLUMNS)}. {MEND}")
+        raise RunFolderError(f"{origin}: has not the columns {', '.join(COLUMNS)}. {FIX}")
     points = []
     for number, row in enumerate(rows[1:], start=2):
         try:
             points.append(_point(row))
         except (KeyError, ValueError) as error:
-            raise RunFolderError(f"{origin}: line {number}: {error}. {MEND}") from error
+            raise RunFolderError(f"{origin}: line {number}: {error}. {FIX}") from error
     if len({point.key for point in points}) != len(points):
-        raise RunFolderError(f"{origin}: has a point twice. {MEND}")
+        raise RunFolderError(f"{origin}: has a point twice. {FIX}")
     return points
 
 

@@ -1,12 +1,12 @@
-"""A run folder, read with suspicion: checked against its seal, and every number looked at.
+"""Reading a run folder: every file is verified against the checksums.
 
-Its layout is told in `run_folder`. Never imports torch.
+Any missing, changed or damaged file raises `RunFolderError` and is named. Never imports torch.
 """
 
 import csv
 import math
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from convchoice.config.schema import Curve
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import RunFolderError, UserError
+from convchoice.errors import RunFolderError
 from convchoice.runs import introspection as inside
 from convchoice.runs import pictures
-from convchoice.runs.checksums import Seal, seal_of
-from convchoice.runs.curve_points import MEND, CurvePoint, points_of_table, summary_metrics
+from convchoice.runs.checksums import FIX, SUMS, Checksums, read_checksums
+from convchoice.runs.curve_points import FIX as EVALUATE_AGAIN
+from convchoice.runs.curve_points import CurvePoint, points_of_table, summary_metrics
 from convchoice.runs.introspection import Inside
 from convchoice.runs.pictures import Pictures
 from convchoice.runs.run_folder import (
@@ -41,6 +42,28 @@ from convchoice.runs.run_folder import (
 T = TypeVar("T")
 
 
+@contextmanager
+def reading(path: Path, content: str, fix: str = FIX) -> Iterator[None]:
+    """Turn whatever a library raises for a damaged file into a `RunFolderError`.
+
+    Args:
+        path: the file.
+        content: what it should hold.
+        fix: what to do if it is damaged.
+
+    Raises:
+        RunFolderError: naming the file.
+    """
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except Exception as error:
+        raise RunFolderError(
+            f"{path}: cannot be read as {content} ({type(error).__name__}). {fix}"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Run:
     """One run folder, read."""
@@ -53,7 +76,7 @@ class Run:
     metrics: dict[str, float]
     """Accuracies are fractions of 1, times seconds, memory bytes."""
     environment: dict[str, Any]
-    seal: Seal
+    checksums: Checksums
 
     @property
     def arm(self) -> str:
@@ -71,117 +94,96 @@ class Run:
         return "test/accuracy" in self.metrics and (self.path / PREDICTIONS).exists()
 
     def weights_file(self) -> Path:
-        """The file of the weights, byte for byte as the training left it.
+        """The file of the weights, verified.
 
         Raises:
-            RunFolderError: if it was altered.
+            RunFolderError: if it was changed.
         """
-        self.seal.check(WEIGHTS)
+        self.checksums.verify(WEIGHTS)
         return self.path / WEIGHTS
 
     def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The test set's logits (N, 10) and labels (N,).
 
         Raises:
-            RunFolderError: if the file is missing, altered, damaged, or holds anything but plain
-                numbers.
+            RunFolderError: if the file is missing, changed or damaged.
         """
         path = self.path / PREDICTIONS
-        self.seal.check(PREDICTIONS)
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                logits, labels = arrays["logits"], arrays["labels"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunFolderError(f"{path}: cannot be read as predictions: {error}") from error
-        return logits.astype(np.float32), labels.astype(np.uint8)
+        self.checksums.verify(PREDICTIONS)
+        with (
+            reading(path, "predictions", EVALUATE_AGAIN),
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
 
     def pictures(self) -> Pictures | None:
-        """The pictures that it kept; None where it has no such file.
+        """Some test images with wrong predictions, or None.
 
         Raises:
-            RunFolderError: if the file is altered, damaged, or holds anything but plain numbers.
+            RunFolderError: if the file is changed or damaged.
         """
-        return self._kept(PICTURES, pictures.read, "pictures")
+        return self._optional(PICTURES, pictures.read, "pictures")
 
     def inside(self) -> Inside | None:
-        """What its network looks like inside; None where it has no such file.
+        """The network's filters and maps, or None.
 
         Raises:
-            RunFolderError: if the file is altered, damaged, or holds anything but plain numbers.
+            RunFolderError: if the file is changed or damaged.
         """
-        return self._kept(INSIDE, inside.read, "a network's inside")
+        return self._optional(INSIDE, inside.read, "filters and maps")
 
-    def _kept(self, name: str, read: Callable[[Path], T], what: str) -> T | None:
-        """What one of its files holds that a run may be without; None where there is no file."""
+    def _optional(self, name: str, read: Callable[[Path], T], content: str) -> T | None:
+        self.checksums.verify(name)
         path = self.path / name
-        self.seal.check(name)
         if not path.exists():
             return None
-        try:
+        with reading(path, content, EVALUATE_AGAIN):
             return read(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunFolderError(
-                f"{path}: cannot be read as {what}: {error}. Evaluate the run again."
-            ) from error
 
     def curves(self) -> list[CurvePoint]:
-        """The measured points; none where the run's evaluation measures no curves.
+        """The measured points; empty if the evaluation measures no curves.
 
         Raises:
-            RunFolderError: if the file is missing though the run's configuration names curves, is
-                altered, damaged, or does not belong to this configuration or these metrics.
+            RunFolderError: if the file is missing though the configuration names curves, is changed
+                or damaged, or disagrees with the configuration or the metrics.
         """
         path = self.path / CURVES
-        self.seal.check(CURVES)
+        self.checksums.verify(CURVES)
         named = set((self.config.get("evaluation") or {}).get("curves") or [])
         if not named and not path.exists():
             return []
-        try:
+        with reading(path, "curves", EVALUATE_AGAIN):
             points = points_of_table(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunFolderError(f"{path}: cannot be read as curves: {error}. {MEND}") from error
         measured = {point.curve.name for point in points}
         # A network that begins with its head has no map, and so no equivariance.
         if not measured <= named or named - measured - {Curve.equivariance.name}:
             raise RunFolderError(
-                f"{path}: holds {', '.join(sorted(measured)) or 'no curve'}, and {CONFIG} says"
-                f" {', '.join(sorted(named)) or 'none'}. {MEND}"
+                f"{path}: holds {', '.join(sorted(measured)) or 'no curve'}, but {CONFIG} names"
+                f" {', '.join(sorted(named)) or 'none'}. {EVALUATE_AGAIN}"
             )
         for key, value in summary_metrics(points).items():
-            told = self.metrics.get(key)
-            if told is None or not math.isclose(told, value, rel_tol=1e-9, abs_tol=1e-12):
+            recorded = self.metrics.get(key)
+            if recorded is None or not math.isclose(recorded, value, rel_tol=1e-9, abs_tol=1e-12):
                 raise RunFolderError(
-                    f"{path}: gives {key} = {value:.6g}, and {METRICS} says {told}: they are not"
-                    f" of one evaluation. {MEND}"
+                    f"{path}: gives {key} = {value:.6g}, but {METRICS} holds {recorded}: they are"
+                    f" not of one evaluation. {EVALUATE_AGAIN}"
                 )
         return points
 
 
-def _read_history(path: Path) -> list[dict[str, float]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
-    except (OSError, TypeError, ValueError) as error:
-        raise RunFolderError(f"{path}: cannot be read as a table of numbers: {error}") from error
-
-
 def read_run(path: Path) -> Run:
-    """Read one run folder.
-
-    Of its files those are read, and checked against its seal, that are small and always there; the
-    others when they are asked for. The weights are looked at again only where they were touched.
+    """Read one run folder: the files of the training, verified; the others when they are used.
 
     Raises:
-        RunFolderError: if the folder is missing, unfinished, altered, damaged, holds a number that
-            is not finite, or is not the run that its own name says.
+        RunFolderError: if the folder is missing, incomplete, changed or damaged, holds a number
+            that is not finite, or is not the run that its name says.
     """
     return _read(path, path)
 
 
-def read_unsealed(path: Path) -> Run:
-    """Read the run that is whole but for its final name `path`.
+def read_partial(path: Path) -> Run:
+    """Read the complete run in the partial folder of `path`, which has no checksums yet.
 
     Raises:
         RunFolderError: as `read_run`.
@@ -195,38 +197,53 @@ def _read(path: Path, final: Path) -> Run:
         raise RunFolderError(f"{path}: there is no such run folder.")
     missing = [name for name in TRAINED_FILES if not (path / name).is_file()]
     if missing:
-        raise RunFolderError(f"{path}: not a complete run folder, without {', '.join(missing)}.")
-    seal = seal_of(path)
-    for name in (CONFIG, HISTORY, METRICS, ENVIRONMENT):
-        seal.check(name)
-    seal.check_if_touched(WEIGHTS)
-    try:
+        raise RunFolderError(f"{path}: not a complete run folder: {', '.join(missing)} missing.")
+    if path == final:
+        checksums = read_checksums(path)
+        for name in TRAINED_FILES:
+            checksums.verify(name)
+    else:
+        checksums = Checksums(path, {})
+    with reading(path / CONFIG, "a configuration"):
         config = read_yaml(path / CONFIG)
-    except UserError as error:
-        raise RunFolderError(str(error)) from error
-    metrics = read_json(path / METRICS)
-    for key, value in metrics.items():
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise RunFolderError(f"{path / METRICS}: {key} = {value!r} is not a finite number.")
-    run = Run(
+        if (final.parent.name, final.name) != (config["arm"], f"seed-{config['seed']}"):
+            raise RunFolderError(
+                f"{path}: holds the run of arm {config['arm']!r} with seed {config['seed']!r},"
+                " which is not what the name of its folder says."
+            )
+    return Run(
         path=path,
         config=config,
         history=_read_history(path / HISTORY),
-        metrics=metrics,
+        metrics=_read_metrics(path / METRICS),
         environment=read_json(path / ENVIRONMENT),
-        seal=seal,
+        checksums=checksums,
     )
-    named = (final.parent.name, final.name)
-    if named != (config.get("arm"), f"seed-{config.get('seed')}"):
-        raise RunFolderError(
-            f"{path}: holds the run of arm {config.get('arm')!r} with seed {config.get('seed')!r},"
-            " which is not what its folder's name says."
-        )
-    return run
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    with reading(path, "a table of numbers"), path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _read_metrics(path: Path) -> dict[str, float]:
+    metrics = read_json(path)
+    for key, value in metrics.items():
+        if type(value) not in {int, float} or not math.isfinite(value):
+            raise RunFolderError(f"{path}: {key} = {value!r} is not a finite number.")
+    return metrics
+
+
+def run_folders(path: Path) -> list[Path]:
+    """The run folders at or below a path, sorted; damaged ones too, which `read_run` refuses."""
+    if _has_files_of_a_run(path):
+        return [path]
+    found = (each for each in path.rglob("seed-*") if each.name.removeprefix("seed-").isdigit())
+    return sorted(folder for folder in found if _has_files_of_a_run(folder))
+
+
+def _has_files_of_a_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (CONFIG, ENVIRONMENT, WEIGHTS, SUMS))
 
 
 def runs_of_arm(root: Path, arm: str) -> list[Run]:

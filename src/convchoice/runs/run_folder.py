@@ -1,25 +1,20 @@
-"""The run folder: the contract between the stages, written here and read by `run` alone.
+"""The run folder: the contract between the stages. Its layout and its writers; `run` reads it.
 
     <root>/<arm>/seed-<n>/
-        config.yaml           the resolved configuration of this run
+        config.yaml           resolved configuration of the run
         history.csv           a row an epoch
-        metrics.json          final train/*, val/*, cost/*, and once evaluated test/*
+        metrics.json          final train/*, val/*, cost/*, and after the evaluation test/*
         environment.json      commit, versions, device, threads, data set, fingerprint
-        SHA256SUMS            of the other files, see `checksums`; absent from folders that were
-                              made before there was one
-        weights.safetensors   the network's weights after the last epoch
-        predictions.npz       once evaluated: logits (N, 10) and labels (N,) of the test set
-        curves.csv            where its evaluation measures curves: see `curve_points`
-        pictures.npz          once evaluated: some images it got wrong, see `pictures`; absent from
-                              folders that were evaluated before there were any
-        inside.npz            once evaluated: its network seen from inside, see `inside`; likewise
+        weights.safetensors   weights after the last epoch
+        predictions.npz       after the evaluation: logits (N, 10) and labels (N,) of the test set
+        curves.csv            if the evaluation measures curves, see `curve_points`
+        pictures.npz          after the evaluation: images with wrong predictions, see `pictures`
+        inside.npz            after the evaluation: filters and maps, see `introspection`
+        SHA256SUMS            checksums of the files above, see `checksums`
 
-Where a training failed, because its loss is no longer finite, `seed-<n>.failed` (JSON) stands in
-the folder's place and says why.
-
-A folder is made beside its final name and renamed when it is whole (`sealing`), so a folder under
-its final name is never half written. Nothing in it can execute code when it is read. Never imports
-torch.
+A folder is written beside its final name and renamed when it is complete (`ownership`). The record
+of a training that failed is ``seed-<n>.failed`` (`failures`). Nothing in a run folder can execute
+code when it is read. Never imports torch.
 """
 
 import csv
@@ -35,8 +30,6 @@ from numpy.typing import NDArray
 from convchoice.errors import RunFolderError
 from convchoice.runs import introspection as inside
 from convchoice.runs import pictures
-from convchoice.runs.atomic_write import clear as clear  # noqa: PLC0414 - a part of this module
-from convchoice.runs.atomic_write import partial_path as partial_path  # noqa: PLC0414
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.curve_points import CurvePoint, table_text
 from convchoice.runs.introspection import Inside
@@ -54,21 +47,29 @@ INSIDE = "inside.npz"
 TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 MEASURED_FILES = (PREDICTIONS, CURVES, PICTURES, INSIDE)
 CONTENT = (*TRAINED_FILES, *MEASURED_FILES)
-"""The files that hold what the run is."""
-WORK_FILES = ("resume.ckpt", "fingerprint")
-"""What a training has in its partial folder to go on from, and takes away when it is whole."""
+"""The files with checksums."""
+CHECKPOINT = "resume.ckpt"
+"""In a partial folder: the state after the last complete epoch."""
+MARK = "fingerprint"
+"""In a partial folder: which runs it is for."""
+PARTIAL_SUFFIX = ".partial"
 
 
 def run_path(root: Path, arm: str, seed: int) -> Path:
-    """Where the run of `arm` with `seed` lives under `root`."""
+    """The folder of the run of `arm` with `seed`."""
     return root / arm / f"seed-{seed}"
+
+
+def partial_path(path: Path) -> Path:
+    """Where the run `path` is written until it is complete."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
 
 
 def json_text(values: Mapping[str, Any]) -> str:
     """A mapping as indented JSON, keys in the order given.
 
     Raises:
-        ValueError: if a number is not finite; a report must never show one.
+        ValueError: if a number is not finite.
     """
     return json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
@@ -77,22 +78,22 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON, atomically, keys in the order given.
 
     Raises:
-        ValueError: if a number is not finite; a report must never show one.
+        ValueError: if a number is not finite.
         StorageError: if it cannot be written.
     """
     replace_files(path.parent, {path.name: json_text(values)})
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's mapping.
+    """The mapping in a JSON file.
 
     Raises:
-        RunFolderError: if the file is missing, is not JSON, or holds no mapping.
+        RunFolderError: if the file is missing or damaged, or holds no mapping.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path}: cannot be read as JSON ({type(error).__name__}).") from error
     if not isinstance(values, dict):
         raise RunFolderError(f"{path}: must hold a mapping of keys to values.")
     return values
@@ -105,7 +106,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write the epochs' rows; the first row's keys are the columns, ``epoch`` (from 1) first."""
+    """Write a row an epoch; the keys of the first row are the columns, ``epoch`` (from 1) first."""
     with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -113,24 +114,21 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def write_predictions(folder: Path, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
-    """Write the test set's logits (N, 10) and true labels (N,)."""
+    """Write the test set's logits (N, 10) and labels (N,)."""
     np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
 
 
 def write_pictures(folder: Path, kept: Pictures) -> None:
-    """Write the pictures that the run keeps."""
+    """Write images with wrong predictions."""
     pictures.write(folder / PICTURES, kept)
 
 
 def write_inside(folder: Path, looked_into: Inside) -> None:
-    """Write what the run's network looks like inside."""
+    """Write the network's filters and maps."""
     inside.write(folder / INSIDE, looked_into)
 
 
 def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
-    """Write the measured points; without any there is no file."""
-    path = folder / CURVES
+    """Write the measured points; without any, no file is written."""
     if points:
-        path.write_text(table_text(points), encoding="utf-8")
-    else:
-        path.unlink(missing_ok=True)
+        (folder / CURVES).write_text(table_text(points), encoding="utf-8")

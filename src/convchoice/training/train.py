@@ -4,12 +4,10 @@ Writes into the runs' partial folders and leaves a checkpoint in the first after
 which a later start of the same runs goes on. `seeds` gives the folders their final names.
 """
 
+import io
 import logging
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +15,7 @@ from typing import Any, cast
 import torch
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins import TorchCheckpointIO
 from safetensors.torch import save_file
 
 from convchoice.config.schema import Config
@@ -25,8 +24,9 @@ from convchoice.data.dataset import StoredDataset, load
 from convchoice.errors import ConfigurationError, storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs import run_folder
+from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import Ended, Listener
-from convchoice.runs.locks import WORK
+from convchoice.runs.ownership import mark_of, start_partial
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.callbacks import Recorder, TrainingError
 from convchoice.training.data_module import ImageDataModule
@@ -34,9 +34,6 @@ from convchoice.training.device import device_name, device_of, peak_memory_bytes
 from convchoice.training.lightning_module import Classifier
 from convchoice.training.memory import keep_freed_memory
 from convchoice.training.stacked_seeds import StackedClassifier
-
-CHECKPOINT = "resume.ckpt"
-FINGERPRINT = "fingerprint"
 
 
 def _quiet() -> None:
@@ -46,23 +43,47 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
 
 
-def resumable_checkpoint(partial: Path, fingerprint: str) -> Path | None:
-    """The checkpoint that an interrupted start of the very same run left, if it can be read.
+def resumable_checkpoint(folder: Path, mark: str) -> Path | None:
+    """The checkpoint of an interrupted start of the same runs, if it can be read.
 
-    Nothing in the file is executed; a damaged one costs the epochs that it held, not the run.
+    Nothing in the file is executed. A damaged checkpoint costs its epochs, not the run.
+
+    Args:
+        folder: final folder of the first run.
+        mark: fingerprints of the runs.
     """
-    mark, checkpoint = partial / FINGERPRINT, partial / CHECKPOINT
-    if not (mark.is_file() and checkpoint.is_file()):
-        return None
-    if mark.read_text(encoding="utf-8") != fingerprint:
+    checkpoint = run_folder.partial_path(folder) / run_folder.CHECKPOINT
+    if mark_of(folder) != mark or not checkpoint.is_file():
         return None
     try:
         torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises whatever its readers come upon
-        reason = str(error).splitlines()[0]
-        print(f"{checkpoint}: cannot be read, so the run starts afresh: {reason}", flush=True)
+    except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged file
+        # Not torch's own text: it suggests to load the file with weights_only=False.
+        print(
+            f"{checkpoint}: damaged ({type(error).__name__}); the run restarts from epoch 1.",
+            flush=True,
+        )
         return None
     return checkpoint
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint in one step, beside its final name.
+
+    Lightning writes it to the system's temporary folder and moves it, which is not atomic between
+    file systems.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any = None,  # noqa: ARG002 - Lightning's signature
+    ) -> None:
+        """Write the file."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        replace_files(Path(path).parent, {Path(path).name: buffer.getvalue()})
 
 
 def _check_precision(config: Config, device: torch.device) -> None:
@@ -89,12 +110,13 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
             *callbacks,
             ModelCheckpoint(
                 dirpath=folder,
-                filename=Path(CHECKPOINT).stem,
+                filename=Path(run_folder.CHECKPOINT).stem,
                 every_n_epochs=1,
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             ),
         ],
+        plugins=[AtomicCheckpoints()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -111,31 +133,13 @@ def train(jobs: Sequence[RunSpecification], listener: Listener) -> None:
             read-only disk. A run whose loss is not finite is reported to the listener as `Ended`
             with ``lost=True``, and its folder stays incomplete.
     """
-    with storing_in(run_folder.partial_path(jobs[0].folder)), _temporary_files(jobs[0].folder):
+    with storing_in(run_folder.partial_path(jobs[0].folder)):
         recorder = Recorder(jobs, listener)
         try:
             _train(jobs, recorder)
         except TrainingError as error:
             for place in recorder.alive:
                 listener(Ended(*jobs[place].key, str(error), lost=True))
-
-
-@contextmanager
-def _temporary_files(folder: Path) -> Iterator[None]:
-    """Keep the process's temporary files on the file system of the run folder.
-
-    Lightning writes a checkpoint to a temporary file and moves it. The move is atomic only within
-    one file system. Files of a killed start are removed here.
-    """
-    place = folder.parents[1] / WORK / f"{folder.parent.name}.{folder.name}"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    usual, tempfile.tempdir = tempfile.tempdir, str(place)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = usual
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _train(jobs: Sequence[RunSpecification], recorder: Recorder) -> None:
@@ -163,14 +167,12 @@ def _train(jobs: Sequence[RunSpecification], recorder: Recorder) -> None:
 
 
 def _prepared(jobs: Sequence[RunSpecification]) -> Path | None:
-    """The partial folders, empty but for the checkpoint that is returned, if there is one."""
-    first = run_folder.partial_path(jobs[0].folder)
+    """Prepare the partial folders; returns the checkpoint to resume from, if there is one."""
     mark = "\n".join(job.fingerprint for job in jobs)
-    checkpoint = resumable_checkpoint(first, mark)
+    checkpoint = resumable_checkpoint(jobs[0].folder, mark)
     if checkpoint is None:
         for job in jobs:
-            run_folder.clear(run_folder.partial_path(job.folder))
-        (first / FINGERPRINT).write_text(mark, encoding="utf-8")
+            start_partial(job.folder, mark)
     return checkpoint
 
 
@@ -231,7 +233,7 @@ def _write(
     cost: dict[str, float],
     environment: dict[str, Any],
 ) -> None:
-    """Fill a run's folder, and take the traces of the work away."""
+    """Write the files of a run."""
     partial = run_folder.partial_path(job.folder)
     last = {key: value for key, value in rows[-1].items() if "/" in key}
     save_file(
@@ -246,5 +248,3 @@ def _write(
         partial / run_folder.ENVIRONMENT,
         {**environment, "fingerprint": job.fingerprint, "finished": finished},
     )
-    for name in (CHECKPOINT, FINGERPRINT):
-        (partial / name).unlink(missing_ok=True)
