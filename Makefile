@@ -1,25 +1,30 @@
-# `make help` lists what there is. Everything is installed into .venv, with the versions of
-# constraints.txt. For Linux and macOS; Windows users find plain lines in README.md. PYTHON chooses the interpreter: make repro PYTHON=python3.12
-# `make repro STUDY=padding SCALE=full` chooses what is run (writes params.yaml).
-# `make repro LAUNCH=slurm` has the seeds trained by a launcher of conf/launch; LAUNCH='slurm hydra.launcher.partition=cpu' sets more.
+# Everything is installed into .venv, with the versions of constraints.txt. For Linux and macOS;
+# README.md has the commands for Windows.
 .DEFAULT_GOAL := help
-.PHONY: help install download repro repro-in-turn test soak test-engines test-servers check format bench bench-gpu ui clean
+.PHONY: help install download repro repro-locked test soak test-engines test-servers check stats format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
 PORT ?= 5000
 BIN := $(VENV)/bin
-# Stages call `python` and find this one first; nothing needs to be activated.
+# Stages find `convchoice` and `python` here first: no environment needs to be activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
-help: ## what there is, a line each
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+help: ## list the targets and variables
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@echo "variables of make repro (STUDY and SCALE are remembered in params.yaml):"
+	@echo "  STUDY=padding,locality  studies in conf/study, a YAML file of your own, or all"
+	@echo "  SCALE=quick             how much is computed: quick, reduced or full"
+	@echo "  LAUNCH=slurm            train through a launcher in conf/launch; more settings:"
+	@echo "                          LAUNCH='slurm hydra.launcher.partition=cpu'"
+	@echo "of every target: PYTHON=python3.12 (the interpreter); of make ui: PORT=8080"
+	@echo "The command line: .venv/bin/convchoice --help"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name one: make repro PYTHON=python3.12" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); name another: make repro PYTHON=python3.12" >&2; exit 2; }
-	@echo "making $(VENV) and installing (once; two to five minutes)"
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found. Name another interpreter: make repro PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); name another interpreter: make repro PYTHON=python3.12" >&2; exit 2; }
+	@echo "creating $(VENV) and installing (once, two to five minutes)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
@@ -29,14 +34,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,launchers,search]'
 	@touch $@
 
-# DVC keeps its cache without git too: an unpacked archive has no .git.
+# An unpacked archive has no .git; DVC works without.
 .dvc/config.local: | $(VENV)/.installed
 	@test -e .git || $(BIN)/dvc config --local core.no_scm true
 	@test -e $@ || touch $@
 
-install: $(VENV)/.installed .dvc/config.local ## make .venv and install the pipeline
+install: $(VENV)/.installed .dvc/config.local ## create .venv and install convchoice
 
-download: install ## fetch the data set again, where only the fallback is there
+download: install ## download the data set again, for example if only the fallback was available
 	@$(BIN)/dvc repro --force --single-item download
 
 $(VENV)/.installed-launchers: $(VENV)/.installed
@@ -44,37 +49,41 @@ $(VENV)/.installed-launchers: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[launchers]'
 	@touch $@
 
-repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-launchers) ## download, train, evaluate, compare, report; then the results in short
-	@$(BIN)/python -m convchoice.runs.locks $(MAKE) --no-print-directory repro-in-turn
+repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-launchers) ## download, train, evaluate, compare, report; print the verdicts
+	@$(BIN)/python -m convchoice.runs.locks $(MAKE) --no-print-directory repro-locked
 
-repro-in-turn: # while no other `make repro` is at work here
-	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
+repro-locked: # one at a time in this folder
+	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
 	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
-	@$(BIN)/python -m convchoice.summary --params params.yaml
+	@$(BIN)/convchoice summary --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-soak: $(VENV)/.installed-dev ## long campaigns of faults: kills, drawn configurations, bad mirrors (three quarters of an hour)
+soak: $(VENV)/.installed-dev ## fault campaigns: kills, random configurations, bad mirrors (45 minutes)
 	@$(BIN)/python -m pytest -m soak -rP
 
-test-engines: $(VENV)/.installed-dev ## run sweeps through a Slurm and a Ray started here (as root; 20 minutes)
+test-engines: $(VENV)/.installed-dev ## run sweeps through a local Slurm and Ray (as root; 20 minutes)
 	@$(BIN)/python -m pytest -m 'slurm or ray'
 
-test-servers: $(VENV)/.installed-dev ## run the tests that start an MLflow server and PostgreSQL (minutes)
+test-servers: $(VENV)/.installed-dev ## run the tests with an MLflow server and PostgreSQL (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]'
 	@$(BIN)/python -m pytest -m server
 
-check: $(VENV)/.installed-dev ## format, lint, types
+check: $(VENV)/.installed-dev ## check format, lint, types, dead code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/vulture
 
-format: $(VENV)/.installed-dev ## mend the format and what lint can mend
+stats: $(VENV)/.installed-dev ## print sizes of modules and functions, and import cycles
+	@$(BIN)/python tests/stats.py
+
+format: $(VENV)/.installed-dev ## fix the format and what lint can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: install ## speed against peers, in turns (half an hour)
+bench: install ## measure speed against other programs (half an hour)
 	@$(BIN)/python bench/training.py
 	@$(BIN)/python bench/seeds.py
 	@$(BIN)/python bench/bookkeeping.py
@@ -83,11 +92,11 @@ bench: install ## speed against peers, in turns (half an hour)
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/freed_memory.py
 
-bench-gpu: ## seeds together on a GPU, and the full studies there (PYTHON=…, no network needed)
+bench-gpu: ## measure stacked seeds and the full studies on a GPU (PYTHON=…, no network needed)
 	@PYTHONPATH=src:bench $(PYTHON) bench/gpu.py
 
-ui: install ## MLflow's pages on http://127.0.0.1:5000 (PORT=…), with the runs
-	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+ui: install ## show the runs in MLflow, on http://127.0.0.1:5000 or a free port
+	@$(BIN)/convchoice ui --port $(PORT)
 
-clean: ## remove what was made here, but for .venv, the data and the reports
+clean: ## remove runs and temporary files; keep .venv, data and reports
 	rm -rf .work configs configs.partial configs.replaced trained runs compared mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

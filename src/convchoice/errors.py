@@ -8,6 +8,7 @@ its traceback.
 
 import difflib
 import errno
+import io
 import math
 import os
 import re
@@ -164,6 +165,17 @@ def storing_in(path: Path) -> Iterator[None]:
         raise told from error
 
 
+def _use_utf8() -> None:
+    """Write UTF-8 whatever the locale is, here and in child processes.
+
+    A terminal or pipe of another encoding may show a wrong character, but no command fails on one.
+    """
+    os.environ["PYTHONIOENCODING"] = "utf-8:replace"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not one that a test has replaced
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(TERMINATED)
 
@@ -179,6 +191,7 @@ def exit_codes() -> Iterator[None]:
             after Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    _use_utf8()
     try:
         yield
     except (UserError, OSError) as error:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from convchoice.command_parser import CommandParser
 from convchoice.config.composition import compose_values
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import exit_codes
@@ -30,11 +31,7 @@ PIPED_WIDTH = 200
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    made = argparse.ArgumentParser(
-        prog="convchoice shapes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = CommandParser("convchoice shapes", __doc__)
     made.add_argument("overrides", nargs="*", help="Hydra overrides: downsample=max, conv.stride=2")
     made.add_argument("--json", action="store_true", help="print JSON for programs")
     return made

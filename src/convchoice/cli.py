@@ -1,0 +1,92 @@
+"""The command line: `convchoice VERB …` runs `main` of the module `convchoice.VERB`.
+
+Only that module is imported, so `convchoice --help` imports neither torch nor Hydra nor MLflow.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from convchoice import __version__
+from convchoice.command_parser import CommandParser
+from convchoice.errors import UserError, did_you_mean, exit_codes
+
+VERBS = {
+    "download": "download a data set and check its SHA-256",
+    "choose": "choose studies and scale of the pipeline (writes params.yaml)",
+    "compose": "compose the chosen arms and studies into one YAML file each",
+    "train": "train one run, a sweep, or all seeds of a composed arm",
+    "evaluate": "evaluate the trained seeds of an arm on the test set",
+    "compare": "compare the arms of a study, of run folders or of a CSV file",
+    "report": "write the report: one HTML page and a Markdown file",
+    "summary": "print the verdicts of all studies",
+    "publish": "log complete runs to MLflow that it does not have yet",
+    "tune": "search hyperparameters of some arms with one budget",
+    "shapes": "print layers, sizes, parameters and costs of a network",
+    "ui": "open MLflow's pages with the runs",
+}
+SHELLS = ("bash", "zsh", "tcsh")
+SUMMARY = "Which choices in a convolutional network matter, how sure, at what cost?"
+EPILOG = """\
+examples:
+  convchoice shapes downsample=strided
+  convchoice train -m downsample=max,average seed=0,1
+  convchoice compare multirun --baseline max
+
+`convchoice VERB --help` shows the options and examples of a verb. The whole pipeline: make repro.
+Shell completion: eval "$(convchoice --print-completion bash)"
+
+exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = (f"  {verb:<10} {description}" for verb, description in VERBS.items())
+    made = CommandParser("convchoice", SUMMARY)
+    made.usage = "convchoice VERB [arguments]"
+    made.epilog = "\n".join(["verbs:", *lines, "", EPILOG])
+    made.add_argument("--version", action="version", version=f"convchoice {__version__}")
+    made.add_argument("--print-completion", choices=SHELLS, help="print a shell completion script")
+    return made
+
+
+def completion(shell: str) -> str:
+    """The completion script of a shell, with the verbs and their options."""
+    import shtab  # noqa: PLC0415 - only needed here
+
+    made = _parser()
+    verbs = made.add_subparsers(parser_class=argparse.ArgumentParser)
+    for verb, description in VERBS.items():
+        parser = getattr(importlib.import_module(f"convchoice.{verb}"), "parser", None)
+        parents = [parser()] if parser else []
+        verbs.add_parser(verb, parents=parents, add_help=False, help=description)
+    script: str = shtab.complete(made, shell)
+    return script
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a verb.
+
+    Raises:
+        SystemExit: with the exit status of `errors.exit_codes`.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with exit_codes():
+        if given and not given[0].startswith("-"):
+            verb, *rest = given
+            if verb not in VERBS:
+                hint = did_you_mean(verb, list(VERBS))
+                raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")
+            sys.argv = [f"convchoice {verb}", *rest]  # Hydra reads it
+            importlib.import_module(f"convchoice.{verb}").main()
+            return
+        options = _parser().parse_args(given)
+        if options.print_completion:
+            print(completion(options.print_completion))
+        else:
+            _parser().print_help()
+
+
+if __name__ == "__main__":
+    main()

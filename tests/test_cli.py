@@ -1,0 +1,81 @@
+"""The command `convchoice`: help, dispatch, errors, completion, encodings, exit statuses."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from convchoice.cli import VERBS, completion, main
+
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "omegaconf", "sklearn")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "convchoice.cli", *arguments],
+        capture_output=True, check=False, env=os.environ | environment,
+    )  # fmt: skip
+
+
+def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from convchoice.cli import main\n"
+        "try: main(['--help'])\n"
+        f"finally: print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+    for verb, description in VERBS.items():
+        assert f"  {verb:<10} {description}\n" in done.stdout
+
+
+def test_verb_gets_its_arguments_unchanged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [])
+    main(["shapes", "downsample=strided", "--json"])
+    assert '"name": "block1.convolution"' in capsys.readouterr().out
+    assert sys.argv == ["convchoice shapes", "downsample=strided", "--json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "error: 'trian' is not a verb. Did you mean train? See `convchoice --help`.\n"),
+        (["--verson"], "error: unrecognized arguments: --verson. See `convchoice --help`.\n"),
+        (
+            ["shapes", "--jsn"],
+            "error: unrecognized arguments: --jsn. See `convchoice shapes --help`.\n",
+        ),
+        (["shapes", "conv.kernel_size=0"], "error: conv.kernel_size = 0: must be"),
+    ],
+)
+def test_wrong_input_is_one_message_and_status_2(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", [])
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_output_in_any_encoding_is_utf8(encoding: str) -> None:
+    done = run("shapes", PYTHONUTF8="0", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "⌊(28 + 0 − 3)/1⌋ + 1 = 26" in done.stdout.decode("utf-8")
+    refused = run("shapes", "conv.kernel_size=9", PYTHONUTF8="0", PYTHONIOENCODING=encoding)
+    assert refused.returncode == 2
+    assert "a 9×9 window" in refused.stderr.decode("utf-8")
+
+
+def test_completion_script_is_valid_bash_with_verbs_and_options() -> None:
+    script = completion("bash")
+    for word in [*VERBS, "--json", "--print-completion"]:
+        assert word in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
