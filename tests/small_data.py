@@ -12,5 +12,5 @@ from convchoice.data.dataset import StoredDataset
 def store_digits(root: Path) -> StoredDataset:
     """Store the digits under `root` without asking any mirror."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(download, "mirrors", lambda _spec: [])
+        patched.setattr(download, "mirrors", lambda _spec: iter(()))
         return download.ensure(root, Dataset.mnist, Fallback.digits)

@@ -14,7 +14,6 @@ from convchoice.config.datasets import CLASSES, SPECS, TEST_IMAGES, TRAIN_LABELS
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, combined_digest, load, sha256_of
-from convchoice.data.digits import encode_idx
 from convchoice.errors import UserError
 from tiny_datasets import arrays, replace_by_tiny
 
@@ -133,17 +132,6 @@ def test_other_files_are_not_accepted_as_mnist(root: Path) -> None:
     edit_provenance(root, used="mnist", digest=combined_digest(load_files(root).values()))
     with pytest.raises(UserError, match=r"was changed: its SHA-256s are not those of MNIST"):
         load(root)
-
-
-def test_a_fallback_of_another_size_is_refused(root: Path) -> None:
-    path = root / "digits" / TRAIN_LABELS
-    path.write_bytes(encode_idx(np.zeros(3, dtype=np.uint8)))
-    files = load_files(root) | {TRAIN_LABELS: sha256_of(path)}
-    edit_provenance(root, files=files, digest=combined_digest(files.values()))
-    with pytest.raises(
-        UserError, match=r"labels \(3,\); scikit-learn's digits .* has images \(129"
-    ):
-        load(root).train()
 
 
 def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root: Path) -> None:

@@ -11,8 +11,8 @@ from convchoice.data.preparation import (
     fixed_angles,
     on_canvas,
     permuted,
+    rotated_by,
     training_images,
-    turned,
 )
 from convchoice.data.preparation import test_images as prepared_for_test
 
@@ -65,7 +65,7 @@ def test_turning_is_torchvisions_rotation(channels: int) -> None:
 
     images = bytes_of(6, channels, 11, 11)
     degrees = torch.tensor([0.0, 17.0, 90.0, 123.4, 270.0, 359.0])
-    ours = turned(images if channels > 1 else images[:, 0], degrees).view(images.shape)
+    ours = rotated_by(images if channels > 1 else images[:, 0], degrees).view(images.shape)
     for image, mine, angle in zip(images, ours, degrees.tolist(), strict=True):
         theirs = oracle.rotate(image.float(), angle, InterpolationMode.BILINEAR)
         assert (mine.float() - theirs).abs().max() <= 1, angle
@@ -84,7 +84,7 @@ def test_every_image_has_its_own_angle_whichever_are_chosen() -> None:
     everyone = training_images(images, torch.arange(9), config)
     some = torch.tensor([7, 2, 5])
     assert torch.equal(training_images(images, some, config), everyone[some])
-    assert torch.equal(everyone, turned(images, fixed_angles(9, 2019)))
+    assert torch.equal(everyone, rotated_by(images, fixed_angles(9, 2019)))
     assert training_images(images, some[:0], config).shape == (0, 7, 7)
 
 
@@ -92,7 +92,7 @@ def test_images_turn_on_their_canvas_and_pixels_move_last() -> None:
     images = bytes_of(5, 3, 6, 6)
     config = DataConfig(canvas=10, rotated=True, permutation_seed=1)
     ours = training_images(images, torch.arange(5), config)
-    assert torch.equal(ours, permuted(turned(on_canvas(images, 10), fixed_angles(5, 2019)), 1))
+    assert torch.equal(ours, permuted(rotated_by(on_canvas(images, 10), fixed_angles(5, 2019)), 1))
     assert torch.equal(prepared_for_test(images, config), permuted(on_canvas(images, 10), 1))
 
 

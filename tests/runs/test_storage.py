@@ -163,7 +163,7 @@ def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
 def test_a_download_onto_a_full_disk_leaves_nothing_half(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "mirrors", lambda _spec: [])
+    monkeypatch.setattr(download, "mirrors", lambda _spec: iter(()))
     root = disk / "raw"
     ballast = fill(disk, leave=100_000)
     with pytest.raises(UserError, match=r"raw.*No space left"):

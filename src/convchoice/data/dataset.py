@@ -24,7 +24,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from convchoice.config.datasets import (
     CIFAR_ARCHIVE,
-    CLASSES,
     MNIST,
     SPECS,
     TEST_IMAGES,
@@ -70,14 +69,14 @@ class Provenance(_Strict):
 
     @field_validator("requested", "used")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _is_known(cls, name: str) -> str:
         if name not in SPECS:
             raise ValueError(f"{name!r} is not one of {', '.join(SPECS)}")
         return name
 
     @field_validator("files")
     @classmethod
-    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+    def _has_plain_names(cls, files: dict[str, str]) -> dict[str, str]:
         for name in files:
             if name in {"", ".", ".."} or "/" in name or "\\" in name:
                 raise ValueError(f"{name!r} is not a file name")
@@ -237,17 +236,7 @@ class StoredDataset:
 
     def _arrays(self, *, train: bool) -> Arrays:
         read = _read_cifar if CIFAR_ARCHIVE in self.spec.files else _read_idx
-        images, labels = read(self, train)
-        channels, *sides = self.spec.image_shape
-        count = self.spec.train_size if train else self.spec.test_size
-        shape = (count, *sides) if channels == 1 else (count, channels, *sides)
-        if images.shape != shape or labels.shape != shape[:1] or labels.max() >= CLASSES:
-            raise UserError(
-                f"{self.root / self.name}: has images {images.shape} and labels {labels.shape};"
-                f" {self.title} has images {shape} and labels 0 to {CLASSES - 1}."
-                f" Fetch it again: {download_command(self.root, self.provenance.requested)}"
-            )
-        return images, labels
+        return read(self, train)
 
 
 def _read_idx(stored: StoredDataset, train: bool) -> Arrays:

@@ -69,14 +69,12 @@ def ensure(
         StorageError: if the files cannot be written.
     """
     root = expand_user(root)
-    stored = _current(root, dataset, fallback, retry)
-    if stored is None:
-        with storing_in(root):
-            root.mkdir(parents=True, exist_ok=True)
-            with _lock(root):
-                stored = _current(root, dataset, fallback, retry)
-                return stored or _download(root, dataset, fallback)
-    return stored
+    if stored := _current(root, dataset, fallback, retry):
+        return stored
+    with storing_in(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with _lock(root):  # another process may have downloaded it while this one waited
+            return _current(root, dataset, fallback, retry) or _download(root, dataset, fallback)
 
 
 def _current(
@@ -86,8 +84,7 @@ def _current(
     if not os.path.lexists(root / PROVENANCE):
         return None
     stored = load(root, dataset)
-    is_fallback = stored.name != dataset.name
-    if is_fallback and (retry or fallback is None):
+    if stored.name != dataset.name and (retry or fallback is None):
         return None
     if not all(stored.path(name).exists() for name in stored.spec.files):
         return None
@@ -113,7 +110,7 @@ def _lock(root: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _print(f"waiting for another process that downloads into {root}")
+        _log(f"waiting for another process that downloads into {root}")
         lock.acquire()
     try:
         yield
@@ -123,27 +120,35 @@ def _lock(root: Path) -> Iterator[None]:
 
 def _download(root: Path, dataset: Dataset, fallback: Fallback | None) -> StoredDataset:
     spec = SPECS[dataset.name]
-    has_provenance = os.path.lexists(root / PROVENANCE)
-    previous = read_provenance(root, dataset) if has_provenance else None
+    found = os.path.lexists(root / PROVENANCE)
+    previous = read_provenance(root, dataset) if found else None
     missing = _missing_files(root, spec.name, spec.files, previous)
     may_fall_back = fallback is not None and spec.fallback is not None
     if may_fall_back and os.path.lexists(root / DIGITS.name):
         generated = {name: _sha256(content) for name, content in digits_files().items()}
         _missing_files(root, DIGITS.name, generated, previous)
     with tempfile.TemporaryDirectory(prefix="convchoice-") as folder:
-        used, failed = _fetch(mirrors(spec) if missing else [], missing, Path(folder))
-        if not missing:
-            source = " and ".join(used) or ALREADY_STORED
-            return _store(Path(folder), root, dataset, spec, source, failed, previous)
-    if not may_fall_back:
-        raise UserError(_refusal(spec, root, failed))
-    with tempfile.TemporaryDirectory(prefix="convchoice-") as folder:
-        for name, content in digits_files().items():
-            Path(folder, name).write_bytes(content)
-        source = "scikit-learn's load_digits"
-        stored = _store(Path(folder), root, dataset, DIGITS, source, failed, previous)
-    _print(_notice(failed))
-    return stored
+        new = Path(folder) / spec.name
+        new.mkdir()
+        used, failed = _fetch(mirrors(spec) if missing else [], missing, new)
+        if missing and not may_fall_back:
+            raise UserError(_refusal(spec, root, failed))
+        if missing:
+            spec, used, new = DIGITS, ["scikit-learn's load_digits"], Path(folder) / DIGITS.name
+            new.mkdir()
+            for name, content in digits_files().items():
+                (new / name).write_bytes(content)
+        source = " and ".join(used) or ALREADY_STORED
+        provenance = _store(new, root, dataset, spec, source, failed)
+    if previous:
+        _remove_previous(root, previous, provenance)
+    if missing:
+        _log(_notice(failed))
+    return StoredDataset(root, spec, provenance)
+
+
+def _log(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _sha256(content: bytes) -> str:
@@ -160,24 +165,24 @@ def _missing_files(
     """
     folder = root / name
     written = previous.files if previous and previous.used == name else {}
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise _not_ours(folder)
     missing = {}
-    for path in (folder, *(folder / file for file in expected)):
-        if not os.path.lexists(path):
-            known = True
-        elif path == folder:
-            known = path.is_dir()
-        else:
-            known = path.is_file() and (
-                path.name in written or sha256_of(path) == expected[path.name]
-            )
-        if not known:
-            raise UserError(
-                f"{path}: was not written by convchoice. Move or delete it, or choose another"
-                " folder (data.root=<folder>, or --root <folder>)."
-            )
-        if path != folder and not (path.exists() and sha256_of(path) == expected[path.name]):
-            missing[path.name] = expected[path.name]
+    for file, sha256 in expected.items():
+        path = folder / file
+        if path.is_file() and sha256_of(path) == sha256:
+            continue
+        if os.path.lexists(path) and not (path.is_file() and file in written):
+            raise _not_ours(path)
+        missing[file] = sha256
     return missing
+
+
+def _not_ours(path: Path) -> UserError:
+    return UserError(
+        f"{path}: was not written by convchoice. Move or delete it, or choose another folder"
+        " (data.root=<folder>, or --root <folder>)."
+    )
 
 
 def _fetch(
@@ -190,40 +195,36 @@ def _fetch(
     """
     used, failed = [], []
     for mirror in sources:
-        before = len(missing)
         try:
             for name, sha256 in list(missing.items()):
-                _print(f"fetching {name} from {mirror.name}")
+                _log(f"fetching {name} from {mirror.name}")
                 fetch_file(mirror, folder / name, sha256)
                 del missing[name]
+                used.append(mirror.name)
         except (OSError, RuntimeError, HTTPException, ValueError) as error:
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise StorageError(
-                    f"{folder}: {error.strerror}. Make room, or set TMPDIR."
-                ) from error
+                message = f"{folder}: {error.strerror}. Make room, or set TMPDIR."
+                raise StorageError(message) from error
             reason = without_password(f"{name}: {getattr(error, 'reason', None) or error}")
-            _print(f"  failed: {reason}")
+            _log(f"  failed: {reason}")
             failed.append(FailedSource(source=mirror.name, reason=reason))
-        if len(missing) < before:
-            used.append(mirror.name)
         if not missing:
             break
-    return used, failed
+    return list(dict.fromkeys(used)), failed
 
 
 def _store(
-    temporary: Path,
+    new: Path,
     root: Path,
     dataset: Dataset,
     spec: DatasetSpec,
     source: str,
     failed: Sequence[FailedSource],
-    previous: Provenance | None,
-) -> StoredDataset:
-    """Move checked files to their folder, write the provenance, and remove the previous files."""
+) -> Provenance:
+    """Move a folder's files, which were checked, to their places, and write the provenance."""
     folder = root / spec.name
     folder.mkdir(exist_ok=True)
-    for path in temporary.iterdir():
+    for path in new.iterdir():
         _replace(folder / path.name, path)
     files = {name: sha256_of(folder / name) for name in spec.files}
     provenance = Provenance(
@@ -236,12 +237,10 @@ def _store(
         failed_sources=tuple(failed),
         retry=None if spec.name == dataset.name else RETRY,
     )
-    text = temporary / PROVENANCE
+    text = new / PROVENANCE
     text.write_text(provenance.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _replace(root / PROVENANCE, text)
-    if previous:
-        _remove_previous(root, previous, provenance)
-    return load(root, dataset)
+    return provenance
 
 
 def _replace(path: Path, content: Path) -> None:
@@ -264,10 +263,6 @@ def _remove_previous(root: Path, previous: Provenance, current: Provenance) -> N
             path.unlink()
     with suppress(OSError):  # it holds other files
         folder.rmdir()
-
-
-def _print(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _tried(failed: Sequence[FailedSource]) -> str:

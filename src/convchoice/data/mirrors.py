@@ -61,7 +61,7 @@ def parse_mirror(place: str, field: str) -> Mirror:
 
 def public_mirrors(spec: DatasetSpec) -> list[Mirror]:
     """The mirrors that torchvision knows, and more."""
-    # Importing torchvision takes seconds, and a stored data set does not need it.
+    # Importing torchvision takes seconds. A stored data set and a folder do not need it.
     from torchvision import datasets  # noqa: PLC0415
 
     known = getattr(datasets, spec.torchvision_class)
@@ -69,10 +69,16 @@ def public_mirrors(spec: DatasetSpec) -> list[Mirror]:
     return [Mirror(url, url) for url in (*urls, *spec.more_mirrors)]
 
 
-def mirrors(spec: DatasetSpec) -> list[Mirror]:
-    """The mirrors of a data set in the order in which they are asked."""
+def mirrors(spec: DatasetSpec) -> Iterator[Mirror]:
+    """The mirrors of a data set in the order in which they are asked.
+
+    Raises:
+        ConfigurationError: if the environment variable is not a legal mirror.
+    """
     own = os.environ.get(spec.mirror_variable, "").strip()
-    return [parse_mirror(own, spec.mirror_variable)] * bool(own) + public_mirrors(spec)
+    if own:
+        yield parse_mirror(own, spec.mirror_variable)
+    yield from public_mirrors(spec)
 
 
 def fetch_file(mirror: Mirror, path: Path, sha256: str | None) -> None:
@@ -82,14 +88,13 @@ def fetch_file(mirror: Mirror, path: Path, sha256: str | None) -> None:
         OSError, RuntimeError, HTTPException, ValueError: if the download fails; the last one also
             for a wrong content.
     """
-    # Importing torchvision takes seconds, and a stored data set does not need it.
-    from torchvision.datasets.utils import download_url  # noqa: PLC0415
-
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     if mirror.url.startswith("file:"):  # torchvision downloads from servers only
         shutil.copyfile(url2pathname(urlsplit(mirror.url + path.name).path), partial)
     else:
+        from torchvision.datasets.utils import download_url  # noqa: PLC0415
+
         quiet = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
         with _connection(mirror), quiet:  # the progress bar is for a terminal
             download_url(mirror.url + path.name, path.parent, partial.name)

@@ -1,9 +1,7 @@
-"""What a configuration's images look like when the network gets them: the one place for it.
+"""The input images of a configuration: canvas, rotation and permutation, in this order.
 
-A data set's images lie on a canvas (`on_canvas`), training images may be turned there (`turned`),
-and pixels may change places at last (`permuted`). All of it is done once, on the bytes in memory,
-so that no training step pays for it. Whoever transforms test images (shifts, turns) does it between
-`on_canvas` and `permuted`, where an image is still an image and has room to move.
+They are applied once, to the bytes in memory, and cost nothing in a training step. Code that
+transforms test images (shifts, rotations) does so between `on_canvas` and `permuted`.
 """
 
 import math
@@ -15,15 +13,17 @@ from torch.nn import functional
 from convchoice.config.schema import DataConfig
 
 CHUNK_IMAGES = 256
-"""Images turned at a time, as floats: few enough for the CPU's cache."""
+"""Images that are rotated at a time, as floats: few enough for the CPU's cache."""
 
 
 def on_canvas(images: Tensor, side: int | None) -> Tensor:
-    """Images (..., H, W) in the middle of side × side pixels of zero; an odd pixel goes behind.
+    """Images (..., H, W) centred on side × side pixels of zero.
+
+    If the number of added pixels is odd, the right or lower border has one more.
 
     Args:
         images: of any type.
-        side: at least H and W; None leaves the images as they are.
+        side: at least H and W; None returns the images themselves.
     """
     if side is None:
         return images
@@ -33,46 +33,49 @@ def on_canvas(images: Tensor, side: int | None) -> Tensor:
 
 
 def permuted(images: Tensor, seed: int | None) -> Tensor:
-    """Images (..., H, W) with their pixels moved, each image and channel alike.
+    """Images (..., H, W) with their pixels permuted, all images and channels alike.
 
     Args:
         images: of any type, on any device.
-        seed: fixes the permutation of the H·W places; None leaves pixels where they are.
+        seed: of the permutation of the H·W pixels; None returns the images themselves.
     """
     if seed is None:
         return images
     height, width = images.shape[-2:]
-    places = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
-    return images.flatten(-2)[..., places.to(images.device)].reshape(images.shape)
+    order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
+    return images.flatten(-2)[..., order.to(images.device)].reshape(images.shape)
 
 
 def fixed_angles(images: int, seed: int) -> Tensor:
-    """An angle in [0, 360) degrees for each of a data set's training images, (N,), float64."""
+    """An angle in [0, 360) degrees for each training image of a data set, (N,), float64."""
     generator = torch.Generator().manual_seed(seed)
     return 360 * torch.rand(images, generator=generator, dtype=torch.float64)
 
 
-def turned(images: Tensor, degrees: Tensor) -> Tensor:
-    """Each image turned about its centre by an angle of its own, bilinear, zeros from outside.
+def rotated_by(images: Tensor, degrees: Tensor) -> Tensor:
+    """Each image rotated about its centre by its own angle, bilinear, with zeros from outside.
+
+    torchvision rotates a batch by one angle only.
 
     Args:
         images: uint8 (N, H, W) or (N, C, H, W), square.
         degrees: (N,), anticlockwise.
 
     Returns:
-        uint8 of the same shape, rounded to the nearest.
+        uint8 of the same shape, rounded to the nearest integer.
     """
     if not len(images):
         return images
     parts = zip(torch.split(images, CHUNK_IMAGES), torch.split(degrees, CHUNK_IMAGES), strict=True)
-    return torch.cat([_turned(some, angles) for some, angles in parts])
+    return torch.cat([_rotated_chunk(some, angles) for some, angles in parts])
 
 
-def _turned(images: Tensor, degrees: Tensor) -> Tensor:
-    pixels = (images if images.dim() == 4 else images.unsqueeze(1)).float()  # noqa: PLR2004
+def _rotated_chunk(images: Tensor, degrees: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    pixels = images.reshape(len(images), -1, height, width).float()
     radians = degrees.to(torch.float64) * (math.pi / 180)
     cosine, sine, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
-    # Where each output pixel comes from: rows of x and y, with y pointing down.
+    # From output to input coordinates: rows of x and y, with y pointing down.
     maps = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).view(-1, 2, 3)
     grid = functional.affine_grid(maps.float(), list(pixels.shape), align_corners=False)
     moved = functional.grid_sample(pixels, grid, "bilinear", "zeros", align_corners=False)
@@ -80,10 +83,10 @@ def _turned(images: Tensor, degrees: Tensor) -> Tensor:
 
 
 def training_images(images: Tensor, chosen: Tensor, config: DataConfig) -> Tensor:
-    """The chosen training or validation images as a configuration's network gets them.
+    """The chosen training or validation images as a configuration's network receives them.
 
     Args:
-        images: all of the official training set, uint8 (N, H, W) or (N, C, H, W).
+        images: the complete official training set, uint8 (N, H, W) or (N, C, H, W).
         chosen: indices (M,).
         config: canvas, rotation and permutation.
 
@@ -92,12 +95,12 @@ def training_images(images: Tensor, chosen: Tensor, config: DataConfig) -> Tenso
     """
     pixels = on_canvas(images[chosen], config.canvas)
     if config.rotated:
-        pixels = turned(pixels, fixed_angles(len(images), config.validation_seed)[chosen])
+        pixels = rotated_by(pixels, fixed_angles(len(images), config.validation_seed)[chosen])
     return _channels_last(permuted(pixels, config.permutation_seed))
 
 
 def test_images(images: Tensor, config: DataConfig) -> Tensor:
-    """Test images as a configuration's network gets them: upright, whatever it was trained on.
+    """Test images as a configuration's network receives them; they are never rotated.
 
     Args:
         images: uint8 (N, H, W) or (N, C, H, W), on any device.
@@ -107,7 +110,6 @@ def test_images(images: Tensor, config: DataConfig) -> Tensor:
 
 
 def _channels_last(images: Tensor) -> Tensor:
-    """In memory as the batches want it, so that scaling a batch does not turn it round."""
-    if images.dim() < 4:  # noqa: PLR2004 - one channel, no axis for it
-        return images
-    return images.contiguous(memory_format=torch.channels_last)
+    """Images in the memory format of the batches, so that no batch is converted."""
+    has_channels = images.dim() == 4  # noqa: PLR2004 - (N, C, H, W)
+    return images.contiguous(memory_format=torch.channels_last) if has_channels else images
