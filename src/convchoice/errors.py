@@ -66,7 +66,15 @@ def printable(text: str, keep: str = "\n") -> str:
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can mend."""
+    """An error that the user can fix; an entry point prints its text and exits with status 2.
+
+    Control characters in the text are escaped and credentials of URLs are hidden, whatever file
+    the text quotes.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Make the text safe to print."""
+        super().__init__(printable(without_password(text)))
 
 
 class ConfigurationError(UserError):
