@@ -16,10 +16,10 @@ from convchoice.compose import chosen_studies, composed_arms
 from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.composition import compose_values
 from convchoice.config.validation import PROJECT_ROOT
-from convchoice.execution.measurement import measure_runs
-from convchoice.execution.seeds import train_seeds
+from convchoice.evaluate import evaluate_stage
 from convchoice.report import main as report
 from convchoice.shapes import main as shapes
+from convchoice.train import train_stage
 from small_data import store_digits
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
@@ -117,8 +117,8 @@ def test_its_own_question_is_one_file_and_runs(
                   for k, v in (values | {"seeds": 2}).items()}  # fmt: skip
         (configs / f"{composed.name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
         arm = read_arm(configs / f"{composed.name}.yaml")
-        assert train_seeds(arm.runs(), trained) == []
-        assert measure_runs(arm.runs(), trained, runs) == []
+        train_stage(configs / f"{arm.name}.yaml", trained, "")
+        evaluate_stage(configs / f"{arm.name}.yaml", trained, runs)
     reports = tmp_path / "reports"
     monkeypatch.setattr("sys.argv", ["compare"])
     compare([
