@@ -28,7 +28,7 @@ LINES = [
 COMMANDS = [command for command, _ in LINES] + [
     code
     for code in re.findall(r"`([^`]+)`", PROSE)
-    if code.startswith(("python -m", "make repro")) and not re.search("[…<]", code)
+    if code.startswith(("convchoice ", "python -m", "make repro")) and not re.search("[…<]", code)
 ]
 
 
@@ -38,7 +38,7 @@ def begins(start: str) -> list[str]:
 
 def test_its_commands_are_of_four_kinds() -> None:
     kinds = (
-        "python -m convchoice.shapes", "python -m convchoice.train", "make repro STUDY=",
+        "convchoice shapes", "convchoice train", "make repro STUDY=",
         "python -m pytest tests/",
     )  # fmt: skip
     assert all(begins(kind) for kind in kinds)
@@ -46,12 +46,12 @@ def test_its_commands_are_of_four_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "comment"), [line for line in LINES if "convchoice.shapes" in line[0]]
+    ("command", "comment"), [line for line in LINES if "convchoice shapes" in line[0]]
 )
 def test_its_shapes_show_what_is_said_behind_them(
     command: str, comment: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = shlex.split(command)[3:]
+    arguments = shlex.split(command)[2:]
     if comment.startswith("refused"):
         with pytest.raises(UserError):
             shapes(arguments)
@@ -66,9 +66,9 @@ def test_its_shapes_show_what_is_said_behind_them(
         assert quoted in shown
 
 
-@pytest.mark.parametrize("command", begins("python -m convchoice.train"))
+@pytest.mark.parametrize("command", begins("convchoice train"))
 def test_its_trainings_compose(command: str) -> None:
-    composed = compose_values(shlex.split(command)[3:], command) | {"arm": "any"}
+    composed = compose_values(shlex.split(command)[2:], command) | {"arm": "any"}
     assert arm_from_mapping(composed, command).config.evaluation.curves
 
 
@@ -144,4 +144,4 @@ def test_every_building_block_says_its_slide_and_what_holds_it() -> None:
     for section in sections:
         assert re.search(r'^Slides? "', section, re.MULTILINE), section[:40]
         assert "Held by [" in section
-        assert "```bash\npython -m convchoice.shapes" in section
+        assert "```bash\nconvchoice shapes" in section
