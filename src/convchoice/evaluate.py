@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convchoice.config.arm import read_arm
 from convchoice.config.schema import Store, TrackingConfig
-from convchoice.errors import UserError, exit_codes
+from convchoice.errors import JobError, exit_codes
 from convchoice.execution.completeness import specify_evaluation
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import failure_text, run
@@ -33,7 +33,8 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
     """Evaluate the runs of one composed arm. Failures of the training are recorded here too.
 
     Raises:
-        UserError: if a trained run is missing or cannot be evaluated.
+        UserError: if the arm cannot be read, or an output folder is not convchoice's.
+        JobError: if a trained run is missing or cannot be evaluated.
     """
     arm = read_arm(composed)
     settings = arm.config.tracking
@@ -50,7 +51,7 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
         on_complete=lambda folder: _publish(folder, settings),
     )
     if failures:
-        raise UserError(failure_text(failures, len(runs), "could not be evaluated"))
+        raise JobError(failure_text(failures, len(runs), "could not be evaluated"))
 
 
 def _copy_failure(run: RunSpecification) -> bool:

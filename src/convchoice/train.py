@@ -9,7 +9,7 @@ from pathlib import Path
 
 from convchoice.config.arm import Arm, read_arm
 from convchoice.config.schema import Store, TrackingConfig
-from convchoice.errors import UserError, exit_codes
+from convchoice.errors import JobError, exit_codes
 from convchoice.execution.completeness import specify
 from convchoice.execution.executors import Executor
 from convchoice.execution.local_processes import LocalExecutor
@@ -51,8 +51,9 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
         command: to start the stage again.
 
     Raises:
-        UserError: if the arm cannot be read, or a run failed (the others are completed first). A
-            run whose loss became infinite or NaN is recorded and does not fail the stage.
+        UserError: if the arm cannot be read.
+        JobError: if a run failed, after the others are complete. A run whose loss became infinite
+            or NaN is recorded and does not fail the stage.
     """
     arm = read_arm(composed)
     executor = _executor(arm, output)
@@ -68,7 +69,7 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     failures = [event for event in failures if not event.lost]
     if failures:
         failed = failure_text(failures, len(runs), "failed")
-        raise UserError(f"{failed}\nThe other runs are complete. To continue: {command}")
+        raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
 
 
 def _executor(arm: Arm, output: Path) -> Executor:

@@ -19,7 +19,7 @@ import yaml
 
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import PROJECT_ROOT, check_name
-from convchoice.errors import UserError, exit_codes, require
+from convchoice.errors import JobError, UserError, exit_codes, require
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.environment import commit_state
 from convchoice.runs.run import read_run
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         search.run()
         write_trials(search, table)
         if not any(search.best(arm) for arm in search.space.arms):
-            raise UserError(f"every trial failed; they are in {table}.")
+            raise JobError(f"every trial failed; they are in {table}.")
         text = study_text(search, given.output.stem, command)
         replace_files(given.output.parent, {given.output.name: text})
         print(f"{given.output}: the study; {table}: every trial")

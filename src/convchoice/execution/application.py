@@ -29,7 +29,7 @@ from convchoice.config.composition import (
 )
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.config.validation import CONF_DIR, check_name
-from convchoice.errors import ConfigurationError, UserError, nearest
+from convchoice.errors import ConfigurationError, JobError, nearest
 from convchoice.execution.launch import executor_of, register_configuration
 from convchoice.execution.naming import is_named, run_config, sweep_name
 from convchoice.execution.runner import update_runs
@@ -104,7 +104,7 @@ class Application:
         executor = executor_of(settings, Path(config.run_root).resolve() / "sweeps" / "single")
         failures = update_runs([config], executor, partial(self._complete, config), name)
         if failures:
-            raise UserError(f"{name}: {failures[0].failure}")
+            raise JobError(f"{name}: {failures[0].failure}")
 
     def _complete(self, config: Config, folder: Path) -> None:
         """Print the result of a run and publish it."""
@@ -167,7 +167,8 @@ def run_application(arguments: Sequence[str], publish: Publish) -> None:
         publish: see `Application`.
 
     Raises:
-        UserError: for an illegal configuration, or a run that failed.
+        UserError: for an illegal configuration.
+        JobError: if a run failed.
     """
     register_configuration()
     overrides = get_args_parser().parse_intermixed_args(list(arguments)).overrides
