@@ -25,9 +25,7 @@ import yaml
 
 from convchoice.config.schema import Accelerator
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import run
+from convchoice.execution.seeds import missing_runs, train_missing
 from convchoice.runs.run import read_run
 from convchoice.training.device import device_name, device_of
 from peers import bare_seconds
@@ -52,8 +50,8 @@ def trained(given: argparse.Namespace, *, seeds: int, together: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
-        failures = run(missing, LocalExecutor(1), evaluates=False)
+        missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
+        failures = train_missing(missing, workers=1)
         assert not failures, failures
         metrics = [read_run(item.folder).metrics for item in missing]
     return sum(run["cost/train_seconds"] for run in metrics) / seeds

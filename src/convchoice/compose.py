@@ -1,9 +1,8 @@
-"""The `compose` stage: `conf/` becomes one resolved YAML an arm, and one a study.
+"""The `compose` stage: turn `conf/` into one resolved YAML file per arm, and one per study.
 
-    python -m convchoice.compose --params params.yaml --output configs
+    convchoice compose --params params.yaml --output configs
 
-DVC then caches by the composed result: a change in `conf/` that leaves an arm's file as it was
-retrains nothing of that arm.
+DVC caches by these files: a change in `conf/` that leaves an arm's file unchanged retrains nothing.
 """
 
 import argparse
@@ -13,99 +12,94 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convchoice.analysis.measure import known_direction
+from convchoice.command_parser import CommandParser
 from convchoice.config.arm import Arm
-from convchoice.config.composition import compose_arm, compose_new_arm, options
+from convchoice.config.composition import ArmComposer, options
 from convchoice.config.identity import numeric_identity
-from convchoice.config.mapping import plain_values
-from convchoice.config.schema import Curve
+from convchoice.config.legal_values import FOLDER, Legal
+from convchoice.config.mapping import from_mapping, plain_values
+from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import Study, new_arms_of, read_study
-from convchoice.config.validation import CONF_DIR
+from convchoice.config.validation import CONF_DIR, check_name
 from convchoice.config.yaml_files import read_yaml, yaml_text
-from convchoice.errors import ConfigurationError, exit_codes, nearest, require
+from convchoice.errors import exit_codes, nearest, require
+from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.manifest import write_output
 
 STUDIES = "studies"
-MNIST = {"name": "mnist", "root": "data/raw"}
+INSIDE = Legal(
+    "must be a folder within the project.",
+    lambda path: FOLDER.holds(path) and not Path(path).is_absolute() and ".." not in path,
+)
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data set, and the folder of its files."""
+
+    name: Dataset = Dataset.mnist
+    root: str = "data/raw"
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What `params.yaml` asks for.
-
-    Attributes:
-        scale: an option of `conf/scale`.
-        arms: names of files in `conf/arm`, or of arms that the studies bring along.
-        studies: names of files in `conf/study`.
-        reports: folder of the studies' reports.
-        data: `name` and `root` (its folder) of each data set that the arms need.
-    """
+    """The content of `params.yaml`."""
 
     scale: str
+    """An option of `conf/scale`."""
     arms: list[str]
+    """Files in `conf/arm`, or new arms of the studies."""
     studies: list[str]
+    """Files in `conf/study`."""
     reports: str = "reports"
-    data: list[dict[str, str]] = field(default_factory=lambda: [dict(MNIST)])
+    """Folder of the reports."""
+    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])
+    """The data sets of the arms."""
 
 
 def read_parameters(path: Path) -> Parameters:
     """The parameters of the pipeline.
 
     Raises:
-        UserError: if the file cannot be read, or its lists are no lists of different names.
+        UserError: if the file cannot be read, or a value is not legal.
     """
-    values = read_yaml(path)
-    for key in ("arms", "studies"):
-        names = values.get(key)
-        legal = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
-        require(bool(legal), f"{path}: {key}", names, "must be a list of at least one name.")
-        twice = sorted({name for name in names or [] if (names or []).count(name) > 1})
-        require(not twice, f"{path}: {key}", twice, "each name may stand once.")
-    reports = values.get("reports", "reports")
-    require(
-        isinstance(reports, str) and not Path(reports).is_absolute() and ".." not in reports,
-        f"{path}: reports", reports, "must be a folder within the project.",
-    )  # fmt: skip
-    data = values.get("data", [dict(MNIST)])
-    legal = isinstance(data, list) and all(
-        isinstance(one, dict) and one.keys() == MNIST.keys() for one in data
-    )
-    require(legal, f"{path}: data", data, "must be a list of mappings of `name` and `root`.")
-    return Parameters(
-        str(values.get("scale")), list(values["arms"]), list(values["studies"]), reports, data
-    )
+    parameters = from_mapping(Parameters, read_yaml(path), str(path))
+    for key, names in (("arms", parameters.arms), ("studies", parameters.studies)):
+        require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
+        for name in names:
+            check_name(f"{path}: {key}", name)
+    INSIDE.check(f"{path}: reports", parameters.reports)
+    return parameters
 
 
 def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]:
-    """The studies of the pipeline, each of whose arms the pipeline trains.
+    """The studies of the pipeline, whose arms it trains.
 
     Raises:
-        ConfigurationError: for an unknown study, or an arm of it that is not in the list of arms.
+        ConfigurationError: for an unknown study, a metric that runs do not have, or an arm that is
+            not in the list of arms.
         UserError: if a study's file is not legal.
     """
     known = options("study", conf)
     studies = []
     for name in parameters.studies:
-        if name not in known:
-            raise ConfigurationError(
-                "studies", name, "there is no such study.", nearest(name, known)
-            )
-        study = read_study(conf / "study" / f"{name}.yaml")
+        require(name in known, "studies", name, "there is no such study.", nearest(name, known))
+        study, origin = read_study(conf / "study" / f"{name}.yaml"), f"conf/study/{name}.yaml"
         part, _, quantity = study.metric.partition("/")
         require(
             part in {"train", "val", "test"} and known_direction(quantity) is not None,
-            f"conf/study/{name}.yaml: metric",
-            study.metric,
-            "is no metric of a run.",
-            "Take test/accuracy, test/nll, or another accuracy, loss or nll.",
-        )
+            f"{origin}: metric", study.metric, "is no metric of a run.",
+            "Use test/accuracy, test/nll, or another accuracy, loss or nll.",
+        )  # fmt: skip
         for arm in study.all_arms():
-            if arm not in parameters.arms:
-                raise ConfigurationError(
-                    f"conf/study/{name}.yaml: arms", arm,
-                    "is not among the arms that the pipeline trains.",
-                    f"Let `make repro STUDY={name}` choose the arms, or add it to `arms` in"
-                    f" params.yaml. {nearest(arm, parameters.arms)}",
-                )  # fmt: skip
+            require(
+                arm in parameters.arms, f"{origin}: arms", arm,
+                "is not among the arms that the pipeline trains.",
+                f"Run `make repro STUDY={name}`, which chooses the arms, or add it to `arms` in"
+                f" params.yaml. {nearest(arm, parameters.arms)}",
+            )  # fmt: skip
         studies.append(study)
     return studies
 
@@ -113,105 +107,102 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
 def composed_arms(
     parameters: Parameters, studies: Sequence[Study], conf: Path = CONF_DIR
 ) -> list[Arm]:
-    """The arms of the pipeline, out of `conf/arm` or of the studies that bring them along.
+    """The arms of the pipeline, from `conf/arm` or from the studies' `new_arms`.
 
     Raises:
-        ConfigurationError: for an unknown arm, anything illegal in one, or a study over arms of
-            different data sets.
+        ConfigurationError: for an unknown arm, anything illegal in one, or a study of arms that
+            cannot be compared.
         GeometryError: if a layer does not fit its input.
     """
-    new = new_arms_of(studies)
-    settings = {name: _curve_settings(name, studies) for name in parameters.arms}
+    new, composer = new_arms_of(studies), ArmComposer(parameters.scale, conf)
     origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
-    arms = [
-        compose_new_arm(name, parameters.scale, [*new[name], *settings[name]], origins[name], conf)
-        if name in new
-        else compose_arm(name, parameters.scale, settings[name], conf)
-        for name in parameters.arms
-    ]
-    by_name = {arm.name: arm for arm in arms}
+    arms = {}
+    for name in parameters.arms:
+        curves = _curve_overrides(name, studies)
+        if name in new:
+            arms[name] = composer.new_arm(name, [*new[name], *curves], origins[name])
+        else:
+            arms[name] = composer.arm(name, curves)
+        fitting_plan(arms[name].config)
     for study in studies:
-        check_data(study, by_name)
-        check_different(study, by_name)
-    return arms
+        check_data(study, arms)
+        check_different(study, arms)
+    return list(arms.values())
 
 
-def data_of(arms: Iterable[Arm]) -> list[dict[str, str]]:
-    """Name and folder of each data set that some arms train on, in the arms' order, each once."""
-    found = {(arm.config.data.name.name, arm.config.data.root): None for arm in arms}
-    return [{"name": name, "root": root} for name, root in found]
-
-
-def _curve_settings(arm: str, studies: Sequence[Study]) -> list[str]:
-    """Overrides that measure what the arm's studies want measured; none where they want nothing."""
+def _curve_overrides(arm: str, studies: Sequence[Study]) -> list[str]:
+    """Overrides for the curves that an arm's studies need; none if they need none."""
     wanted = {curve for study in studies if arm in study.all_arms() for curve in study.curves}
-    if not wanted:
-        return []
     names = ",".join(curve.name for curve in Curve if curve in wanted)
-    return ["evaluation=curves", f"evaluation.curves=[{names}]"]
+    return ["evaluation=curves", f"evaluation.curves=[{names}]"] if wanted else []
+
+
+def data_of(arms: Iterable[Arm]) -> list[DataFolder]:
+    """The data sets of some arms, in the arms' order, each once."""
+    return list(
+        dict.fromkeys(DataFolder(arm.config.data.name, arm.config.data.root) for arm in arms)
+    )
 
 
 def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
-    """Refuse a study whose arms are of different data sets, before any of them is trained.
+    """Refuse a study whose arms train on different data sets.
 
     Raises:
-        ConfigurationError: naming the first arm that is of another data set than the baseline.
+        ConfigurationError: naming the first arm on another data set than the baseline's.
     """
     ours = arms[study.baseline].config.data.name.name
     for arm in study.arms:
         theirs = arms[arm].config.data.name.name
         require(
-            theirs == ours,
-            f"conf/study/{study.name}.yaml: arms",
-            arm,
-            f"is of {theirs}, and the baseline {study.baseline} of {ours}: a difference between"
-            " them would be one between data sets.",
-            f"Ask the question of {theirs} in a study of its own.",
-        )
+            theirs == ours, f"conf/study/{study.name}.yaml: arms", arm,
+            f"trains on {theirs}, and the baseline {study.baseline} on {ours}: their difference"
+            " would be one between data sets.", f"Make a study of its own for {theirs}.",
+        )  # fmt: skip
 
 
 def check_different(study: Study, arms: Mapping[str, Arm]) -> None:
-    """Refuse a study of which two arms are the same but for their names.
+    """Refuse a study with two arms that are equal except for their names.
 
     Raises:
         ConfigurationError: naming both.
     """
     known: dict[str, str] = {}
     for arm in study.all_arms():
-        what = json.dumps(numeric_identity(arms[arm].config), sort_keys=True)
-        first = known.setdefault(what, arm)
+        identity = json.dumps(numeric_identity(arms[arm].config), sort_keys=True)
+        first = known.setdefault(identity, arm)
         require(
-            first == arm,
-            f"conf/study/{study.name}.yaml: arms",
-            arm,
+            first == arm, f"conf/study/{study.name}.yaml: arms", arm,
             f"is the same as {first}: they differ in nothing that decides a number.",
             "Leave one of the two out, or change what it sets.",
-        )
+        )  # fmt: skip
 
 
-def compose_stage(arguments: Sequence[str] | None = None) -> None:
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = CommandParser("convchoice compose", __doc__)
+    made.add_argument(
+        "--params", type=Path, required=True, help="YAML file with `scale`, `arms` and `studies`"
+    )
+    made.add_argument("--output", type=Path, required=True, help="folder to write")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the composed arms and studies.
 
     Raises:
         UserError: for anything illegal; nothing is written then.
     """
-    parser = argparse.ArgumentParser(prog="python -m convchoice.compose")
-    parser.add_argument(
-        "--params", type=Path, required=True, help="YAML file with `scale`, `arms` and `studies`"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     parameters = read_parameters(given.params)
     studies = chosen_studies(parameters)
     arms = composed_arms(parameters, studies)
-    for wanted in data_of(arms):
+    for needed in data_of(arms):
         require(
-            wanted in parameters.data,
-            f"{given.params}: data",
-            parameters.data,
-            f"lacks {wanted}, which an arm trains on.",
-            "Let `make repro STUDY=…` choose, or add it.",
-        )
+            needed in parameters.data, f"{given.params}: data", plain_values(parameters.data),
+            f"lacks {plain_values(needed)}, on which an arm trains.",
+            "Run `make repro STUDY=…`, which chooses the data, or add it.",
+        )  # fmt: skip
     texts = {f"{arm.name}.yaml": arm.to_yaml() for arm in arms}
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
@@ -221,4 +212,4 @@ def compose_stage(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     with exit_codes():
-        compose_stage()
+        main()

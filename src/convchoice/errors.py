@@ -72,17 +72,9 @@ class UserError(Exception):
     the text quotes.
     """
 
-    exit_status = 2
-
     def __init__(self, text: str) -> None:
         """Make the text safe to print."""
         super().__init__(printable(without_password(text)))
-
-
-class JobError(UserError):
-    """A job that failed although its input was legal; the exit status is 1."""
-
-    exit_status = 1
 
 
 class ConfigurationError(UserError):
@@ -198,14 +190,13 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Run the body of an entry point; print a user's error as one message.
+    """Run an entry point's body; say a user's error in one message and exit with status 2.
 
-    ``CONVCHOICE_TRACEBACK=1`` shows the traceback of such an error too. Any other exception is a
-    bug and keeps its traceback.
+    Set ``CONVCHOICE_TRACEBACK=1`` to see the traceback of a user's error as well.
 
     Raises:
-        SystemExit: 2 after a `UserError` or a storage error, 1 after a `JobError`, 143 after
-            SIGTERM, 130 after Ctrl-C.
+        SystemExit: 2 after a `UserError` or an error of files or room, 143 after SIGTERM, 130
+            after Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _terminate)
     _use_utf8()
@@ -218,15 +209,15 @@ def exit_codes() -> Iterator[None]:
         with suppress(OSError):  # standard output may be the full disk
             sys.stdout.flush()
         print(f"error: {printable(without_password(str(told)))}", file=sys.stderr)
-        sys.exit(told.exit_status)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
 
 
 _USERINFO = re.compile(
-    r"""((?:[a-z][a-z0-9+.-]*:)?//) (?:(?!://)\S){0,512} @   # scheme://user:password@
-      | ([a-z][a-z0-9+.-]*:/?) [^\s/@:]* : [^\s/]{0,512} @   # the same with a slash missing
+    r"""((?:[a-z][a-z0-9+.-]{0,30}:)?//) (?:(?!://)\S){0,512} @   # scheme://user:password@
+      | ([a-z][a-z0-9+.-]{0,30}:/?) [^\s/@:]* : [^\s/]{0,512} @   # the same with a slash missing
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -252,7 +243,7 @@ def without_password(text: str) -> str:
 
 def did_you_mean(word: object, choices: Sequence[str]) -> str:
     """``Did you mean max?`` for the choice that is most like a word; empty if none is like it."""
-    close = difflib.get_close_matches(str(word)[:100], choices, n=1)
+    close = difflib.get_close_matches(word[:100], choices, n=1) if isinstance(word, str) else []
     return f"Did you mean {close[0]}?" if close else ""
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convchoice.reporting.sheet import pixels_of
 
 from convchoice.analysis.prediction_result import pictures_of
 from convchoice.errors import RunFolderError
+from convchoice.reporting.sheet import pixels_of
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
 from making import MNIST, Compared, altered, made_up_images, make_run, study_values

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from convchoice.config.arm_keys import ARM_KEYS, check_arm_file, check_new_arm
+from convchoice.config.arm_keys import ARM_KEYS, check_new_arm, read_arm_file
 from convchoice.config.composition import options
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import CONF_DIR, config_from_mapping
@@ -73,7 +73,7 @@ def test_what_decides_numbers_may_be_set() -> None:
 
 @pytest.mark.parametrize("name", options("arm"))
 def test_every_shipped_arm_sets_nothing_but_numbers(name: str) -> None:
-    check_arm_file(CONF_DIR / "arm" / f"{name}.yaml")
+    read_arm_file(CONF_DIR / "arm" / f"{name}.yaml")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_arms_file_sets_nothing_but_numbers(tmp_path: Path, text: str) -> Non
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"conf/arm/mine\.yaml"):
-        check_arm_file(path)
+        read_arm_file(path)
 
 
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a\x1b[2J", "~/runs", " "])

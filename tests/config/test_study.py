@@ -1,11 +1,11 @@
-"""Studies: the shipped ones, and what a study may not say."""
+"""Studies: the shipped ones are legal, others are refused by name."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convchoice.config.study import read_study, studies_of_arm, study_from_mapping
+from convchoice.config.study import new_arms_of, read_study, studies_of_arm, study_from_mapping
 from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError
 
@@ -38,7 +38,7 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
     }
 
 
-def test_an_arm_knows_its_studies() -> None:
+def test_the_studies_of_an_arm_are_found() -> None:
     studies = ["locality", "pooling", "pooling_cost", "strides_vs_pooling", "width"]
     assert studies_of_arm("max") == studies
     assert studies_of_arm("nobody") == []
@@ -48,14 +48,28 @@ def test_an_arm_knows_its_studies() -> None:
     ("change", "message"),
     [
         ({"margni": 1}, r"margni = 1: there is no such key\. Did you mean margin\?"),
-        ({"arms": ["average", "average"]}, "each arm may stand once"),
-        ({"arms": ["max"]}, "each arm may stand once, the baseline included"),
-        ({"arms": []}, "needs at least one arm beside its baseline"),
-        ({"margin": 0.0}, "margin = 0.0: must be a finite number above 0"),
+        ({"arms": ["average", "average"]}, r"arms = \['average'\]: each may be there once"),
+        ({"arms": ["max"]}, r"arms = \['max'\]: each may be there once"),
+        ({"arms": []}, "needs at least one arm besides its baseline"),
+        ({"arms": ["a b"]}, "each a name is 1 to 100 letters"),
+        ({"arms": [1e-3]}, r"arms\[0\] = 0\.001: must be text\. Put it in quotes"),
+        ({"baseline": "${a}"}, "a name is 1 to 100 letters"),
         ({"name": "a/b"}, "a name is 1 to 100 letters"),
-        ({"against": {"nobody": "max"}}, "against = 'nobody': must be one of the arms"),
-        ({"against": {"average": "average"}}, "must be another of the arms"),
+        ({"margin": 0.0}, r"margin = 0\.0: must be at least 1e-09"),
+        ({"margin": 1e-300}, r"margin = 1e-300: must be at least"),
+        ({"margin": float("nan")}, r"margin = nan: must be at least"),
+        (
+            {"printed": {"test/nll": [float("nan")]}},
+            r"printed\.test/nll = \[nan\]: must be",
+        ),
+        ({"curves": ["shift", "shift"]}, r"curves = \['shift'\]: each may be there once"),
+        ({"controls": ["average", "average"]}, r"controls = .*each may be there once"),
+        ({"controls": ["max"]}, r"controls = 'max': must be one of the arms average, strided"),
+        ({"against": "${name}"}, "against = .*: must be a mapping"),
+        ({"against": {"averge": "max"}}, r"against = 'averge': .*Did you mean average\?"),
+        ({"against": {"average": "average"}}, r"against\.average = 'average': must be one of"),
         ({"claim_arm": "nobody"}, "claim_arm = 'nobody': must be one of the arms"),
+        ({"new_arms": {"other": ["arm=max"]}}, "new_arms = 'other': must be one of the arms"),
     ],
 )
 def test_an_illegal_study_is_refused_by_name(change: dict[str, Any], message: str) -> None:
@@ -63,13 +77,23 @@ def test_an_illegal_study_is_refused_by_name(change: dict[str, Any], message: st
         study_from_mapping(LEGAL | change, "mine.yaml")
 
 
-def test_a_missing_key_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="question"):
-        study_from_mapping({key: LEGAL[key] for key in LEGAL if key != "question"}, "mine.yaml")
+def test_texts_are_kept_as_they_are() -> None:
+    study = study_from_mapping(LEGAL | {"notes": "costs ${oc.env:HOME}\n$5"}, "mine.yaml")
+    assert study.notes == "costs ${oc.env:HOME}\n$5"
 
 
-def test_a_study_bears_its_files_name(tmp_path: Path) -> None:
+def test_a_study_has_its_files_name(tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(SHIPPED[0].read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(ConfigurationError, match="must be the file's own name, other"):
         read_study(path)
+
+
+def test_two_studies_must_mean_the_same_arm_by_one_name() -> None:
+    one, other = (
+        study_from_mapping(LEGAL | {"new_arms": {"average": [f"conv.kernel_size={size}"]}}, "x")
+        for size in (5, 7)
+    )
+    assert new_arms_of([one, one]) == {"average": ["conv.kernel_size=5"]}
+    with pytest.raises(ConfigurationError, match=r"study mine: new_arms\.average = .*Rename one"):
+        new_arms_of([one, other])

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from convchoice.config.block_rules import UNPADDED
 from convchoice.config.schema import Activation, FirstLayer, Operator, Padding, PaddingMode
-from convchoice.config.validation import config_from_mapping
+from convchoice.config.validation import UNPADDED, config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network

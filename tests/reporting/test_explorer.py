@@ -18,7 +18,6 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.config.block_rules import checked_blocks
 from convchoice.config.schema import (
     Config,
     ConvConfig,
@@ -27,7 +26,7 @@ from convchoice.config.schema import (
     Padding,
     PaddingMode,
 )
-from convchoice.config.validation import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT, checked_blocks
 from convchoice.errors import ConfigurationError
 from convchoice.networks.conv_arithmetic import (
     Axes,

@@ -8,19 +8,15 @@ from pathlib import Path
 import pytest
 
 from convchoice.compare import main
-from convchoice.config.validation import config_from_mapping
+from convchoice.config.schema import EvaluationConfig
 from convchoice.errors import RunFolderError
-from convchoice.execution.completeness import is_evaluated, is_trained
+from convchoice.execution.one_run import measured_already
+from convchoice.execution.seeds import stands
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS, write_checksums
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.specification import RunSpecification
 from made_up_inside import made_up_inside
 from making import curve_points, make_run
-
-
-def specification(folder: Path) -> RunSpecification:
-    return RunSpecification(config_from_mapping({"arm": "max"}), folder, folder, "f" * 64)
 
 
 def whole_run(root: Path) -> Path:
@@ -105,22 +101,22 @@ def test_a_run_that_was_altered_does_not_stand(
 ) -> None:
     """It is trained again; so it is even if the time of writing is long before the seal's."""
     folder = make_run(tmp_path, "max", 0)
-    assert is_trained(specification(folder))
+    assert stands(folder, "f" * 64)
     path = folder / name
     long_before = path.stat().st_mtime - 10
     alter(path)
     os.utime(path, (long_before, long_before))
-    assert not is_trained(specification(folder))
+    assert not stands(folder, "f" * 64)
     assert f"not kept: {path}: was changed after the run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", run_folder.MEASURED_FILES)
 def test_a_measurement_that_was_altered_is_made_again(tmp_path: Path, name: str) -> None:
     folder = whole_run(tmp_path)
-    assert is_evaluated(specification(folder))
+    assert measured_already(folder, EvaluationConfig())
     alter(folder / name)
-    assert is_trained(specification(folder))
-    assert not is_evaluated(specification(folder))
+    assert stands(folder, "f" * 64)
+    assert not measured_already(folder, EvaluationConfig())
 
 
 @pytest.mark.parametrize("name", [run_folder.WEIGHTS, run_folder.PREDICTIONS, run_folder.METRICS])

@@ -21,9 +21,11 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
-from convchoice.execution.job import Job
+from convchoice.execution.jobs import EvaluationJobs, TrainingJobs
+from convchoice.execution.workers import Job, work_reporting_end
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import partial_path, run_path
 from convchoice.runs.specification import RunSpecification
@@ -64,7 +66,7 @@ def job(root: Path, data_root: Path) -> RunSpecification:
 def ending(work: Job) -> str:
     """How a job ends; the failure is the text that a person reads."""
     heard: list[Event] = []
-    work.work(heard.append)
+    work_reporting_end(work, heard.append)
     (ended,) = [event for event in heard if isinstance(event, Ended)]
     assert ended.details == "", "a traceback, for what a person can mend"
     return ended.failure
@@ -80,7 +82,8 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def trained_alone(root: Path, data_root: Path) -> Path:
     work = job(root, data_root)
-    assert ending(Job((work,), evaluates=False)) == ""
+    assert ending(TrainingJobs((work,))) == ""
+    finalise(work.folder)
     return work.folder
 
 
@@ -90,7 +93,7 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     work = job(disk / "trained", data_root)
     ballast: list[Path] = []
 
-    class FilledInMidTraining(Job):
+    class FilledInMidTraining(TrainingJobs):
         def work(self, listener: Any) -> None:
             def tell(event: Event) -> None:
                 # The first epoch's checkpoint is written; the second one's finds no room.
@@ -100,13 +103,14 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
 
             super().work(tell)
 
-    failure = ending(FilledInMidTraining((work,), evaluates=False))
+    failure = ending(FilledInMidTraining((work,)))
     assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
     assert not work.folder.exists()
     ballast[0].unlink()
     heard: list[Event] = []
-    Job((work,), evaluates=False).work(heard.append)
+    work_reporting_end(TrainingJobs((work,)), heard.append)
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=1)
+    finalise(work.folder)
     whole = trained_alone(tmp_path / "elsewhere", data_root)
     name = "weights.safetensors"
     assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
@@ -117,7 +121,7 @@ def test_weights_that_find_no_room_are_said_to(disk: Path, data_root: Path) -> N
     work = job(disk / "trained", data_root)
     filled: list[Path] = []
 
-    class FilledAtTheEnd(Job):
+    class FilledAtTheEnd(TrainingJobs):
         def work(self, listener: Any) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 write = training._write
@@ -129,10 +133,10 @@ def test_weights_that_find_no_room_are_said_to(disk: Path, data_root: Path) -> N
                 patch.setattr(training, "_write", full)
                 super().work(listener)
 
-    failure = ending(FilledAtTheEnd((work,), evaluates=False))
+    failure = ending(FilledAtTheEnd((work,)))
     assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
     filled[0].unlink()
-    assert ending(Job((work,), evaluates=False)) == ""
+    assert ending(TrainingJobs((work,))) == ""
 
 
 def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
@@ -140,8 +144,9 @@ def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
 ) -> None:
     trained = trained_alone(tmp_path / "trained", data_root)
     folder = run_path(disk / "runs", "tiny", 0)
-    item = RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained)
-    work = Job((item,), trains=False)
+    work = EvaluationJobs(
+        (RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained),)
+    )
     assert ending(work) == ""
     before = snapshot(folder)
     ballast = fill(disk, leave=20_000)
@@ -190,12 +195,12 @@ def reported(reports: Path) -> None:
 
 def composed(output: Path) -> None:
     with exit_codes():
-        compose.compose_stage(["--params", "params.yaml", "--output", str(output)])
+        compose.main(["--params", "params.yaml", "--output", str(output)])
 
 
 def chosen(params: Path) -> None:
     with exit_codes():
-        choose.choose(["--study", "padding", "--params", str(params)])
+        choose.main(["--study", "padding", "--params", str(params)])
 
 
 def test_results_and_reports_on_a_full_disk_leave_those_that_are_there(
@@ -244,7 +249,7 @@ def test_a_read_only_disk_is_named_and_gone_on_with_when_it_is_writable(
         told = capsys.readouterr().err
         assert told.startswith(f"error: {disk}")
         assert "Read-only file system. Its file system must be writable" in told
-    work = Job((job(disk / "trained", data_root),), evaluates=False)
+    work = TrainingJobs((job(disk / "trained", data_root),))
     assert "Read-only file system" in ending(work)
     with pytest.raises(UserError, match=r"raw: .*Read-only file system"):
         download.ensure(disk / "raw", Dataset.mnist, Fallback.digits)
@@ -281,7 +286,7 @@ def test_a_working_folder_that_is_deleted_in_mid_training_costs_nothing(
     work = job(tmp_path / "trained", data_root)
     partial = partial_path(work.folder)
 
-    class DeletedInMidTraining(Job):
+    class DeletedInMidTraining(TrainingJobs):
         def work(self, listener: Any) -> None:
             def tell(event: Event) -> None:
                 if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
@@ -290,7 +295,8 @@ def test_a_working_folder_that_is_deleted_in_mid_training_costs_nothing(
 
             super().work(tell)
 
-    assert ending(DeletedInMidTraining((work,), evaluates=False)) == ""
+    assert ending(DeletedInMidTraining((work,))) == ""
+    finalise(work.folder)
     whole = trained_alone(tmp_path / "elsewhere", data_root)
     for name in ("weights.safetensors", "config.yaml"):
         assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
@@ -315,8 +321,7 @@ def test_the_checkpoint_never_leaves_the_file_system_of_its_run(
 ) -> None:
     """Lightning writes it to the temporary folder first; a kill could leave half of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
-    work = job(tmp_path / "trained", data_root)
-    assert ending(Job((work,), evaluates=False)) == ""
+    assert ending(TrainingJobs((job(tmp_path / "trained", data_root),))) == ""
 
 
 def test_files_are_replaced_together_or_not_at_all(disk: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from convchoice.config.validation import NAME_PATTERN
+from convchoice.config.legal_values import NAME_PATTERN
 
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]
 """Name of an arm or a study."""

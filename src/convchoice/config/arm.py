@@ -12,7 +12,6 @@ from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text
 from convchoice.errors import ConfigurationError
-from convchoice.networks.suggestions import fitting_plan
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,14 @@ class Arm:
 
 
 def arm_from_mapping(values: Mapping[str, Any], origin: str) -> Arm:
-    """Check plain values as an arm: keys, types, ranges, and that every layer fits its input.
+    """The arm that plain values describe; whether its layers fit is not checked.
 
     Raises:
         ConfigurationError: for an illegal configuration, or one without a name.
-        GeometryError: if a layer does not fit its input.
     """
     config = config_from_mapping(values, origin)
     if config.arm is None:
         raise ConfigurationError(f"{origin}: arm", None, "an arm needs a name.")
-    fitting_plan(config)
     return Arm(config.arm, config)
 
 

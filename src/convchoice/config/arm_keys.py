@@ -9,10 +9,10 @@ import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from convchoice.config.identity import NOT_NUMERIC
-from convchoice.config.mapping import flattened
+from convchoice.config.mapping import flattened, key_types
 from convchoice.config.schema import Config
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import nearest, require
@@ -24,14 +24,6 @@ REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
 SCALE_VALUE = re.compile(r"scale(\.[a-z_0-9]+)+")
 
 
-def _leaves(schema: Any, prefix: str = "") -> Iterator[str]:
-    for name, hint in get_type_hints(schema).items():
-        if dataclasses.is_dataclass(hint):
-            yield from _leaves(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
 def _is_legal(key: str) -> bool:
     if key.startswith(("scale.", "seed")):
         return key == "seeds"
@@ -39,7 +31,11 @@ def _is_legal(key: str) -> bool:
     return key.startswith("evaluation.") or not within
 
 
-ARM_KEYS = tuple(key for key in _leaves(Config) if _is_legal(key))
+ARM_KEYS = tuple(
+    key
+    for key, kind in key_types(Config).items()
+    if _is_legal(key) and not dataclasses.is_dataclass(kind)
+)
 """Dotted names of the keys that an arm may set."""
 
 
@@ -61,8 +57,11 @@ def check_new_arm(overrides: Iterable[str], origin: str) -> None:
         _check_references(value, origin)
 
 
-def check_arm_file(path: Path) -> None:
-    """Check an arm's file in `conf/arm`.
+def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read and check an arm's file in `conf/arm`.
+
+    Returns:
+        The options that it chooses by group, and the values that it sets on top of them.
 
     Raises:
         ConfigurationError: for a key, a group or a reference that an arm may not use.
@@ -73,30 +72,29 @@ def check_arm_file(path: Path) -> None:
         package = re.match(r"\s*#\s*@(.*)", line)  # Hydra's directive
         legal = package is None or package[1].split() == ["package", "_global_"]
         require(legal, origin, line, "must be `# @package _global_`.")
-    defaults, name = values.pop("defaults", []), values.pop("arm", None)
-    require(isinstance(defaults, list), f"{origin}: defaults", defaults, "must be a list.")
-    for entry in defaults:
-        _check_default(entry, origin)
+    name, defaults = values.get("arm"), values.pop("defaults", [])
     require(
         name == path.stem, f"{origin}: arm", name, f"must be the file's own name, {path.stem}.",
         "Put a name that looks like a number in quotes.",
     )  # fmt: skip
-    for key, value in flattened(values).items():
+    require(isinstance(defaults, list), f"{origin}: defaults", defaults, "must be a list.")
+    choices = dict(_choice(entry, f"{origin}: defaults") for entry in defaults if entry != "_self_")
+    for key, value in flattened({**values, "arm": {}}).items():
         _check_key(key, key, origin, ARM_KEYS)
         for text in _texts(value):
             _check_references(text, origin)
+    return choices, values
 
 
-def _check_default(entry: object, origin: str) -> None:
-    """Refuse a default other than `_self_` and `override /GROUP: OPTION`."""
-    if entry == "_self_":
-        return
+def _choice(entry: object, origin: str) -> tuple[str, str]:
+    """The group and the option of a default ``override /GROUP: OPTION``; others are refused."""
     [(key, option)] = entry.items() if isinstance(entry, dict) and len(entry) == 1 else [("", "")]
     keyword, _, group = str(key).partition(" /")
     legal = keyword == "override" and isinstance(option, str)
-    require(legal, f"{origin}: defaults", entry, "must have the form `override /GROUP: OPTION`.")
-    _check_key(group, group, f"{origin}: defaults", GROUPS[1:])
-    _check_option(option, option, f"{origin}: defaults")
+    require(legal, origin, entry, "must have the form `override /GROUP: OPTION`.")
+    _check_key(group, group, origin, GROUPS[1:])
+    _check_option(option, option, origin)
+    return group, option
 
 
 def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> None:

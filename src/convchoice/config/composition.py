@@ -1,54 +1,55 @@
-"""Hydra's part: the schema it checks against, and composing an arm out of `conf/`."""
+"""Compose configurations from `conf/` with Hydra; translate its errors.
 
-from collections.abc import Iterator, Sequence
+Hydra takes about 0.1 s for one composition. An arm's file chooses options of groups and sets values
+on top of them (`arm_keys` allows nothing else), so `ArmComposer` lets Hydra compose each choice of
+options once, and merges the arms' values into it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convchoice.config.arm import Arm, arm_from_mapping
-from convchoice.config.arm_keys import check_arm_file
-from convchoice.config.mapping import legal_keys
+from convchoice.config.arm_keys import read_arm_file
+from convchoice.config.mapping import convert, key_types
 from convchoice.config.schema import Config
 from convchoice.config.validation import CONF_DIR
-from convchoice.errors import ConfigurationError, nearest
+from convchoice.errors import ConfigurationError, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
 OMEGACONF_DETAILS = ("full_key:", "object_type=", "reference_type=", "See https")
 
+# What Hydra raises for a file in conf/ that is no plain YAML, among others.
+HYDRAS_FAILURES = (
+    AssertionError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError,
+)  # fmt: skip
+
 
 def register_schema() -> None:
-    """Tell Hydra the schema that `conf/config.yaml` begins with."""
+    """Register the schema that `conf/config.yaml` begins with."""
     ConfigStore.instance().store(name="schema", node=Config)
 
 
 def options(group: str, conf: Path = CONF_DIR) -> list[str]:
-    """Names that a group of `conf/` offers, in alphabetical order."""
+    """The options of a group of `conf/`, in alphabetical order."""
     return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """A composed configuration as plain values, all references resolved, without `scale`.
-
-    Raises:
-        ConfigurationError: if a reference leads nowhere or a value does not fit its type.
-    """
-    try:
-        values = OmegaConf.to_container(
-            config, resolve=True, enum_to_str=True, throw_on_missing=True
-        )
-    except OmegaConfBaseException as error:
-        first_line = str(error.msg or error).splitlines()[0]
-        raise ConfigurationError(str(error.full_key), None, first_line) from error
-    mapping = cast("dict[str, Any]", values)
-    mapping.pop("scale", None)
-    return mapping
+def check_option(group: str, option: str, conf: Path = CONF_DIR) -> None:
+    """Raise `ConfigurationError` unless a group of `conf/` has an option."""
+    known = options(group, conf)
+    require(option in known, group, option, "there is no such option.", nearest(option, known))
 
 
 def quoted(value: str) -> str:
@@ -56,13 +57,30 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain values, all references resolved, without `scale`.
+
+    Raises:
+        ConfigurationError: if a value is missing, or a reference cannot be resolved.
+    """
+    try:
+        values = OmegaConf.to_container(
+            config, resolve=True, enum_to_str=True, throw_on_missing=True
+        )
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(str(error.full_key), None, _reason(error)) from error
+    mapping = cast("dict[str, Any]", values)
+    mapping.pop("scale", None)
+    return mapping
+
+
 @contextmanager
-def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf object to into a `ConfigurationError` in one line.
+def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
+    """Raise errors of Hydra and OmegaConf as `ConfigurationError`, in one line.
 
     Args:
-        origin: what to call the place of the overrides.
-        overrides: that are composed.
+        origin: where the overrides come from, for messages.
+        overrides: that are composed in the block.
     """
     try:
         yield
@@ -70,82 +88,11 @@ def hydras_refusals(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigurationError(
             _field(error, origin), " ".join(overrides), _reason(error)
         ) from error
-    except (TypeError, ValueError, AssertionError, yaml.YAMLError) as error:
-        # What Hydra itself trips over: a number where it expects the name of a file, for one.
+    except HYDRAS_FAILURES as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ConfigurationError(
-            origin, " ".join(overrides),
-            f"cannot be composed: {str(error).split(':')[0] or type(error).__name__}.",
-            "A file in a folder of conf/ is chosen by its name: downsample=average.",
-        ) from error  # fmt: skip
-
-
-def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:
-    """Compose `conf/config.yaml` with overrides in Hydra's syntax into plain values.
-
-    Raises:
-        ConfigurationError: for an unknown option or key, or a value of the wrong type.
-    """
-    register_schema()
-    with (
-        initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE),
-        hydras_refusals(origin, overrides),
-    ):
-        composed = compose("config", list(overrides))
-    return plain(composed)
-
-
-def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
-    """Compose the arm `name` at a scale.
-
-    Args:
-        name: of an overlay in `conf/arm/`.
-        scale: of an option in `conf/scale/`.
-        overrides: further overrides in Hydra's syntax.
-        conf: folder of the configuration files.
-
-    Raises:
-        ConfigurationError: for an unknown arm or scale, or anything illegal in the files.
-        GeometryError: if a layer does not fit its input.
-    """
-    for group, option in (("arm", name), ("scale", scale)):
-        known = options(group, conf)
-        if option not in known:
-            raise ConfigurationError(
-                group, option, "there is no such option.", nearest(option, known)
-            )
-    origin = f"conf/arm/{name}.yaml"
-    check_arm_file(conf / "arm" / f"{name}.yaml")
-    values = compose_values([f"scale={scale}", f"arm={quoted(name)}", *overrides], origin, conf)
-    return arm_from_mapping(values, origin)
-
-
-def compose_new_arm(
-    name: str, scale: str, settings: Sequence[str], origin: str, conf: Path = CONF_DIR
-) -> Arm:
-    """Compose an arm that a study brings along.
-
-    Args:
-        name: of the arm, none of those in `conf/arm/`.
-        scale: of an option in `conf/scale/`.
-        settings: overrides in Hydra's syntax; ``arm=max`` begins with that arm.
-        origin: what to call the study's file in messages.
-        conf: folder of the configuration files.
-
-    Raises:
-        ConfigurationError: for a name that is taken, or anything illegal in the settings.
-        GeometryError: if a layer does not fit its input.
-    """
-    if name in options("arm", conf):
-        raise ConfigurationError(
-            f"{origin}: new_arms", name, f"conf/arm/{name}.yaml is that arm already.",
-            "Leave it out of new_arms, or give yours another name.",
-        )  # fmt: skip
-    for setting in settings:
-        group, _, option = setting.partition("=")
-        if group == "arm" and option in options("arm", conf):
-            check_arm_file(conf / "arm" / f"{option}.yaml")
-    values = compose_values([f"scale={scale}", *settings], f"{origin}: new_arms.{name}", conf)
-    return arm_from_mapping({**values, "arm": name}, f"{origin}: new_arms.{name}")
+            origin, " ".join(overrides), f"cannot be composed: {reason}."
+        ) from error
 
 
 def _field(error: BaseException, origin: str) -> str:
@@ -159,8 +106,167 @@ def _field(error: BaseException, origin: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What Hydra or OmegaConf objects to, in one line: the rule, and the options there are."""
+    """What Hydra or OmegaConf objects to, in one line."""
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).partition("Config search path")[0].splitlines()]
-    told = [line for line in lines if line and not line.startswith(OMEGACONF_DETAILS)]
-    return " ".join(told) + legal_keys(error)
+    return " ".join(line for line in lines if line and not line.startswith(OMEGACONF_DETAILS))
+
+
+def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
+    """Parse overrides by Hydra's grammar.
+
+    Raises:
+        ConfigurationError: for a syntax error.
+    """
+    try:
+        return list(OverridesParser.create().parse_overrides(list(overrides)))
+    except HydraException as error:
+        raise ConfigurationError(
+            origin, " ".join(overrides), str(error).splitlines()[0],
+            "Text with special characters needs two pairs of quotes: 'KEY=\"VALUE\"'",
+        ) from error  # fmt: skip
+
+
+def check_overrides(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> None:
+    """Check keys, options and values of overrides before Hydra sees them, for clear messages.
+
+    Skips what only Hydra can check: `hydra.*`, additions, deletions, packages, references, ranges
+    and arms.
+
+    Raises:
+        ConfigurationError: for an unknown key or option, or a value of the wrong type.
+    """
+    types = key_types(Config)
+    groups = sorted({path.name for path in conf.iterdir() if path.is_dir()} - {"hydra", "study"})
+    for override in parsed(overrides, origin):
+        key = override.key_or_group
+        first = key.partition(".")[0]
+        if (
+            override.type is not OverrideType.CHANGE
+            or override.package
+            or first.startswith("hydra")
+        ):
+            continue
+        for value in _values(override):
+            if key in groups and key != "arm" and isinstance(value, str):
+                known = options(key, conf)
+                require(
+                    value in known, key, value, "there is no such option.", nearest(value, known)
+                )
+            elif key in types and types[key] is not str and "${" not in str(value):
+                convert(types[key], value, key)
+            elif key not in {*types, *groups} and first != "scale":
+                near = [name for name in types if name.startswith(f"{first}.")]
+                legal = near or [*groups, *types]
+                require(False, key, value, "there is no such key.", nearest(key, legal))
+
+
+def _values(override: Override) -> list[Any]:
+    """The values of an override; none if it is a range or a glob."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return [getattr(item, "text", item) for item in value.list]
+    return [] if override.is_sweep_override() else [value]
+
+
+def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:
+    """Compose `conf/config.yaml` with overrides in Hydra's syntax into plain values.
+
+    Raises:
+        ConfigurationError: for an unknown option or key, or a value of the wrong type.
+    """
+    check_overrides(overrides, origin, conf)
+    return plain(_composed(overrides, origin, conf))
+
+
+def _composed(overrides: Sequence[str], origin: str, conf: Path) -> DictConfig:
+    register_schema()
+    with (
+        initialize_config_dir(str(conf), version_base=HYDRA_VERSION_BASE),
+        composition_errors(origin, overrides),
+    ):
+        return compose("config", list(overrides))
+
+
+@dataclass
+class ArmComposer:
+    """Composes arms at one scale; the values are those that Hydra composes.
+
+    Attributes:
+        scale: an option of `conf/scale/`.
+        conf: folder of the configuration files.
+    """
+
+    scale: str
+    conf: Path = CONF_DIR
+    _bases: dict[str, DictConfig] = field(default_factory=dict, repr=False)
+
+    def arm(self, name: str, overrides: Sequence[str] = ()) -> Arm:
+        """Compose an arm of `conf/arm/`.
+
+        Args:
+            name: of the arm.
+            overrides: further overrides, `KEY=VALUE` in Hydra's syntax.
+
+        Raises:
+            ConfigurationError: for an unknown arm or scale, or anything illegal in the files.
+        """
+        values = self._values(name, overrides, f"conf/arm/{name}.yaml")
+        return arm_from_mapping(values, f"conf/arm/{name}.yaml")
+
+    def new_arm(self, name: str, overrides: Sequence[str], origin: str) -> Arm:
+        """Compose an arm that a study declares in `new_arms`.
+
+        Args:
+            name: of the arm; none of those in `conf/arm/`.
+            overrides: in Hydra's syntax; ``arm=max`` starts from that arm.
+            origin: the study's file, for messages.
+
+        Raises:
+            ConfigurationError: for a name that is taken, or anything illegal in the overrides.
+        """
+        require(
+            name not in options("arm", self.conf), f"{origin}: new_arms", name,
+            f"conf/arm/{name}.yaml has this name.", "Give the new arm another name.",
+        )  # fmt: skip
+        origin = f"{origin}: new_arms.{name}"
+        return arm_from_mapping({**self._values(None, overrides, origin), "arm": name}, origin)
+
+    def _values(self, arm: str | None, overrides: Sequence[str], origin: str) -> dict[str, Any]:
+        check_overrides(overrides, origin, self.conf)
+        choices, settings = {}, []
+        for override in parsed(overrides, origin):
+            simple = override.type is OverrideType.CHANGE and not override.is_sweep_override()
+            require(simple, origin, override.input_line, "must have the form KEY=VALUE.")
+            key, value = override.key_or_group, override.value()
+            if key == "arm":
+                arm = None if value is None else str(value)
+            elif (self.conf / key).is_dir() and isinstance(value, str):
+                choices[key] = value
+            else:
+                settings.append((key, value))
+        files = {"scale": self.scale} | ({} if arm is None else {"arm": arm})
+        for group, option in files.items():
+            check_option(group, option, self.conf)
+        arm_choices, arm_values = (
+            ({}, {}) if arm is None else read_arm_file(self.conf / "arm" / f"{arm}.yaml")
+        )
+        base = self._base({"scale": self.scale} | arm_choices | choices, origin)
+        with composition_errors(origin, overrides):
+            merged = OmegaConf.merge(base, arm_values)
+            for key, value in settings:
+                OmegaConf.update(merged, key, value, merge=True)
+        return plain(cast("DictConfig", merged))
+
+    def _base(self, choices: Mapping[str, str], origin: str) -> DictConfig:
+        """The composition of a choice of options, without an arm."""
+        overrides = [f"{group}={quoted(option)}" for group, option in sorted(choices.items())]
+        name = " ".join(overrides)
+        if name not in self._bases:
+            self._bases[name] = _composed(overrides, origin, self.conf)
+        return self._bases[name]
+
+
+def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
+    """Compose one arm; see `ArmComposer.arm`."""
+    return ArmComposer(scale, conf).arm(name, overrides)

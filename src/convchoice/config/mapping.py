@@ -11,8 +11,6 @@ from enum import Enum
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError
-
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require, shortened
 
 T = TypeVar("T")
@@ -53,7 +51,7 @@ def _to_dataclass(schema: Any, values: Any, name: str, prefix: str) -> Any:
         require(optional or field.name in values, f"{prefix}{field.name}", None, "is missing.")
     hints = get_type_hints(schema)
     return schema(
-        **{key: _convert(hints[key], value, f"{prefix}{key}") for key, value in values.items()}
+        **{key: convert(hints[key], value, f"{prefix}{key}") for key, value in values.items()}
     )
 
 
@@ -62,18 +60,23 @@ def _check_key(prefix: str, key: object) -> None:
     require(legal, f"{prefix}{shortened(key)}", key, "is not a legal name of a key.")
 
 
-def _convert(hint: Any, value: Any, name: str) -> Any:
+def convert(hint: Any, value: Any, name: str) -> Any:
+    """Convert one value to the type of a dataclass field.
+
+    Raises:
+        ConfigurationError: naming the key `name`, if the value has another type.
+    """
     kind, inner = get_origin(hint), get_args(hint)
     if kind in {Union, UnionType}:  # one type, or None
-        return None if value is None else _convert(inner[0], value, name)
+        return None if value is None else convert(inner[0], value, name)
     if kind is list:
         require(isinstance(value, list | tuple), name, value, "must be a list.")
-        return [_convert(inner[0], item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return [convert(inner[0], item, f"{name}[{index}]") for index, item in enumerate(value)]
     if kind is dict:
         require(isinstance(value, Mapping), name, value, "must be a mapping.")
         for key in value:
             _check_key(f"{name}.", key)
-        return {key: _convert(inner[1], item, f"{name}.{key}") for key, item in value.items()}
+        return {key: convert(inner[1], item, f"{name}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return _to_dataclass(hint, value, name, f"{name}.")
     if hint is Any:  # a number, a word or a pair; `pairs` gives it its type
@@ -111,18 +114,14 @@ def _scalar(kind: type, value: Any, name: str) -> Any:
         raise ConfigurationError(name, value, "must be a finite number.") from None
 
 
-def legal_keys(error: BaseException) -> str:
-    """For an error about an unknown key: a sentence with the keys that there are, else nothing."""
-    cause: BaseException | None = error
-    while cause is not None:
-        schema = getattr(cause, "object_type", None)
-        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and dataclasses.is_dataclass(
-            schema
-        ):
-            names = [item.name for item in dataclasses.fields(schema)]
-            return f". {nearest(str(cause.key), names)}"
-        cause = cause.__cause__ or cause.__context__
-    return ""
+def key_types(schema: Any, prefix: str = "") -> dict[str, Any]:
+    """The type of every key of a dataclass and of the dataclasses within it, by dotted name."""
+    types = {}
+    for name, hint in get_type_hints(schema).items():
+        types[f"{prefix}{name}"] = hint
+        if dataclasses.is_dataclass(hint):
+            types |= key_types(hint, f"{prefix}{name}.")
+    return types
 
 
 def plain_values(value: Any) -> Any:

@@ -1,17 +1,20 @@
-"""Every configuration key: its type, its default and its meaning.
+"""Every configuration key: its type, default, legal values and meaning.
 
-Hydra checks `conf/` and the command line against these dataclasses: an unknown key or a wrong type
-is an error before anything runs. What types cannot say is in `configuration`.
+Hydra checks `conf/` and the command line against these dataclasses, so an unknown key or a wrong
+type is an error before anything runs. Rules between keys are in `validation`.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from convchoice.config import legal_values as legal
+from convchoice.config.legal_values import key
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
 
 
-# Members are named in lower case because OmegaConf matches an enum by the member's name.
+# Lower case, because OmegaConf matches an enum by the member's name.
 class Dataset(Enum):
     """Data sets the pipeline can train on."""
 
@@ -22,7 +25,7 @@ class Dataset(Enum):
 
 
 class Fallback(Enum):
-    """What to train on when no source of the data set answers."""
+    """What to train on when no source of the data set can be reached."""
 
     digits = "digits"
 
@@ -36,7 +39,7 @@ class Padding(Enum):
 
 
 class PaddingMode(Enum):
-    """What stands in the padded rows and columns."""
+    """Values of the padded rows and columns."""
 
     zeros = "zeros"
     reflect = "reflect"
@@ -45,7 +48,7 @@ class PaddingMode(Enum):
 
 
 class Operator(Enum):
-    """How a block brings its response map down to a coarser grid."""
+    """How a block reduces its response map to a coarser grid."""
 
     max = "max"
     average = "average"
@@ -61,7 +64,7 @@ class Operator(Enum):
 
 
 class FirstLayer(Enum):
-    """How the first block's map is computed from the image; its shape is the same for all."""
+    """How the first block's map is computed from the image; all have the same output shape."""
 
     convolution = "convolution"
     locally_connected = "locally_connected"
@@ -108,7 +111,7 @@ class Accelerator(Enum):
 
 
 class Curve(Enum):
-    """What can be measured on the test set beside the clean answers; each is a set of points."""
+    """What can be evaluated on the test set besides the clean predictions."""
 
     shift = "shift"
     rotation = "rotation"
@@ -119,137 +122,137 @@ class Curve(Enum):
 
 
 class Store(Enum):
-    """Where runs are told about."""
+    """Where runs are logged."""
 
     mlflow = "mlflow"
     none = "none"
 
 
+LARGEST = 2**31 - 1
+MOST_SEEDS = 10_000
+LARGEST_SIDE = 256  # pixels; 60,000 images of this side take 4 GB
+SEED = legal.between(0, LARGEST)
+COUNT = legal.between(1, LARGEST)
+POSITIVE = legal.between(1e-38, 1e3)  # 1e-38: the smallest normal number of float32
+
+
 @dataclass
 class DataConfig:
-    """Which images, and how they are dealt out."""
+    """Which images, and how they are split and transformed."""
 
     name: Dataset = Dataset.mnist
-    root: str = "data/raw"
-    """Folder of the verified files, one for each data set."""
+    root: str = key("data/raw", legal.FOLDER)
+    """Folder of the verified files."""
     fallback: Fallback | None = Fallback.digits
-    """What to use when no source of MNIST answers; null stops with an error instead. Nothing stands
-    in for another data set, where it must be null."""
-    train_size: int | None = None
-    """Training images (a stratified subset, fixed by `validation_seed`); null takes all that do not
-    validate, and so does a number that is larger. A smaller subset lies within every larger one."""
-    validation_size: int | None = None
-    """Images held out of the official training set, stratified; null takes the data set's own
-    number (5,000 of MNIST's 60,000), 0 holds out none."""
-    validation_seed: int = 2019
-    """Fixes the validation split, the subset and the angles of `rotated`, whatever the run's seed
-    is."""
-    batch_size: int = 64
-    canvas: int | None = None
+    """What to use when no source of MNIST can be reached; null, as for every other data set, stops
+    with an error instead."""
+    train_size: int | None = key(None, COUNT)
+    """Training images (a stratified subset, fixed by `validation_seed`); null, or a number larger
+    than there are, takes all that are not held out. Each subset contains every smaller one."""
+    validation_size: int | None = key(None, legal.between(0, LARGEST))
+    """Training images held out, stratified; null takes the data set's own number (MNIST: 5,000)."""
+    validation_seed: int = key(2019, SEED)
+    """Fixes the validation split, the subset and the angles of `rotated`, independent of `seed`."""
+    batch_size: int = key(64, legal.between(1, 1_000_000))
+    canvas: int | None = key(None, legal.between(1, LARGEST_SIDE))
     """Side, in pixels, of the square to which every image (training, validation, test) is padded
-    with zeros, centred, an odd pixel behind; null leaves images as they are."""
+    with zeros, centred, an odd pixel at the bottom and right; null leaves images unchanged."""
     rotated: bool = False
-    """Whether each training and validation image is turned about its centre (on its canvas) by an
-    angle of its own in [0, 360) degrees, bilinear. An image has the same angle in every run and
-    arm. Test images stay upright: what turning does to an answer is measured on them."""
-    permutation_seed: int | None = None
-    """Seed of one permutation of the pixels' places, applied to every image (training, validation,
-    test) and alike to its channels; null leaves pixels where they are."""
+    """Whether each training and validation image is rotated about its centre, bilinear, by a random
+    angle in [0, 360) degrees that is the same in every run and arm. Test images stay upright."""
+    permutation_seed: int | None = key(None, SEED)
+    """Seed of one permutation of the pixels' positions, applied to every image (test images too)
+    and all its channels; null leaves pixels where they are."""
 
 
 @dataclass
 class ConvConfig:
     """Every block's convolution.
 
-    `Any` stands where a value may be a number or a list: `block_rules` checks what it is and gives
-    it its canonical form (see `pairs`), so that equal configurations are equal.
+    `Any`: a number or a list, which OmegaConf has no type for. See `pairs` for its canonical form.
     """
 
-    kernel_size: Any = 3
+    kernel_size: Any = key(3, legal.size(1, LARGEST_SIDE))
     """One number for both axes, or [height, width]."""
     padding: Any = Padding.valid
-    """A word (see `Padding`), or pixels on each side: one number, or [height, width]. At most the
-    kernel size less 1; 0 is `valid`."""
+    """A word (see `Padding`), or pixels on each side: one number, or [height, width]."""
     padding_mode: PaddingMode = PaddingMode.zeros
-    """What every padded convolution finds beyond the edge; pooling never sees it."""
-    stride: Any = 1
+    """What a convolution reads beyond the edge; pooling ignores it."""
+    stride: Any = key(1, legal.size(1, LARGEST_SIDE))
     """One number for both axes, or [height, width]."""
 
 
 @dataclass
 class DownsampleConfig:
-    """The third stage of a block. `window` and `stride` lay out the grid for every operator."""
+    """The third stage of a block. `window` and `stride` define the grid of every operator."""
 
     operator: Operator = Operator.max
-    window: int = 2
-    stride: int = 2
-    padding: int = 0
-    """Rows and columns added on each side before a window is laid; never counted in a mean."""
-    kernel_size: int = 3
-    """Side of what an operator has beside its window: the learned convolution of `all_conv` and
-    `conv_pool`, the binomial blur of `max_blur`."""
-    sigma: float = 1.0
-    """Width, in pixels, of the Gaussian of `weighted`."""
-    pieces: int = 3
-    """Learned filters to each channel of `maxout`, which keeps the largest answer of them."""
+    window: int = key(2, legal.between(1, LARGEST_SIDE))
+    stride: int = key(2, legal.between(1, LARGEST_SIDE))
+    padding: int = key(0, legal.between(0, LARGEST_SIDE))
+    """Rows and columns on each side; never counted in a mean."""
+    kernel_size: int = key(3, legal.between(1, LARGEST_SIDE))
+    """Side of the learned convolution of `all_conv` and `conv_pool`, and of `max_blur`'s blur."""
+    sigma: float = key(1.0, legal.between(1e-3, 1e3))
+    """Pixels: the width of the Gaussian of `weighted`."""
+    pieces: int = key(3, legal.between(1, 1_000))
+    """Learned filters per channel of `maxout`, of whose responses it takes the largest."""
 
 
 @dataclass
 class ModelConfig:
-    """Blocks of convolution → detector → downsample, then the head."""
+    """Blocks of convolution → detector → downsampling, then the head."""
 
-    filters: list[int] = field(default_factory=lambda: [32, 64, 64])
+    filters: list[int] = key([32, 64, 64], legal.each(legal.between(1, 100_000)))
     """Depth of the response map of each block."""
-    downsample_after: list[int] = field(default_factory=lambda: [1, 2])
-    """Numbers (from 1) of the blocks that end in a downsampling step."""
+    downsample_after: list[int] = key([1, 2])
+    """Numbers (from 1) of the blocks that end with downsampling."""
     first_layer: FirstLayer = FirstLayer.convolution
     activation: Activation = Activation.relu
     head: Head = Head.flatten
-    hidden_units: int = 64
+    hidden_units: int = key(64, legal.between(0, 1_000_000))
     """Units of the dense hidden layer; 0 leaves it out."""
     initialisation: Initialisation = Initialisation.glorot_uniform
 
 
 @dataclass
 class OptimizerConfig:
-    """The optimiser and its numbers; those it does not use are ignored by it."""
+    """The optimiser and its numbers."""
 
     name: OptimizerName = OptimizerName.rmsprop
-    learning_rate: float = 1e-3
-    rho: float = 0.9
+    learning_rate: float = key(1e-3, POSITIVE)
+    rho: float = key(0.9, legal.fraction())
     """RMSprop's decay of the squared gradient (PyTorch calls it alpha)."""
-    epsilon: float = 1e-7
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    epsilon: float = key(1e-7, POSITIVE)
+    momentum: float = key(0.0, legal.fraction())
+    weight_decay: float = key(0.0, legal.between(0, 1e3))
 
 
 @dataclass
 class TrainerConfig:
-    """How the training is carried out."""
+    """How a training is carried out."""
 
-    max_epochs: int = 5
-    precision: str = "32-true"
+    max_epochs: int = key(5, legal.between(1, 1_000_000))
+    precision: str = key("32-true", legal.one_of(PRECISIONS))
     accelerator: Accelerator = Accelerator.auto
     deterministic: bool = False
-    """On a GPU, use deterministic kernels only. On the CPU every run is deterministic anyway."""
-    threads: int = 1
-    """CPU threads of one training. Two runs side by side on one thread each beat one run on two
-    threads, and results do not then depend on how many cores a machine has."""
-    workers: int | None = None
+    """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""
+    threads: int = key(1, legal.between(1, 1_024))
+    """CPU threads of one training. Two runs side by side, one thread each, are faster than one."""
+    workers: int | None = key(None, legal.between(1, 1_024))
     """Processes side by side; null takes one per CPU core, or one on a GPU."""
-    seeds_together: int | None = None
-    """Seeds of an arm that one process trains in one pass, their weights stacked; null takes all on
-    a GPU and one on the CPU. The numbers of each seed are its own up to rounding."""
+    seeds_together: int | None = key(None, legal.between(1, MOST_SEEDS))
+    """Seeds of an arm that one process trains at once, their weights stacked (equal results up to
+    rounding); null takes all on a GPU and one on the CPU."""
 
 
 @dataclass
 class EvaluationConfig:
-    """What is measured on the test set beside the clean answers. It never retrains a run."""
+    """What is evaluated on the test set besides the clean predictions. Never retrains a run."""
 
-    curves: list[Curve] = field(default_factory=list)
-    images: int | None = None
-    """Test images of the curves, stratified by digit and spread evenly over the test set; null, or
-    more than there are, takes all. The clean answers are always over all of them."""
+    curves: list[Curve] = key([])
+    images: int | None = key(None, COUNT)
+    """Test images of the curves, stratified by class; null, or more than there are, takes all."""
 
 
 @dataclass
@@ -257,41 +260,41 @@ class TrackingConfig:
     """Where complete runs are logged."""
 
     store: Store = Store.mlflow
-    experiment: str | None = None
+    experiment: str | None = key(None, legal.TITLE)
     """MLflow experiment; null takes MLFLOW_EXPERIMENT_NAME, or convchoice."""
-    uri: str | None = None
+    uri: str | None = key(None, legal.URI)
     """MLflow's tracking URI; null takes MLFLOW_TRACKING_URI, or mlflow.db at the project's root."""
 
 
 @dataclass
 class ScaleConfig:
-    """How much is computed. Only other values refer to these; runs never see them."""
+    """How much is computed. Other values refer to these; runs do not see them."""
 
     name: str = ""
     seeds: int = 1
     epochs: int = 1
     train_size: int | None = None
     whole_seeds: int = 1
-    """Seeds of arms that train on the whole training set, in studies that vary its size."""
+    """Seeds of arms that train on the full training set, in studies that vary its size."""
     recipe_seeds: int = 1
-    """Seeds of the lecture's own recipe, which costs far more a run."""
+    """Seeds of the lecture's own recipe, whose runs cost far more."""
     recipe_epochs: int = 1
     curve_images: int | None = None
-    """Test images on which `evaluation=curves` measures."""
+    """Test images that `evaluation=curves` uses."""
     epochs_for: dict[str, int] = field(default_factory=dict)
-    """Passes over a training set of so many images, in studies that vary it."""
+    """Epochs by number of training images (`n300`), in studies that vary it."""
 
 
 @dataclass
 class Config:
-    """One arm with one seed: everything that decides a run's numbers, and where they go."""
+    """One arm with one seed: everything that decides a run's numbers, and where results go."""
 
-    arm: str | None = None
-    seed: int = 0
-    seeds: int = 1
-    """How many seeds (0, 1, …) the training stage gives this arm."""
-    run_root: str = "runs"
-    """Folder in which run folders are made, as `<run_root>/<arm>/seed-<n>`."""
+    arm: str | None = key(None, legal.NAME)
+    seed: int = key(0, SEED)
+    seeds: int = key(1, legal.between(1, MOST_SEEDS))
+    """How many seeds (0, 1, …) the training stage runs of this arm."""
+    run_root: str = key("runs", legal.FOLDER)
+    """Folder in which run folders are created, as `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     data: DataConfig = field(default_factory=DataConfig)
     conv: ConvConfig = field(default_factory=ConvConfig)

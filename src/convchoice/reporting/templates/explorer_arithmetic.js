@@ -1,6 +1,6 @@
 /* The explorer's arithmetic, apart from the page: sizes, windows, filters, refusals.
 
-The rules and words are those of axes.py, geometry.py, block_rules.py, layers.py and pooling.py, and
+The rules and words are those of axes.py, geometry.py, validation.py, layers.py and pooling.py, and
 tests/reporting/test_explorer.py holds both to each other. An image is a list of rows of numbers. Settings:
   operator       convolution, max, average, weighted or l2
   height, width  pixels of the input
@@ -71,7 +71,7 @@ const explorerArithmetic = (() => {
     return null;
   }
 
-  /* The rules of values that go together (block_rules.py). */
+  /* The rules of values that go together (validation.py). */
   function ruleRefusal(settings) {
     const { operator, kernel, padding, pixels } = settings;
     const padded = padding === "pixels" ? pixels : 0;

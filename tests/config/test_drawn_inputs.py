@@ -1,0 +1,159 @@
+"""Random inputs are accepted, or refused with one short error: no traceback, no endless loop."""
+
+import random
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from convchoice.compose import read_parameters
+from convchoice.config.arm import arm_from_mapping, read_arm
+from convchoice.config.arm_keys import ARM_KEYS, GROUPS, read_arm_file
+from convchoice.config.composition import compose_arm
+from convchoice.config.study import study_from_mapping
+from convchoice.errors import UserError
+from convchoice.networks.suggestions import fitting_plan
+from drawing_settings import JUNK, drawn_configuration, drawn_study
+from making import study_values
+
+SECONDS = 20
+"""CPU time of this process; a refusal takes milliseconds."""
+
+
+@contextmanager
+def no_hang(what: object) -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"hangs: {what!r}")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+VALUE = "a-value-of-the-environment"
+
+
+def refusal(take: Callable[[Any], object], values: object) -> str | None:
+    with no_hang(values):
+        try:
+            take(values)
+        except UserError as error:
+            return str(error)
+    return None
+
+
+def tried(draws: int, draw: Callable[[random.Random], Any], take: Callable[[Any], object]) -> None:
+    """Draw inputs; some must be accepted, and some refused with a legible message."""
+    drawn = [draw(random.Random(number)) for number in range(draws)]
+    refusals = [(values, refusal(take, values)) for values in drawn]
+    for values, text in refusals:
+        if text is not None:
+            assert re.match(r"[^:]+.*: .+", text), (values, text)
+            assert len(text) < 4_000
+            assert VALUE not in text
+    assert 0 < sum(text is not None for _, text in refusals) < draws
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", VALUE)
+
+
+FEW = [400, pytest.param(10_000, marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("draws", FEW)
+def test_configurations(draws: int, tmp_path: Path) -> None:
+    """Legal ones come back the same from the file that `compose` writes."""
+
+    def take(values: dict[str, Any]) -> None:
+        arm = arm_from_mapping(values, "drawn.yaml")
+        fitting_plan(arm.config)
+        path = tmp_path / "arm.yaml"
+        path.write_text(arm.to_yaml(), encoding="utf-8")
+        assert read_arm(path).to_yaml() == arm.to_yaml()
+
+    tried(draws, drawn_configuration, take)
+
+
+@pytest.mark.parametrize("draws", FEW)
+def test_studies(draws: int) -> None:
+    tried(draws, drawn_study, lambda values: study_from_mapping(values, "drawn.yaml"))
+
+
+HOSTILE = (
+    b"", b"\x00", b": ", b"[", b"*a", b"&a ", b"!!int ", b"!!timestamp ", b"\n", b"2001-99-9",
+    b"\x1b[2J", b"${oc.env:TOKEN}", b"9" * 5_000, b"{" * 500, b"- ", b"'", b"<<: ", b"\xff",
+)  # fmt: skip
+
+
+def damaged(text: bytes, chance: random.Random) -> bytes:
+    """A text with a few random changes."""
+    changed = bytearray(text)
+    for _ in range(chance.randrange(3)):
+        place = chance.randrange(len(changed))
+        changed[place : place + chance.randrange(4)] = chance.choice(HOSTILE)
+    return bytes(changed)
+
+
+PARAMETERS = b"scale: quick\nstudies: [pooling]\narms: [max, average]\nreports: reports\n"
+ARM = b"# @package _global_\ndefaults:\n  - override /downsample: max\n\narm: mine\nseeds: 3\n"
+
+
+@pytest.mark.parametrize("draws", FEW)
+def test_parameter_files_and_arm_files(draws: int, tmp_path: Path) -> None:
+    params, arm = tmp_path / "params.yaml", tmp_path / "mine.yaml"
+
+    def take_parameters(text: bytes) -> None:
+        params.write_bytes(text)
+        read_parameters(params)
+
+    def take_arm(text: bytes) -> None:
+        arm.write_bytes(text)
+        read_arm_file(arm)
+
+    tried(draws, lambda chance: damaged(PARAMETERS, chance), take_parameters)
+    tried(draws, lambda chance: damaged(ARM, chance), take_arm)
+
+
+def drawn_override(chance: random.Random) -> str:
+    places = (
+        "tracking.uri",
+        "data.root",
+        "run_root",
+        "hydra.run.dir",
+        "+x",
+        "~conv",
+        "conv@tracking",
+    )
+    key = chance.choice((*ARM_KEYS, *GROUPS, *places))
+    texts = ("3", "same", "average", "[4,4]", "${oc.env:TOKEN}", "${hydra:job}", "1,2", "'a", "{a:")
+    return f"{key}={chance.choice((*texts, chance.choice(JUNK)))}"
+
+
+@pytest.mark.parametrize("draws", FEW)
+def test_new_arms_never_set_a_folder_a_server_or_a_secret(draws: int) -> None:
+    def take(override: str) -> None:
+        study_from_mapping(study_values(new_arms={"average": [override]}), "drawn.yaml")
+        key = override.partition("=")[0]
+        assert key in ARM_KEYS or key in GROUPS
+        assert "TOKEN" not in override
+
+    tried(draws, drawn_override, take)
+
+
+@pytest.mark.soak
+def test_overrides_of_an_arm() -> None:
+    def take(override: str) -> None:
+        compose_arm("max", "quick", [override])
+
+    tried(2_000, drawn_override, take)

@@ -1,0 +1,160 @@
+"""The `compose` stage: what it writes, and the studies that it refuses before any training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convchoice.compose import (
+    DataFolder,
+    Parameters,
+    check_data,
+    check_different,
+    chosen_studies,
+    composed_arms,
+    data_of,
+    main,
+    read_parameters,
+)
+from convchoice.config.arm import Arm, read_arm
+from convchoice.config.composition import ArmComposer, compose_arm, options
+from convchoice.config.schema import Curve, Dataset
+from convchoice.config.study import read_study, study_from_mapping
+from convchoice.config.validation import CONF_DIR
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.networks.plan import Kind, plan
+from making import study_values
+
+PROJECT = CONF_DIR.parent
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """The project's configuration files, with the study `mine` alone."""
+    target = tmp_path / "conf"
+    target.mkdir()
+    for path in CONF_DIR.iterdir():
+        if path.name != "study":
+            (target / path.name).symlink_to(path)
+    (target / "study").mkdir()
+    return target
+
+
+def composed(conf: Path, **changes: Any) -> list[Arm]:
+    values = {
+        "name": "mine", "question": "?", "claim": "!", "source": "me", "baseline": "max",
+        "arms": ["mine_too"], "new_arms": {"mine_too": ["arm=average"]},
+    }  # fmt: skip
+    text = yaml.safe_dump(values | changes)
+    (conf / "study" / "mine.yaml").write_text(text, encoding="utf-8")
+    parameters = Parameters("quick", ["max", "mine_too"], ["mine"])
+    return composed_arms(parameters, chosen_studies(parameters, conf), conf)
+
+
+def test_arms_that_are_equal_are_refused(conf: Path) -> None:
+    assert [arm.name for arm in composed(conf)] == ["max", "mine_too"]
+    for same in (["arm=max"], ["arm=max", "seeds=2", "conv.padding=0"]):
+        with pytest.raises(ConfigurationError, match=r"arms = 'mine_too': is the same as max: th"):
+            composed(conf, new_arms={"mine_too": same})
+
+
+@pytest.mark.parametrize("metric", ["test/beauty", "accuracy", "cost/macs"])
+def test_a_metric_that_no_run_has_is_refused(conf: Path, metric: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"metric = '{metric}': is no metric of a run"):
+        composed(conf, metric=metric)
+
+
+def test_layers_that_do_not_fit_are_refused(conf: Path) -> None:
+    """5×5 kernels: 28 → 24, 12 → 8, 4, which is too small; 32 → 28, 14 → 10, 5 → 1."""
+    with pytest.raises(UserError, match=r"block3\.convolution: a 5×5 window"):
+        composed(conf, new_arms={"mine_too": ["conv.kernel_size=5"]})
+    for data in (["data=cifar10"], ["data=kmnist", "data.canvas=32"]):
+        planned = plan(compose_arm("max", "quick", [*data, "conv.kernel_size=5"]).config)
+        assert planned.layers[0].input_shape == (3 if data == ["data=cifar10"] else 1, 32, 32)
+        (flatten,) = [layer for layer in planned.layers if layer.kind is Kind.flatten]
+        assert flatten.input_shape == (64, 1, 1)
+
+
+def test_the_curves_of_a_study_are_evaluated_of_its_arms(conf: Path) -> None:
+    for arm in composed(conf, curves=["rotation", "shift"]):
+        evaluation = arm.config.evaluation
+        assert (evaluation.curves, evaluation.images) == ([Curve.shift, Curve.rotation], 1000)
+
+
+def test_no_shipped_study_has_equal_arms_or_two_data_sets() -> None:
+    composer = ArmComposer("quick")
+    arms = {name: composer.arm(name) for name in options("arm")}
+    for path in sorted((CONF_DIR / "study").glob("*.yaml")):
+        check_different(read_study(path), arms)
+        check_data(read_study(path), arms)
+    assert data_of(arms.values()) == [DataFolder()]
+
+
+def test_a_study_of_two_data_sets_is_refused() -> None:
+    study = study_from_mapping(study_values(), "test")
+    arms = {"max": compose_arm("max", "quick")}
+    arms["average"] = compose_arm("average", "quick", ["data=kmnist"])
+    with pytest.raises(ConfigurationError, match=r"arms = 'average': trains on kmnist, and the ba"):
+        check_data(study, arms)
+    assert data_of(arms.values())[1] == DataFolder(Dataset.kmnist, "data/kmnist")
+
+
+def test_a_study_whose_arm_is_not_trained_is_refused() -> None:
+    arms = ["max", "average", "max_4x4", "average_4x4"]
+    with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
+        chosen_studies(Parameters("quick", arms, ["pooling"]))
+    with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
+        chosen_studies(Parameters("quick", ["max"], ["poling"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("arms: max\nstudies: [a]", r"arms = 'max': must be a list"),
+        ("arms: [max]\nstudies: []", r"studies = \[\]: must be a list of at least one name"),
+        ("arms: [max, max]\nstudies: [a]", r"arms = \['max'\]: each name may be there once"),
+        ("arms: [max]\nstudies: [../a]", r"studies = '\.\./a': a name is"),
+        ("arms: [1.0e-3]\nstudies: [a]", r"arms\[0\] = 0\.001: must be text"),
+        ("arms: [max]\nstudies: [a]\nreports: /etc", r"reports = '/etc': must be a folder within"),
+        ("arms: [max]\nstudies: [a]\nreports: a/../../b", r"must be a folder within the project"),
+        ("arms: [max]\nstudies: [a]\nreports: ${oc.env:HOME}", r"must be a folder within"),
+        ("arms: [max]\nstudies: [a]\ndata: [{name: mnist, rot: x}]", r"rot = .*Did you mean root"),
+        ("arms: [max]\nstudies: [a]\nstudy: a", r"study = 'a': there is no such key"),
+    ],
+)
+def test_illegal_parameters_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"scale: quick\n{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message):
+        read_parameters(path)
+
+
+def test_the_stage_writes_one_file_per_arm_and_study_and_leaves_foreign_files(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "configs"
+    output.mkdir()
+    (output / "thesis.txt").write_text("mine", encoding="utf-8")
+    arguments = ["--params", str(PROJECT / "params.yaml"), "--output", str(output)]
+    main(arguments)
+    parameters = read_parameters(PROJECT / "params.yaml")
+    assert sorted(path.stem for path in output.glob("*.yaml")) == sorted(parameters.arms)
+    studies = [output / "studies" / f"{name}.yaml" for name in parameters.studies]
+    assert [read_study(path).name for path in studies] == parameters.studies
+    first = (output / "max.yaml").read_bytes()
+    assert read_arm(output / "max.yaml") == compose_arm("max", "quick")
+    main(arguments)
+    assert (output / "max.yaml").read_bytes() == first
+    (output / "max.yaml").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"max\.yaml: was changed after convchoice wrote it"):
+        main(arguments)
+    assert (output / "thesis.txt").read_text(encoding="utf-8") == "mine"
+    assert json.loads((output / ".convchoice.json").read_text())["written_by"] == "convchoice"
+
+
+def test_the_shipped_parameters_name_shipped_arms_and_studies() -> None:
+    parameters = read_parameters(PROJECT / "params.yaml")
+    assert set(parameters.arms) <= set(options("arm"))
+    assert set(parameters.studies) <= set(options("study"))
