@@ -43,11 +43,6 @@ def default_fallback(conf: Path = CONF_DIR, dataset: Dataset = Dataset.mnist) ->
     return choice
 
 
-def default_root(dataset: Dataset, conf: Path = CONF_DIR) -> Path:
-    """The folder in a data set's configuration file."""
-    return Path(str(read_yaml(conf / "data" / f"{dataset.name}.yaml")["root"]))
-
-
 def fetch(dataset: Dataset, root: Path, fallback_choice: str) -> None:
     """Store one data set and print one line: what is stored, and where.
 
@@ -109,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     fallbacks = [options.fallback or default_fallback(dataset=dataset) for dataset in datasets]
     for dataset, fallback in zip(datasets, fallbacks, strict=True):
-        fetch(dataset, options.root or default_root(dataset), fallback)
+        root = options.root or read_yaml(CONF_DIR / "data" / f"{dataset.name}.yaml")["root"]
+        fetch(dataset, Path(str(root)), fallback)
 
 
 if __name__ == "__main__":

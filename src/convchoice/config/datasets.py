@@ -32,9 +32,9 @@ class DatasetSpec:
     title: str
     files: Mapping[str, str | None]
     """SHA-256 by name of the files as published; None for a file that is generated here."""
-    train_size: int
-    test_size: int
-    validation_size: int
+    train_size: int = 60_000
+    test_size: int = 10_000
+    validation_size: int = 5_000
     """Default number of training images that are held out for validation."""
     class_names: tuple[str, ...] = DIGIT_NAMES
     """The meaning of labels 0 to 9."""
@@ -67,9 +67,6 @@ MNIST = DatasetSpec(
         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     ),
-    train_size=60_000,
-    test_size=10_000,
-    validation_size=5_000,
     more_mirrors=("https://storage.googleapis.com/cvdf-datasets/mnist/",),
     fallback=Fallback.digits,
 )
@@ -84,9 +81,6 @@ FASHION_MNIST = DatasetSpec(
         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
-    train_size=60_000,
-    test_size=10_000,
-    validation_size=5_000,
     torchvision_class="FashionMNIST",
     class_names=(
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -104,9 +98,6 @@ KMNIST = DatasetSpec(
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
-    train_size=60_000,
-    test_size=10_000,
-    validation_size=5_000,
     torchvision_class="KMNIST",
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 )
@@ -117,8 +108,6 @@ CIFAR10 = DatasetSpec(
     title="CIFAR-10 (60,000 colour photographs)",
     files={CIFAR_ARCHIVE: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"},
     train_size=50_000,
-    test_size=10_000,
-    validation_size=5_000,
     class_names=(
         "airplane", "automobile", "bird", "cat", "deer",
         "dog", "frog", "horse", "ship", "truck",

@@ -91,7 +91,7 @@ def sha256_of(path: Path) -> str:
 
 def combined_digest(sha256s: Iterable[str]) -> str:
     """One SHA-256 over the SHA-256s of a data set's files, in the order of `DatasetSpec.files`."""
-    return hashlib.sha256("".join(sha256s).encode("ascii")).hexdigest()
+    return hashlib.sha256("".join(sha256s).encode()).hexdigest()
 
 
 def download_command(root: Path, name: str) -> str:
@@ -100,16 +100,16 @@ def download_command(root: Path, name: str) -> str:
     return f"python -m convchoice.download{option} --root {root}"
 
 
-def expand_user(root: Path) -> Path:
-    """A data folder with `~` expanded.
+def expand_user(path: Path, field: str = "data.root") -> Path:
+    """A path with `~` expanded; `field` names it in the message.
 
     Raises:
         ConfigurationError: if the home folder is unknown.
     """
     try:
-        return root.expanduser()
+        return path.expanduser()
     except RuntimeError as error:
-        raise ConfigurationError("data.root", str(root), f"{error}") from error
+        raise ConfigurationError(field, str(path), f"{error}") from error
 
 
 def read_provenance(root: Path, wanted: Dataset) -> Provenance:
@@ -141,12 +141,14 @@ def read_provenance(root: Path, wanted: Dataset) -> Provenance:
             f" data set needs a folder of its own. Choose the data set by its option"
             f" (data={wanted.name}), or another folder (data.root=<folder>, or --root <folder>)."
         )
-    spec, files = SPECS[provenance.used], provenance.files
-    if provenance.digest != combined_digest(files.values()) or any(
-        sha256 and files.get(name, sha256) != sha256 for name, sha256 in spec.files.items()
+    spec, files, fallback = SPECS[provenance.used], provenance.files, SPECS[wanted.name].fallback
+    if (
+        spec.name not in {wanted.name, fallback and fallback.name}
+        or provenance.digest != combined_digest(files.values())
+        or any(sha256 and files.get(name, sha256) != sha256 for name, sha256 in spec.files.items())
     ):
         raise UserError(
-            f"{path}: was changed: its SHA-256s are not those of {spec.title}."
+            f"{path}: was changed: it is not the provenance of {spec.title}."
             f" Delete it, then run: {command}"
         )
     return provenance
@@ -178,7 +180,7 @@ class StoredDataset:
     @property
     def fallback_note(self) -> str | None:
         """The caution for numbers from the fallback; None for the requested data set."""
-        if self.provenance.retry is None:
+        if self.provenance.used == self.provenance.requested:
             return None
         return (
             f"No source of MNIST answered: these numbers are of {self.title}, not of MNIST."

@@ -43,7 +43,7 @@ def parse_mirror(place: str, field: str) -> Mirror:
     """
     name = without_password(place).partition("?")[0]
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", place):
-        return Mirror(name, expand_user(Path(place)).absolute().as_uri() + "/")
+        return Mirror(name, expand_user(Path(place), field).absolute().as_uri() + "/")
     rule = "must be a folder, or a file://, http:// or https:// URL without a query."
     try:
         parts = urlsplit(place)
