@@ -1,8 +1,8 @@
-"""The short table in the terminal, made from comparisons; and where the report is.
+"""Print the result of every study as a short table.
 
-    python -m convchoice.summary [reports]
+    convchoice summary [reports]
 
-Reads JSON and prints; imports nothing heavy, so that it answers at once.
+Imports nothing heavy, so that it answers at once.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, PublishedResults
 from convchoice.analysis.text import printable
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import UserError, exit_codes
+from convchoice.errors import UserError, exit_codes, require
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
@@ -40,17 +40,19 @@ def _two_lines(first: str, second: str) -> Text:
     return Text.assemble(first, "\n", (second, "dim"))
 
 
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
 def study_table(comparison: Comparison) -> Table:
     """A study's arms: score, difference from the reference, verdict and costs.
 
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
-    measure = comparison.measure
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    measure, table = comparison.measure, _table()
     table.add_column("arm", overflow="fold", min_width=9)
-    table.add_column(
-        f"{measure.label}\n{measure.shown_unit} [95 %]".replace("\n ", "\n"), no_wrap=True
-    )
+    heading = f"{printable(measure.label)}\n{measure.shown_unit} [95 %]".replace("\n ", "\n")
+    table.add_column(heading, no_wrap=True)
     if comparison.contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
@@ -81,8 +83,8 @@ def study_table(comparison: Comparison) -> Table:
 
 
 def published_table(published: PublishedResults) -> Table:
-    """The published values that are comparable, beside ours."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    """The comparable published values beside ours."""
+    table = _table()
     table.add_column("metric")
     for heading in ("epoch", "published", "our mean"):
         table.add_column(heading, justify="right")
@@ -106,15 +108,15 @@ def published_table(published: PublishedResults) -> Table:
 def print_study(comparison: Comparison, file: TextIO | None = None) -> None:
     """Print one study: question, data set, answer, table, cautions."""
     console = _console(file)
-    study = comparison.study
+    study, published = comparison.study, comparison.published
     console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
     console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
     console.print(Text(printable(sentences.answer(comparison))))
     console.print()
     console.print(study_table(comparison))
-    if comparison.published and comparison.published.comparable_epochs:
+    if published and published.comparable_epochs:
         console.print()
-        console.print(published_table(comparison.published))
+        console.print(published_table(published))
     if comparison.contrasts:
         console.print(Text(f"Margin {text.margin(comparison)}.", style="dim"))
     for sentence in [
@@ -129,54 +131,65 @@ def print_study(comparison: Comparison, file: TextIO | None = None) -> None:
 def print_summary(
     comparisons: Iterable[Comparison], reports: Path, file: TextIO | None = None
 ) -> None:
-    """Print every study's table, then the paths of the report's files that are there."""
+    """Print every study's table, then the paths of the report's files that exist."""
     for comparison in comparisons:
         print_study(comparison, file)
     print_paths(reports, file)
 
 
 def print_paths(reports: Path, file: TextIO | None = None) -> None:
-    """Print the paths of the report's files that are there."""
+    """Print the paths of the report's files that exist."""
     console = _console(file)
-    there = [reports / name for name in REPORT_FILES if (reports / name).is_file()]
-    if there:
+    found = [reports / name for name in REPORT_FILES if (reports / name).is_file()]
+    if found:
         console.print(Text("The report:", style="bold"))
-    for path in there:
-        console.print(Text(f"  {path}"), soft_wrap=True)
+    for path in found:
+        console.print(Text(f"  {printable(str(path))}"), soft_wrap=True)
 
 
 def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> list[Comparison]:
     """The results of some studies under `reports`, or of every one by name.
 
     Raises:
-        UserError: if there is none, or one cannot be read or was altered.
+        UserError: if there is none, or one cannot be read.
     """
     paths = sorted(reports.glob(f"*/{COMPARISON}"))
     if studies is not None:
         paths = [reports / name / COMPARISON for name in studies]
     if not paths:
-        raise UserError(f"{reports}: no study's comparison.json here. Make them: make repro.")
+        raise UserError(f"{reports}: no study's {COMPARISON} here. Make them: make repro.")
     return [read_comparison(path) for path in paths]
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="convchoice summary", description="Every study's verdict in a short table."
+    )
+    made.add_argument(
+        "reports", nargs="?", type=Path, default=Path("reports"), help="default: reports"
+    )
+    made.add_argument(
+        "--params", type=Path, metavar="FILE", help="YAML file with `studies` and `reports`"
+    )
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the summary of every study under a reports folder."""
+    """Print the result of every study under a reports folder."""
     with exit_codes():
-        parser = argparse.ArgumentParser(
-            prog="python -m convchoice.summary",
-            description="Every study's verdict in one short table, and where the report is.",
-        )
-        parser.add_argument(
-            "reports", nargs="?", type=Path, default=Path("reports"), help="default: reports"
-        )
-        parser.add_argument(
-            "--params", type=Path, metavar="FILE", help="YAML file with `studies` and `reports`"
-        )
-        given = parser.parse_args(arguments)
+        given = parser().parse_args(arguments)
         reports, studies = given.reports, None
         if given.params:
             values = read_yaml(given.params)
-            reports, studies = Path(values.get("reports", reports)), values.get("studies")
+            reports, studies = values.get("reports", str(reports)), values.get("studies")
+            legal = isinstance(reports, str) and isinstance(studies, list | None)
+            legal = legal and all(isinstance(name, str) for name in studies or [])
+            require(
+                legal, f"{given.params}: studies, reports", [studies, reports],
+                "must be a list of names, and a path.",
+            )  # fmt: skip
+            reports = Path(reports)
         print_summary(read_comparisons(reports, studies), reports, sys.stdout)
 
 

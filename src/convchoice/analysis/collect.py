@@ -1,4 +1,4 @@
-"""Which runs lie under some paths, and the study of them where nobody wrote one down."""
+"""Which runs are under some paths, and a study definition for runs that have none."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,29 +13,28 @@ from convchoice.runs.run_folder import CONFIG
 TABLE_SUFFIX = ".csv"
 
 
-def gathered_runs(
+def collected_runs(
     paths: Iterable[Path], wanted: Sequence[str] | None = None
 ) -> dict[str, list[Run]]:
     """Every run at or below the paths, by arm, each arm's by seed.
 
-    A path may be a run folder, an arm's folder, or any folder above such. Arms come in the order of
-    the paths, and below one path by name.
+    Arms come in the order of the paths, and below one path by name.
 
     Args:
-        paths: to look at.
-        wanted: arms; the run folders of others are passed over unread. None takes all.
+        paths: run folders, or folders above them.
+        wanted: arms; run folders of other arms are not read. None takes all.
 
     Raises:
-        UserError: if a path holds no run folder, one of them cannot be read, or an arm and seed is
-            there twice.
+        UserError: if a path has no run folder, one of them cannot be read, or an arm and seed is
+            found twice.
     """
     folders: dict[Path, Path] = {}
     for path in paths:
         found = {folder.resolve(): folder for folder in run_folders(path)}
         if not found:
             raise UserError(
-                f"{path}: there are no run folders here or below (<arm>/seed-<n> with {CONFIG}),"
-                f" and it is no {TABLE_SUFFIX} file."
+                f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is not a"
+                f" {TABLE_SUFFIX} file."
             )
         folders |= {place: folder for place, folder in found.items() if place not in folders}
     places: dict[tuple[str, int], Path] = {}
@@ -47,7 +46,7 @@ def gathered_runs(
         first = places.setdefault((run.arm, run.seed), folder)
         if first is not folder:
             raise UserError(
-                f"{folder}: arm {run.arm} with seed {run.seed} is in {first} already."
+                f"{folder}: arm {run.arm} with seed {run.seed} is in {first}, too."
                 " Leave one of the two out, or give the arms different names."
             )
         runs.setdefault(run.arm, []).append(run)
@@ -57,7 +56,7 @@ def gathered_runs(
 def failures_of_study(
     study: Study, paths: Iterable[Path], planned: Mapping[str, int] | None
 ) -> dict[str, dict[int, str]]:
-    """Why runs of a study failed in training, by arm and seed; a seed that has a run is none.
+    """Why runs of a study failed in training, by arm and seed; seeds that have a run are left out.
 
     Raises:
         RunFolderError: if a record of a failure is damaged.
@@ -81,33 +80,32 @@ def runs_of_study(
     planned: Mapping[str, int] | None,
     failed: Iterable[str] = (),
 ) -> dict[str, list[Run]]:
-    """The runs of each arm of a study, those beyond the planned seeds left out.
+    """The runs of each arm of a study, without those beyond the planned seeds.
 
     Args:
         study: the question.
-        paths: to look at.
+        paths: run folders, or folders above them.
         planned: seeds by arm; None takes all.
-        failed: arms of which runs failed in training; they alone may have none.
+        failed: arms of which runs failed in training; they may have none.
 
     Raises:
         UserError: if an arm has no run at all, or one cannot be read.
     """
-    runs = gathered_runs(paths, study.all_arms())
+    runs = collected_runs(paths, study.all_arms())
     for arm in study.all_arms():
-        if arm not in runs and arm in failed:
-            runs[arm] = []
-        if arm not in runs:
+        if arm not in runs and arm not in failed:
             raise UserError(
                 f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}."
                 " Train and evaluate it first."
             )
+        runs.setdefault(arm, [])
     return {
         arm: [run for run in found if planned is None or run.seed < planned[arm]]
         for arm, found in runs.items()
     }
 
 
-def unwritten_study(
+def study_of_arms(
     name: str,
     arms: Sequence[str],
     baseline: str | None,
@@ -117,24 +115,22 @@ def unwritten_study(
     margin: float,
     notes: str = "",
 ) -> Study:
-    """The study of arms for which nobody wrote one down: it claims nothing.
+    """The study of arms without a definition of their own: it claims nothing.
 
     Args:
         name: of the study.
         arms: in the order of the report.
         baseline: None takes the first arm.
-        source: where the arms are from, in a few words.
+        source: where the arms are from.
         metric: that is compared.
         margin: δ.
-        notes: what else must be said.
+        notes: remarks.
 
     Raises:
         UserError: if the baseline is none of the arms, or the only one.
     """
     if baseline is not None and baseline not in arms:
-        raise UserError(
-            f"--baseline {baseline}: {name} has no such arm; there are {', '.join(arms)}."
-        )
+        raise UserError(f"--baseline {baseline}: {name} has no such arm; it has {', '.join(arms)}.")
     first = baseline or arms[0]
     require(
         len(arms) > 1, f"{name}: arms", list(arms),
@@ -156,23 +152,23 @@ def unwritten_study(
     )
 
 
-def one_data_set(runs: Mapping[str, Sequence[Run]], baseline: str | None) -> tuple[list[str], str]:
-    """The arms of the baseline's data set, and a note on those that are left out.
+def arms_of_one_dataset(
+    runs: Mapping[str, Sequence[Run]], baseline: str | None
+) -> tuple[list[str], str]:
+    """The arms with the baseline's data set, and a note on those that are left out.
 
     Args:
         runs: by arm.
-        baseline: None takes the first arm; one that is not there leaves all in.
+        baseline: None takes the first arm; an unknown one leaves no arm out.
     """
     data = {arm: dataset_name(found[0]) for arm, found in runs.items()}
     first = baseline or next(iter(runs))
-    if first not in data:
-        return list(data), ""
-    others = [arm for arm in data if data[arm] != data[first]]
+    others = [arm for arm in data if first in data and data[arm] != data[first]]
     if not others:
         return list(data), ""
     names = ", ".join(f"{arm} ({data[arm]})" for arm in others)
     note = (
-        f"Left out, because {first} is of {data[first]} and they are not: {names}."
+        f"Left out because their data set is not {first}'s ({data[first]}): {names}."
         " Compare them with a --baseline of their own data set."
     )
     return [arm for arm in data if arm not in others], note

@@ -1,8 +1,7 @@
 """The files of a study's result.
 
-`comparison.json` (everything, see `docs/comparison.md`), `metrics.json` (a few numbers for
-`dvc metrics show`), `learning_curves.csv` and `differences.csv` (for `dvc plots show`), and where
-curves were evaluated `curves.csv` (a row an arm, point and measure).
+`comparison.json` holds everything, see `docs/comparison.md`. `metrics.json` is for `dvc metrics
+show`; `learning_curves.csv` and `differences.csv` are for `dvc plots show`.
 """
 
 import csv
@@ -25,13 +24,8 @@ COMPARISON = "comparison.json"
 METRICS = "metrics.json"
 LEARNING_CURVES = "learning_curves.csv"
 DIFFERENCES = "differences.csv"
-CURVE_TABLE = "curves.csv"
-FILES = (COMPARISON, METRICS, LEARNING_CURVES, DIFFERENCES, CURVE_TABLE)
+FILES = (COMPARISON, METRICS, LEARNING_CURVES, DIFFERENCES)
 CURVE_METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
-CURVE_COLUMNS = (
-    "arm", "curve", "kind", "layer", "jump_pixels", "unit", "value", "accepted", "measure", "mean",
-    "low", "high", "n", "images",
-)  # fmt: skip
 MOST_BYTES = 200_000_000
 """A larger file is no result of this project."""
 MOST = 1e300
@@ -161,30 +155,6 @@ def difference_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield {"arm": contrast.arm, "difference": mean, "low": low, "high": high}
 
 
-def curve_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """A row an arm, point and measure; a point that the network does not accept has one row.
-
-    Accuracies, consistencies and shares of ink are fractions of 1, log-likelihoods nats.
-    """
-    for name, arm in comparison.arms.items():
-        for series in arm.curves:
-            head = {key: getattr(series, key) for key in CURVE_COLUMNS if hasattr(series, key)}
-            for index, value in enumerate(series.values):
-                accepted = series.accepted[index]
-                point = {**head, "arm": name, "value": value, "accepted": int(accepted)}
-                if not accepted:
-                    yield point
-                for measure, band in series.bands.items():
-                    if band.mean[index] is not None:
-                        yield {
-                            **point,
-                            "measure": measure,
-                            "mean": band.mean[index],
-                            "low": band.low[index],
-                            "high": band.high[index],
-                        }
-
-
 def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
@@ -235,7 +205,4 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         ),
         DIFFERENCES: _csv_text(["arm", "difference", "low", "high"], difference_rows(comparison)),
     }
-    rows = list(curve_rows(comparison))
-    if rows:
-        texts[CURVE_TABLE] = _csv_text(CURVE_COLUMNS, rows)
     write_output(folder, texts)

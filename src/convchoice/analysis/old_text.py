@@ -7,6 +7,7 @@ that the interval does not support.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis.arrays import PackedArray
 from convchoice.analysis.measure import Measure
 
 
@@ -390,3 +391,9 @@ def _of_runs(comparison: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"commit {_several([commit[:SHORT_DIGEST] for commit in made['commits']])} ({state})"),
         ),
     ]
+
+
+def unpacked(block: Mapping[str, Any]) -> Any:
+    """The array of a packed block."""
+    names = ("shape", "largest", "values_base64")
+    return PackedArray(**{name: block[name] for name in names}).unpacked()

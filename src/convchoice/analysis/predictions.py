@@ -1,139 +1,242 @@
-"""The statistics of right and wrong answers, image by image.
+"""Predictions of runs, image by image: errors by class, confusions, one pair of runs, flips.
 
-Pure functions over numpy arrays; scipy's own where it has the method. Rows are seeds, columns test
-images, and the same row of two arrays is a pair of runs.
+Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Right = NDArray[np.bool_]
+from convchoice.analysis.arrays import ImagePixels, image_pixels
+from convchoice.analysis.interval import Interval
+from convchoice.analysis.result_arm import ClassErrors
+from convchoice.analysis.result_contrast import (
+    ClassErrorDifferences,
+    FlippingImage,
+    Flips,
+    McNemar,
+)
+from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
+from convchoice.config.datasets import CLASSES
+from convchoice.errors import RunFolderError
+from convchoice.runs.run import Run
+
+MOST_FLIPS = 6
+"""Images of a contrast that are listed, each way."""
+ACCURACY_TOLERANCE = 0.001
+"""A tie between two logits may be broken either way, so a few images may differ."""
+
+Labels = NDArray[np.uint8]
+Correct = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class McNemar:
-    """How one pair of runs disagrees on the same images, and the exact test of it."""
+class Predictions:
+    """The predictions of one arm's runs on the test set.
 
-    only_ours: int
-    """Images that the first run alone gets right."""
-    only_theirs: int
-    """Images that the second run alone gets right."""
-    p: float
-    """Two-sided; 1 where the runs agree on every image."""
-
-
-def mcnemar(ours: Right, theirs: Right) -> McNemar:
-    """McNemar's exact test: are two networks right equally often on images like these?
-
-    Of the images that one network alone gets right, each is as likely to be the one's as the
-    other's if they are: a binomial test with one half. It is about two trained networks, not about
-    the choices that they were trained with: another seed makes another network.
-
-    Args:
-        ours: (images,), which ones the first run gets right.
-        theirs: likewise of the second run.
-
-    Source: McNemar (1947), Note on the sampling error of the difference between correlated
-    proportions, Psychometrika 12; the exact form: scipy.stats.binomtest.
+    Attributes:
+        seeds: of the runs.
+        classes: predicted classes, (seeds, images).
+        labels: true classes, (images,).
     """
-    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    disagreed = only_ours + only_theirs
-    p = float(stats.binomtest(only_ours, disagreed).pvalue) if disagreed else 1.0
-    return McNemar(only_ours, only_theirs, p)
+
+    seeds: tuple[int, ...]
+    classes: Labels
+    labels: Labels
+
+    @property
+    def correct(self) -> Correct:
+        """Which predictions are correct, (seeds, images)."""
+        correct: Correct = self.classes == self.labels
+        return correct
+
+    def of(self, seeds: Sequence[int]) -> "Predictions":
+        """The predictions of some of the seeds, in their order."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return Predictions(tuple(seeds), self.classes[rows], self.labels)
+
+
+def read_predictions(runs: Sequence[Run]) -> Predictions:
+    """The predictions of each run of an arm.
+
+    Raises:
+        RunFolderError: if runs were tested on different images, or a run's predictions do not give
+            its test accuracy.
+    """
+    rows = []
+    first_labels: Labels | None = None
+    for run in runs:
+        logits, labels = run.predictions()
+        if first_labels is None:
+            first_labels = labels
+        elif not np.array_equal(labels, first_labels):
+            raise RunFolderError(f"{run.path}: was tested on other images than {runs[0].path}.")
+        classes = logits.argmax(axis=1).astype(np.uint8)
+        accuracy, recorded = float((classes == labels).mean()), run.metrics["test/accuracy"]
+        if abs(accuracy - recorded) > max(ACCURACY_TOLERANCE, 1.5 / len(labels)):
+            raise RunFolderError(
+                f"{run.path}: its predictions give a test accuracy of {accuracy:.4f}, and its"
+                f" metrics.json has {recorded:.4f}. Evaluate it again."
+            )
+        rows.append(classes)
+    if first_labels is None:
+        raise ValueError("no runs")
+    return Predictions(tuple(run.seed for run in runs), np.stack(rows), first_labels)
+
+
+# By class
+
+
+def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int]]:
+    """Predictions summed over seeds: a row a true class, a column a predicted class."""
+    cells = predictions.labels.astype(np.int64) * classes + predictions.classes
+    counts = np.bincount(cells.ravel(), minlength=classes * classes)
+    rows: list[list[int]] = counts.reshape(classes, classes).tolist()
+    return rows
+
+
+def confusion_difference(ours: Predictions, theirs: Predictions) -> list[list[int]]:
+    """The confusion of one arm minus that of another."""
+    rows: list[list[int]] = np.subtract(confusion(ours), confusion(theirs)).tolist()
+    return rows
+
+
+def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray[np.int64]:
+    """Wrong predictions by run and true class, (seeds, classes)."""
+    wrong, seeds = ~predictions.correct, len(predictions.seeds)
+    cells = np.arange(seeds)[:, None] * classes + predictions.labels.astype(np.int64)
+    counts = np.bincount(cells[wrong], minlength=seeds * classes)
+    return counts.astype(np.int64).reshape(seeds, classes)
+
+
+def _intervals(counts: NDArray[np.int64]) -> list[Interval | None]:
+    return [mean_interval(column) for column in counts.T]
+
+
+def class_errors(predictions: Predictions) -> ClassErrors:
+    """Wrong predictions by true class, means over seeds."""
+    counts = errors_by_class(predictions)
+    return ClassErrors(
+        images=np.bincount(predictions.labels, minlength=CLASSES).tolist(),
+        mean=counts.mean(axis=0).tolist(),
+        interval_95=_intervals(counts),
+    )
+
+
+def class_error_differences(ours: Predictions, theirs: Predictions) -> ClassErrorDifferences:
+    """Paired differences of wrong predictions by true class."""
+    counts = errors_by_class(ours) - errors_by_class(theirs)
+    return ClassErrorDifferences(mean=counts.mean(axis=0).tolist(), interval_95=_intervals(counts))
+
+
+# By image
 
 
 def middle_seed(seeds: Sequence[int]) -> int:
-    """The seed whose pair stands for one pair of runs: the lower median of the seeds' numbers.
-
-    It follows from the seeds' names alone, so that no pair can be picked for what it shows.
-    """
+    """The lower median of the seeds: a pair that is not chosen by its outcome."""
     ordered = sorted(seeds)
     return ordered[(len(ordered) - 1) // 2]
 
 
-def confusion_counts(
-    answers: NDArray[np.uint8], labels: NDArray[np.uint8], classes: int
-) -> NDArray[np.int64]:
-    """How often each class was answered by each, summed over runs.
+def mcnemar_p(only_ours: int, only_theirs: int) -> float:
+    """McNemar's exact test: are two networks correct equally often?
+
+    Of the images that one network alone classifies correctly, each belongs to either with
+    probability one half: a binomial test, two-sided. It concerns two trained networks, not the
+    choices they were trained with.
+
+    Source: McNemar (1947), Note on the sampling error of the difference between correlated
+    proportions, Psychometrika 12; the exact form: scipy.stats.binomtest.
+    """
+    disagreed = only_ours + only_theirs
+    return float(stats.binomtest(only_ours, disagreed).pvalue) if disagreed else 1.0
+
+
+def mcnemar(ours: Predictions, theirs: Predictions) -> McNemar:
+    """McNemar's exact test of the pair of runs with the middle seed."""
+    seed = middle_seed(ours.seeds)
+    [a], [b] = ours.of([seed]).correct, theirs.of([seed]).correct
+    only_ours, only_theirs = int((a & ~b).sum()), int((b & ~a).sum())
+    return McNemar(
+        seed=seed,
+        only_arm_correct=only_ours,
+        only_reference_correct=only_theirs,
+        p=mcnemar_p(only_ours, only_theirs),
+    )
+
+
+def new_images_interval(
+    ours: Predictions, theirs: Predictions, generator: np.random.Generator
+) -> Interval | None:
+    """Interval of the accuracy difference in percentage points, seeds and images redrawn."""
+    interval = two_way_bootstrap_interval(
+        ours.correct.astype(np.int8) - theirs.correct.astype(np.int8), generator
+    )
+    return interval and Interval(100 * interval.low, 100 * interval.high)
+
+
+def flip_order(net: NDArray[np.int64], most: int = MOST_FLIPS) -> tuple[list[int], list[int]]:
+    """The images with the largest net flips each way, largest first; ties by index.
 
     Args:
-        answers: (seeds, images), the classes that were answered.
-        labels: (images,), the true ones.
-        classes: number of them.
-
-    Returns:
-        (classes, classes): true class by row, answer by column.
+        net: seeds with which the arm alone is correct, minus those of the reference, (images,).
+        most: images listed each way.
     """
-    cells = labels.astype(np.int64) * classes + answers
-    counts = np.bincount(cells.ravel(), minlength=classes * classes)
-    return counts.astype(np.int64).reshape(classes, classes)
+    gained = np.argsort(-net, kind="stable")[:most]
+    lost = np.argsort(net, kind="stable")[:most]
+    return [int(i) for i in gained if net[i] > 0], [int(i) for i in lost if net[i] < 0]
 
 
-def errors_by_class(right: Right, labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """Wrong answers by run and true class: (seeds, images) and (images,) to (seeds, classes)."""
-    rows = np.arange(len(right))[:, None] * classes + labels.astype(np.int64)
-    counts = np.bincount(rows[~right], minlength=len(right) * classes)
-    return counts.astype(np.int64).reshape(len(right), classes)
+def flips(ours: Predictions, theirs: Predictions) -> Flips:
+    """Images that are correct in one of two arms alone, with the same seeds."""
+    only_ours = (ours.correct & ~theirs.correct).sum(axis=0, dtype=np.int64)
+    only_theirs = (theirs.correct & ~ours.correct).sum(axis=0, dtype=np.int64)
+    # An image that flips as often each way tells nothing about the arms.
+    net, half = only_ours - only_theirs, len(ours.seeds) / 2
+
+    def image(index: int) -> FlippingImage:
+        return FlippingImage(
+            image=index,
+            label=int(ours.labels[index]),
+            only_arm_correct=int(only_ours[index]),
+            only_reference_correct=int(only_theirs[index]),
+            arm_predictions=_counts(ours.classes[:, index]),
+            reference_predictions=_counts(theirs.classes[:, index]),
+        )
+
+    gained, lost = flip_order(net)
+    return Flips(
+        images=int((only_ours + only_theirs > 0).sum()),
+        mostly_gained=int((net > half).sum()),
+        mostly_lost=int((-net > half).sum()),
+        gained=[image(index) for index in gained],
+        lost=[image(index) for index in lost],
+    )
 
 
-@dataclass(frozen=True)
-class Flips:
-    """On how many common seeds an image is right in one arm alone; (images,) each."""
-
-    gained: NDArray[np.int64]
-    """Right in the arm and wrong in its partner."""
-    lost: NDArray[np.int64]
-    """Right in the partner and wrong in the arm."""
-
-    @property
-    def images(self) -> int:
-        """Images that flip with at least one seed."""
-        return int(((self.gained + self.lost) > 0).sum())
-
-    def mostly(self, seeds: int) -> tuple[int, int]:
-        """Images that flip one way, net of the other way, with more than half of the seeds.
-
-        Args:
-            seeds: common ones, of which the flips were counted.
-
-        Returns:
-            How many are gained so, and how many lost.
-        """
-        net = 2 * (self.gained - self.lost)
-        return int((net > seeds).sum()), int((-net > seeds).sum())
-
-    def most(self, count: int) -> tuple[list[int], list[int]]:
-        """The images that flip most often one way, net of the other way.
-
-        An image that flips as often to and fro tells nothing of the arms, so it is ranked by the
-        difference of the two counts. Ties go to the lower index: that order is the file's.
-
-        Args:
-            count: at most so many each way.
-
-        Returns:
-            Indices of images that the arm gets right more often, then of those that its partner
-            does, most flipping first.
-        """
-        net = self.gained - self.lost
-        order = np.argsort(-net, kind="stable")[:count]
-        gained = [int(index) for index in order if net[index] > 0]
-        order = np.argsort(net, kind="stable")[:count]
-        lost = [int(index) for index in order if net[index] < 0]
-        return gained, lost
+def _counts(classes: Labels) -> dict[int, int]:
+    """How many seeds predict each class, the most frequent first."""
+    counts = np.bincount(classes, minlength=CLASSES)
+    return {int(i): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
 
 
-def flips(ours: Right, theirs: Right) -> Flips:
-    """Which images are right in one arm and wrong in the other.
+def pictures_of(images: Iterable[int], runs: Iterable[Run]) -> dict[int, ImagePixels]:
+    """Test images that any of the runs kept, in their order.
 
-    Args:
-        ours: (seeds, images), what the arm gets right.
-        theirs: likewise its partner with the same seeds.
+    Raises:
+        RunFolderError: if a run's pictures cannot be read, or two runs' differ.
     """
-    gained = (ours & ~theirs).sum(axis=0, dtype=np.int64)
-    lost = (theirs & ~ours).sum(axis=0, dtype=np.int64)
-    return Flips(gained, lost)
+    wanted, found = set(images), dict[int, NDArray[np.uint8]]()
+    for run in runs:
+        kept = run.pictures()
+        pixels = {} if kept is None else kept.by_index()
+        for index in wanted & pixels.keys():
+            if not np.array_equal(found.setdefault(index, pixels[index]), pixels[index]):
+                raise RunFolderError(
+                    f"{run.path}: its picture of test image {index} differs from another run's:"
+                    " they were evaluated on different images. Evaluate them again."
+                )
+    return {index: image_pixels(found[index]) for index in sorted(found)}

@@ -1,17 +1,18 @@
-"""Other people's results: a plain CSV of arm, seed and value, read with every line checked.
+"""Other people's results: a CSV of arm, seed and value, with every line checked.
 
     arm,seed,value
     baseline,0,0.9912
     ours,0,0.9925
 
-A fourth column, ``metric``, may tell several metrics apart; further columns are passed over. The
-order of the lines does not matter, but for the first arm, which is the baseline if none is named.
+A column ``metric`` may hold the names of several metrics; other columns are ignored. The first arm
+is the baseline if none is named.
 """
 
 import csv
 import hashlib
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,29 +22,42 @@ from convchoice.errors import ConfigurationError, UserError
 
 COLUMNS = ("arm", "seed", "value")
 METRIC = "metric"
+METRIC_PATTERN = re.compile(r"[^\W_][\w ./%@()+-]{0,99}")
+"""Letters of any alphabet, digits and a few marks: nothing that a page or a terminal acts on."""
+LARGEST_VALUE = 1e12
+LARGEST_SEED = 2**32 - 1
+MOST_BYTES = 100_000_000
+SHOWN_CHARACTERS = 80
+"""Of a cell in an error message."""
 Values = Mapping[str, Mapping[int, float]]
 """By arm and seed."""
 
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """The values of one or more CSV files."""
+    """The values of one or more CSV files.
+
+    Attributes:
+        files: their names.
+        digest: SHA-256 of the files' bytes, one after another.
+        metrics: values by metric; the only key is None if no file has a column `metric`.
+    """
 
     files: tuple[str, ...]
     digest: str
-    """SHA-256 of the files' bytes, one after another."""
     metrics: Mapping[str | None, Values]
-    """By metric; the one key is None where no file has a column for it."""
 
     def chosen(self, metric: str | None) -> tuple[str | None, Values]:
         """The values of one metric, and its name if the table or the caller gives one.
 
         Args:
-            metric: None takes the only one there is.
+            metric: None takes the only one.
 
         Raises:
-            UserError: if there are several and none is named, or the named one is not there.
+            UserError: if there are several and none is named, or the named one is missing.
         """
+        if metric is not None:
+            check_metric("--metric", metric)
         if set(self.metrics) == {None}:
             return metric, self.metrics[None]
         names = ", ".join(sorted(str(name) for name in self.metrics))
@@ -51,7 +65,7 @@ class ResultsTable:
             raise UserError(f"{self.title}: holds several metrics ({names}). Name one: --metric.")
         name = next(iter(self.metrics)) if metric is None else metric
         if name not in self.metrics:
-            raise UserError(f"{self.title}: holds no metric {name!r}; there is {names}.")
+            raise UserError(f"{self.title}: holds no metric {name!r}; it holds {names}.")
         return name, self.metrics[name]
 
     @property
@@ -60,12 +74,27 @@ class ResultsTable:
         return ", ".join(self.files)
 
 
-def _refuse(path: Path, line: int, column: str, value: object, rule: str) -> UserError:
-    return UserError(f"{path}, line {line}, column {column}: {value!r}: {rule}")
+def check_metric(field: str, name: str) -> None:
+    """Refuse a metric's name that a page or a terminal could act on.
+
+    Raises:
+        ConfigurationError: unless it is 1 to 100 letters, digits, blanks and ``_ . / % @ ( ) + -``.
+    """
+    if not METRIC_PATTERN.fullmatch(name):
+        raise ConfigurationError(
+            field, name[:SHOWN_CHARACTERS],
+            "must be 1 to 100 letters, digits, blanks and _ . / % @ ( ) + - , a letter or digit"
+            " first.",
+        )  # fmt: skip
+
+
+def _refuse(path: Path, line: int, column: str, value: str, rule: str) -> UserError:
+    shown = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"
+    return UserError(f"{path}, line {line}, column {column}: {shown!r}: {rule}")
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line's number and cells by column, blank lines left out.
+    """Each line's number and cells by column, without blank lines.
 
     Raises:
         UserError: for a missing or repeated column, or a line with other cells than columns.
@@ -78,7 +107,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 raise _refuse(
                     path, 1, column, ",".join(header),
                     f"the first line must name the columns {', '.join(COLUMNS)} once each,"
-                    " with commas between.",
+                    " separated by commas.",
                 )  # fmt: skip
         for cells in reader:
             if not any(cell.strip() for cell in cells):
@@ -91,57 +120,66 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
             stripped = [cell.strip() for cell in cells]
             yield reader.line_num, dict(zip(header, stripped, strict=True))
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: is no CSV: {error}.") from error
+        raise UserError(f"{path}, line {reader.line_num}: is not CSV: {error}.") from error
 
 
-def _cells(path: Path, line: int, row: Mapping[str, str]) -> tuple[str, int, float]:
+def _cells(path: Path, line: int, row: Mapping[str, str]) -> tuple[str | None, str, int, float]:
     arm, seed, value = (row[column] for column in COLUMNS)
-    try:
-        check_name("arm", arm)
-    except ConfigurationError as error:
-        rule = str(error).partition(": ")[2]
-        raise _refuse(path, line, "arm", arm, rule) from error
-    if not (seed.isascii() and seed.isdigit()):
-        raise _refuse(path, line, "seed", seed, "must be a whole number, 0 or more.")
+    metric = row.get(METRIC)
+    for column, check in ((METRIC, check_metric), ("arm", check_name)):
+        if column in row:
+            try:
+                check(column, row[column])
+            except ConfigurationError as error:
+                rule = str(error).rpartition(": ")[2]
+                raise _refuse(path, line, column, row[column], rule) from error
+    whole = seed.isascii() and seed.isdigit() and len(seed) <= len(str(LARGEST_SEED))
+    if not whole or int(seed) > LARGEST_SEED:
+        rule = f"must be a whole number from 0 to {LARGEST_SEED}."
+        raise _refuse(path, line, "seed", seed, rule)
     try:
         number = float(value)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
-        raise _refuse(path, line, "value", value, "must be a finite number, such as 0.9912.")
-    return arm, int(seed), number
+    if not abs(number) <= LARGEST_VALUE:
+        rule = f"must be a number between ±{LARGEST_VALUE:g}, such as 0.9912."
+        raise _refuse(path, line, "value", value, rule)
+    return metric, arm, int(seed), number
+
+
+def _text(path: Path) -> tuple[bytes, str]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{path}: is larger than {MOST_BYTES:,} bytes.")
+        raw = path.read_bytes()
+        return raw, raw.decode("utf-8-sig")  # spreadsheets put a byte order mark first
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 
 def read_tables(paths: Sequence[Path]) -> ResultsTable:
     """Read CSV files as one table.
 
     Raises:
-        UserError: naming file, line, column and rule, for a file that cannot be read, is no such
-            table, or tells of one arm, seed and metric twice.
+        UserError: naming file, line, column and rule, for a file that cannot be read, is not such
+            a table, or has an arm, seed and metric twice.
     """
     metrics: dict[str | None, dict[str, dict[int, float]]] = {}
     places: dict[tuple[str | None, str, int], str] = {}
     digest = hashlib.sha256()
     for path in paths:
-        try:
-            raw = path.read_bytes()
-            text = raw.decode("utf-8-sig")  # spreadsheets put a mark first
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        raw, text = _text(path)
         digest.update(raw)
         for line, row in _rows(path, text):
-            arm, seed, value = _cells(path, line, row)
-            metric = row.get(METRIC)
-            if metric == "":
-                raise _refuse(path, line, METRIC, "", "must not be empty.")
-            before = places.setdefault((metric, arm, seed), f"{path}, line {line}")
-            if before != f"{path}, line {line}":
-                raise _refuse(
-                    path, line, "seed", seed, f"arm {arm} has this seed already in {before}."
-                )
+            metric, arm, seed, value = _cells(path, line, row)
+            place = f"{path}, line {line}"
+            before = places.setdefault((metric, arm, seed), place)
+            if before != place:
+                rule = f"arm {arm} has this seed already in {before}."
+                raise _refuse(path, line, "seed", str(seed), rule)
             metrics.setdefault(metric, {}).setdefault(arm, {})[seed] = value
     if not metrics:
-        raise UserError(f"{paths[0]}: holds no line of values below its first line.")
+        raise UserError(f"{paths[0]}: has no line of values below its first line.")
     if None in metrics and len(metrics) > 1:
         raise UserError("Either every file or none must have a column metric.")
     return ResultsTable(tuple(path.name for path in paths), digest.hexdigest(), metrics)

@@ -1,12 +1,12 @@
-"""The statistics of a study: intervals, tests and the number of seeds it takes.
+"""Intervals, tests and power for paired samples.
 
-Pure functions over numpy arrays; scipy's own wherever it has the method. Nothing here knows what
-an arm or an accuracy is, and no test is chosen from the data: a study always gets all of them.
+Pure functions over numpy arrays; scipy's own where it has the method. No test is chosen from the
+data: a study always gets all of them.
 """
 
 import math
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,35 +17,20 @@ from convchoice.analysis.interval import Interval
 SIGNIFICANCE = 0.05
 POWER = 0.80
 SIGN_FLIP_RESAMPLES = 20_000
-"""Sign assignments drawn where 2^n are too many; up to n = 14 all of them are gone through."""
+"""Sign assignments drawn where 2^n is larger; up to n = 14 all assignments are used."""
 BOOTSTRAP_RESAMPLES = 2_000
 MOST_SEEDS = 1_000_000
-"""A study that needs more seeds than this is told that it needs more than it can run."""
+"""No number of seeds above this is computed."""
 NEGLIGIBLE_WRONG_SIDE = 5.0
 """Noncentrality above which a test rejects on the wrong side with a probability below 1e-8."""
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class PairedComparison:
-    """What n paired differences say about their mean; all but `p_t` in the differences' unit."""
-
-    n: int
-    mean: float
-    standard_deviation: float | None
-    """Of the differences, with n − 1 below the line; None for a single pair."""
-    interval_95: Interval | None
-    """None for a single pair, which says nothing about the spread."""
-    interval_90: Interval | None
-    """Inside ±margin exactly when two one-sided tests at 5 % show equivalence."""
-    p_t: float | None
-
-
 def _sample(values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"one row of at least one value is needed, not shape {array.shape}.")
+        raise ValueError(f"needs shape (n,) with at least one value, not {array.shape}.")
     if not np.isfinite(array).all():
         raise ValueError("every value must be finite.")
     return array
@@ -54,7 +39,7 @@ def _sample(values: ArrayLike) -> Floats:
 def _centre_and_deviation(array: Floats) -> tuple[float, float]:
     """Mean and standard deviation; exactly (value, 0) where all values are the same."""
     if (array == array[0]).all():
-        return float(array[0]), 0.0  # the sum of equal floats over n may miss the float itself
+        return float(array[0]), 0.0  # sum / n may differ from it in the last bit
     return float(array.mean()), float(array.std(ddof=1))
 
 
@@ -82,35 +67,34 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | Non
     return Interval(float(low), float(high))
 
 
-def paired_comparison(differences: ArrayLike) -> PairedComparison:
-    """Paired t intervals (95 % and 90 %) and the two-sided t p of a mean difference against 0.
-
-    The 90 % interval is that of two one-sided tests at 5 % each (Schuirmann 1987, A comparison of
-    the two one-sided tests procedure, J. Pharmacokin. Biopharm. 15).
+def paired_t_p(differences: ArrayLike) -> float | None:
+    """Two-sided p of the paired t test: is the mean difference 0?
 
     Args:
-        differences: shape (n,), arm minus partner with the same seed.
+        differences: shape (n,), arm minus reference with the same seed.
 
     Returns:
-        The comparison. Where all differences are the same the intervals are a point and p is 0, or
-        1 if that point is 0.
+        None for n = 1. Where all differences are the same: 0, or 1 if they are 0.
     """
     array = _sample(differences)
-    mean, deviation = _centre_and_deviation(array)
     if array.size == 1:
-        return PairedComparison(1, mean, None, None, None, None)
+        return None
+    mean, deviation = _centre_and_deviation(array)
     if deviation == 0.0:
-        p_t = 1.0 if mean == 0.0 else 0.0
-    else:
-        p_t = float(stats.ttest_1samp(array, 0.0).pvalue)
-    return PairedComparison(
-        n=array.size,
-        mean=mean,
-        standard_deviation=deviation,
-        interval_95=mean_interval(array, 0.95),
-        interval_90=mean_interval(array, 0.90),
-        p_t=p_t,
-    )
+        return 1.0 if mean == 0.0 else 0.0
+    return float(stats.ttest_1samp(array, 0.0).pvalue)
+
+
+def standard_deviation(values: ArrayLike) -> float | None:
+    """Standard deviation with n − 1; None for n = 1, exactly 0 where all values are the same."""
+    array = _sample(values)
+    return None if array.size == 1 else _centre_and_deviation(array)[1]
+
+
+def mean_of(values: ArrayLike) -> float:
+    """The mean; exactly the value where all values are the same."""
+    array = _sample(values)
+    return _centre_and_deviation(array)[0]
 
 
 def _mean(values: Floats, axis: int = -1) -> Floats:
@@ -120,19 +104,19 @@ def _mean(values: Floats, axis: int = -1) -> Floats:
 def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float:
     """Two-sided permutation p of a mean paired difference, by flipping the pairs' signs.
 
-    Under "the two arms are exchangeable" each sign is as likely as the other. All 2^n assignments
-    are gone through where they are at most `SIGN_FLIP_RESAMPLES`; otherwise that many are drawn
-    and the p carries the +1 of Phipson and Smyth (2010). Smallest p: `2 / 2^n`.
+    If the two arms are exchangeable, each sign is as likely as the other. All 2^n assignments are
+    used if they are at most `SIGN_FLIP_RESAMPLES`; otherwise that many are drawn, with the +1 of
+    Phipson and Smyth (2010). Smallest p: `2 / 2^n`.
 
     Args:
         differences: shape (n,).
-        generator: draws the assignments; unused where all are gone through.
+        generator: draws the assignments; unused if all of them are used.
 
     Source: Fisher (1935), The Design of Experiments, § 21; scipy.stats.permutation_test.
     """
     array = _sample(differences)
     if array.size == 1 or not array.any():
-        return 1.0  # both assignments of one sign, or every assignment, lie as far from 0
+        return 1.0  # every assignment is as far from 0
     result = stats.permutation_test(
         (array,),
         _mean,
@@ -152,7 +136,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     The i-th smallest of m is multiplied by m − i + 1, then made monotone and capped at 1.
 
     Args:
-        p_values: one a test; None (no test could be made) stays None and is not counted.
+        p_values: one a test; None (no test) stays None and is not counted.
 
     Source: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6.
     """
@@ -222,13 +206,12 @@ def seeds_needed(
         raise ValueError(f"the margin must be above 0, not {margin}.")
     if standard_deviation == 0.0:
         return 2
-    effect = margin / standard_deviation
-    # The normal approximation is always a little low, so counting upwards from it is short.
-    quantiles = stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(power)
-    normal = float(quantiles / effect) ** 2
-    if normal > MOST_SEEDS:
+    effect = max(margin / standard_deviation, sys.float_info.min)
+    # The normal approximation is always a little low, so few steps upwards are left.
+    root = float(stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(power)) / effect
+    if root > math.sqrt(MOST_SEEDS):
         return None
-    n = max(2, math.floor(normal))
+    n = max(2, math.floor(root**2))
     while paired_t_power(n, effect, significance) < power:
         n += 1
     return n
@@ -242,7 +225,7 @@ def two_way_bootstrap_interval(
 ) -> Interval | None:
     """Percentile interval of a mean over seeds and test examples, both drawn again.
 
-    Widens the paired interval by the chance that lies in which examples the test set holds.
+    Adds the variation of the test examples to that of the seeds.
 
     Args:
         differences: shape (seeds, examples): right minus right, so −1, 0 or 1.
@@ -259,8 +242,8 @@ def two_way_bootstrap_interval(
     seeds, examples = differences.shape
     if seeds == 1:
         return None
-    # Examples on which no pair of runs differs add nothing but their number: they are counted as
-    # one column, which makes a resample cost what the few hundred others cost.
+    # Examples on which no pair of runs differs contribute only their number: counted together,
+    # they make a resample as cheap as the few hundred others.
     moving = differences[:, differences.any(axis=0)].astype(np.float64)
     if moving.shape[1] == 0:
         return Interval(0.0, 0.0)

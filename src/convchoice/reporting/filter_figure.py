@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convchoice.analysis import old_text as wording
-from convchoice.analysis.introspection_result import unpacked
+from convchoice.analysis.old_text import unpacked
 from convchoice.reporting.drawing import WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import (
     LAYERS,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import old_text as wording
-from convchoice.analysis.introspection_result import unpacked
+from convchoice.analysis.old_text import unpacked
 from convchoice.reporting.curve_figures import line
 from convchoice.reporting.drawing import (
     WIDTH_INCHES,

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from convchoice.analysis import old_text as wording
-from convchoice.analysis.introspection_result import unpacked
+from convchoice.analysis.old_text import unpacked
 from convchoice.reporting.drawing import SERIES, WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import Inside, first_arms, image_said, insides_of, named, span
 from convchoice.reporting.sheet import frame, pixels_of, place, shades, sheet, write

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.analysis import old_text as wording
-from convchoice.analysis.introspection_result import unpacked
+from convchoice.analysis.old_text import unpacked
 from convchoice.reporting.drawing import WIDTH_INCHES, Ink
 from convchoice.reporting.inside_view import (
     LAYERS,

@@ -1,0 +1,121 @@
+"""Published values of one run compared with the baseline's runs."""
+
+from collections.abc import Sequence
+
+from convchoice.analysis.arms import sample, values_of
+from convchoice.analysis.result import (
+    Dataset,
+    PublishedResults,
+    PublishedValue,
+    Rank,
+    WilsonInterval,
+)
+from convchoice.analysis.statistics import wilson_interval
+from convchoice.config.study import Study
+from convchoice.runs.run import Run
+
+PUBLISHED_DATASET = "mnist"
+PUBLISHED_TEST_IMAGES = 10_000
+"""Size of the test set of a published test accuracy: MNIST's."""
+
+
+def rank(published: float, ours: Sequence[float]) -> Rank:
+    """Where a published value lies among ours."""
+    below = sum(value < published for value in ours)
+    equal = sum(value == published for value in ours)
+    return Rank(
+        below=below,
+        equal=equal,
+        above=len(ours) - below - equal,
+        percentile=100 * (below + equal / 2) / len(ours),
+    )
+
+
+def _value(
+    metric: str, epoch: int | None, published: float, ours: Sequence[float], *, comparable: bool
+) -> PublishedValue:
+    return PublishedValue(
+        metric=metric,
+        epoch=epoch,
+        published=published,
+        ours=sample(ours),
+        rank=rank(published, ours) if comparable else None,
+    )
+
+
+def _note(published_epochs: int, our_epochs: int, dataset: Dataset) -> str:
+    """What is not comparable and why; empty if everything is."""
+    if dataset.name != PUBLISHED_DATASET:
+        return (
+            f"Our runs were trained on {dataset.title or dataset.name}, the published run on"
+            f" {PUBLISHED_DATASET.upper()}: their values are not comparable."
+        )
+    if our_epochs < published_epochs:
+        rows = "row 1" if our_epochs == 1 else f"rows 1 to {our_epochs}"
+        return (
+            f"Our runs were trained for {our_epochs} of the {published_epochs} published epochs,"
+            f" so only {rows} of the table can be compared. The published test values, taken after"
+            f" {published_epochs} epochs, are not comparable with ours, taken after {our_epochs}."
+        )
+    if our_epochs > published_epochs:
+        return (
+            f"Our runs were trained for {our_epochs} epochs and the published run for"
+            f" {published_epochs}: values by epoch are comparable, the test values are not."
+        )
+    return ""
+
+
+def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> PublishedResults:
+    """The published values and ours.
+
+    Args:
+        study: with published values: ``test/*`` were taken once at the end, others each epoch.
+        runs: of the baseline.
+        dataset: of all runs.
+    """
+    by_epoch = {key: row for key, row in study.printed.items() if not key.startswith("test/")}
+    final = {key: row[-1] for key, row in study.printed.items() if key.startswith("test/")}
+    ours = len(runs[0].history)
+    published_epochs = max((len(row) for row in by_epoch.values()), default=ours)
+    same_data = dataset.name == PUBLISHED_DATASET
+    comparable = min(ours, published_epochs) if same_data else 0
+    return PublishedResults(
+        published_epochs=published_epochs,
+        our_epochs=ours,
+        comparable_epochs=comparable,
+        by_epoch=[
+            _value(
+                metric,
+                epoch,
+                value,
+                [run.history[epoch - 1][metric] for run in runs],
+                comparable=True,
+            )
+            for metric, values in by_epoch.items()
+            if all(metric in row for run in runs for row in run.history)
+            for epoch, value in enumerate(values[:comparable], start=1)
+        ],
+        final=[
+            _value(
+                metric,
+                None,
+                value,
+                values_of(runs, metric),
+                comparable=same_data and ours == published_epochs,
+            )
+            for metric, value in final.items()
+        ],
+        wilson_95=_wilson(final.get("test/accuracy")),
+        note=_note(published_epochs, ours, dataset),
+    )
+
+
+def _wilson(accuracy: float | None) -> WilsonInterval | None:
+    if accuracy is None:
+        return None
+    correct = round(accuracy * PUBLISHED_TEST_IMAGES)
+    return WilsonInterval(
+        errors=PUBLISHED_TEST_IMAGES - correct,
+        images=PUBLISHED_TEST_IMAGES,
+        interval=wilson_interval(correct, PUBLISHED_TEST_IMAGES),
+    )
