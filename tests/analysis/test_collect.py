@@ -1,10 +1,10 @@
-"""Which runs lie under the paths that a person names."""
+"""Runs under given paths."""
 
 from pathlib import Path
 
 import pytest
 
-from convchoice.analysis.collect import gathered_runs, unwritten_study
+from convchoice.analysis.collect import collected_runs, study_of_arms
 from convchoice.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run_folder import CONFIG
@@ -24,77 +24,77 @@ def seeds(runs: dict[str, list[object]]) -> dict[str, list[int]]:
     return {arm: [run.seed for run in found] for arm, found in runs.items()}  # type: ignore[attr-defined]
 
 
-def test_a_path_may_be_a_run_an_arm_or_anything_above(sweep: Path):
+def test_paths_of_a_run_an_arm_or_a_parent(sweep: Path):
     everything = {"average": [0, 2, 10], "max": [0, 2, 10]}
-    assert seeds(gathered_runs([sweep])) == everything
-    assert seeds(gathered_runs([sweep / "today"])) == everything
-    assert seeds(gathered_runs([sweep / "today" / "max"])) == {"max": [0, 2, 10]}
-    assert seeds(gathered_runs([sweep / "today" / "max" / "seed-2"])) == {"max": [2]}
+    assert seeds(collected_runs([sweep])) == everything
+    assert seeds(collected_runs([sweep / "today"])) == everything
+    assert seeds(collected_runs([sweep / "today" / "max"])) == {"max": [0, 2, 10]}
+    assert seeds(collected_runs([sweep / "today" / "max" / "seed-2"])) == {"max": [2]}
 
 
-def test_arms_come_in_the_order_of_the_paths(sweep: Path):
+def test_arms_in_the_order_of_the_paths(sweep: Path):
     today = sweep / "today"
-    assert list(gathered_runs([today / "max", today / "average"])) == ["max", "average"]
-    assert list(gathered_runs([today])) == ["average", "max"]
+    assert list(collected_runs([today / "max", today / "average"])) == ["max", "average"]
+    assert list(collected_runs([today])) == ["average", "max"]
 
 
 def test_a_path_named_twice_counts_once(sweep: Path):
-    runs = gathered_runs([sweep / "today" / "max" / "seed-2", sweep, sweep / "today"])
+    runs = collected_runs([sweep / "today" / "max" / "seed-2", sweep, sweep / "today"])
     assert seeds(runs) == {"max": [0, 2, 10], "average": [0, 2, 10]}
 
 
-def test_two_runs_of_one_arm_and_seed_are_refused(sweep: Path):
+def test_repeated_arm_and_seed_is_refused(sweep: Path):
     make_run(sweep / "yesterday", "max", 2)
-    with pytest.raises(UserError, match=r"yesterday.*arm max with seed 2 is in .*today"):
-        gathered_runs([sweep])
+    with pytest.raises(UserError, match=r"yesterday.*arm max with seed 2 is in .*today.*, too"):
+        collected_runs([sweep])
 
 
-def test_unfinished_folders_are_passed_over(sweep: Path):
+def test_unfinished_folders_are_ignored(sweep: Path):
     path = sweep / "today" / "max" / "seed-3.partial"
     path.mkdir()
     (path / CONFIG).touch()
-    assert seeds(gathered_runs([sweep]))["max"] == [0, 2, 10]
+    assert seeds(collected_runs([sweep]))["max"] == [0, 2, 10]
 
 
-def test_arms_that_nobody_asked_for_are_not_read(sweep: Path):
+def test_other_arms_are_not_read(sweep: Path):
     (sweep / "today" / "average" / "seed-0" / CONFIG).write_text("broken", encoding="utf-8")
-    assert seeds(gathered_runs([sweep], ["max"])) == {"max": [0, 2, 10]}
+    assert seeds(collected_runs([sweep], ["max"])) == {"max": [0, 2, 10]}
     with pytest.raises(RunFolderError):
-        gathered_runs([sweep])
+        collected_runs([sweep])
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "empty"])
-def test_a_path_without_runs_is_named(tmp_path: Path, missing: str):
+def test_path_without_runs_is_refused(tmp_path: Path, missing: str):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=f"{missing}: there are no run folders here or below"):
-        gathered_runs([tmp_path / missing])
+    with pytest.raises(UserError, match=f"{missing}: has no run folders"):
+        collected_runs([tmp_path / missing])
 
 
-def test_the_first_arm_is_the_baseline_if_none_is_named():
-    study = unwritten_study("x", ["b", "a"], None, source="s", metric="test/nll", margin=0.01)
+def test_first_arm_is_the_default_baseline():
+    study = study_of_arms("x", ["b", "a"], None, source="s", metric="test/nll", margin=0.01)
     assert (study.baseline, study.arms, study.metric) == ("b", ["a"], "test/nll")
 
 
 @pytest.mark.parametrize(
     ("path", "name"), [("a/my runs", "my_runs"), ("b/f1.csv", "f1"), ("/", "runs"), ("_x", "x")]
 )
-def test_a_studys_name_out_of_a_path(path: str, name: str):
+def test_study_name_from_a_path(path: str, name: str):
     assert study_name(Path(path)) == name
 
 
-def test_paths_are_compared_without_writing_anything(
+def test_comparison_without_output_writes_nothing(
     sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(sweep / "today")
     before = sorted(Path().rglob("*"))
     main(["max", "average/seed-0"])
-    told = capsys.readouterr().out
-    assert "vs max" in told
-    assert "average without seeds 2, 10" in told
+    printed = capsys.readouterr().out
+    assert "vs max" in printed
+    assert "average without seeds 2, 10" in printed
     assert sorted(Path().rglob("*")) == before
 
 
-def test_another_metric_of_the_run_folders(sweep: Path, capsys: pytest.CaptureFixture[str]):
+def test_other_metric_of_run_folders(sweep: Path, capsys: pytest.CaptureFixture[str]):
     main([str(sweep), "--metric", "test/nll", "--margin", "0.01"])
     assert "test negative log-likelihood" in " ".join(capsys.readouterr().out.split())
 
@@ -102,7 +102,7 @@ def test_another_metric_of_the_run_folders(sweep: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--metric", "test/nll"], "say the smallest difference that matters"),
+        (["--metric", "test/nll"], "add the smallest difference that matters"),
         (["--metric", "cost/macs"], "must be an accuracy, a consistency, a loss or an nll"),
         (["--lower-is-better"], "is for tables"),
         (["results.csv"], "cannot be compared with run folders"),
@@ -117,7 +117,7 @@ def test_illegal_options_are_refused(
     assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_no_path_at_all_is_refused(capsys: pytest.CaptureFixture[str]):
+def test_missing_path_is_refused(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert "name at least one PATH" in capsys.readouterr().err

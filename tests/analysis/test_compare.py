@@ -1,4 +1,4 @@
-"""The stage: files, bytes, planned seeds, sweeps, what is said to the person."""
+"""The command: files, bytes, planned seeds, sweeps, messages."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
     return out
 
 
-def test_four_files_of_one_result(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out = run(project)
     assert sorted(path.name for path in out.iterdir()) == [
         ".convchoice.json",
@@ -71,16 +71,14 @@ def test_tables_for_plots(project: Path):
     assert float(rows[0]["val/loss_low"]) < float(rows[0]["val/loss"])
 
 
-def test_the_same_run_folders_give_the_same_bytes(project: Path):
+def test_equal_run_folders_give_equal_bytes(project: Path):
     first, second = run(project, output="first"), run(project, output="second")
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
 
 
 @pytest.mark.parametrize(("planned", "used", "missing"), [(2, [0, 1], {}), (5, [0, 1, 2], [3, 4])])
-def test_planned_seeds_bound_what_is_used(
-    project: Path, planned: int, used: list[int], missing: list[int]
-):
+def test_planned_seeds(project: Path, planned: int, used: list[int], missing: list[int]):
     configs = project / "configs"
     configs.mkdir()
     for arm in ("max", "average"):
@@ -91,26 +89,26 @@ def test_planned_seeds_bound_what_is_used(
     assert result.missing_seeds.get("max", {}) == missing
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def error_of(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_a_plan_without_a_number_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_plan_without_a_number_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
     (project / "max.yaml").write_text("seeds: many\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project, "--configs", str(project))
-    assert "max.yaml: seeds = 'many': must be a whole number" in said(capsys)
+    assert "max.yaml: seeds = 'many': must be a whole number" in error_of(capsys)
 
 
-def test_an_arm_that_was_never_run_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_arm_without_runs_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
     study = study_values(arms=["average", "weighted"])
     (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project)
-    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in said(capsys)
+    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in error_of(capsys)
 
 
-def test_a_sweep_is_compared_without_a_study(project: Path):
+def test_sweep_without_a_study(project: Path):
     out = project / "swept"
     main(["--baseline", "max", "--runs", str(project / "runs"), "--output", str(out)])
     result = read_comparison(out / "comparison.json")
@@ -119,9 +117,7 @@ def test_a_sweep_is_compared_without_a_study(project: Path):
     assert result.claim is None
 
 
-def test_a_sweep_over_data_sets_compares_within_the_baselines(
-    project: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_sweep_over_data_sets(project: Path, capsys: pytest.CaptureFixture[str]):
     kmnist = {**MNIST, "name": "kmnist", "title": "KMNIST (70,000 handwritten hiragana)"}
     for arm in ("kmnist-max", "kmnist-average"):
         make_run(project / "runs", arm, 0, dataset=kmnist)
@@ -129,11 +125,11 @@ def test_a_sweep_over_data_sets_compares_within_the_baselines(
     main(["--baseline", "max", *runs, "--output", str(out)])
     result = read_comparison(out / "comparison.json")
     assert result.study.arms == ["average"]
-    left_out = "Left out, because max is of mnist and they are not: kmnist-average (kmnist), kmni"
+    left_out = "Left out because their data set is not max's (mnist): kmnist-average (kmnist), kmni"
     assert left_out in result.study.notes
-    told = capsys.readouterr().out
-    assert left_out in told
-    assert "Data: MNIST (70,000 handwritten digits)" in told
+    printed = capsys.readouterr().out
+    assert left_out in printed
+    assert "Data: MNIST (70,000 handwritten digits)" in printed
     main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
     result = read_comparison(out / "comparison.json")
     assert result.study.arms == ["kmnist-average"]
@@ -141,18 +137,16 @@ def test_a_sweep_over_data_sets_compares_within_the_baselines(
     shutil.rmtree(project / "runs" / "kmnist-average")
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
-    assert "nothing to compare kmnist-max with. Left out" in said(capsys)
+    assert "nothing to compare kmnist-max with. Left out" in error_of(capsys)
 
 
-def test_a_sweep_without_the_baseline_lists_its_arms(
-    project: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_unknown_baseline_lists_the_arms(project: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "none", "--runs", str(project / "runs"), "--output", "x"])
-    assert "there are average, max" in said(capsys)
+    assert "it has average, max" in error_of(capsys)
 
 
-def test_neither_the_stage_nor_the_summary_imports_heavy_packages():
+def test_commands_import_no_heavy_packages():
     heavy = "{'torch', 'lightning', 'pytorch_lightning', 'mlflow', 'hydra', 'matplotlib'}"
     code = (
         f"import sys, convchoice.compare; assert not {heavy} & set(sys.modules)\n"
@@ -161,3 +155,15 @@ def test_neither_the_stage_nor_the_summary_imports_heavy_packages():
     subprocess.run([sys.executable, "-c", code], check=True)
     code = f"import sys, convchoice.summary; assert not ({heavy} | {{'scipy'}}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_stamp_replaces_only_a_stamp(project: Path, capsys: pytest.CaptureFixture[str]):
+    stamp = project / "stamps" / "pooling"
+    for _ in range(2):
+        run(project, "--stamp", str(stamp))
+    assert len(stamp.read_text(encoding="utf-8")) == 65
+    stamp.write_text("mine", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        run(project, "--stamp", str(stamp))
+    assert "was not written by convchoice" in error_of(capsys)
+    assert stamp.read_text(encoding="utf-8") == "mine"

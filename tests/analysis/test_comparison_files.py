@@ -11,7 +11,6 @@ from convchoice import summary
 from convchoice.analysis import comparison_files
 from convchoice.analysis.comparison_files import (
     COMPARISON,
-    CURVE_TABLE,
     FILES,
     comparison_text,
     flat_metrics,
@@ -170,11 +169,11 @@ def test_foreign_files_are_refused_before_any_work(
 
 def test_input_named_like_an_output_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    Path(CURVE_TABLE).write_text(TABLE, encoding="utf-8")
+    Path("differences.csv").write_text(TABLE, encoding="utf-8")
     Path("metrics.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
-        main([CURVE_TABLE, "--metric", "accuracy", "--output", "."])
-    assert Path(CURVE_TABLE).read_text(encoding="utf-8") == TABLE
+        main(["differences.csv", "--metric", "accuracy", "--output", "."])
+    assert Path("differences.csv").read_text(encoding="utf-8") == TABLE
     assert Path("metrics.json").read_text(encoding="utf-8") == "{}"
 
 

@@ -1,4 +1,6 @@
-"""Right and wrong answers, image by image: by hand, by naive loops, against published cases."""
+"""Predictions image by image: by hand, against loops and published cases, and from run folders."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,54 +10,49 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from convchoice.analysis.predictions import (
-    confusion_counts,
+    Predictions,
+    confusion,
     errors_by_class,
+    flip_order,
     flips,
-    mcnemar,
+    mcnemar_p,
     middle_seed,
+    pictures_of,
+    read_predictions,
 )
+from convchoice.errors import RunFolderError
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import PICTURES
+from making import MNIST, Compare, altered, made_up_images, make_run, study_values
+
+KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
 
 
-def pair_of_runs(both: int, ours: int, theirs: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
-    """Right answers of two runs, by how many images each combination has."""
-    first = np.repeat([True, True, False, False], [both, ours, theirs, neither])
-    second = np.repeat([True, False, True, False], [both, ours, theirs, neither])
-    return first, second
+def predictions(correct: list[list[int]]) -> Predictions:
+    """Predictions that are correct where the table has a 1: class 0, else class 1."""
+    classes = 1 - np.array(correct, dtype=np.uint8)
+    return Predictions(tuple(range(len(correct))), classes, np.zeros(classes.shape[1], np.uint8))
 
 
 def test_mcnemar_by_hand():
     # 1 against 5 of 6 images: two-sided 2 · (C(6,0) + C(6,1)) / 2^6 = 14 / 64.
-    test = mcnemar(*pair_of_runs(90, 1, 5, 4))
-    assert (test.only_ours, test.only_theirs) == (1, 5)
-    assert test.p == pytest.approx(14 / 64)
-
-
-def test_mcnemar_of_a_published_case():
-    # Agresti (1990, Categorical Data Analysis, table 10.1): 150 and 86 changed their minds; R's
-    # exact form, binom.test(86, 236), gives p = 3.716e-05.
-    test = mcnemar(*pair_of_runs(794, 150, 86, 570))
-    assert test.p == pytest.approx(3.716e-05, rel=1e-3)
+    assert mcnemar_p(1, 5) == pytest.approx(14 / 64)
+    assert mcnemar_p(0, 0) == 1.0
+    # Agresti (1990, Categorical Data Analysis, table 10.1); R's binom.test(86, 236).
+    assert mcnemar_p(150, 86) == pytest.approx(3.716e-05, rel=1e-3)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_mcnemar_is_symmetric_and_its_tails_are_the_binomials(ours: int, theirs: int):
-    test, mirrored = (
-        mcnemar(*pair_of_runs(5, ours, theirs, 5)),
-        mcnemar(*pair_of_runs(5, theirs, ours, 5)),
-    )
-    assert test.p == pytest.approx(mirrored.p)
+def test_mcnemar_has_the_binomial_tails(ours: int, theirs: int):
+    assert mcnemar_p(ours, theirs) == pytest.approx(mcnemar_p(theirs, ours))
     tail = stats.binom.cdf(min(ours, theirs), ours + theirs, 0.5)
-    assert test.p == pytest.approx(min(1.0, 2 * tail))
-
-
-def test_runs_that_agree_everywhere_are_not_told_apart():
-    assert mcnemar(*pair_of_runs(7, 0, 0, 3)).p == 1.0
+    assert mcnemar_p(ours, theirs) == pytest.approx(min(1.0, 2 * tail))
 
 
 @pytest.mark.parametrize(
     ("seeds", "middle"), [([4], 4), ([0, 1], 0), ([2, 0, 1], 1), ([0, 1, 2, 30], 1)]
 )
-def test_the_pair_is_that_of_the_middle_seed(seeds: list[int], middle: int):
+def test_pair_of_the_middle_seed(seeds: list[int], middle: int):
     assert middle_seed(seeds) == middle
 
 
@@ -63,36 +60,111 @@ def test_the_pair_is_that_of_the_middle_seed(seeds: list[int], middle: int):
     arrays(np.uint8, (3, 20), elements=st.integers(0, 3)),
     arrays(np.uint8, 20, elements=st.integers(0, 3)),
 )
-def test_confusion_and_errors_against_loops(answers: np.ndarray, labels: np.ndarray):
+def test_confusion_and_errors_against_loops(classes: np.ndarray, labels: np.ndarray):
     expected = np.zeros((4, 4), dtype=int)
     wrong = np.zeros((3, 4), dtype=int)
     for seed in range(3):
         for image in range(20):
-            expected[labels[image], answers[seed, image]] += 1
-            wrong[seed, labels[image]] += answers[seed, image] != labels[image]
-    counts = confusion_counts(answers, labels, 4)
-    assert counts.tolist() == expected.tolist()
-    by_class = errors_by_class(answers == labels, labels, 4)
-    assert by_class.tolist() == wrong.tolist()
-    assert by_class.sum() == counts.sum() - np.trace(counts)
+            expected[labels[image], classes[seed, image]] += 1
+            wrong[seed, labels[image]] += classes[seed, image] != labels[image]
+    given_ones = Predictions((0, 1, 2), classes, labels)
+    assert confusion(given_ones, 4) == expected.tolist()
+    assert errors_by_class(given_ones, 4).tolist() == wrong.tolist()
 
 
 def test_flips_by_hand():
-    ours = np.array([[1, 0, 1, 0, 1], [1, 0, 0, 1, 1], [1, 0, 1, 1, 1]], dtype=bool)
-    theirs = np.array([[0, 1, 0, 1, 1], [0, 1, 1, 0, 1], [0, 0, 1, 1, 1]], dtype=bool)
+    ours = predictions([[1, 0, 1, 0, 1], [1, 0, 0, 1, 1], [1, 0, 1, 1, 1]])
+    theirs = predictions([[0, 1, 0, 1, 1], [0, 1, 1, 0, 1], [0, 0, 1, 1, 1]])
     found = flips(ours, theirs)
-    assert found.gained.tolist() == [3, 0, 1, 1, 0]
-    assert found.lost.tolist() == [0, 2, 1, 1, 0]
     assert found.images == 4
-    # The third and fourth image flip to and fro, which tells nothing of the arms.
-    assert found.most(5) == ([0], [1])
-    assert found.mostly(3) == (1, 1)
-    assert found.mostly(6) == (0, 0)
+    # The third and fourth image flip as often each way.
+    assert [item.image for item in found.gained] == [0]
+    assert [item.image for item in found.lost] == [1]
+    assert (found.mostly_gained, found.mostly_lost) == (1, 1)
+    [gained] = found.gained
+    assert (gained.only_arm_correct, gained.only_reference_correct) == (3, 0)
+    assert (gained.arm_predictions, gained.reference_predictions) == ({0: 3}, {1: 3})
 
 
-def test_images_that_flip_most_come_first_and_ties_by_index():
-    ours = np.zeros((4, 6), dtype=bool)
-    ours[:2, 4] = ours[:3, 1] = ours[:2, 0] = ours[:1, 5] = True
-    found = flips(ours, np.zeros_like(ours))
-    assert found.most(3) == ([1, 0, 4], [])
-    assert flips(np.zeros_like(ours), ours).most(9) == ([], [1, 0, 4, 5])
+def test_largest_flips_come_first_and_ties_by_index():
+    net = np.array([2, 3, 0, -1, 2, 1])
+    assert flip_order(net, 3) == ([1, 0, 4], [3])
+    assert flip_order(-net, 9) == ([3], [1, 0, 4, 5])
+
+
+# From run folders
+
+
+def test_confusion_is_summed_over_seeds(comparison_of: Compare):
+    result = comparison_of({"max": [10, 12], "average": [20, 25]})
+    matrix = np.array(result.arms["max"].confusion)
+    assert matrix.sum() == 2 * 1_000
+    assert matrix.sum() - np.trace(matrix) == 10 + 12
+    # The made-up networks predict the next class.
+    assert np.diag(matrix, 1).sum() + matrix[9, 0] == 22
+    difference = np.array(result.contrasts[0].confusion_difference)
+    assert (difference == np.array(result.arms["average"].confusion) - matrix).all()
+    assert np.trace(difference) == 22 - 45
+
+
+def test_class_errors_have_intervals_over_seeds(comparison_of: Compare):
+    result = comparison_of({"max": [10, 12, 11], "average": [20, 25, 23]})
+    block = result.arms["max"].class_errors
+    assert len(block.interval_95) == 10
+    for mean, (low, high) in zip(block.mean, block.interval_95, strict=True):
+        assert low <= mean <= high
+    assert sum(result.contrasts[0].class_errors.mean) == pytest.approx((10 + 13 + 12) / 3)
+
+
+def test_flips_come_with_their_pictures(comparison_of: Compare):
+    result = comparison_of({"max": [10, 11, 12], "average": [30, 33, 31]}, options=KEEP)
+    found = result.contrasts[0].flips
+    assert 20 <= found.images <= 100
+    images = made_up_images(MNIST["test_images"], (28, 28))
+    listed = [*found.gained, *found.lost]
+    assert found.lost
+    for flip in listed:
+        assert flip.label == flip.image % 10
+        assert sum(flip.arm_predictions.values()) == 3
+        net = flip.arm_predictions.get(flip.label, 0) - flip.reference_predictions.get(
+            flip.label, 0
+        )
+        assert net == flip.only_arm_correct - flip.only_reference_correct
+        assert np.array_equal(result.pictures[flip.image].pixels(), images[flip.image])
+    assert set(result.pictures) == {flip.image for flip in listed}
+
+
+def test_mcnemar_of_run_folders(comparison_of: Compare):
+    result = comparison_of({"max": [10, 10, 10], "average": [12, 30, 14]})
+    found = result.contrasts[0].mcnemar
+    assert found.seed == 1
+    # With seed 1 the reference alone is correct on 20 images more than the arm alone.
+    assert found.only_reference_correct - found.only_arm_correct == 20
+    assert found.p < 0.001
+    assert result.pictures == {}
+
+
+def test_holm_of_nll_is_over_the_contrasts(comparison_of: Compare):
+    study = study_values(arms=["average", "weighted"])
+    errors = {"max": [10, 11, 12], "average": [15, 17, 18], "weighted": [15, 19, 18]}
+    both = [item.nll for item in comparison_of(errors, study).contrasts]
+    smaller, larger = sorted(both, key=lambda block: block.p_t)
+    assert smaller.p_holm == pytest.approx(2 * smaller.p_t)
+    assert larger.p_holm >= larger.p_t
+
+
+def test_pictures_of_other_images_are_refused(tmp_path: Path):
+    runs = [make_run(tmp_path, "max", seed, picture_shape=(4, 4)) for seed in (0, 1)]
+    first = read_run(runs[0]).pictures()
+    assert first is not None
+    with altered(runs[1]) as folder:
+        np.savez(folder / PICTURES, indices=first.indices, pixels=255 - first.pixels)
+    with pytest.raises(RunFolderError, match="differs from another run's"):
+        pictures_of(first.indices.tolist(), map(read_run, runs))
+
+
+def test_runs_tested_on_other_images_are_refused(tmp_path: Path):
+    few = make_run(tmp_path, "max", 0)
+    many = make_run(tmp_path, "max", 1, dataset={**MNIST, "test_images": 2_000})
+    with pytest.raises(RunFolderError, match="tested on other images"):
+        read_predictions([read_run(few), read_run(many)])

@@ -4,7 +4,7 @@ import math
 import re
 from itertools import chain
 
-from convchoice.analysis.published_results import PRINTED_TEST_IMAGES
+from convchoice.analysis.published import PUBLISHED_TEST_IMAGES
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.config.composition import compose_arm
 from convchoice.config.study import read_study
@@ -46,7 +46,7 @@ def about_the_example() -> list[str]:
     lecture = laid("arm=lecture", "scale=full")
     table = read_study(PROJECT_ROOT / "conf" / "study" / "lecture.yaml").printed
     accuracy, nll = table["test/accuracy"][0], table["test/nll"][0]
-    images = PRINTED_TEST_IMAGES
+    images = PUBLISHED_TEST_IMAGES
     right = round(accuracy * images)
     wilson = wilson_interval(right, images)
     fields = [layer(lecture, f"block{block}.convolution").receptive_field for block in (1, 2, 3)]

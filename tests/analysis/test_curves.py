@@ -1,6 +1,5 @@
 """Curves over seeds and between arms: numbers by hand, and refusals."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from convchoice.analysis.comparison import compare
-from convchoice.analysis.comparison_files import curve_rows, flat_metrics, write_comparison
+from convchoice.analysis.comparison_files import flat_metrics
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_curves import CurveLine
 from convchoice.analysis.statistics import mean_interval
@@ -64,15 +63,11 @@ def test_means_intervals_and_paired_differences_by_hand(tmp_path: Path):
     assert "ink_lost" not in paired.bands
 
 
-def test_a_size_that_is_not_taken_has_no_value_and_no_zero(tmp_path: Path):
+def test_size_that_is_not_accepted_has_no_value(tmp_path: Path):
     result = compared(tmp_path, {"max": [curve_points()] * 2, "average": [curve_points()] * 2})
     sizes = series(result.arms["max"].curves, "input_size")
     assert sizes.accepted == [True, True, False]
     assert sizes.bands["accuracy"].mean == [0.9, 0.9, None]
-    rows = [row for row in curve_rows(result) if row["curve"] == "input_size"]
-    refused = [row for row in rows if row["value"] == 30]
-    assert [row["accepted"] for row in refused] == [0, 0]
-    assert all("mean" not in row for row in refused)
 
 
 def test_one_seed_has_means_without_intervals(tmp_path: Path):
@@ -81,15 +76,13 @@ def test_one_seed_has_means_without_intervals(tmp_path: Path):
     assert shift.bands["accuracy"].low == [None] * 3
 
 
-def test_without_curves_nothing_is_said_of_them(tmp_path: Path):
+def test_runs_without_curves(tmp_path: Path):
     result = compared(tmp_path / "runs", {"max": [[], []], "average": [[], []]})
     assert result.arms["max"].curves == []
     assert result.contrasts[0].curves == []
-    write_comparison(tmp_path, result)
-    assert not (tmp_path / "curves.csv").exists()
 
 
-def test_an_arm_with_curves_meets_one_without_and_one_with_fewer(tmp_path: Path):
+def test_only_common_points_and_seeds_are_paired(tmp_path: Path):
     short = [point for point in curve_points() if point.curve is Curve.scale and point.value >= 1]
     result = compared(tmp_path / "a", {"max": [[], []], "average": [curve_points()] * 2})
     assert result.contrasts[0].curves == []
@@ -99,7 +92,7 @@ def test_an_arm_with_curves_meets_one_without_and_one_with_fewer(tmp_path: Path)
     assert series(result.arms["average"].curves, "scale").n == 1
 
 
-def test_layers_that_both_arms_have_are_paired(tmp_path: Path):
+def test_only_common_layers_are_paired(tmp_path: Path):
     both, more = ("block1.convolution",), ("block1.convolution", "block1.downsample")
     result = compared(
         tmp_path,
@@ -114,7 +107,7 @@ def test_layers_that_both_arms_have_are_paired(tmp_path: Path):
 
 
 @pytest.mark.parametrize("change", [{"images": 400}, {"value": 46.0}])
-def test_seeds_of_an_arm_must_have_the_same_points(tmp_path: Path, change: dict[str, Any]):
+def test_different_points_of_an_arm_are_refused(tmp_path: Path, change: dict[str, Any]):
     points = curve_points()
     others = [
         replace(point, **change) if point.curve is Curve.rotation and point.value == 45 else point
@@ -124,26 +117,13 @@ def test_seeds_of_an_arm_must_have_the_same_points(tmp_path: Path, change: dict[
         compared(tmp_path, {"max": [points, others], "average": [points, points]})
 
 
-def test_arms_that_were_measured_on_other_images_are_not_paired(tmp_path: Path):
+def test_different_numbers_of_images_are_refused(tmp_path: Path):
     others = [replace(point, images=400) for point in curve_points()]
     with pytest.raises(UserError, match=r"curve shift was measured on 400 and on 500 images"):
         compared(tmp_path, {"max": [curve_points()] * 2, "average": [others] * 2})
 
 
-def test_the_tidy_table(tmp_path: Path):
-    result = compared(tmp_path / "runs", {"max": [curve_points()] * 2, "average": [[], []]})
-    write_comparison(tmp_path, result)
-    with (tmp_path / "curves.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    wanted = {"curve": "equivariance", "kind": "rotation", "measure": "error_whole"}
-    [row] = [row for row in rows if wanted.items() <= row.items()]
-    assert row["layer"] == "block1.convolution"
-    assert (row["jump_pixels"], row["unit"], float(row["value"])) == ("1", "degrees", 90)
-    assert (float(row["mean"]), row["n"], row["images"]) == (0.875, "2", "500")
-    assert {row["arm"] for row in rows} == {"max"}
-
-
-def test_a_study_may_ask_for_consistency(tmp_path: Path):
+def test_study_of_consistency(tmp_path: Path):
     for arm, shares in {"max": [0.8, 0.82], "average": [0.9, 0.92]}.items():
         for seed, share in enumerate(shares):
             make_run(tmp_path, arm, seed, curves=curve_points(share))
