@@ -33,10 +33,9 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.table_comparison import compare_table, table_measure
-from convchoice.analysis.text import printable
 from convchoice.config.study import Study, read_study
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import UserError, exit_codes, require
+from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.summary import print_study
 
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e12

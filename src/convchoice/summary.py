@@ -19,9 +19,8 @@ from rich.text import Text
 from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, PublishedResults
-from convchoice.analysis.text import printable
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import UserError, exit_codes, require
+from convchoice.errors import UserError, exit_codes, printable, require
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}

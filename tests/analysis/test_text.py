@@ -29,7 +29,6 @@ from convchoice.analysis.result_contrast import CostRatio
         (text.p_value(0.0321), "0.032"),
         (text.ratio(1.0), "same"),
         (text.ratio(0.25), "×0.25"),
-        (text.printable("a\x1b[2Jé\n\u202e"), "a\\x1b[2Jé\n\\u202e"),
         (text.seeds([7, 0, 1, 2, 4]), "0–2, 4, 7"),
     ],
 )

@@ -87,11 +87,11 @@ def test_failed_runs_are_never_silently_dropped_from_a_mean(
     assert list(result["arms"]) == ["max", "average"]
     assert result["arms"]["average"]["seeds"] == [0, 2]
     assert result["study"]["arms"] == ["average", "strided"]
-    assert result["partial"]["missing_seeds"] == {}
+    assert result["missing_seeds"] == {}
     told = " ".join(capsys.readouterr().out.split())
-    assert f"Failed in training: average, seed 1: {REASON} Its numbers are of its other" in told
+    assert f"Failed in training: average, seed 1: {REASON} Its results are of the other" in told
     assert "Failed in training: strided, seed 0: " in told
-    assert "It has no numbers and is compared with nothing." in told
+    assert "It has no results and is not compared." in told
     # "max is better than the others" cannot hold of an arm that nobody could compare.
     assert result["claim"]["verdict"] != "claim holds"
     assert {"arm": "max", "opponent": "strided", "verdict": "inconclusive"} in result["claim"][
@@ -125,7 +125,7 @@ def test_an_arm_whose_partner_failed_is_named_and_not_compared(studied: Path) ->
     (studied / "pooling.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     result = json.loads((compared(studied) / "comparison.json").read_text(encoding="utf-8"))
     assert [item["arm"] for item in result["contrasts"]] == ["average"]
-    assert "Not compared, because the partner failed: weighted." in [
+    assert "Not compared, because the reference failed: weighted." in [
         item["text"] for item in result["cautions"]
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
-from convchoice.errors import RunFolderError, UserError
+from convchoice.errors import RunFolderError, UserError, shortened
 from convchoice.runs.manifest import check_output, write_output
 from convchoice.runs.run_folder import json_text
 
@@ -32,8 +32,6 @@ MOST = 1e300
 """Magnitude that no number of a result exceeds."""
 FORBIDDEN = {"Cc", "Cs"}
 """Unicode categories of characters that no text of a result holds: control codes, surrogates."""
-SHOWN_CHARACTERS = 80
-"""Of a value in an error message."""
 AGAIN = "Make it again: convchoice compare."
 
 
@@ -51,16 +49,16 @@ def _check_values(value: object, place: str = "") -> None:
     """
     if isinstance(value, str):
         if any(unicodedata.category(char) in FORBIDDEN and char not in "\n\t" for char in value):
-            raise ValueError(f"{place} = {_shown(value)}: control characters are not allowed.")
+            raise ValueError(f"{place} = {shortened(value)}: control characters are not allowed.")
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_values(key, f"the key {_shown(key)} in {place or 'the result'}")
+            _check_values(key, f"the key {shortened(key)} in {place or 'the result'}")
             _check_values(item, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_values(item, f"{place}.{index}")
     elif isinstance(value, float | int) and not -MOST <= value <= MOST:
-        raise ValueError(f"{place} = {_shown(value)}: must be a number between ±{MOST:g}.")
+        raise ValueError(f"{place} = {shortened(value)}: must be a number between ±{MOST:g}.")
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -83,7 +81,7 @@ def read_comparison(path: Path) -> Comparison:
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise RunFolderError(
-            f"{path}: schema_version = {_shown(version)}, and this version of convchoice reads"
+            f"{path}: schema_version = {shortened(version)}, and this version of convchoice reads"
             f" {SCHEMA_VERSION}. {AGAIN}"
         )
     if content.get("sha256") != _digest(content):
@@ -99,13 +97,8 @@ def read_comparison(path: Path) -> Comparison:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the result"
         raise RunFolderError(
-            f"{path}: {_shown(place)} = {_shown(first['input'])}: {first['msg']}. {AGAIN}"
+            f"{path}: {shortened(place)} = {shortened(first['input'])}: {first['msg']}. {AGAIN}"
         ) from error
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def flat_metrics(comparison: Comparison) -> dict[str, float]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convchoice.config.validation import check_name
-from convchoice.errors import ConfigurationError, UserError
+from convchoice.errors import ConfigurationError, UserError, shortened
 
 COLUMNS = ("arm", "seed", "value")
 METRIC = "metric"
@@ -27,8 +27,6 @@ METRIC_PATTERN = re.compile(r"[^\W_][\w ./%@()+-]{0,99}")
 LARGEST_VALUE = 1e12
 LARGEST_SEED = 2**32 - 1
 MOST_BYTES = 100_000_000
-SHOWN_CHARACTERS = 80
-"""Of a cell in an error message."""
 Values = Mapping[str, Mapping[int, float]]
 """By arm and seed."""
 
@@ -82,15 +80,14 @@ def check_metric(field: str, name: str) -> None:
     """
     if not METRIC_PATTERN.fullmatch(name):
         raise ConfigurationError(
-            field, name[:SHOWN_CHARACTERS],
+            field, name,
             "must be 1 to 100 letters, digits, blanks and _ . / % @ ( ) + - , a letter or digit"
             " first.",
         )  # fmt: skip
 
 
 def _refuse(path: Path, line: int, column: str, value: str, rule: str) -> UserError:
-    shown = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"
-    return UserError(f"{path}, line {line}, column {column}: {shown!r}: {rule}")
+    return UserError(f"{path}, line {line}, column {column}: {shortened(value)}: {rule}")
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -4,7 +4,6 @@ Pure functions from numbers to short strings, with a true minus sign, thousands 
 more digits than the interval supports.
 """
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from convchoice.analysis.interval import Interval
@@ -20,16 +19,6 @@ HOUR_SECONDS = 3600
 BINARY_STEP = 1024
 VISIBLE_P = 0.001
 """A p below this is not written out."""
-
-
-def printable(text: str) -> str:
-    r"""A text that a terminal shows without acting on it: control characters as ``\x1b``."""
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in {"Cc", "Cf", "Cs"} and char != "\n"
-        else char
-        for char in text
-    )
 
 
 def number(value: float, decimals: int) -> str:
