@@ -2,7 +2,7 @@
 
 Sources are asked in order: the data set's environment variable (`MNIST_MIRROR`,
 `FASHION_MNIST_MIRROR`, `KMNIST_MIRROR`, `CIFAR10_MIRROR`: a folder or a URL), then its public
-mirrors. torchvision downloads into a temporary folder. Files are moved to `<root>/<name>` once all
+mirrors. torchvision downloads into a temporary folder. Files are copied to `<root>/<name>` once all
 of them have the published SHA-256s. Files that convchoice did not write are never replaced or
 removed: a data folder may hold files of its user.
 """
@@ -221,12 +221,11 @@ def _store(
     source: str,
     failed: Sequence[FailedSource],
 ) -> Provenance:
-    """Move a folder's files, which were checked, to their places, and write the provenance."""
+    """Copy a folder's files, which were checked, to their places, and write the provenance."""
     folder = root / spec.name
     folder.mkdir(exist_ok=True)
-    for path in new.iterdir():
-        _replace(folder / path.name, path)
-    files = {name: sha256_of(folder / name) for name in spec.files}
+    sources = {folder / path.name: path for path in new.iterdir()}
+    files = {name: sha256_of(sources.get(folder / name, folder / name)) for name in spec.files}
     provenance = Provenance(
         requested=dataset.name,
         used=spec.name,
@@ -239,18 +238,24 @@ def _store(
     )
     text = new / PROVENANCE
     text.write_text(provenance.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _replace(root / PROVENANCE, text)
+    _copy(sources | {root / PROVENANCE: text})
     return provenance
 
 
-def _replace(path: Path, content: Path) -> None:
-    """Give a file another file's content, which appears completely or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+def _copy(sources: Mapping[Path, Path]) -> None:
+    """Copy files to the paths that are the keys, each of them completely or not at all.
+
+    All are written beside their paths first, so that a full disk changes none.
+    """
+    partial = {path: path.with_name(f".{path.name}.{os.getpid()}.partial") for path in sources}
     try:
-        shutil.copyfile(content, partial)
-        partial.replace(path)
+        for path, source in sources.items():
+            shutil.copyfile(source, partial[path])
+        for path in sources:
+            partial[path].replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        for path in partial.values():
+            path.unlink(missing_ok=True)
 
 
 def _remove_previous(root: Path, previous: Provenance, current: Provenance) -> None:
