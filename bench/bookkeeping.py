@@ -19,10 +19,10 @@ from pathlib import Path
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.jobs import TRAINING_MODULE
-from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.workers import available_cores, run_jobs
-from convchoice.runs.events import Event, Listener, RunKey
+from convchoice.execution.completeness import specify
+from convchoice.execution.local_processes import LocalExecutor, available_cores
+from convchoice.execution.runner import run
+from convchoice.runs.events import Ended, Event, Listener, RunKey
 from convchoice.runs.run import read_run
 from turns import in_turns, publish, ratio
 
@@ -34,11 +34,11 @@ class PlainTraining:
     config: Config
 
     @property
-    def runs(self) -> list[RunKey]:
+    def keys(self) -> list[RunKey]:
         """The one run."""
         return [(str(self.config.arm), self.config.seed)]
 
-    def work(self, _listener: Listener) -> None:
+    def work(self, listener: Listener) -> None:
         """Train."""
         import torch
         from pytorch_lightning import Trainer
@@ -58,6 +58,7 @@ class PlainTraining:
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0,
         ).fit(Classifier(self.config), datamodule=images)  # fmt: skip
+        listener(Ended(*self.keys[0]))
 
 
 def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
@@ -70,12 +71,12 @@ def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
         if not books:
             began = time.perf_counter()
             jobs = [PlainTraining(config) for config in configs]
-            run_jobs(jobs, available_cores(), ignore, [TRAINING_MODULE])
+            LocalExecutor(available_cores()).run(jobs, ignore)
             return time.perf_counter() - began, 0.0
-        missing = missing_runs(configs, Path(folder))
+        missing = specify(configs, Path(folder))
         with contextlib.redirect_stdout(io.StringIO()):
             began = time.perf_counter()
-            failures = train_missing(missing, workers=available_cores())
+            failures = run(missing, LocalExecutor(available_cores()), evaluates=False)
             ended = time.perf_counter()
         assert not failures, failures
         peaks = [read_run(item.folder).metrics["cost/peak_memory_bytes"] for item in missing]
@@ -97,7 +98,6 @@ def main() -> None:
     )
     configs = [replace(one, seed=seed) for seed in range(available_cores())]
     small = replace(one, data=replace(one.data, train_size=640))
-    train_missing([], workers=1)
     seconds([small], books=False)  # starts the server that workers come from
     memory: list[float] = []
 

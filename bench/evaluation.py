@@ -2,7 +2,7 @@
 
     python bench/evaluation.py --rounds 5
 
-`ours` is `measure_runs`: run folders read and checked, data verified, predictions and metrics
+`ours` is `runner.run`: run folders read and checked, data verified, predictions and metrics
 written, final folders sealed. `bare` loads the same weights and only runs the networks over the
 test images in batches, in as many processes. Both without start-up: a first measurement, not
 counted, starts the server that workers come from.
@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.jobs import EVALUATION_MODULE
-from convchoice.execution.measurement import measure_runs
-from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.workers import available_cores, run_jobs
-from convchoice.runs.events import Event, Listener, RunKey
+from convchoice.execution.completeness import specify, specify_evaluation
+from convchoice.execution.local_processes import LocalExecutor, available_cores
+from convchoice.execution.runner import run
+from convchoice.runs.events import Ended, Event, Listener, RunKey
 from convchoice.runs.run_folder import run_path
 from turns import in_turns, publish, ratio
 
@@ -41,11 +40,11 @@ class BareForward:
     data_root: Path
 
     @property
-    def runs(self) -> list[RunKey]:
+    def keys(self) -> list[RunKey]:
         """One for the whole job."""
         return [("bare", self.share)]
 
-    def work(self, _listener: Listener) -> None:
+    def work(self, listener: Listener) -> None:
         """Run them."""
         import torch
 
@@ -65,6 +64,7 @@ class BareForward:
             network = load_network(read_run(folder))
             with torch.inference_mode():
                 torch.cat([network(batch) for batch, _ in batches])
+        listener(Ended(*self.keys[0]))
 
 
 def main() -> None:
@@ -86,14 +86,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         trained, runs = Path(folder) / "trained", Path(folder) / "runs"
         with contextlib.redirect_stdout(io.StringIO()):
-            missing = missing_runs(configs, trained)
-            assert not train_missing(missing, workers=cores)
+            missing = specify(configs, trained)
+            assert not run(missing, LocalExecutor(cores), evaluates=False)
 
         def ours() -> float:
             shutil.rmtree(runs, ignore_errors=True)
             with contextlib.redirect_stdout(io.StringIO()):
                 began = time.perf_counter()
-                failures = measure_runs(configs, trained, runs)
+                failures = run(
+                    specify_evaluation(configs, trained, runs), LocalExecutor(), trains=False
+                )
                 ended = time.perf_counter()
             assert not failures, failures
             return ended - began
@@ -106,7 +108,7 @@ def main() -> None:
             ]
             heard: list[Event] = []
             began = time.perf_counter()
-            run_jobs(jobs, cores, heard.append, [EVALUATION_MODULE])
+            LocalExecutor(cores).run(jobs, heard.append)
             assert not any(getattr(event, "failure", "") for event in heard), heard
             return time.perf_counter() - began
 

@@ -25,7 +25,9 @@ import yaml
 
 from convchoice.config.schema import Accelerator
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.seeds import missing_runs, train_missing
+from convchoice.execution.completeness import specify
+from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.runner import run
 from convchoice.runs.run import read_run
 from convchoice.training.device import device_name, device_of
 from peers import bare_seconds
@@ -50,8 +52,8 @@ def trained(given: argparse.Namespace, *, seeds: int, together: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
-        failures = train_missing(missing, workers=1)
+        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
+        failures = run(missing, LocalExecutor(1), evaluates=False)
         assert not failures, failures
         metrics = [read_run(item.folder).metrics for item in missing]
     return sum(run["cost/train_seconds"] for run in metrics) / seeds

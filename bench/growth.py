@@ -25,8 +25,9 @@ import numpy as np
 import yaml
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.workers import available_cores
+from convchoice.execution.completeness import specify
+from convchoice.execution.local_processes import LocalExecutor, available_cores
+from convchoice.execution.runner import run
 from turns import publish
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -48,9 +49,9 @@ def seconds(*, seeds: int, epochs: int, images: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
+        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
         began = time.perf_counter()
-        failures = train_missing(missing, workers=available_cores())
+        failures = run(missing, LocalExecutor(available_cores()), evaluates=False)
         ended = time.perf_counter()
     assert not failures, failures
     return ended - began

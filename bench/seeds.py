@@ -20,8 +20,9 @@ from functools import partial
 from pathlib import Path
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.seeds import missing_runs, train_missing
-from convchoice.execution.workers import available_cores
+from convchoice.execution.completeness import specify
+from convchoice.execution.local_processes import LocalExecutor, available_cores
+from convchoice.execution.runner import run
 from peers import SEEDS
 from turns import BENCH, in_turns, publish, ratio
 
@@ -37,9 +38,9 @@ def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = missing_runs([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
+        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
         began = time.perf_counter()
-        failures = train_missing(missing, workers=workers)
+        failures = run(missing, LocalExecutor(workers), evaluates=False)
         ended = time.perf_counter()
     assert not failures, failures
     return ended - began

@@ -10,8 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load_file
+
 from convchoice.config.arm import Arm
 from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.runs.run import Run
+from convchoice.runs.run_folder import WEIGHTS
 
 PATIENCE_SECONDS = 1800
 """No test of speed: only so that what hangs ends some day, on however busy a machine."""
@@ -125,3 +129,14 @@ def training(composed: Path, output: Path, **variables: str) -> Stage:
     """The stage `train` of one composed arm."""
     arguments = ["--composed", str(composed), "--output", str(output)]
     return Stage("-m", "convchoice.train", *arguments, folder=output.parent, **variables)
+
+
+EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
+
+
+def numbers(run: Run) -> tuple[object, ...]:
+    """Everything of a trained run that must be equal to the bit: not its seconds and memory."""
+    weights = load_file(run.path / WEIGHTS)
+    history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
+    metrics = {key: run.metrics[key] for key in run.metrics if not key.startswith("cost/")}
+    return {name: weight.tobytes() for name, weight in weights.items()}, history, metrics

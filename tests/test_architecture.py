@@ -27,8 +27,7 @@ NOT_YET = {
     ("config.arm", "networks"),
 }  # fmt: skip
 HYDRA_MODULES = {
-    "execution.application", "execution.launch", "execution.launched", "execution.search_space",
-    "execution.sweep", "config.composition",
+    "execution.application", "execution.launch", "execution.search_space", "config.composition",
 }  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
 LIGHT = [
@@ -88,7 +87,7 @@ def test_there_is_no_import_cycle() -> None:
         ("networks.initialisation", "networks.network"),
         ("networks.network", "training.lightning_module"),
         ("training.lightning_module", "training.train"),
-        ("training.train", "execution.seeds"),
+        ("training.train", "execution.job"),
         ("runs.run_folder", "analysis.comparison"),
         ("analysis.statistics", "analysis.predictions"),
         ("analysis.contrasts", "analysis.comparison"),

@@ -4,6 +4,8 @@ import pytest
 
 from convchoice.errors import (
     ConfigurationError,
+    JobError,
+    UserError,
     exit_codes,
     nearest,
     printable,
@@ -45,6 +47,21 @@ def test_an_error_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="2"), exit_codes():
         raise ConfigurationError("conf/\x1b[2J.yaml", 1, "is wrong.")
     assert capsys.readouterr().err == "error: conf/\\x1b[2J.yaml = 1: is wrong.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UserError("wrong"), 2),
+        (JobError("seed 1 failed"), 1),
+        (PermissionError(13, "Permission denied", "runs"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_status_tells_wrong_input_from_a_failed_job(error: BaseException, status: int) -> None:
+    with pytest.raises(SystemExit) as ended, exit_codes():
+        raise error
+    assert ended.value.code == status
 
 
 def test_a_misspelling_is_answered_with_the_nearest_choice() -> None:

@@ -72,9 +72,17 @@ class UserError(Exception):
     the text quotes.
     """
 
+    exit_status = 2
+
     def __init__(self, text: str) -> None:
         """Make the text safe to print."""
         super().__init__(printable(without_password(text)))
+
+
+class JobError(UserError):
+    """A job that failed although its input was legal; the exit status is 1."""
+
+    exit_status = 1
 
 
 class ConfigurationError(UserError):
@@ -190,13 +198,14 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Run an entry point's body; say a user's error in one message and exit with status 2.
+    """Run the body of an entry point; print a user's error as one message.
 
-    Set ``CONVCHOICE_TRACEBACK=1`` to see the traceback of a user's error as well.
+    ``CONVCHOICE_TRACEBACK=1`` shows the traceback of such an error too. Any other exception is a
+    bug and keeps its traceback.
 
     Raises:
-        SystemExit: 2 after a `UserError` or an error of files or room, 143 after SIGTERM, 130
-            after Ctrl-C.
+        SystemExit: 2 after a `UserError` or a storage error, 1 after a `JobError`, 143 after
+            SIGTERM, 130 after Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _terminate)
     _use_utf8()
@@ -209,7 +218,7 @@ def exit_codes() -> Iterator[None]:
         with suppress(OSError):  # standard output may be the full disk
             sys.stdout.flush()
         print(f"error: {printable(without_password(str(told)))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(told.exit_status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

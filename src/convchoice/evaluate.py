@@ -1,67 +1,82 @@
-"""The `evaluate` stage: measure every seed of one arm on the test set.
-
-python -m convchoice.evaluate --composed configs/max.yaml --trained trained --output runs
-"""
+"""The `evaluate` stage: evaluate every seed of one arm on the test set."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.config.arm import read_arm
-from convchoice.config.schema import Config, TrackingConfig
-from convchoice.errors import UserError, exit_codes
-from convchoice.execution.bookkeeping import said_failures
-from convchoice.execution.measurement import measure_runs
+from convchoice.config.schema import Store, TrackingConfig
+from convchoice.errors import JobError, exit_codes
+from convchoice.execution.completeness import specify_evaluation
+from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.runner import failure_text, run
 from convchoice.runs.failures import read_failure
-from convchoice.runs.locks import in_turn
-from convchoice.runs.ownership import remove_failure, write_failure
-from convchoice.runs.run_folder import run_path
+from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
+from convchoice.runs.specification import RunSpecification
 
 
-def _failed(config: Config, trained: Path, output: Path) -> bool:
-    """Whether a run's training failed; then, and only then, that is recorded in the output too."""
-    source, target = (run_path(root, str(config.arm), config.seed) for root in (trained, output))
-    failure = read_failure(source)
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="convchoice evaluate",
+        description=__doc__,
+        epilog="example: convchoice evaluate --composed configs/max.yaml --trained trained"
+        " --output runs",
+    )
+    made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
+    made.add_argument("--trained", type=Path, required=True, help="folder of trained arms")
+    made.add_argument("--output", type=Path, required=True, help="folder of run folders")
+    return made
+
+
+def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
+    """Evaluate the runs of one composed arm. Failures of the training are recorded here too.
+
+    Raises:
+        UserError: if the arm cannot be read, or an output folder is not convchoice's.
+        JobError: if a trained run is missing or cannot be evaluated.
+    """
+    arm = read_arm(composed)
+    settings = arm.config.tracking
+    runs = specify_evaluation(arm.runs(), trained, output)
+    for item in runs:
+        check_replaceable(item.folder)
+    failed = [item for item in runs if _copy_failure(item)]
+    for item in failed:
+        _publish(item.folder, settings)
+    failures = run(
+        [item for item in runs if item not in failed],
+        LocalExecutor(),
+        trains=False,
+        on_complete=lambda folder: _publish(folder, settings),
+    )
+    if failures:
+        raise JobError(failure_text(failures, len(runs), "could not be evaluated"))
+
+
+def _copy_failure(run: RunSpecification) -> bool:
+    """Record a failed training beside the run folders; whether it failed."""
+    failure = read_failure(run.trained or run.folder)
     if failure is None:
-        remove_failure(target)
+        remove_failure(run.folder)
         return False
-    write_failure(target, failure)
+    write_failure(run.folder, failure)
     return True
 
 
 def _publish(folder: Path, settings: TrackingConfig) -> None:
-    from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
+    if settings.store is not Store.none:
+        from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
 
-    publish(folder, settings)
+        publish(folder, settings)
 
 
-def evaluate_stage(arguments: Sequence[str] | None = None) -> None:
-    """Measure the runs of one composed arm.
-
-    Raises:
-        UserError: if a trained run is missing or cannot be measured.
-    """
-    parser = argparse.ArgumentParser(prog="python -m convchoice.evaluate")
-    parser.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
-    parser.add_argument("--trained", type=Path, required=True, help="folder of trained arms")
-    parser.add_argument("--output", type=Path, required=True, help="folder of run folders")
-    options = parser.parse_args(arguments)
-    arm = read_arm(options.composed)
-    names = [f"{arm.name}/seed-{seed}" for seed in arm.seeds]
-    with in_turn(options.output, names, "measuring"):
-        whole = [
-            config for config in arm.runs() if not _failed(config, options.trained, options.output)
-        ]
-        failures = measure_runs(
-            whole,
-            options.trained,
-            options.output,
-            on_complete=lambda folder: _publish(folder, arm.config.tracking),
-        )
-    if failures:
-        raise UserError(said_failures(failures, len(arm.seeds), "could not be measured"))
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the stage."""
+    with exit_codes():
+        options = parser().parse_args(arguments)
+        evaluate_stage(options.composed, options.trained, options.output)
 
 
 if __name__ == "__main__":
-    with exit_codes():
-        evaluate_stage()
+    main()

@@ -23,8 +23,7 @@ from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes
-from convchoice.execution.sweep_result import SweepResult
-from convchoice.reporting.telling import tell_study
+from convchoice.reporting.study_log import log_study
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import CONFIG, METRICS
 from convchoice.summary import read_comparisons
@@ -91,10 +90,10 @@ def read_folders(paths: Iterable[Path]) -> Found:
     return found
 
 
-def publish_sweep(result: SweepResult, settings: TrackingConfig) -> None:
+def publish_studies(reports: Path, studies: Sequence[str], settings: TrackingConfig) -> None:
     """Log the studies of a sweep."""
-    for comparison in read_comparisons(result.folder, result.studies) if result.studies else []:
-        logged(settings, partial(tell_study, comparison=comparison, reports=result.folder))
+    for comparison in read_comparisons(reports, studies):
+        logged(settings, partial(log_study, comparison=comparison, reports=reports))
 
 
 def publish_models(
@@ -215,7 +214,7 @@ def publish(given: argparse.Namespace) -> list[str]:
         tracking = open_mlflow(uri, given.experiment)
         print(f"{uri}: {publish_runs(tracking, runs).said()}")
         for comparison in comparisons:
-            tell_study(tracking, comparison, reports)
+            log_study(tracking, comparison, reports)
         if given.models:
             for line in publish_models(tracking, comparisons, runs):
                 print(line)

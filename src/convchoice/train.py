@@ -1,13 +1,4 @@
-"""The `train` stage, and the Hydra application that trains single runs and sweeps.
-
-    python -m convchoice.train arm=max seed=3 trainer.max_epochs=2
-    python -m convchoice.train -m downsample=max,average conv.padding=valid,same seed=0,1,2
-    python -m convchoice.train --composed configs/max.yaml --output trained
-
-The first two are Hydra's: each run is trained, evaluated and logged to MLflow. The last is what
-`dvc.yaml` calls: every seed of one composed arm, side by side, training only; through a launcher
-where `CONVCHOICE_LAUNCH` names one.
-"""
+"""Train networks: the `train` stage of the pipeline, and Hydra's single runs and sweeps."""
 
 import argparse
 import os
@@ -17,70 +8,109 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.config.arm import Arm, read_arm
-from convchoice.config.schema import TrackingConfig
-from convchoice.errors import UserError, exit_codes
-from convchoice.execution.bookkeeping import said_failures
-from convchoice.execution.seeds import train_seeds
-from convchoice.execution.workers import LAUNCH, Carrier
+from convchoice.config.schema import Store, TrackingConfig
+from convchoice.errors import JobError, exit_codes
+from convchoice.execution.completeness import specify
+from convchoice.execution.executors import Executor
+from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.runner import failure_text, missing_runs, run
+from convchoice.runs.locks import WORK
+from convchoice.runs.ownership import remove_leftovers
+
+LAUNCH = "CONVCHOICE_LAUNCH"
+EXAMPLES = """examples:
+  convchoice train arm=max seed=3 trainer.max_epochs=2                   one run
+  convchoice train -m downsample=max,average seed=0,1,2 launch=joblib    a sweep
+  convchoice train --cfg job arm=max                                     show the configuration
+  convchoice train --composed configs/max.yaml --output trained          the stage of dvc.yaml
+
+A run or sweep takes overrides and flags of Hydra (--hydra-help); see docs/sweeps.md."""
 
 
-def train_stage(arguments: Sequence[str]) -> None:
-    """Train every seed of one composed arm that is not already there.
+def parser() -> argparse.ArgumentParser:
+    """The command line of the stage; other arguments are Hydra's."""
+    made = argparse.ArgumentParser(
+        prog="convchoice train",
+        usage="convchoice train [-m] [KEY=VALUE ...]\n       "
+        "convchoice train --composed FILE --output FOLDER",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
+    made.add_argument("--output", type=Path, required=True, help="folder of trained arms")
+    return made
+
+
+def train_stage(composed: Path, output: Path, command: str) -> None:
+    """Train every seed of one composed arm that is not complete; remove runs of other seeds.
 
     Args:
-        arguments: ``--composed FILE --output FOLDER``.
+        composed: file of the arm.
+        output: folder of trained arms.
+        command: to start the stage again.
 
     Raises:
-        UserError: if the arm cannot be read, or a run failed (the others are finished first).
+        UserError: if the arm cannot be read.
+        JobError: if a run failed, after the others are complete. A run whose loss became infinite
+            or NaN is recorded and does not fail the stage.
     """
-    parser = argparse.ArgumentParser(prog="python -m convchoice.train")
-    parser.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
-    parser.add_argument("--output", type=Path, required=True, help="folder of trained arms")
-    options = parser.parse_args(arguments)
-    arm = read_arm(options.composed)
-    failures = train_seeds(arm.runs(), options.output, _carrier(arm, options.output))
+    arm = read_arm(composed)
+    executor = _executor(arm, output)
+    runs = specify(arm.runs(), output)
+    missing = missing_runs(runs, evaluates=False)
+    remove_leftovers(output / arm.name, arm.seeds)
+    kept = len(runs) - len(missing)
+    print(f"arm {arm.name}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
+    failures = run(missing, executor, evaluates=False)
+    for event in failures:
+        if event.lost:
+            print(f"{event.arm} seed {event.seed}: recorded as failed: {event.failure}", flush=True)
+    failures = [event for event in failures if not event.lost]
     if failures:
-        failed = said_failures(failures, len(arm.seeds), "failed")
-        raise UserError(f"{failed}\nThe others are whole and kept. Again: {_again(arguments)}")
+        failed = failure_text(failures, len(runs), "failed")
+        raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
 
 
-def _carrier(arm: Arm, output: Path) -> Carrier | None:
-    """Who trains: the launcher that the environment asks for; None for processes of this one."""
+def _executor(arm: Arm, output: Path) -> Executor:
+    """The launcher that the environment names, or processes of this machine."""
     if not os.environ.get(LAUNCH, "").strip():
-        return None
-    # Hydra, only where it is used
-    from convchoice.execution.launch import asked_for  # noqa: PLC0415
-    from convchoice.execution.launched import Launched  # noqa: PLC0415
+        return LocalExecutor()
+    from convchoice.execution.launch import read_launch  # noqa: PLC0415 - Hydra takes a second
 
-    launch = asked_for()
-    return None if launch is None else Launched(launch, arm.config, output)
+    folder = (output / WORK / "launch" / arm.name).resolve()
+    return read_launch(os.environ[LAUNCH]).executor(arm.config, folder)
 
 
-def _again(arguments: Sequence[str]) -> str:
-    """The command that does it once more, for whoever has started it: DVC, make or a person."""
+def _command(arguments: Sequence[str]) -> str:
+    """The command that starts the stage again, for DVC, make or a person."""
     launch = os.environ.get(LAUNCH, "").strip()
-    said = f"{LAUNCH}={shlex.quote(launch)} " if launch else ""
+    prefix = f"{LAUNCH}={shlex.quote(launch)} " if launch else ""
     if "DVC_STAGE" not in os.environ:
-        return f"{said}{shlex.join(['python', '-m', 'convchoice.train', *arguments])}"
-    made = f" LAUNCH={shlex.quote(launch)}" if launch else ""
-    return f"{said}dvc repro, or make repro{made}"
+        return f"{prefix}{shlex.join(['convchoice', 'train', *arguments])}"
+    make = f" LAUNCH={shlex.quote(launch)}" if launch else ""
+    return f"{prefix}dvc repro, or make repro{make}"
 
 
 def _publish(folder: Path, settings: TrackingConfig) -> None:
-    from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
+    if settings.store is not Store.none:
+        from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
 
-    publish(folder, settings)
+        publish(folder, settings)
 
 
-def main() -> None:
-    """Choose the door by the arguments."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the stage or Hydra, by the arguments."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     with exit_codes():
-        if any(argument.partition("=")[0] == "--composed" for argument in sys.argv):
-            train_stage(sys.argv[1:])
+        stage = any(argument.partition("=")[0] == "--composed" for argument in given)
+        if stage or not {"-h", "--help"}.isdisjoint(given):
+            options = parser().parse_args(given)
+            train_stage(options.composed, options.output, _command(given))
         else:
-            from convchoice.execution.application import application  # noqa: PLC0415 - Hydra only where it is used
+            from convchoice.execution.application import run_application  # noqa: PLC0415 - Hydra
 
-            application(_publish)
+            run_application(given, _publish)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
-"""Search for better settings of some arms, and write them down as a study.
-
-    python -m convchoice.tune arm=max,average \
-        'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=0,1 --trials 20
+"""Search for better settings of some arms, and write them as a study.
 
 Every arm has the same number of trials, judged on validation images alone; the test set stays
-closed. What is found goes into a study file, tuned arms beside the recipes that they came from:
-`make repro STUDY=tuned.yaml` runs it. Every trial is in a table beside it.
+closed. The output is a study file with the tuned arms beside their recipes, and a table of every
+trial.
 """
 
 import argparse
@@ -14,45 +11,44 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import PROJECT_ROOT, check_name
-from convchoice.errors import UserError, exit_codes, require
-from convchoice.execution.search import METRICS, Search, Trial, overrides_of
-from convchoice.execution.search_space import read_space
+from convchoice.errors import JobError, UserError, exit_codes, require
+from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.environment import commit_state
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
+
+if TYPE_CHECKING:
+    from convchoice.execution.search import Search, Trial
 
 FIRST_LINE = "# Found by a search on validation images alone; the test set was not opened."
 SUFFIX = "_tuned"
 
 
-def tuned_settings(search: Search) -> dict[str, Trial]:
-    """The best trial of each arm that a search could better."""
-    best = {arm: search.best(arm) for arm in search.space.arms}
-    return {arm: trial for arm, trial in best.items() if trial is not None and trial.number > 0}
-
-
-def study_text(search: Search, name: str, command: str) -> str:
-    """The study of tuned arms beside their recipes, and in comments how they were found.
+def study_text(search: "Search", name: str, command: str) -> str:
+    """The study of tuned arms beside their recipes, with a comment on how they were found.
 
     Raises:
-        UserError: if no arm could be bettered and there is no second one to compare with.
+        UserError: if the only arm could not be improved.
     """
-    tuned = tuned_settings(search)
+    best = {arm: search.best(arm) for arm in search.space.arms}
+    tuned = {arm: trial for arm, trial in best.items() if trial is not None and trial.number > 0}
     baseline, *others = search.space.arms
-    partner = f"{baseline}{SUFFIX}" if baseline in tuned else baseline
-    arms = [partner] if baseline in tuned else []
+    reference = f"{baseline}{SUFFIX}" if baseline in tuned else baseline
+    arms = [reference] if baseline in tuned else []
     against = {}
     for arm in others:
         arms.append(arm)
         if arm in tuned:
             arms.append(f"{arm}{SUFFIX}")
-            against[f"{arm}{SUFFIX}"] = partner
+            against[f"{arm}{SUFFIX}"] = reference
     if not arms:
         raise UserError(
             f"{search.budget} trials found nothing better for {baseline} than its own recipe;"
@@ -60,59 +56,59 @@ def study_text(search: Search, name: str, command: str) -> str:
         )
     study = {
         "name": name,
-        "question": "Do the arms differ once each is tuned, as they do by their recipe?",
-        "claim": "Nothing was claimed: the settings were searched on validation images.",
-        "source": f"a search of {search.budget} trials an arm",
+        "question": "Do the arms differ once each is tuned, as they do with their recipes?",
+        "claim": "No claim: the settings were searched on validation images.",
+        "source": f"a search of {search.budget} trials for each arm",
         "baseline": baseline,
         "arms": arms,
         "new_arms": {
-            f"{arm}{SUFFIX}": [f"arm={arm}", *overrides_of(trial.settings)]
-            for arm, trial in tuned.items()
+            f"{arm}{SUFFIX}": [f"arm={arm}", *trial.overrides] for arm, trial in tuned.items()
         },
         "against": against,
     }
     study_from_mapping(study, name)
-    return "\n".join([*_how_found(search, command), "", yaml.safe_dump(study, sort_keys=False)])
+    return "\n".join([*_comment(search, command), "", yaml.safe_dump(study, sort_keys=False)])
 
 
-def _how_found(search: Search, command: str) -> list[str]:
+def _comment(search: "Search", command: str) -> list[str]:
     first = search.config(search.space.arms[0], 0, {})
-    some = next(trial for arm in search.space.arms for trial in search.trials[arm] if trial.values)
-    arm = next(arm for arm in search.space.arms if some in search.trials[arm])
-    run = read_run(run_path(search.root, f"{arm}-trial-{some.number}", search.space.seeds[0]))
+    arm, number = next(
+        (arm, trial.number)
+        for arm in search.space.arms for trial in search.trials[arm] if trial.values
+    )  # fmt: skip
+    run = read_run(run_path(search.root, f"{arm}-trial-{number}", search.space.seeds[0]))
     data = run.environment["dataset"]
     commit, dirty = commit_state(PROJECT_ROOT)
     seeds = ", ".join(map(str, search.space.seeds))
-    epochs = first.trainer.max_epochs
     split_seed = first.data.validation_seed
     lines = [
         FIRST_LINE,
         f"#   {command}",
-        f"# Budget: {search.budget} trials an arm, its own recipe the first; seed {seeds} in each.",
-        f"# Judged by: {search.metric}, the mean over seeds, after {epochs} epochs.",
+        f"# Budget: {search.budget} trials for each arm, its recipe the first; seeds {seeds}.",
+        f"# Metric: {search.metric}, mean over seeds, after {first.trainer.max_epochs} epochs.",
         f"# Data: {data['title']}: {data['train_images']:,} images for training,",
-        f"#   {data['validation_images']:,} for validation (data.validation_seed={split_seed}).",
+        f"#   {data['validation_images']:,} for validation, data.validation_seed={split_seed}.",
         f"# Sampler: Optuna {version('optuna')}, TPE, seed {search.sampler_seed} for every arm.",
         f"# Commit: {commit}{', with changes' if dirty else ''}.",
-        f"# Set alike in every trial: {' '.join(search.space.fixed) or 'nothing'}.",
+        f"# Set in every trial: {' '.join(search.space.fixed) or 'nothing'}.",
     ]
     for each in search.space.arms:
         recipe, best = search.trials[each][0], search.best(each)
         failed = sum(trial.mean is None for trial in search.trials[each])
         if best is None or best.number == 0:
-            found = f"nothing better than its recipe ({_told(recipe)})"
+            found = f"nothing better than its recipe ({_mean(recipe)})"
         else:
-            found = f"trial {best.number}: {_told(best)}; its recipe: {_told(recipe)}"
+            found = f"trial {best.number}: {_mean(best)}; its recipe: {_mean(recipe)}"
         lines.append(f"# {each}: {found}{f'; {failed} trials failed' if failed else ''}.")
     return lines
 
 
-def _told(trial: Trial) -> str:
+def _mean(trial: "Trial") -> str:
     return "failed" if trial.mean is None else f"{trial.mean:.4f}"
 
 
-def write_trials(search: Search, path: Path) -> None:
-    """A row a trial: arm, number, settings, the metric's mean and its value of every seed."""
+def write_trials(search: "Search", path: Path) -> None:
+    """Write a row for each trial: arm, number, settings, mean of the metric, value by seed."""
     keys = list(search.space.searched)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -126,55 +122,64 @@ def write_trials(search: Search, path: Path) -> None:
                 writer.writerow([arm, trial.number, *settings, mean, *values])
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="convchoice tune",
+        description=__doc__,
+        epilog="example: convchoice tune arm=max,average"
+        " 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=0,1 --trials 20",
+    )
+    made.add_argument(
+        "overrides", nargs="+", metavar="KEY=VALUE", help="in Hydra's syntax; see docs/sweeps.md"
+    )
+    made.add_argument("--trials", type=int, default=20, help="of each arm (default 20)")
+    made.add_argument("--metric", choices=["val/accuracy", "val/loss"], default="val/accuracy")
+    made.add_argument("--sampler-seed", type=int, default=0, help="default 0")
+    made.add_argument("--output", type=Path, default=Path("tuned.yaml"), help="default tuned.yaml")
+    made.add_argument(
+        "--runs", type=Path, default=Path("tuning"), metavar="FOLDER",
+        help="folder of the trials (default tuning)",
+    )  # fmt: skip
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search, and write the study and the table of trials."""
     with exit_codes():
-        parser = argparse.ArgumentParser(
-            prog="python -m convchoice.tune",
-            description="Search for better settings of some arms, on validation images alone.",
-        )
-        parser.add_argument(
-            "overrides",
-            nargs="+",
-            metavar="KEY=VALUE",
-            help="in Hydra's syntax; see docs/sweeps.md",
-        )
-        parser.add_argument("--trials", type=int, default=20, help="of every arm (default 20)")
-        parser.add_argument("--metric", choices=list(METRICS), default="val/accuracy")
-        parser.add_argument("--sampler-seed", type=int, default=0, help="default 0")
-        parser.add_argument(
-            "--output", type=Path, default=Path("tuned.yaml"), help="default tuned.yaml"
-        )
-        parser.add_argument(
-            "--runs",
-            type=Path,
-            default=Path("tuning"),
-            metavar="FOLDER",
-            help="where the trials are kept (default tuning)",
-        )
-        given = parser.parse_intermixed_args(arguments)
-        command = shlex.join(["python", "-m", "convchoice.tune", *(arguments or sys.argv[1:])])
+        given = parser().parse_intermixed_args(arguments)
+        require(
+            find_spec("optuna") is not None, "convchoice tune", "optuna", "is not installed.",
+            'Install it: pip install -c constraints.txt -e ".[search]"',
+        )  # fmt: skip
+        from convchoice.execution.search import Search  # noqa: PLC0415 - needs Optuna
+        from convchoice.execution.search_space import read_space  # noqa: PLC0415
+
+        command = shlex.join(["convchoice", "tune", *(arguments or sys.argv[1:])])
         require(given.trials >= 1, "--trials", given.trials, "must be at least 1.")
         check_name("--output", given.output.stem)
-        _refuse_to_replace(given.output)
-        search = Search(
-            read_space(given.overrides), given.trials, given.metric, given.runs, given.sampler_seed
-        )
-        search.check()
-        search.carry_out()
         table = given.output.with_suffix(".trials.csv")
+        _refuse_to_replace(given.output, table)
+        space = read_space(given.overrides)
+        search = Search(space, given.trials, given.metric, given.runs, given.sampler_seed)
+        search.check()
+        search.run()
         write_trials(search, table)
         if not any(search.best(arm) for arm in search.space.arms):
-            raise UserError(f"every trial failed; they are in {table}.")
-        given.output.write_text(study_text(search, given.output.stem, command), encoding="utf-8")
+            raise JobError(f"every trial failed; they are in {table}.")
+        text = study_text(search, given.output.stem, command)
+        replace_files(given.output.parent, {given.output.name: text})
         print(f"{given.output}: the study; {table}: every trial")
-        print(f"Run it: make repro STUDY={given.output}")
+        print(f"To run it: make repro STUDY={given.output}")
 
 
-def _refuse_to_replace(path: Path) -> None:
-    """A study that somebody wrote is not replaced by one that was found."""
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(FIRST_LINE):
-        raise UserError(f"{path}: is there, and no search wrote it. Name another --output.")
+def _refuse_to_replace(study: Path, table: Path) -> None:
+    """Refuse to replace a study or a table that no search wrote."""
+    for path, start in ((study, FIRST_LINE), (table, "arm,trial,")):
+        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(
+            start
+        ):
+            raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
 
 
 if __name__ == "__main__":

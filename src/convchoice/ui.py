@@ -24,7 +24,7 @@ import psutil
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.validation import PROJECT_ROOT
-from convchoice.errors import UserError, exit_codes, without_password
+from convchoice.errors import JobError, UserError, exit_codes, without_password
 
 HOST = "127.0.0.1"
 PORTS = 2**16
@@ -71,14 +71,14 @@ def _wait_until_ready(server: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UserError(f"mlflow exited with status {process.returncode}, see above.")
+            raise JobError(f"mlflow exited with status {process.returncode}, see above.")
         try:
             urllib.request.urlopen(f"{server}/health", timeout=5).close()  # noqa: S310 - always http
         except OSError:
             time.sleep(0.2)
         else:
             return
-    raise UserError(f"mlflow did not answer on {server} within {START_SECONDS} s.")
+    raise JobError(f"mlflow did not answer on {server} within {START_SECONDS} s.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -97,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Start the server, print the link, and serve until it is stopped.
 
     Raises:
-        UserError: if the server cannot start, or ends by itself.
+        UserError: for an illegal port, or a store on another server.
+        JobError: if the server cannot start, or exits.
     """
     with exit_codes():
         wanted = parser().parse_args(arguments).port
@@ -120,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
             print(f"\n  {page(server, experiment)}\n\nCtrl-C stops the server.", flush=True)
             if process.wait():
-                raise UserError(f"mlflow exited with status {process.returncode}.")
+                raise JobError(f"mlflow exited with status {process.returncode}.")
         finally:
             _stop(process)
 

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
 from convchoice.config.datasets import CIFAR10, MNIST
 from convchoice.data import mirrors
-from convchoice.data.mirrors import Mirror, fetch_file, parse_mirror, public_mirrors
+from convchoice.data.mirrors import Mirror, fetch_file, parse_mirror
 from convchoice.errors import ConfigurationError
 
 CONTENT = bytes(range(256)) * 40
@@ -76,21 +77,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.shutdown()
 
 
-def test_public_mirrors_are_torchvisions_and_more() -> None:
-    urls = [mirror.url for mirror in public_mirrors(MNIST)]
-    assert urls[0] == "https://ossci-datasets.s3.amazonaws.com/mnist/"
-    assert urls[-1] == MNIST.more_mirrors[0]
-    assert [mirror.url for mirror in public_mirrors(CIFAR10)] == [
-        "https://www.cs.toronto.edu/~kriz/"
-    ]
-
-
 def test_a_variable_is_asked_before_the_public_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_MIRROR", " ../shared/mnist ")
     own, *public = mirrors.mirrors(MNIST)
-    assert own.name == "../shared/mnist"
-    assert own.url == Path("../shared/mnist").absolute().as_uri() + "/"
-    assert public == public_mirrors(MNIST)
+    assert own == Mirror("../shared/mnist", Path("../shared/mnist").absolute().as_uri() + "/")
+    assert public[0].url == "https://ossci-datasets.s3.amazonaws.com/mnist/"
+    assert public[-1].url == MNIST.more_mirrors[0]
+    monkeypatch.delenv("CIFAR10_MIRROR", raising=False)
+    assert [mirror.url for mirror in mirrors.mirrors(CIFAR10)] == [
+        "https://www.cs.toronto.edu/~kriz/"
+    ]
 
 
 def test_addresses() -> None:
@@ -149,6 +145,16 @@ def test_a_bad_answer_is_an_error(
     with pytest.raises(error, match=message):
         fetch_file(parse_mirror(server.url(behaviour), "X"), tmp_path / "file", SHA256)
     assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_tls_problem_is_a_failed_source(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/missing.pem")
+    address = server.url("good").replace("http:", "https:")
+    with pytest.raises(URLError, match="SSL"):
+        fetch_file(parse_mirror(address, "X"), tmp_path / "file", SHA256)
 
 
 def test_credentials_go_to_their_mirror_only(server: Server, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from test_interruption import numbers as trained_numbers
 
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -28,7 +29,6 @@ from engine_sweeps import (
     wait_until,
 )
 from stages import TINY, composed_arm, training
-from test_interruption import numbers as trained_numbers
 
 pytestmark = pytest.mark.ray
 BEGUN = re.compile(r"^\S+ node (\w+) process \d+: ", re.MULTILINE)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_interruption import numbers as trained_numbers
 
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -26,7 +27,6 @@ from engine_sweeps import (
     wait_until,
 )
 from stages import TINY, composed_arm, training
-from test_interruption import numbers as trained_numbers
 
 pytestmark = pytest.mark.slurm
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")

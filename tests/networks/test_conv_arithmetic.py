@@ -1,12 +1,10 @@
-"""Output sizes and padding, against hand-computed answers and torch's own "same"."""
+"""Output sizes and padding, against hand-computed answers and Keras's "same"."""
 
 import math
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from convchoice.config.schema import ConvConfig, DownsampleConfig, Operator, Padding
 from convchoice.networks.conv_arithmetic import (
@@ -51,18 +49,6 @@ def test_same_padding_is_the_smallest_with_ceil_outputs(
     assert outputs == math.ceil(size / stride)
     assert after - before in {0, 1}
     assert after == 0 or Axis(size, kernel, stride, before, after - 1).output == outputs - 1
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same'")
-@pytest.mark.parametrize("kernel", [(1, 2), (4, 3), (6, 6)])
-def test_same_padding_with_stride_1_equals_torch(kernel: tuple[int, int]) -> None:
-    maps = torch.randn(1, 2, 11, 8, dtype=torch.float64)
-    weights = torch.randn(3, 2, *kernel, dtype=torch.float64)
-    height, width = convolution_axes((11, 8), ConvConfig(list(kernel), Padding.same))
-    padded = functional.pad(maps, (width.before, width.after, height.before, height.after))
-    torch.testing.assert_close(
-        functional.conv2d(padded, weights), functional.conv2d(maps, weights, padding="same")
-    )
 
 
 def test_height_and_width_are_independent() -> None:

@@ -1,7 +1,7 @@
 """The learned layers, against unfold and matrix product, naive loops, numpy padding and torch."""
 
-import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,30 +56,26 @@ def test_convolution_equals_unfold_and_multiply(kernel: int, stride: int) -> Non
 
 
 @pytest.mark.parametrize("mode", list(PaddingMode))
-@pytest.mark.parametrize("kernel", [3, 4, [2, 3], [1, 6]])
-@pytest.mark.parametrize("stride", [1, 2, [1, 3]])
-def test_same_padding_keeps_sizes_and_equals_numpy_padding(
-    mode: PaddingMode, kernel: int | list[int], stride: int | list[int]
+@pytest.mark.parametrize(
+    ("kernel", "padding", "stride", "sizes"),
+    [
+        (3, Padding.same, 1, (9, 8)),
+        (4, Padding.same, 2, (5, 4)),
+        ([1, 6], Padding.same, [1, 3], (9, 3)),
+        ([2, 3], Padding.full, 1, (10, 10)),
+        ([3, 4], [1, 1], [2, 1], (5, 7)),
+        ([3, 4], [0, 3], 1, (7, 11)),
+    ],
+)
+def test_padded_convolution_equals_numpy_padding_and_unfold(
+    mode: PaddingMode, kernel: Any, padding: Any, stride: Any, sizes: tuple[int, int]
 ) -> None:
-    axes = convolution_axes((9, 8), ConvConfig(kernel, Padding.same, mode, stride))
+    axes = convolution_axes((9, 8), ConvConfig(kernel, padding, mode, stride))
     maps = seeded(1, 2, 9, 8)
     layer = Convolution(2, 3, *axes, mode).double()
     outputs = layer(maps)
-    steps = stride if isinstance(stride, list) else [stride, stride]
-    assert outputs.shape[2:] == (math.ceil(9 / steps[0]), math.ceil(8 / steps[1]))
+    assert outputs.shape[2:] == sizes
     torch.testing.assert_close(outputs, unfold_and_multiply(padded(maps, axes, mode), layer))
-
-
-@pytest.mark.parametrize("mode", list(PaddingMode))
-@pytest.mark.parametrize("pixels", [[1, 1], [0, 3]])
-def test_explicit_padding_adds_its_pixels_on_each_side(
-    mode: PaddingMode, pixels: list[int]
-) -> None:
-    axes = convolution_axes((9, 8), ConvConfig([3, 4], pixels, mode, [2, 1]))
-    assert [(axis.before, axis.after) for axis in axes] == [(each, each) for each in pixels]
-    maps = seeded(1, 2, 9, 8)
-    layer = Convolution(2, 3, *axes, mode).double()
-    torch.testing.assert_close(layer(maps), unfold_and_multiply(padded(maps, axes, mode), layer))
 
 
 @pytest.mark.parametrize("sizes", [(26, 26), (13, 12), (11, 28)])

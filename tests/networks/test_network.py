@@ -48,11 +48,12 @@ def test_arms_share_initial_weights_of_equal_layers(operator: str) -> None:
 
 
 def test_all_conv_and_its_control_share_all_initial_weights() -> None:
-    learned = network(seed=3, downsample={"operator": "all_conv"}).state_dict()
-    control = network(seed=3, downsample={"operator": "conv_pool"}).state_dict()
+    learned, control = (
+        network(seed=3, downsample={"operator": operator}).state_dict()
+        for operator in ("all_conv", "conv_pool")
+    )
     assert learned.keys() == control.keys()
-    for name, weight in learned.items():
-        assert torch.equal(weight, control[name]), name
+    assert all(torch.equal(weight, control[name]) for name, weight in learned.items())
 
 
 def test_layers_of_one_shape_and_different_seeds_have_different_initial_weights() -> None:
@@ -66,15 +67,10 @@ def test_layers_of_one_shape_and_different_seeds_have_different_initial_weights(
     assert not torch.equal(first[second], other[second])
 
 
-def test_derived_seed_depends_on_all_its_parts() -> None:
-    seeds = {
-        derived_seed(0, "weights", "a"),
-        derived_seed(1, "weights", "a"),
-        derived_seed(0, "order", "a"),
-        derived_seed(0, "weights", "b"),
-    }
-    assert len(seeds) == 4
+def test_derived_seed_is_fixed_and_depends_on_all_its_parts() -> None:
     assert derived_seed(0, "weights", "a") == 1_821_965_217_576_806_684
+    parts = [(0, "weights", "a"), (1, "weights", "a"), (0, "order", "a"), (0, "weights", "b")]
+    assert len({derived_seed(*part) for part in parts}) == 4
 
 
 # Every operator and every first layer, in networks small enough for float64.

@@ -6,8 +6,6 @@ from itertools import product
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -123,7 +121,7 @@ def test_weighted_pooling_equals_the_naive_loop(layout: tuple[int, int, int], si
     torch.testing.assert_close(pooled, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("side", [2, 3, 5])
+@pytest.mark.parametrize("side", [1, 2, 5])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_max_blur_equals_the_naive_loop(layout: tuple[int, int, int], side: int) -> None:
     window, stride, padding = layout
@@ -143,28 +141,6 @@ def test_max_blur_equals_the_naive_loop(layout: tuple[int, int, int], side: int)
     torch.testing.assert_close(max_blur(maps, config)(maps), expected, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    sizes=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    window=st.integers(1, 5),
-    stride=st.integers(1, 5),
-    padding=st.integers(0, 2),
-    side=st.integers(1, 7),
-)
-def test_max_blur_has_the_grid_of_max_and_a_blur_of_one_pixel_is_max(
-    sizes: tuple[int, int], window: int, stride: int, padding: int, side: int
-) -> None:
-    assume(padding <= window // 2)
-    config = DownsampleConfig(Operator.max_blur, window, stride, padding, kernel_size=side)
-    grid = pooling_axes(sizes, config)
-    assume(all(axis.fits for axis in grid))
-    maps = torch.rand(1, 1, *sizes)
-    pooled, blurred = pooling(Operator.max, grid)(maps), max_blur(maps, config)(maps)
-    assert blurred.shape == pooled.shape
-    if side == 1:
-        assert torch.equal(blurred, pooled)
-
-
 def test_max_blur_away_from_borders_equals_zhang_2019() -> None:
     maps = seeded(1, 3, 16, 16)
     row = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64) / 4
@@ -174,12 +150,6 @@ def test_max_blur_away_from_borders_equals_zhang_2019() -> None:
     ours = max_blur(maps, DownsampleConfig(Operator.max_blur))(maps)
     assert ours.shape == theirs.shape
     torch.testing.assert_close(ours[:, :, 1:-1, 1:-1], theirs[:, :, 1:-1, 1:-1])
-
-
-def test_windows_may_be_rectangles() -> None:
-    maps, axes = seeded(1, 2, 9, 8), (Axis(9, 3, 2, 1, 1), Axis(8, 4, 3, 2, 2))
-    for operator in (Operator.max, Operator.average, Operator.l2, Operator.weighted):
-        assert pooling(operator, axes)(maps).shape[2:] == (5, 3)
 
 
 def test_weights_by_hand() -> None:

@@ -1,147 +1,199 @@
-"""docs/lecture.md keeps its word: its commands run, its studies, files and tests are there."""
+"""docs/lecture.md: its commands print its numbers, its tables are recomputed, its links exist."""
 
 import ast
 import re
 import shlex
+from collections.abc import Callable
 from functools import cache
 
 import pytest
 
-from convchoice.config.arm import arm_from_mapping
-from convchoice.config.composition import compose_values, options
+from convchoice.config.composition import compose_arm, compose_values, options
+from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
-from convchoice.config.validation import PROJECT_ROOT
+from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
 from convchoice.errors import UserError
+from convchoice.evaluation.input_size import accepts
+from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution_axes
+from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
+from convchoice.networks.pooling import gaussian_weights
 from convchoice.shapes import main as shapes
-from lecture_page import FENCES, PAGE, PATH, PROSE, named, table_that_begins
 
-STUDIES = (
-    "pooling", "strides_vs_pooling", "padding", "filter_size", "locality", "sharing",
-    "pooling_cost", "invariance", "lecture",
-)  # fmt: skip
+PATH = PROJECT_ROOT / "docs" / "lecture.md"
+PAGE = PATH.read_text(encoding="utf-8")
+PROSE = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
 LINES = [
     (command.strip(), comment.strip())
-    for language, body in FENCES
-    if language == "bash"
+    for body in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
     for command, _, comment in (line.partition("#") for line in body.splitlines())
 ]
-COMMANDS = [command for command, _ in LINES] + [
-    code
-    for code in re.findall(r"`([^`]+)`", PROSE)
-    if code.startswith(("python -m", "make repro")) and not re.search("[…<]", code)
-]
+SHAPES = [line for line in LINES if line[0].startswith("convchoice shapes")]
+
+Row = list[str]
 
 
-def begins(start: str) -> list[str]:
-    return sorted({command for command in COMMANDS if command.startswith(start)})
+def cells(line: str) -> Row:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def test_its_commands_are_of_four_kinds() -> None:
-    kinds = (
-        "python -m convchoice.shapes", "python -m convchoice.train", "make repro STUDY=",
-        "python -m pytest tests/",
-    )  # fmt: skip
-    assert all(begins(kind) for kind in kinds)
-    assert set(COMMANDS) == {command for kind in kinds for command in begins(kind)}
+def tables() -> list[tuple[Row, list[Row]]]:
+    """Head and rows of every table."""
+    found = [table.splitlines() for table in re.findall(r"(?:^\|.*\n)+", PROSE, re.MULTILINE)]
+    return [(cells(head), [cells(row) for row in rows]) for head, _, *rows in found]
 
 
-@pytest.mark.parametrize(
-    ("command", "comment"), [line for line in LINES if "convchoice.shapes" in line[0]]
-)
-def test_its_shapes_show_what_is_said_behind_them(
+def table(first_column: str) -> list[Row]:
+    return next(rows for head, rows in tables() if head[0] == first_column)
+
+
+@cache
+def planned(*overrides: str) -> Plan:
+    return plan(config_from_mapping(compose_values(overrides, "docs/lecture.md")))
+
+
+def layer(of: Plan, name: str) -> PlannedLayer:
+    return next(each for each in of.layers if each.name == name)
+
+
+def windows(of: Plan) -> list[PlannedLayer]:
+    return [each for each in of.layers if each.axes is not None or each.kind is Kind.dense_map]
+
+
+def sizes(of: Plan) -> str:
+    return " → ".join(str(each.output_shape[1]) for each in windows(of))
+
+
+def flattened(of: Plan) -> str:
+    flat = [each for each in of.layers if each.kind is Kind.flatten]
+    return f"{flat[0].output_shape[0]:,}" if flat else "–"
+
+
+def convolutions(of: Plan) -> list[PlannedLayer]:
+    return [each for each in of.layers if each.kind is Kind.convolution]
+
+
+def padding(of: Plan) -> str:
+    height, width = of.layers[0].axes or (None, None)
+    assert height is not None
+    assert height == width
+    return f"{height.before} + {height.after}"
+
+
+COLUMNS: dict[str, Callable[[Plan], str]] = {
+    "sizes": sizes,
+    "receptive field": lambda of: str((windows(of)[-1].receptive_field or (0, 0))[0]),
+    "filters": lambda of: ", ".join(str(each.output_shape[0]) for each in convolutions(of)),
+    "padding before + behind": padding,
+    "flattened": flattened,
+    "flattened or averaged": lambda of: f"{layer(of, 'head.hidden').input_shape[0]:,}",
+    "parameters": lambda of: f"{of.parameters:,}",
+    "MACs": lambda of: f"{of.macs:,}",
+    "pooling operations": lambda of: f"{of.pooling_operations:,}",
+    "first layer: parameters": lambda of: f"{of.layers[0].parameters:,}",
+    "first layer: MACs": lambda of: f"{of.layers[0].macs:,}",
+    "convolutions: parameters": lambda of: f"{sum(each.parameters for each in convolutions(of)):,}",
+    "hidden layer: parameters": lambda of: f"{layer(of, 'head.hidden').parameters:,}",
+}
+
+
+@pytest.mark.parametrize(("command", "comment"), SHAPES)
+def test_shapes_prints_the_numbers_in_the_comment(
     command: str, comment: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = shlex.split(command)[3:]
+    arguments = shlex.split(command)[2:]
     if comment.startswith("refused"):
         with pytest.raises(UserError):
             shapes(arguments)
         return
     shapes(arguments)
-    shown = capsys.readouterr().out
+    output = capsys.readouterr().out
     if comment.startswith("⌊"):
-        assert comment in shown
-    for said in re.findall(r"block\d\.\w+|\d+(?:[,.×]\d+)*", comment):
-        assert re.search(rf"(?<![\d×])(?<!\d,){re.escape(said)}(?!\d|×|,\d)", shown), said
-    for quoted in re.findall(r'"(\w+)"', comment):
-        assert quoted in shown
+        assert comment in output
+    for number in re.findall(r"block\d\.\w+|\d+(?:[,.×]\d+)*", comment):
+        assert re.search(rf"(?<![\d×])(?<!\d,){re.escape(number)}(?!\d|×|,\d)", output), number
 
 
-@pytest.mark.parametrize("command", begins("python -m convchoice.train"))
-def test_its_trainings_compose(command: str) -> None:
-    composed = compose_values(shlex.split(command)[3:], command) | {"arm": "any"}
-    assert arm_from_mapping(composed, command).config.evaluation.curves
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [(head, row) for head, rows in tables() if head[0] == "override" for row in rows],
+    ids=lambda value: value[0],
+)
+def test_a_row_of_an_override_is_the_plan_of_its_network(head: Row, row: Row) -> None:
+    network = planned(*shlex.split(row[0].strip("`")))
+    assert row[1:] == [COLUMNS[column](network) for column in head[1:]]
 
 
-def test_its_studies_are_the_nine_and_their_claims_stand_on_the_slides_that_it_names() -> None:
-    head, rows = table_that_begins("study")
-    assert tuple(named(row[0]) for row in rows) == STUDIES
-    for name, claim, _, command, _ in rows:
-        study = read_study(PROJECT_ROOT / "conf" / "study" / f"{named(name)}.yaml")
-        slide = re.findall(r'\("(.+)"\)', claim)
+def test_the_keras_table_is_the_plan_of_the_recipe() -> None:
+    rows = []
+    for each in planned("arm=lecture", "scale=full").layers:
+        depth, *sides = each.output_shape
+        shape = "×".join(map(str, [*sides, depth])) if sides else str(depth)
+        spatial = each.receptive_field is not None and each.jump is not None
+        fields = [str((each.receptive_field or (0,))[0]), str((each.jump or (0,))[0])]
+        costs = [f"{each.parameters:,}", f"{each.macs:,}"]
+        rows.append([f"`{each.name}`", shape, *costs, *(fields if spatial else ["", ""])])
+    assert [row[1:] for row in table("in Keras")] == rows
+
+
+def test_the_other_tables_of_numbers() -> None:
+    for size, kernel, pad, stride, output in table("n"):
+        axis = Axis(int(size), int(kernel), int(stride), int(pad), int(pad))
+        assert str(axis.output) == output
+    for name, pad, output, *_ in table("padding"):  # its uses of pixels: slip 7
+        axis, _ = convolution_axes((5, 5), ConvConfig(3, Padding[name.strip("`")]))
+        assert (str(axis.before), f"{axis.output}×{axis.output}") == (pad, output)
+    places = {"inner": (1, 1), "edge": (0, 1), "corner": (0, 0)}
+    for name, _, _, weight in table("pixels"):
+        assert f"{gaussian_weights(4, 4, 1.0)[places[name]]:.4f}" == weight
+    for side, shown, flat, *heads in table("image, px"):
+        image = (1, int(side), int(side))
+        network = plan(config_from_mapping({}), image)
+        fits = ["yes" if takes(head, image) else "no" for head in ("flatten", "global_average")]
+        assert (sizes(network), flattened(network), fits) == (shown, flat, heads)
+    config = compose_arm("lecture", "full").config
+    for key, value, _ in table("key"):
+        group, name = key.strip("`").split(".")
+        used = getattr(getattr(config, group), name)
+        assert value.startswith("null" if used is None else str(getattr(used, "name", used)))
+    published = read_study(PROJECT_ROOT / "conf" / "study" / "lecture.yaml").printed
+    columns = (published["train/loss"], published["train/accuracy"], published["seconds"])
+    for row, values in zip(table("epoch"), zip(*columns, strict=True), strict=True):
+        assert [float(cell) for cell in row[1:]] == list(values)
+
+
+def takes(head: str, image: tuple[int, int, int]) -> bool:
+    """Whether the weights of the lecture's network with this head fit an image."""
+    config = config_from_mapping({"model": {"head": head}})
+    try:
+        return accepts(plan(config), plan(config, image))
+    except GeometryError:
+        return False
+
+
+def test_its_studies_are_the_shipped_ones() -> None:
+    studies = {row[0].strip("`"): row for row in table("study")}
+    assert set(studies) <= set(options("study"))
+    assert len(studies) == 9
+    for name, row in studies.items():
+        slide = re.findall(r'\("(.+)"\)', row[1])
+        study = read_study(PROJECT_ROOT / "conf" / "study" / f"{name}.yaml")
         assert f'slide "{slide[0]}"' in study.source
-        assert named(command) == f"make repro STUDY={study.name}"
-    assert head[3] == "command"
-    asked = {command.partition("=")[2].split()[0] for command in begins("make repro")}
-    assert asked == set(STUDIES) <= set(options("study"))
-    scales = re.search(r"`SCALE` says how much is computed: (.*?\.)", PAGE)
-    assert scales is not None
-    assert set(re.findall(r"`(\w+)`", scales[1])) == set(options("scale"))
+        assert row[3] == f"`make repro STUDY={name}`"
 
 
-@cache
-def functions(file: str) -> frozenset[str]:
+def functions(file: str) -> set[str]:
     tree = ast.parse((PROJECT_ROOT / file).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def slug(heading: str) -> str:
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
-def test_its_links_lead_somewhere() -> None:
-    anchors = {slug(heading) for heading in re.findall(r"^#+ (.*)$", PROSE, re.MULTILINE)}
-    targets = re.findall(r"\]\(([^)]+)\)", PROSE)
-    assert len(targets) > 30
-    for target in targets:
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        else:
-            assert (PATH.parent / target).exists(), target
-
-
-def test_the_names_behind_its_files_are_in_them() -> None:
-    found = re.findall(r"\]\(([^)#]+)\) \((`\w+`(?:, `\w+`)*)\)", PROSE)
-    assert len(found) == 5
-    for target, names in found:
-        text = (PATH.parent / target).read_text(encoding="utf-8")
-        for name in re.findall(r"\w+", names):
-            assert re.search(rf"^\s*(class|def) {name}\b", text, re.MULTILINE), name
-
-
-def test_the_tests_that_it_names_are_there() -> None:
-    nodes = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PROSE)
-    assert len(nodes) > 15
-    for file, name in nodes:
+def test_its_links_and_the_tests_that_it_names_exist() -> None:
+    headings = re.findall(r"^#+ (.*)$", PROSE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", PROSE):
+        found = target[1:] in anchors if target[0] == "#" else (PATH.parent / target).exists()
+        assert found, target
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PROSE):
         assert name in functions(file), name
-
-
-def test_each_slip_has_its_test() -> None:
-    _, rows = table_that_begins("", "slide")
-    assert [row[0] for row in rows] == [str(number) for number in range(1, 10)]
-    tests = functions("tests/pipeline/test_lecture.py")
-    for number, *_, test in rows:
-        assert named(test) in tests
-        assert named(test).startswith(f"test_slip_{number}_")
-    assert {name.split("_")[2] for name in tests if name.startswith("test_slip")} == set(
-        "123456789"
-    )
-
-
-def test_every_building_block_says_its_slide_and_what_holds_it() -> None:
-    blocks = PAGE.partition("## Building blocks")[2].partition("## The Keras example")[0]
-    sections = re.split(r"^### ", blocks, flags=re.MULTILINE)[1:]
-    assert len(sections) == 12
-    for section in sections:
-        assert re.search(r'^Slides? "', section, re.MULTILINE), section[:40]
-        assert "Held by [" in section
-        assert "```bash\npython -m convchoice.shapes" in section
+    slips = [row[4].strip("`") for row in table("")]
+    assert len(slips) == 9
+    assert set(slips) <= functions("tests/pipeline/test_lecture.py")

@@ -11,25 +11,28 @@ import pytest
 import yaml
 
 from convchoice.choose import chosen
+from convchoice.cli import VERBS
 from convchoice.compare import main as compare
 from convchoice.compose import chosen_studies, composed_arms
 from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.composition import compose_values
 from convchoice.config.validation import PROJECT_ROOT
-from convchoice.execution.measurement import measure_runs
-from convchoice.execution.seeds import train_seeds
+from convchoice.evaluate import evaluate_stage
 from convchoice.report import main as report
 from convchoice.shapes import main as shapes
+from convchoice.train import train_stage
 from small_data import store_digits
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
-    line.partition(" #")[0].strip()
+    line.partition(" #")[0].strip().replace("python -m convchoice.", "convchoice ")
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
     if line.strip()
 ]
-MODULES = sorted(set(re.findall(r"python -m convchoice\.(\w+)", README)))
+COMMAND_VERBS = sorted(
+    {command.split()[1] for command in COMMANDS if command.startswith("convchoice ")}
+)
 
 
 def yaml_blocks() -> list[str]:
@@ -48,33 +51,33 @@ def test_every_make_target_that_it_names_is_there() -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_that_it_runs_is_there(module: str) -> None:
-    assert (PROJECT_ROOT / "src" / "convchoice" / f"{module}.py").is_file()
+def test_every_verb_in_it_exists() -> None:
+    assert COMMAND_VERBS
+    assert set(COMMAND_VERBS) <= {*VERBS, "--help"}
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "convchoice.train" in command]
+    "command", [command for command in COMMANDS if "convchoice train" in command]
 )
 def test_its_trainings_compose(command: str) -> None:
     overrides = [
         part if "," not in part else part.partition(",")[0]  # one job of a sweep
-        for part in shlex.split(command)[3:]
+        for part in shlex.split(command)[2:]
         if part != "-m"
     ]
     arm_from_mapping(compose_values(overrides, command) | {"arm": "any"}, command)
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "convchoice.shapes" in command]
+    "command", [command for command in COMMANDS if "convchoice shapes" in command]
 )
 def test_its_shapes_are_shown(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    shapes(shlex.split(command)[3:])
+    shapes(shlex.split(command)[2:])
     assert "parameters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "convchoice.compare" in command]
+    "command", [command for command in COMMANDS if "convchoice compare" in command]
 )
 def test_its_comparisons_have_the_options_that_there_are(command: str) -> None:
     told = subprocess.run(
@@ -117,8 +120,8 @@ def test_its_own_question_is_one_file_and_runs(
                   for k, v in (values | {"seeds": 2}).items()}  # fmt: skip
         (configs / f"{composed.name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
         arm = read_arm(configs / f"{composed.name}.yaml")
-        assert train_seeds(arm.runs(), trained) == []
-        assert measure_runs(arm.runs(), trained, runs) == []
+        train_stage(configs / f"{arm.name}.yaml", trained, "")
+        evaluate_stage(configs / f"{arm.name}.yaml", trained, runs)
     reports = tmp_path / "reports"
     monkeypatch.setattr("sys.argv", ["compare"])
     compare([

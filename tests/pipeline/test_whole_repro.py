@@ -19,8 +19,7 @@ import yaml
 
 from convchoice.runs.run import Run, read_run
 from making import study_values
-from stages import Stage
-from test_interruption import EXIT_STATUS, numbers
+from stages import EXIT_STATUS, Stage, numbers
 from test_pipeline import Project, environment_of, small_project
 
 pytestmark = pytest.mark.soak

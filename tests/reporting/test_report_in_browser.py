@@ -1,17 +1,17 @@
-"""The page in headless Chromium: no error, no request, no sideways scroll on a phone."""
+"""The page in headless Chromium: no error, no request, nothing cut, nothing active."""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.analysis.comparison_files import write_comparison
-from convchoice.analysis.version_2 import from_version_2
-from convchoice.report import main
-from made_up_inside import made_up_inside
-from making import LECTURE, Compared, curve_points, study_values
+from convchoice.analysis.result import Comparison
+from convchoice.report import write_report
+from made_up_reports import HOSTILE, PADDED, RECORDED, renamed
+from making import study_values
 
 # A headless window is never narrower than 500 pixels, so the page stands in a frame as wide as a
 # phone; the outer page then writes down what it measured.
@@ -27,8 +27,14 @@ frame.addEventListener("load", () => {
     wide: wide.map(element => element.tagName + "." + element.className),
     requests: view.performance.getEntriesByType("resource").map(entry => entry.name),
     figures: page.querySelectorAll("figure svg").length,
-    empty: [...page.querySelectorAll("figure svg")].filter(svg =>
-      svg.getBoundingClientRect().height < 60).length,
+    cut: [...page.querySelectorAll("figure svg")].filter(svg => {
+      const box = svg.getBoundingClientRect();
+      return box.height < 60 || [...svg.querySelectorAll("text")].some(text => {
+        const shown = text.getBoundingClientRect();
+        return shown.left < box.left - 1 || shown.right > box.right + 1;
+      });
+    }).map(svg => svg.getAttribute("aria-labelledby")),
+    active: page.querySelectorAll("[onload], svg svg").length,
   }) + "</pre>";
 });</script>"""
 
@@ -38,26 +44,24 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def page(tmp_path: Path, compared: Compared) -> Path:
-    reports = tmp_path / "reports"
-    long_names = ["average", "a_name_that_is_as_long_as_a_sweep_makes_it=0.001"]
-    study = study_values(arms=long_names, source="https://example.org/" + "long/" * 30)
-    errors = {"max": [10, 11, 12], long_names[0]: [15, 17, 16], long_names[1]: [9, 9, 10]}
-    curves = curve_points(layers=("block1.convolution", "block1.downsample"))
-    kept = {"epochs": 3, "curves": curves, "picture_shape": (28, 28), "inside": made_up_inside()}
-    padded = {"conv": {"padding": "same"}}  # so that every figure of insides has its place
-    options = dict.fromkeys(errors, kept) | {"average": {**kept, "config": padded}}
-    write_comparison(reports / "pooling", from_version_2(compared(errors, study, options)))
-    lecture = compared({"lecture": [5, 9]}, LECTURE, {"lecture": {"epochs": 5}})
-    write_comparison(reports / "lecture", from_version_2(lecture))
-    main(["--studies", "pooling,lecture", "--reports", str(reports)])
+NAME = "a_name_that_is_as_long_as_a_sweep_makes_it=0.001"
+
+
+@pytest.fixture(scope="module")
+def page(made: Any, published: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with every figure, long names, and a name that is markup."""
+    study = study_values(arms=["average", NAME], source="https://example.org/" + "long/" * 30)
+    errors = {"max": [10, 11, 12], "average": [15, 17, 16], NAME: [9, 9, 10]}
+    options = {"max": RECORDED, "average": PADDED, NAME: RECORDED}
+    pooling = renamed(made(errors, study, options), {"average": HOSTILE})
+    reports = tmp_path_factory.mktemp("reports")
+    write_report(reports, [pooling, published])
     return reports / "index.html"
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_asks_for_nothing(page: Path, tmp_path: Path, width: int):
-    outer = page.with_name("measure.html")
+def test_the_page_fits_and_requests_nothing(page: Path, tmp_path: Path, width: int):
+    outer = page.with_name(f"measure{width}.html")
     outer.write_text(MEASURE.replace("WIDTH", str(width)), encoding="utf-8")
     done = open_in_chromium(outer, tmp_path / "profile")
     found = re.search(r"<pre>(\{.*?\})</pre>", done.stdout, re.DOTALL)
@@ -67,11 +71,12 @@ def test_the_page_fits_and_asks_for_nothing(page: Path, tmp_path: Path, width: i
     assert measured["wide"] == []
     assert measured["scroll"] <= width
     assert measured["requests"] == []
-    assert measured["figures"] == 25
-    assert measured["empty"] == 0
+    assert measured["figures"] == 19 + 9
+    assert measured["cut"] == []
+    assert measured["active"] == 0
 
 
-def test_the_page_has_nothing_to_say_on_the_console(page: Path, tmp_path: Path):
+def test_the_console_stays_empty(page: Path, tmp_path: Path):
     done = open_in_chromium(page, tmp_path / "profile")
     assert "How this was made" in done.stdout
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []

@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from convchoice.compare import main
-from convchoice.config.schema import EvaluationConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
-from convchoice.execution.one_run import measured_already
-from convchoice.execution.seeds import stands
+from convchoice.execution.completeness import is_evaluated, is_trained
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS, write_checksums
 from convchoice.runs.run import Run, read_run
+from convchoice.runs.specification import RunSpecification
 from made_up_inside import made_up_inside
 from making import curve_points, make_run
+
+
+def specification(folder: Path) -> RunSpecification:
+    return RunSpecification(config_from_mapping({"arm": "max"}), folder, folder, "f" * 64)
 
 
 def whole_run(root: Path) -> Path:
@@ -101,22 +105,22 @@ def test_a_run_that_was_altered_does_not_stand(
 ) -> None:
     """It is trained again; so it is even if the time of writing is long before the seal's."""
     folder = make_run(tmp_path, "max", 0)
-    assert stands(folder, "f" * 64)
+    assert is_trained(specification(folder))
     path = folder / name
     long_before = path.stat().st_mtime - 10
     alter(path)
     os.utime(path, (long_before, long_before))
-    assert not stands(folder, "f" * 64)
+    assert not is_trained(specification(folder))
     assert f"not kept: {path}: was changed after the run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", run_folder.MEASURED_FILES)
 def test_a_measurement_that_was_altered_is_made_again(tmp_path: Path, name: str) -> None:
     folder = whole_run(tmp_path)
-    assert measured_already(folder, EvaluationConfig())
+    assert is_evaluated(specification(folder))
     alter(folder / name)
-    assert stands(folder, "f" * 64)
-    assert not measured_already(folder, EvaluationConfig())
+    assert is_trained(specification(folder))
+    assert not is_evaluated(specification(folder))
 
 
 @pytest.mark.parametrize("name", [run_folder.WEIGHTS, run_folder.PREDICTIONS, run_folder.METRICS])

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from convchoice.execution.one_run import measured_already
 
 from convchoice.config.schema import EvaluationConfig
 from convchoice.errors import RunFolderError
-from convchoice.execution.one_run import measured_already
 from convchoice.runs.failures import failed_path, read_failure
 from convchoice.runs.ownership import (
     check_replaceable,

@@ -21,11 +21,9 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
-from convchoice.execution.jobs import EvaluationJobs, TrainingJobs
-from convchoice.execution.workers import Job, work_reporting_end
+from convchoice.execution.job import Job
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import Ended, EpochEnded, Event, Started
-from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import partial_path, run_path
 from convchoice.runs.specification import RunSpecification
@@ -66,7 +64,7 @@ def job(root: Path, data_root: Path) -> RunSpecification:
 def ending(work: Job) -> str:
     """How a job ends; the failure is the text that a person reads."""
     heard: list[Event] = []
-    work_reporting_end(work, heard.append)
+    work.work(heard.append)
     (ended,) = [event for event in heard if isinstance(event, Ended)]
     assert ended.details == "", "a traceback, for what a person can mend"
     return ended.failure
@@ -82,8 +80,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def trained_alone(root: Path, data_root: Path) -> Path:
     work = job(root, data_root)
-    assert ending(TrainingJobs((work,))) == ""
-    finalise(work.folder)
+    assert ending(Job((work,), evaluates=False)) == ""
     return work.folder
 
 
@@ -93,7 +90,7 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     work = job(disk / "trained", data_root)
     ballast: list[Path] = []
 
-    class FilledInMidTraining(TrainingJobs):
+    class FilledInMidTraining(Job):
         def work(self, listener: Any) -> None:
             def tell(event: Event) -> None:
                 # The first epoch's checkpoint is written; the second one's finds no room.
@@ -103,14 +100,13 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
 
             super().work(tell)
 
-    failure = ending(FilledInMidTraining((work,)))
+    failure = ending(FilledInMidTraining((work,), evaluates=False))
     assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
     assert not work.folder.exists()
     ballast[0].unlink()
     heard: list[Event] = []
-    work_reporting_end(TrainingJobs((work,)), heard.append)
+    Job((work,), evaluates=False).work(heard.append)
     assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=1)
-    finalise(work.folder)
     whole = trained_alone(tmp_path / "elsewhere", data_root)
     name = "weights.safetensors"
     assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
@@ -121,7 +117,7 @@ def test_weights_that_find_no_room_are_said_to(disk: Path, data_root: Path) -> N
     work = job(disk / "trained", data_root)
     filled: list[Path] = []
 
-    class FilledAtTheEnd(TrainingJobs):
+    class FilledAtTheEnd(Job):
         def work(self, listener: Any) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 write = training._write
@@ -133,10 +129,10 @@ def test_weights_that_find_no_room_are_said_to(disk: Path, data_root: Path) -> N
                 patch.setattr(training, "_write", full)
                 super().work(listener)
 
-    failure = ending(FilledAtTheEnd((work,)))
+    failure = ending(FilledAtTheEnd((work,), evaluates=False))
     assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
     filled[0].unlink()
-    assert ending(TrainingJobs((work,))) == ""
+    assert ending(Job((work,), evaluates=False)) == ""
 
 
 def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
@@ -144,9 +140,8 @@ def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
 ) -> None:
     trained = trained_alone(tmp_path / "trained", data_root)
     folder = run_path(disk / "runs", "tiny", 0)
-    work = EvaluationJobs(
-        (RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained),)
-    )
+    item = RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained)
+    work = Job((item,), trains=False)
     assert ending(work) == ""
     before = snapshot(folder)
     ballast = fill(disk, leave=20_000)
@@ -248,7 +243,7 @@ def test_a_read_only_disk_is_named_and_gone_on_with_when_it_is_writable(
         told = capsys.readouterr().err
         assert told.startswith(f"error: {disk}")
         assert "Read-only file system. Its file system must be writable" in told
-    work = TrainingJobs((job(disk / "trained", data_root),))
+    work = Job((job(disk / "trained", data_root),), evaluates=False)
     assert "Read-only file system" in ending(work)
     with pytest.raises(UserError, match=r"raw: .*Read-only file system"):
         download.ensure(disk / "raw", Dataset.mnist, Fallback.digits)
@@ -285,7 +280,7 @@ def test_a_working_folder_that_is_deleted_in_mid_training_costs_nothing(
     work = job(tmp_path / "trained", data_root)
     partial = partial_path(work.folder)
 
-    class DeletedInMidTraining(TrainingJobs):
+    class DeletedInMidTraining(Job):
         def work(self, listener: Any) -> None:
             def tell(event: Event) -> None:
                 if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
@@ -294,8 +289,7 @@ def test_a_working_folder_that_is_deleted_in_mid_training_costs_nothing(
 
             super().work(tell)
 
-    assert ending(DeletedInMidTraining((work,))) == ""
-    finalise(work.folder)
+    assert ending(DeletedInMidTraining((work,), evaluates=False)) == ""
     whole = trained_alone(tmp_path / "elsewhere", data_root)
     for name in ("weights.safetensors", "config.yaml"):
         assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
@@ -320,7 +314,8 @@ def test_the_checkpoint_never_leaves_the_file_system_of_its_run(
 ) -> None:
     """Lightning writes it to the temporary folder first; a kill could leave half of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
-    assert ending(TrainingJobs((job(tmp_path / "trained", data_root),))) == ""
+    work = job(tmp_path / "trained", data_root)
+    assert ending(Job((work,), evaluates=False)) == ""
 
 
 def test_files_are_replaced_together_or_not_at_all(disk: Path) -> None:

@@ -17,8 +17,9 @@ from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.evaluation.evaluate import load_network
-from convchoice.execution.measurement import measure_runs
-from convchoice.execution.seeds import train_seeds
+from convchoice.execution.completeness import specify
+from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.runner import run
 from convchoice.runs.run import Run, read_run
 from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
 from convchoice.tracking.opening import open_mlflow
@@ -90,8 +91,7 @@ class Trained:
                 "tracking": {"store": "none"},
             }
             one = [config_from_mapping(values)]
-            assert train_seeds(one, root / "trained") == []
-            assert measure_runs(one, root / "trained", root / "runs") == []
+            assert run(specify(one, root / "runs"), LocalExecutor()) == []
         self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
         study = study_from_mapping(study_values(arms=["padded"]), "test")
         self.comparison = compare(study, {run.arm: [run] for run in self.runs})

@@ -1,79 +1,150 @@
-"""The Hydra application: its command line, and what one job does, alone or in a sweep.
+"""Hydra's command line: single runs and sweeps.
 
-Each job is one run. It leaves `<run_root>/<arm>/seed-<n>`; a run that is there already, with the
-same configuration, data and code, is kept. What a sweep is beside its jobs is `sweep`'s.
+Hydra parses the command line and composes the configurations. What is to be run is only collected
+while Hydra is active, and runs after it has returned, so that Hydra reports none of its errors.
 """
 
-import math
+import os
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
+    composition_errors,
     options,
     plain,
-    register_schema,
 )
-from convchoice.config.schema import Config
+from convchoice.config.schema import Config, TrackingConfig
 from convchoice.config.validation import CONF_DIR, check_name
-from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
-from convchoice.execution.dealing import side_by_side
-from convchoice.execution.naming import names_a_place
-from convchoice.execution.one_run import (
-    Publish,
-    run_config,
-    say_result,
-    to_optimise,
-    train_and_measure,
-)
-from convchoice.execution.processes import end_with
-from convchoice.execution.sweep import FOLDER, SENDER, SWEPT
-from convchoice.execution.sweep_journal import BEGUN, DONE, FAILED, Journal
+from convchoice.errors import ConfigurationError, JobError, nearest
+from convchoice.execution.launch import executor_of, register_configuration
+from convchoice.execution.naming import is_named, run_config, sweep_name
+from convchoice.execution.runner import update_runs
+from convchoice.execution.sweep import Sweep
+from convchoice.execution.sweep_jobs import checked_jobs, own_overrides
+from convchoice.runs.run import read_run
+
+Publish = Callable[[Path, TrackingConfig], object]
+PublishStudies = Callable[[Path, Sequence[str], TrackingConfig], object]
 
 
-def swept_keys(arguments: Sequence[str]) -> list[str]:
-    """Keys that a multirun gives more than one value.
+@dataclass
+class Application:
+    """What Hydra calls: the task function of a single run, and of the sweeper.
 
-    Raises:
-        ConfigurationError: if an argument is no override in Hydra's syntax.
+    Attributes:
+        publish: logs a complete run folder to the tracking store of a configuration.
+        action: what is to be run, once Hydra has returned.
     """
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        first_line = str(error).splitlines()[0]
-        raise ConfigurationError("command line", " ".join(overrides), first_line) from error
-    return [str(override.key_or_group) for override in parsed if override.is_sweep_override()]
+
+    publish: Publish
+    action: Callable[[], None] = field(default=lambda: None)
+
+    def __call__(self, composed: DictConfig) -> None:
+        """Collect a single run."""
+        settings = HydraConfig.get()
+        os.environ.update({key: str(value) for key, value in settings.job.env_set.items()})
+        overrides = list(settings.overrides.task)
+        self.action = partial(self._run, plain(composed), overrides, settings)
+
+    def sweep(
+        self,
+        config: DictConfig,
+        loader: ConfigLoader,
+        overrides: Sequence[Override],
+        batch: Sequence[Sequence[str]],
+        options: Mapping[str, Any],
+        publish_studies: PublishStudies,
+    ) -> None:
+        """Collect a sweep.
+
+        Args:
+            config: of the multirun, Hydra's part included.
+            loader: composes a job.
+            overrides: of the command line and of `hydra.sweeper.params`, parsed.
+            batch: the overrides of each job.
+            options: `only` and `baseline` of the sweeper.
+            publish_studies: logs a report's studies to the tracking store of a configuration.
+        """
+        os.environ.update({key: str(value) for key, value in config.hydra.job.env_set.items()})
+        swept = [str(item.key_or_group) for item in overrides if item.is_sweep_override()]
+
+        def compose(job: Sequence[str]) -> dict[str, Any]:
+            with composition_errors("sweep", [own_overrides(job, swept)]):
+                whole = loader.load_sweep_config(config, list(job))
+            keys = [str(key) for key in whole if key != "hydra"]
+            return plain(OmegaConf.masked_copy(whole, keys))
+
+        command = ["convchoice", "train", *sys.argv[1:]]
+        jobs = checked_jobs(batch, swept, compose)
+        sweep = Sweep(sweep_name(swept), jobs, command, **options)
+        executor = executor_of(config.hydra, sweep.folder)
+        first = jobs[0].config
+        self.action = partial(
+            sweep.run, executor, OmegaConf.to_yaml(config), partial(self._complete, first),
+            lambda reports, studies: publish_studies(reports, studies, first.tracking),
+        )  # fmt: skip
+
+    def _run(self, values: dict[str, Any], overrides: Sequence[str], settings: Any) -> None:
+        config = run_config(values, overrides)
+        name = f"{config.arm}/seed-{config.seed}"
+        executor = executor_of(settings, Path(config.run_root).resolve() / "sweeps" / "single")
+        failures = update_runs([config], executor, partial(self._complete, config), name)
+        if failures:
+            raise JobError(f"{name}: {failures[0].failure}")
+
+    def _complete(self, config: Config, folder: Path) -> None:
+        """Print the result of a run and publish it."""
+        if folder.is_dir():
+            run = read_run(folder)
+            metrics = run.metrics
+            print(
+                f"{run.arm} seed {run.seed}: test accuracy {metrics['test/accuracy']:.4f},"
+                f" negative log-likelihood {metrics['test/nll']:.4f},"
+                f" {metrics['cost/parameters']:,.0f} parameters, {metrics['cost/macs']:,.0f} MACs,"
+                f" {metrics['cost/train_seconds']:.1f} s → {run.path}",
+                flush=True,
+            )
+        self.publish(folder, config.tracking)
 
 
-def offer_new_names(arguments: list[str]) -> None:
-    """Let `arm=NAME` name a configuration of one's own.
+def offer_new_names(arguments: Sequence[str]) -> None:
+    """Let `arm=NAME` name a configuration of the user's own.
 
-    A name that `conf/arm` does not have becomes an overlay that only sets the name, provided that
-    something else is set beside it and the name is not a slip of the pen for one that is there.
+    A name that `conf/arm` does not have becomes an overlay that only sets the name, if something
+    else is set too and the name is not a misspelling of a known one.
 
     Raises:
-        ConfigurationError: for an unknown name that stands alone or is close to a known one.
+        ConfigurationError: for an unknown name alone, or one that is close to a known one.
     """
     known = options("arm")
-    chosen = [argument.partition("=")[2] for argument in arguments if argument.startswith("arm=")]
-    own_settings = any("=" in part and not names_a_place(part) for part in arguments)
-    for name in [name for value in chosen for name in value.split(",")]:
-        if name in known or name == "null":
+    names: list[str] = []
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        if str(override.key_or_group) == "arm":
+            value = override.value()
+            several = value.list if isinstance(value, ChoiceSweep) else [value]
+            names += [str(getattr(item, "text", item)) for item in several if _is_name(item)]
+    own_settings = any("=" in part and is_named(part) for part in arguments)
+    for name in names:
+        if name in known:
             continue
         suggestion = nearest(name, known)
         variant = any(name.startswith((f"{arm}_", f"{arm}-")) for arm in known)
-        slip = suggestion.startswith("Did you mean") and not variant
-        if not own_settings or slip:
+        misspelt = suggestion.startswith("Did you mean") and not variant
+        if not own_settings or misspelt:
             raise ConfigurationError(
                 "arm", name, "there is no such arm.",
                 f"{suggestion} Or give a configuration of your own a new name:"
@@ -83,61 +154,34 @@ def offer_new_names(arguments: list[str]) -> None:
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
-def _job_of_sweep(config: Config, folder: Path, publish: Publish) -> float:
-    """Do one job among others: how it ends is written down, and never stops a sibling."""
-    journal, key = Journal(folder), (str(config.arm), config.seed)
-    journal.note(key, BEGUN)
-    try:
-        run = train_and_measure(config, publish)
-    except UserError as error:
-        journal.note(key, FAILED, str(error).removeprefix(f"{key[0]} seed {key[1]}: "))
-    except Exception as error:  # noqa: BLE001 - one job's fault must not stop the others
-        reason = f"{type(error).__name__}: {error}"
-        journal.note(key, FAILED, reason, traceback.format_exc())
-        print(f"{key[0]} seed {key[1]}: FAILED: {reason}", flush=True)
-    else:
-        say_result(run)
-        journal.note(key, DONE)
-        return to_optimise(run)
-    return math.nan
+def _is_name(value: object) -> bool:
+    """Whether a value of `arm` names an arm: not `null`, and not a pattern such as `glob(max*)`."""
+    return isinstance(value, str) or hasattr(value, "text")
 
 
-def _job(composed: DictConfig, publish: Publish) -> float:
-    settings = HydraConfig.get()
-    overrides = list(settings.overrides.task)
-    told_to_job = settings.job.env_set
-    swept = str(told_to_job.get(SWEPT, "")).split()
-    folder = told_to_job.get(FOLDER)
-    if folder is not None:
-        end_with(int(told_to_job[SENDER]))
-        config = run_config(plain(composed), overrides, swept)
-        return _job_of_sweep(config, Path(folder), publish)
-    with exit_codes():  # inside the job: Hydra would dress a refusal up as a crash
-        run = train_and_measure(run_config(plain(composed), overrides, swept), publish)
-    say_result(run)
-    return to_optimise(run)
-
-
-def application(publish: Publish) -> None:
-    """Run Hydra on the command line's arguments.
+def run_application(arguments: Sequence[str], publish: Publish) -> None:
+    """Run Hydra on command-line arguments, then what they ask for.
 
     Args:
-        publish: called with each run's folder when it is whole, in the job's process.
+        arguments: overrides in Hydra's syntax, and Hydra's flags, in any order.
+        publish: see `Application`.
 
     Raises:
-        UserError: for an illegal configuration, or a run that failed.
+        UserError: for an illegal configuration.
+        JobError: if a run failed.
     """
-    register_schema()
-    OmegaConf.register_new_resolver("side_by_side", side_by_side, replace=True)
-    offer_new_names(sys.argv[1:])
-    swept = swept_keys(sys.argv[1:])
-    if swept:  # a job sees its own values only, so it is told, by whatever launcher
-        sys.argv.append(f"+hydra.job.env_set.{SWEPT}='{' '.join(swept)}'")
-
-    def job(composed: DictConfig) -> float:
-        return _job(composed, publish)
-
+    register_configuration()
+    overrides = get_args_parser().parse_intermixed_args(list(arguments)).overrides
+    flags = list(arguments)
+    for override in overrides:
+        flags.remove(override)
+    sys.argv[1:] = [*overrides, *flags]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing
+    application = Application(publish)
     main = hydra.main(
         version_base=HYDRA_VERSION_BASE, config_path=str(CONF_DIR), config_name="config"
-    )(job)
-    main()
+    )(application)
+    with composition_errors("command line", overrides):
+        offer_new_names(overrides)
+        main()
+    application.action()

@@ -1,24 +1,24 @@
-"""Which launcher has an arm's seeds trained: `CONVCHOICE_LAUNCH`, or `make repro LAUNCH=…`.
+"""Which launcher runs the pipeline's training: `CONVCHOICE_LAUNCH`, or `make repro LAUNCH=…`.
 
     CONVCHOICE_LAUNCH='slurm hydra.launcher.partition=cpu' dvc repro
 
-The name of a preset in `conf/launch`, and settings of it as on the command line of a sweep. It is
-said in the environment and in no file: where a run is trained is no part of what it is, so nothing
-that DVC or a fingerprint looks at may know of it.
+The name of a file in `conf/launch`, and settings of its launcher as on the command line of a sweep.
+It is in no file: where a run is trained does not decide its numbers, so neither DVC nor a
+fingerprint may depend on it.
 """
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
-from hydra import initialize_config_dir
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
 
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
@@ -26,23 +26,94 @@ from convchoice.config.composition import (
     options,
     register_schema,
 )
+from convchoice.config.schema import Config
 from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, nearest, require
-from convchoice.execution.dealing import side_by_side
-from convchoice.execution.workers import LAUNCH
+from convchoice.execution.executors import Executor, JoblibExecutor
+from convchoice.execution.local_processes import LocalExecutor
 
+LAUNCH = "CONVCHOICE_LAUNCH"
 SETTINGS = "hydra.launcher."
-# What each launcher needs beside the pipeline itself; `basic` needs nothing.
-PACKAGES = {"joblib": "hydra_plugins.hydra_joblib_launcher", "slurm": "submitit", "ray": "ray"}
-ELSEWHERE = ("slurm", "ray")
+INSTALL = 'Install it: pip install -c constraints.txt -e ".[launchers]"'
+PACKAGES = {
+    "basic": "convchoice", "joblib": "joblib", "slurm": "submitit", "submitit_slurm": "submitit",
+    "submitit_local": "submitit", "ray": "ray",
+}  # fmt: skip
+"""The package that each launcher needs."""
+
+
+def register_configuration() -> None:
+    """Register what `conf/` needs, and keep plugins from replacing its launchers.
+
+    hydra-joblib-launcher and hydra-submitit-launcher register schemas under the same names, where
+    they are installed; the files in `conf/hydra/launcher` describe executors instead.
+    """
+    register_schema()
+    Plugins.instance()  # loads the plugins
+    registered = ConfigStore.instance().repo["hydra"]["launcher"]
+    for name in options("hydra/launcher"):
+        registered.pop(f"{name}.yaml", None)
+
+
+def executor_for(launcher: str, settings: Mapping[str, Any], folder: Path) -> Executor:
+    """The executor that a launcher's configuration describes.
+
+    Args:
+        launcher: a name in `conf/hydra/launcher`.
+        settings: the values of that file, resolved.
+        folder: for the engine's logs; it identifies the jobs in a queue.
+
+    Raises:
+        ConfigurationError: for an unknown launcher, or one whose package is not installed.
+    """
+    check_launcher(launcher)
+    values = {key: value for key, value in settings.items() if key != "_target_"}
+    if launcher == "basic":
+        return LocalExecutor(workers=1)
+    if launcher == "joblib":
+        return JoblibExecutor(values.pop("n_jobs", None), values)
+    if launcher == "ray":
+        from convchoice.execution.ray_executor import RayExecutor  # noqa: PLC0415 - optional
+
+        return RayExecutor(folder / "ray", **values)
+    from convchoice.execution.submitit_executor import SubmititExecutor  # noqa: PLC0415 - optional
+
+    cluster = "local" if launcher == "submitit_local" else "slurm"
+    return SubmititExecutor(folder / cluster, cluster, values)
+
+
+def check_launcher(launcher: str) -> None:
+    """Refuse a launcher that is unknown or not installed.
+
+    Raises:
+        ConfigurationError: naming the launchers, or the extra to install.
+    """
+    known = ", ".join(PACKAGES)
+    require(launcher in PACKAGES, "hydra/launcher", launcher, f"must be one of {known}.")
+    package = PACKAGES[launcher]
+    rule = f"needs the package {package}, which is not installed."
+    require(find_spec(package) is not None, "hydra/launcher", launcher, rule, INSTALL)
+
+
+def executor_of(hydra: Any, folder: Path) -> Executor:
+    """The executor that Hydra's part of a configuration names.
+
+    Args:
+        hydra: the node `hydra` of a composed configuration.
+        folder: see `executor_for`.
+    """
+    settings = OmegaConf.to_container(hydra.launcher, resolve=True)
+    assert isinstance(settings, dict)  # noqa: S101 - for mypy
+    named = {str(key): value for key, value in settings.items()}
+    return executor_for(hydra.runtime.choices["hydra/launcher"], named, folder)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A launcher that is there, and what is set of it.
+    """A launcher and its settings.
 
     Attributes:
-        name: of a preset in `conf/launch`.
+        name: of a file in `conf/launch`.
         settings: overrides in Hydra's syntax.
     """
 
@@ -50,79 +121,60 @@ class Launch:
     settings: tuple[str, ...] = ()
 
     @property
-    def here(self) -> bool:
-        """Whether its jobs run on this machine."""
-        return self.name not in ELSEWHERE
-
-    @property
     def text(self) -> str:
-        """As it was asked for."""
+        """The value of `CONVCHOICE_LAUNCH`."""
         return shlex.join([self.name, *self.settings])
 
-    @contextmanager
-    def composed(self, *more: str) -> Iterator[tuple[ConfigLoader, DictConfig, list[str]]]:
-        """Hydra's part of a multirun under this launcher, for the time of the block.
+    def executor(self, config: Config, folder: Path) -> Executor:
+        """The executor for runs with a configuration.
 
         Args:
-            more: further overrides.
-
-        Yields:
-            What composes a job, the multirun's configuration, and the overrides that each job has.
+            config: gives the cores of a job.
+            folder: see `executor_for`.
 
         Raises:
-            ConfigurationError: for a setting that the launcher does not have.
+            ConfigurationError: for an unknown setting of the launcher.
         """
-        register_schema()
-        OmegaConf.register_new_resolver("side_by_side", side_by_side, replace=True)
-        overrides = [f"launch={self.name}", *self.settings, *more]
-        with initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE):
-            loader = GlobalHydra.instance().config_loader()
-            with composition_errors(LAUNCH, self.settings):
-                config = loader.load_configuration("config", overrides, run_mode=RunMode.MULTIRUN)
-            yield loader, config, list(config.hydra.overrides.task)
+        register_configuration()
+        threads = f"trainer.threads={config.trainer.threads}"
+        with (
+            initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE),
+            composition_errors(LAUNCH, self.settings),
+        ):
+            overrides = [f"launch={self.name}", *self.settings, threads]
+            composed = compose("config", overrides, return_hydra_config=True)
+            return executor_of(composed.hydra, folder)
 
 
 def read_launch(text: str) -> Launch:
-    """The launcher that a text asks for.
+    """The launcher that a text names.
 
     Args:
-        text: its name, and settings of it.
+        text: its name and settings.
 
     Raises:
-        ConfigurationError: for a name that is not there, a package that is not, or a setting that
-            is not the launcher's.
+        ConfigurationError: for an unknown launcher or setting, or one that is not installed.
     """
-    name, *settings = _words(text) or [""]
+    try:
+        name, *settings = shlex.split(text) or [""]
+    except ValueError as error:
+        raise ConfigurationError(LAUNCH, text, f"cannot be read: {error}.") from error
     known = options("launch")
-    require(
-        name in known, LAUNCH, name, "there is no such launcher.",
-        nearest(name, known),
-    )  # fmt: skip
+    require(name in known, LAUNCH, name, "there is no such launcher.", nearest(name, known))
     for setting in settings:
         require(
             setting.lstrip("+~").startswith(SETTINGS), LAUNCH, setting,
-            f"beside the launcher's name stand only settings of it, {SETTINGS}KEY=VALUE.",
+            f"only settings of the launcher may follow its name: {SETTINGS}KEY=VALUE.",
             "What is trained is chosen by params.yaml and conf/.",
         )  # fmt: skip
-    package = PACKAGES.get(name)
-    require(
-        package is None or find_spec(package) is not None, LAUNCH, name,
-        "its package is not installed.", 'pip install -c constraints.txt -e ".[launchers]"',
-    )  # fmt: skip
+    check_launcher(name)
     launch = Launch(name, tuple(settings))
-    with launch.composed():
-        return launch
+    launch.executor(Config(), Path())
+    return launch
 
 
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise ConfigurationError(LAUNCH, text, f"cannot be read: {error}.") from error
-
-
-def asked_for(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """The launcher that the environment names; None where it names none.
+def requested_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
+    """The launcher that the environment names, if it names one.
 
     Raises:
         ConfigurationError: see `read_launch`.

@@ -1,55 +1,59 @@
-"""Names for runs and sweeps that were given none, out of what was set on the command line."""
+"""Names of runs and sweeps that were given none, derived from what the command line sets."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-SILENT_VALUES = ("true", "false", "null", "none")  # they say nothing without their key
+from convchoice.config.arm import arm_from_mapping
+from convchoice.config.schema import Config
+from convchoice.errors import ConfigurationError
+from convchoice.networks.suggestions import fitting_plan
+
+AMBIGUOUS_VALUES = ("true", "false", "null", "none")
+"""Values that mean nothing without their key."""
 # Keys that say where and how a run is made, not what it is.
-UNNAMED = (
+NOT_NAMED = (
     "arm", "seed", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
-    "data.fallback", "launch",
+    "data.fallback", "launch", "hydra",
 )  # fmt: skip
 NUMBERS = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
 
 
-def names_a_place(override: str) -> bool:
-    """Whether an override says where or how a run is made, and not what it is."""
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == name or key.startswith(f"{name}.") for name in UNNAMED)
+def is_named(override: str) -> bool:
+    """Whether an override says what a run is, and not where or how it is made."""
+    key = override.lstrip("+~").partition("=")[0].replace("/", ".")
+    return not any(key == name or key.startswith(f"{name}.") for name in NOT_NAMED)
 
 
-def _told(key: str, value: str) -> str:
-    """An override as a part of a name: a word speaks for itself, a list is written ``3x2``."""
-    value = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a + no name may hold
+def _part(key: str, value: str) -> str:
+    """An override as a part of a name: a word alone, a number with its key, a list as ``3x2``."""
+    value = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
     listed = NUMBERS.fullmatch(value)
     if listed:
         value = "x".join(part.strip() for part in listed.group(1).split(","))
-    speaks = value.isidentifier() and not listed and value.lower() not in SILENT_VALUES
-    return value if speaks else f"{key.rpartition('.')[2]}={value}"
+    alone = value.isidentifier() and not listed and value.lower() not in AMBIGUOUS_VALUES
+    return value if alone else f"{key.rpartition('.')[2]}={value}"
 
 
 def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
-    """A name for a configuration that was given none, from what was set.
+    """A name for a configuration that was given none.
 
-    In a sweep what was swept makes the name, else all that was set: ``downsample=average
-    conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``. Two
-    configurations may come to the same name; a sweep refuses that before it begins, and a single
-    run where it would replace another one.
+    In a sweep the swept keys make the name, else all that was set: ``downsample=average
+    conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``.
     """
     parts = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if names_a_place(override) or (swept and key not in swept):
-            continue
-        parts.append(_told(key, value))
+        if is_named(override) and (not swept or key in swept):
+            parts.append(_part(key, value))
     return _legal("-".join(parts))
 
 
 def sweep_name(swept: Sequence[str]) -> str:
-    """What a sweep is called: by the keys that it gives several values, seeds aside.
+    """The name of a sweep: the keys with several values, without seeds.
 
     ``downsample=max,average conv.padding=valid,same seed=0,1`` is ``downsample-padding``. The same
-    keys in the same folder are the same sweep, gone on with, whichever values they have.
+    keys in the same folder are the same sweep, continued, whatever their values.
     """
     keys = [key for key in swept if key != "seed"]
     return _legal("-".join(key.replace("/", ".").rpartition(".")[2] for key in keys)) or "seed"
@@ -58,3 +62,31 @@ def sweep_name(swept: Sequence[str]) -> str:
 def _legal(name: str) -> str:
     dashed = "".join(letter if letter.isalnum() or letter in "_.=-" else "-" for letter in name)
     return re.sub(r"-{2,}", "-", dashed).strip("-")
+
+
+def run_config(
+    composed: Mapping[str, Any], overrides: Sequence[str], swept: Sequence[str] = ()
+) -> Config:
+    """The checked configuration of one run, with a name that distinguishes it in its sweep.
+
+    Args:
+        composed: plain values of the composition.
+        overrides: the run's own overrides.
+        swept: keys that its sweep gives several values.
+
+    Raises:
+        ConfigurationError: for an illegal value or combination, or for `seeds`.
+        GeometryError: if a layer does not fit its input.
+    """
+    for override in overrides:
+        if override.lstrip("+").startswith("seeds="):
+            raise ConfigurationError(
+                "seeds", override.partition("=")[2], "is the pipeline's number of seeds.",
+                "Name the seeds of a sweep: -m seed=0,1,2",
+            )  # fmt: skip
+    arm = composed.get("arm")
+    derived = derived_name(overrides, swept) if swept or arm is None else ""
+    name = "-".join(part for part in (arm, derived) if part) or "default"
+    config = arm_from_mapping({**composed, "arm": name}, "configuration").config
+    fitting_plan(config)
+    return config

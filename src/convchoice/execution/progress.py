@@ -1,63 +1,50 @@
-"""What a person sees while runs are at work: bars on a terminal, lines in a log."""
+"""Progress of runs: bars on a terminal, a line for each epoch elsewhere."""
 
-import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
-
-
-def duration(seconds: float) -> str:
-    """A time for people: ``8 s``, ``2 min 05 s``, ``1 h 12 min``."""
-    whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:  # noqa: PLR2004
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
-
+from convchoice.runs.duration import duration
+from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, RunKey, Started
 
 MOST_BARS = 8
-"""Runs with a bar of their own; of more that go on together the rest move as these do."""
+"""Most runs that have a bar of their own at a time."""
+SPEED_SECONDS = 3600.0
 
 
 class Display:
-    """Shows the events of runs. On a terminal a bar a run and one for all; else a line an epoch.
+    """Shows the events of runs.
 
     Args:
-        verb: what is being done, such as ``training``.
-        runs: number of runs that are to be done.
+        runs: number of runs.
         console: where to write.
+        lines: write lines even on a terminal, which other processes may share.
     """
 
-    def __init__(self, verb: str, runs: int, console: Console | None = None) -> None:
+    def __init__(self, runs: int, console: Console | None = None, *, lines: bool = False) -> None:
         """Nothing is shown before the `with` block."""
-        self.verb = verb
         self.runs = runs
         self.console = console or Console(highlight=False, soft_wrap=True)
-        self.began = time.perf_counter()
+        self.lines = lines or not self.console.is_terminal
         self.ended = 0
-        self.explained: set[str] = set()
-        self.share: dict[tuple[str, int], float] = {}
-        self.head_start = 0.0
-        self.tasks: dict[tuple[str, int], TaskID] = {}
+        self.printed: set[str] = set()
+        self.tasks: dict[RunKey, TaskID] = {}
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=self.lines,
+            speed_estimate_period=SPEED_SECONDS,
         )
+        self.total = self.progress.add_task("all runs", total=runs, note="")
 
     def __enter__(self) -> Self:
-        """Begin to show."""
-        self.began = time.perf_counter()
+        """Start to show."""
         self.progress.start()
         return self
 
@@ -67,80 +54,57 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         self.progress.stop()
 
-    def hear(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         """Show one event."""
-        key = event.key
         if isinstance(event, Started):
-            self.share[key] = event.epochs_done / event.epochs
-            self.head_start += self.share[key]
-            if key in self.tasks:  # its machine was lost, or its time was up: it begins once more
-                self.progress.remove_task(self.tasks.pop(key))
-            self.tasks[key] = self.progress.add_task(
-                self._name(event),
-                total=1.0,
-                note="starting",
-                visible=len(self.tasks) < MOST_BARS,
-            )
-            if event.epochs_done:
-                self._line(event, f"goes on after epoch {event.epochs_done}")
+            self._start(event)
         elif isinstance(event, Advanced):
-            self.share[key] = event.fraction
-            note = (
-                f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}"
-                f"  {duration(event.seconds_left)} left"
-            )
-            self._update(key, note)
+            self._advance(event, event.fraction, f"epoch {event.epoch}, loss {event.loss:.4f}")
         elif isinstance(event, EpochEnded):
-            self.share[key] = event.row["epoch"] / event.epochs
-            note = self._epoch(event)
-            self._update(key, note)
-            if not self.console.is_terminal:
-                self._line(event, note)
+            note = _epoch(event)
+            self._advance(event, event.row["epoch"] / event.epochs, note)
+            if self.lines:
+                self._print(event, f"{note}, {duration(event.seconds_left)} left in this run")
         elif isinstance(event, Ended):
             self._end(event)
 
+    def _start(self, event: Started) -> None:
+        if event.epochs_done:
+            self._print(event, f"resumed after epoch {event.epochs_done}")
+        if event.key not in self.tasks:
+            self.tasks[event.key] = self.progress.add_task(
+                f"{event.arm} seed {event.seed}", total=1.0, note="starting",
+                visible=len(self.tasks) < MOST_BARS,
+            )  # fmt: skip
+
+    def _advance(self, event: Event, fraction: float, note: str) -> None:
+        if event.key in self.tasks:
+            self.progress.update(self.tasks[event.key], completed=fraction, note=note)
+
     def _end(self, event: Ended) -> None:
-        key = event.key
         self.ended += 1
-        self.share[key] = 1.0
-        task = self.tasks.pop(key, None)
-        if task is not None:
-            self.progress.remove_task(task)
+        self.progress.update(self.total, completed=self.ended)
+        if event.key in self.tasks:
+            self.progress.remove_task(self.tasks.pop(event.key))
         if event.failure:
-            self._line(event, f"FAILED: {event.failure}")
-            if event.details and event.failure not in self.explained:
-                self.explained.add(event.failure)  # eight seeds fail with one traceback
+            self._print(event, f"FAILED: {event.failure}")
+            if event.details and event.details not in self.printed:  # seeds often fail alike
+                self.printed.add(event.details)
                 self.console.print(event.details, markup=False)
-        else:
-            self._line(event, f"done ({self.ended} of {self.runs}{self._rest()})")
+            return
+        left = next(task for task in self.progress.tasks if task.id == self.total).time_remaining
+        estimate = f", about {duration(left)} left" if left else ""
+        self._print(event, f"done ({self.ended} of {self.runs}{estimate})")
 
-    def _rest(self) -> str:
-        """An estimate for all the runs that are still to come, from the share that is done."""
-        done = sum(self.share.values())
-        if self.ended == self.runs or done <= self.head_start:
-            return ""
-        pace = (time.perf_counter() - self.began) / (done - self.head_start)
-        left = pace * (self.runs - done)
-        return f", {duration(left)} left for all"
+    def _print(self, event: Event, text: str) -> None:
+        self.console.print(f"{event.arm} seed {event.seed}: {text}", markup=False)
 
-    def _update(self, key: tuple[str, int], note: str) -> None:
-        if key in self.tasks:
-            self.progress.update(self.tasks[key], completed=self.share[key], note=note)
 
-    @staticmethod
-    def _epoch(event: EpochEnded) -> str:
-        row = event.row
-        text = f"epoch {row['epoch']:.0f}/{event.epochs}  loss {row['train/loss']:.4f}"
-        if "val/accuracy" in row:
-            text += f"  validation accuracy {row['val/accuracy']:.4f}"
-        return f"{text}  {duration(event.seconds_left)} left in this run"
-
-    @staticmethod
-    def _name(event: Event) -> str:
-        return f"{event.arm} seed {event.seed}"
-
-    def _line(self, event: Event, text: str) -> None:
-        self.console.print(f"{self.verb} {self._name(event)}: {text}", markup=False)
+def _epoch(event: EpochEnded) -> str:
+    row = event.row
+    text = f"epoch {row['epoch']:.0f}/{event.epochs}, loss {row['train/loss']:.4f}"
+    accuracy = row.get("val/accuracy")
+    return text if accuracy is None else f"{text}, validation accuracy {accuracy:.4f}"

@@ -1,10 +1,10 @@
-"""What a search goes over, read off the command line in Hydra's own grammar.
+"""The search space of `convchoice tune`, parsed from the command line in Hydra's grammar.
 
-arm=max,average                                              arms, searched each by itself
+arm=max,average                                              arms, each searched separately
 seed=0,1                                                     seeds of every trial
 'optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))'     a searched key
-data.batch_size=32,64,128                                    another one
-scale=quick                                                  set alike in every trial
+data.batch_size=32,64,128                                    another searched key
+scale=quick                                                  set in every trial
 """
 
 import math
@@ -37,7 +37,7 @@ class SearchSpace:
         arms: names in `conf/arm`.
         seeds: of every trial.
         searched: the keys, and the values that each may take.
-        fixed: overrides that every trial has.
+        fixed: overrides of every trial.
     """
 
     arms: tuple[str, ...]
@@ -47,11 +47,11 @@ class SearchSpace:
 
 
 def read_space(arguments: Sequence[str]) -> SearchSpace:
-    """Take a command line's overrides apart.
+    """The search space of a command line.
 
     Raises:
-        ConfigurationError: for what is no override, an unknown arm, a key that must not be
-            searched, an empty range, or where there is nothing to search.
+        ConfigurationError: for an invalid override, an unknown arm, a key that must not be
+            searched, an empty range, or if nothing is searched.
     """
     try:
         parsed = OverridesParser.create().parse_overrides(list(arguments))
@@ -81,7 +81,7 @@ def read_space(arguments: Sequence[str]) -> SearchSpace:
 
 
 def _several(override: Override | None) -> list[Any]:
-    """The values of a key that has one or several; none where it is not set."""
+    """The values of a key; none if it is not set."""
     if override is None:
         return []
     value = override.value()
@@ -96,19 +96,18 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
     choosable = not any(key == name or key.startswith(f"{name}.") for name in NEVER_SEARCHED)
     require(
         choosable or key == BATCH_SIZE, key, override.input_line,
-        "is nothing to tune: it says which images there are, or where and how a run is made.",
+        "cannot be tuned: it chooses the images, or where and how a run is made.",
     )  # fmt: skip
     require(
         "." in key, key, override.input_line,
-        "is a whole group of keys; arms that differ so are tuned each by itself.",
-        "Name one key of it, or the arms: arm=…",
+        "is a group of keys. Arms that differ in a group are tuned separately.",
+        "Name one key of the group, or the arms: arm=…",
     )  # fmt: skip
     value = override.value()
     if isinstance(value, IntervalSweep):
         return _interval(key, value)
     if isinstance(value, RangeSweep):
-        found = list(value.range())
-        return CategoricalDistribution(found)
+        return CategoricalDistribution(list(value.range()))
     return CategoricalDistribution(_several(override))
 
 
@@ -124,17 +123,3 @@ def _interval(key: str, value: IntervalSweep) -> BaseDistribution:
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
     return FloatDistribution(float(low), float(high), log=log)
-
-
-def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a searched key may take a value."""
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    return bool(distribution.low <= value <= distribution.high)  # type: ignore[attr-defined]
-
-
-def ends(distribution: BaseDistribution) -> list[Any]:
-    """Values at the edge of what a key may take; all of them, where they can be counted."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    return [distribution.low, distribution.high]  # type: ignore[attr-defined]

@@ -1,203 +1,177 @@
-"""A sweep: all its jobs checked, those that are missing done, then compared and reported.
+"""A sweep: all jobs are checked, the missing ones run, then the arms are compared and reported.
 
-A job leaves a run folder (`application`). The sweep leaves `<run_root>/sweeps/<name>` beside them:
-its report, what became of each job, and Hydra's `multirun.yaml`.
+Its own folder, `<run_root>/sweeps/<name>`, holds the report, Hydra's `multirun.yaml` and the
+engine's logs.
 """
 
-import os
 import shlex
+import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig, OmegaConf
 
-from convchoice.config.composition import (
-    composition_errors,
-    plain,
-    quoted,
-)
-from convchoice.config.schema import TrackingConfig
-from convchoice.errors import UserError, exit_codes, require
-from convchoice.execution.naming import sweep_name
-from convchoice.execution.sweep_jobs import (
-    SweepJob,
-    checked_jobs,
-    chosen_jobs,
-    fetch_data,
-    jobs_to_do,
-    refuse_foreign_runs,
-    told,
-)
-from convchoice.execution.sweep_journal import DONE, Journal, Watch
-from convchoice.execution.sweep_result import SweepResult, make_result
+from convchoice.config.composition import quoted
+from convchoice.errors import UserError, require, without_password
+from convchoice.execution.executors import Executor
+from convchoice.execution.runner import OnComplete, count, update_runs
+from convchoice.execution.sweep_jobs import SweepJob, chosen_jobs
+from convchoice.runs.events import Ended
+from convchoice.runs.manifest import write_output
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
 
-SWEEPS = "sweeps"
+REPORT = "report"
+OnReport = Callable[[Path, Sequence[str]], object]
 JOB_FAILED = 1
-"""Exit status of a sweep of which a job failed; the others are whole."""
-# What a job is told through its Hydra configuration, whatever launcher carries it.
-SWEPT = "CONVCHOICE_SWEPT"
-FOLDER = "CONVCHOICE_SWEEP_FOLDER"
-SENDER = "CONVCHOICE_SWEEP_PROCESS"
+"""Exit status of a sweep with a failed job; the other jobs are complete."""
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-@dataclass
+@dataclass(frozen=True)
 class Sweep:
-    """All the jobs of one multirun, from the check of the first to the report of all.
+    """All the jobs of one multirun.
 
     Attributes:
-        swept: keys that have more than one value.
-        batch: each job's overrides.
-        config: Hydra's configuration of the multirun.
-        loader: composes a job.
-        launcher: carries jobs out.
-        at_once: jobs that are handed to the launcher at once; None hands over all.
-        only: jobs to do; None does all that are missing.
+        name: made of the swept keys.
+        jobs: every job, checked.
+        command: the command line that started the sweep.
+        only: jobs to run; None runs all that are missing.
         baseline: the arm that the others are compared with; None takes the first.
-        publish_result: called with the sweep's result and where it is to be tracked.
     """
 
-    swept: Sequence[str]
-    batch: Sequence[Sequence[str]]
-    config: DictConfig
-    loader: ConfigLoader
-    launcher: Launcher
-    at_once: int | None = None
+    name: str
+    jobs: Sequence[SweepJob]
+    command: Sequence[str]
     only: str | Sequence[str] | None = None
     baseline: str | None = None
-    publish_result: Callable[[SweepResult, TrackingConfig], object] = lambda result, settings: None  # noqa: ARG005
-
-    @cached_property
-    def jobs(self) -> list[SweepJob]:
-        """Every job, checked."""
-        return checked_jobs(self.batch, self.swept, self._composed)
-
-    @property
-    def name(self) -> str:
-        """By what is swept."""
-        return sweep_name(self.swept)
 
     @property
     def folder(self) -> Path:
-        """Of the sweep itself, beside its arms."""
-        return Path(self.jobs[0].config.run_root).resolve() / SWEEPS / self.name
+        """The folder of the sweep, beside its arms."""
+        return Path(self.jobs[0].config.run_root).resolve() / "sweeps" / self.name
 
-    @property
-    def journal(self) -> Journal:
-        """What became of the jobs."""
-        return Journal(self.folder)
+    @cached_property
+    def arms(self) -> list[str]:
+        """The arms, in the order of the sweep."""
+        return list(dict.fromkeys(str(job.config.arm) for job in self.jobs))
 
-    def _composed(self, overrides: Sequence[str]) -> dict[str, Any]:
-        with composition_errors("sweep", told(overrides, self.swept)):
-            whole = self.loader.load_sweep_config(self.config, list(overrides))
-        keys = [str(key) for key in whole if key != "hydra"]
-        return plain(OmegaConf.masked_copy(whole, keys))
+    def run(
+        self, executor: Executor, multirun: str, on_complete: OnComplete, on_report: OnReport
+    ) -> None:
+        """Run what is missing, compare and report.
 
-    def carry_out(self) -> None:
-        """Check all jobs, do what is missing, compare and report.
+        Args:
+            executor: runs the jobs.
+            multirun: text of `multirun.yaml`.
+            on_complete: see `runner.run`.
+            on_report: called with the report's folder and the names of its studies.
 
         Raises:
-            SystemExit: 2 if a job is not legal (nothing was done then), 1 if one failed, 143 and
-                130 when stopped.
+            UserError: if nothing can be started.
+            SystemExit: 1 if a job or the report failed.
         """
-        with exit_codes():
-            wanted = chosen_jobs(self.jobs, self.only)
-            arms = list(dict.fromkeys(str(job.config.arm) for job in self.jobs))
-            require(
-                self.baseline in {None, *arms}, "hydra.sweeper.baseline", self.baseline,
-                "this sweep has no such arm.", f"It has {', '.join(arms)}.",
-            )  # fmt: skip
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with FileLock(self.folder / ".lock", timeout=0):
-                    failed = self._do(wanted, arms)
-            except Timeout:
-                raise UserError(f"{self.folder}: this sweep is at work already.") from None
-            if failed:
-                sys.exit(JOB_FAILED)
-
-    def _do(self, wanted: Sequence[SweepJob], arms: Sequence[str]) -> bool:
-        fetch_data(wanted)
-        missing = jobs_to_do(wanted)
-        refuse_foreign_runs(missing)
-        kept = len(wanted) - len(missing)
-        print(
-            f"sweep {self.name}: {_count(len(wanted), 'job')}, {_count(len(arms), 'arm')};"
-            f" {kept} kept (same configuration, data and code), {len(missing)} to do",
-            flush=True,
-        )
-        OmegaConf.save(self.config, self.folder / "multirun.yaml")
-        for job in missing:
-            self.journal.forget(job.key)
+        wanted = chosen_jobs(self.jobs, self.only)
+        require(
+            self.baseline in {None, *self.arms}, "hydra.sweeper.baseline", self.baseline,
+            "this sweep has no such arm.", f"It has {', '.join(self.arms)}.",
+        )  # fmt: skip
+        write_output(self.folder, {"multirun.yaml": without_password(multirun)})
         try:
-            if missing:
-                self._launch(missing, kept)
-            whole = {job.key for job in self.jobs} - {job.key for job in jobs_to_do(self.jobs)}
-            failed = [job for job in missing if job.key not in whole]
-            result = make_result(
-                self.name, [job for job in self.jobs if job.key in whole], self.folder,
-                self.baseline,
-            )  # fmt: skip
-            if missing:
-                self.publish_result(result, missing[0].config.tracking)
+            with FileLock(self.folder / ".lock", timeout=0):
+                failures = update_runs(
+                    [job.config for job in wanted], executor, on_complete, f"sweep {self.name}"
+                )
+                failed = {event.key for event in failures}
+                complete = [job for job in self.jobs if _is_complete(job, failed)]
+                studies, report_failures = self._report(complete)
+                if studies and not report_failures:
+                    on_report(self.folder / REPORT, studies)
+        except Timeout:
+            raise UserError(f"{self.folder}: this sweep is running already.") from None
         except (KeyboardInterrupt, SystemExit):
-            self._say_stopped(missing)
+            again = shlex.join(self.command)
+            print(f"sweep {self.name}: stopped. To continue:\n  {again}", file=sys.stderr)
             raise
-        self._say_failures(failed, result.failed)
-        return bool(failed or result.failed)
+        if failures or report_failures:
+            self._print_failures(failures, report_failures)
+            sys.exit(JOB_FAILED)
 
-    def _launch(self, missing: Sequence[SweepJob], kept: int) -> None:
-        """Hand the jobs to the launcher; what it raises for a lost job is said, and no more."""
-        carried = {FOLDER: str(self.folder), SENDER: str(os.getpid())}
-        told_to_jobs = [
-            f"+hydra.job.env_set.{key}={quoted(value)}" for key, value in carried.items()
-        ]
-        overrides = [[*job.overrides, *told_to_jobs] for job in missing]
-        size = self.at_once or len(overrides)
-        with Watch(self.journal, [job.key for job in missing], kept):
-            for first in range(0, len(overrides), size):
-                try:
-                    self.launcher.launch(overrides[first : first + size], initial_job_idx=first)
-                except Exception as error:  # noqa: BLE001 - engines raise whatever they come upon
-                    lines = str(error).strip().splitlines()
-                    reason = lines[-1] if lines else "no reason given"
-                    print(f"launcher: {type(error).__name__}: {reason}", file=sys.stderr)
-
-    def _say_stopped(self, missing: Sequence[SweepJob]) -> None:
-        done = sum(self.journal.state(job.key) == DONE for job in missing)
-        print(
-            f"sweep {self.name}: stopped with {done} of {len(missing)} jobs done."
-            f" It goes on where it stopped:\n  {_command()}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def _say_failures(self, failed: Sequence[SweepJob], commands: Sequence[str]) -> None:
+    def _print_failures(self, failures: Sequence[Ended], commands: Sequence[str]) -> None:
         lines = []
-        if failed:
-            lines += [
-                f"error: {len(failed)} of {len(self.jobs)} jobs failed; the others are whole."
-            ]
-        for job in failed:
-            repeated = _command(f"hydra.sweeper.only={quoted(job.name)}")
-            lines += [f"  {job.name}: {self.journal.reason(job.key)}", f"    again: {repeated}"]
-        lines += [f"error: this failed: {command}" for command in commands]
-        if lines:
-            print("\n".join(lines), file=sys.stderr, flush=True)
+        if failures:
+            total = count(len(self.jobs), "job")
+            lines.append(f"error: {len(failures)} of {total} failed; the others are complete.")
+        for event in failures:
+            job = f"{event.arm}/seed-{event.seed}"
+            only = "hydra.sweeper.only="
+            command = [part for part in self.command if not part.startswith(only)]
+            lines.append(f"  {job}: {event.failure}")
+            if not event.lost:  # a lost loss would be lost again
+                lines.append(f"    again: {shlex.join([*command, only + quoted(job)])}")
+        lines += [f"error: this command failed: {command}" for command in commands]
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+    def _report(self, jobs: Sequence[SweepJob]) -> tuple[list[str], list[str]]:
+        """Compare the arms of complete runs, for each data set, and write the report.
+
+        Returns:
+            The names of the studies, and the commands that failed.
+        """
+        output = self.folder / REPORT
+        studies: list[str] = []
+        failed: list[str] = []
+        by_data: dict[str, list[SweepJob]] = {}
+        for job in jobs:
+            by_data.setdefault(job.config.data.name.name, []).append(job)
+        for data, group in by_data.items():
+            arms = [arm for arm in self.arms if any(job.config.arm == arm for job in group)]
+            if len(arms) == 1:
+                _print_mean(arms[0], group)
+                continue
+            study = self.name if len(by_data) == 1 else f"{self.name}-{data}"
+            group.sort(key=lambda job: (self.arms.index(str(job.config.arm)), job.config.seed))
+            baseline = self.baseline if self.baseline in arms else arms[0]
+            command = [
+                "compare", *(str(_folder(job)) for job in group), "--baseline", str(baseline),
+                "--name", study, "--output", str(output / study),
+            ]  # fmt: skip
+            studies.append(study)
+            failed += _failed(command)
+        if studies and not failed:
+            failed += _failed(["report", "--studies", ",".join(studies), "--reports", str(output)])
+        return studies, failed
 
 
-def _command(*more: str) -> str:
-    """The command line of this sweep, with something more."""
-    ours = (f"+hydra.job.env_set.{SWEPT}=", "hydra.sweeper.only=" if more else "\n")
-    given = [argument for argument in sys.argv[1:] if not argument.startswith(ours)]
-    return shlex.join(["python", "-m", "convchoice.train", *given, *more])
+def _folder(job: SweepJob) -> Path:
+    return run_path(Path(job.config.run_root), str(job.config.arm), job.config.seed)
+
+
+def _is_complete(job: SweepJob, failed: set[tuple[str, int]]) -> bool:
+    if (str(job.config.arm), job.config.seed) in failed:
+        return False
+    try:
+        return read_run(_folder(job)).evaluated
+    except UserError:
+        return False
+
+
+def _print_mean(arm: str, jobs: Sequence[SweepJob]) -> None:
+    """The mean of the only arm: there is nothing to compare it with."""
+    found = [read_run(_folder(job)).metrics["test/accuracy"] for job in jobs]
+    print(
+        f"{arm}: mean test accuracy {statistics.fmean(found):.4f} over {count(len(found), 'seed')}"
+        f" ({min(found):.4f} to {max(found):.4f}); there is no other arm to compare it with",
+        flush=True,
+    )
+
+
+def _failed(command: Sequence[str]) -> list[str]:
+    """Run a command of the project; the command as text if it failed."""
+    module, *arguments = command
+    line = [sys.executable, "-m", f"convchoice.{module}", *arguments]
+    done = subprocess.run(line, check=False)
+    return [shlex.join(["convchoice", *command])] if done.returncode else []

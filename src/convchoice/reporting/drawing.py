@@ -1,7 +1,15 @@
-"""The figures' shared style: colours, sizes, axes, legends. Knows nothing about studies."""
+"""The figures' shared style: colours, markers, sizes, axes, legends, lines with bands.
 
-from collections.abc import Iterator, Sequence
+Matplotlib draws with the stand-in colour of each `Ink`; `svg` replaces them. Knows nothing about
+studies.
+"""
+
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -9,33 +17,45 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 WIDTH_INCHES = 5.0
-"""On a phone a figure is then shown at nine tenths of its size, so its text can still be read."""
+"""On a phone a figure is then shown at nine tenths of its size and its text stays legible."""
 LEGEND_CHARACTERS = 56
+LABEL_CHARACTERS = 24
+"""Longest line of an arm's name beside an axis or in a legend."""
+SMALL_TEXT = 9
 
 
 class Ink(Enum):
     """A colour by its meaning: (stand-in, in a page, in a file).
 
-    The series are Okabe and Ito's (2008, Color universal design), which people with any of the
-    common colour vision deficiencies tell apart; the page lightens them in the dark.
+    The first seven series follow Okabe and Ito (2008, Color universal design), which people with
+    any of the common colour vision deficiencies can distinguish. Arms also differ in their marker.
     """
 
     text = ("#0f0f01", "currentColor", "#1c2128")
-    muted = ("#0f0f02", "var(--figure-muted, #59636e)", "#59636e")
-    line = ("#0f0f03", "var(--figure-line, #b6bdc6)", "#b6bdc6")
-    band = ("#0f0f04", "var(--figure-band, #e6eaef)", "#e6eaef")
-    paper = ("#0f0f05", "var(--figure-paper, #ffffff)", "#ffffff")
-    accent = ("#0f0f06", "var(--figure-accent, #b3261e)", "#b3261e")
-    series_1 = ("#0f0f11", "var(--series-1, #0072b2)", "#0072b2")
-    series_2 = ("#0f0f12", "var(--series-2, #d55e00)", "#d55e00")
-    series_3 = ("#0f0f13", "var(--series-3, #009e73)", "#009e73")
-    series_4 = ("#0f0f14", "var(--series-4, #b8629a)", "#b8629a")
-    series_5 = ("#0f0f15", "var(--series-5, #c58a00)", "#c58a00")
-    series_6 = ("#0f0f16", "var(--series-6, #3a9bd9)", "#3a9bd9")
-    series_7 = ("#0f0f17", "var(--series-7, #6b7280)", "#6b7280")
+    muted = ("#0f0f02", "var(--figure-muted)", "#59636e")
+    line = ("#0f0f03", "var(--figure-line)", "#b6bdc6")
+    band = ("#0f0f04", "var(--figure-band)", "#e6eaef")
+    paper = ("#0f0f05", "var(--figure-paper)", "#ffffff")
+    accent = ("#0f0f06", "var(--figure-accent)", "#b3261e")
+    series_1 = ("#0f0f11", "var(--series-1)", "#0072b2")
+    series_2 = ("#0f0f12", "var(--series-2)", "#d55e00")
+    series_3 = ("#0f0f13", "var(--series-3)", "#009e73")
+    series_4 = ("#0f0f14", "var(--series-4)", "#b8629a")
+    series_5 = ("#0f0f15", "var(--series-5)", "#c58a00")
+    series_6 = ("#0f0f16", "var(--series-6)", "#3a9bd9")
+    series_7 = ("#0f0f17", "var(--series-7)", "#6b7280")
+    series_8 = ("#0f0f18", "var(--series-8)", "#882255")
+    series_9 = ("#0f0f19", "var(--series-9)", "#332288")
+    series_10 = ("#0f0f20", "var(--series-10)", "#117733")
+    series_11 = ("#0f0f21", "var(--series-11)", "#7a4b1e")
+    series_12 = ("#0f0f22", "var(--series-12)", "#008b95")
+    series_13 = ("#0f0f23", "var(--series-13)", "#8f8800")
+    series_14 = ("#0f0f24", "var(--series-14)", "#d81b60")
+    series_15 = ("#0f0f25", "var(--series-15)", "#1c2128")
 
     @property
     def stand_in(self) -> str:
@@ -54,8 +74,8 @@ class Ink(Enum):
 
 
 SERIES = tuple(ink.stand_in for ink in Ink if ink.name.startswith("series"))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""One a series, so that no two are told apart by colour alone."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8", "H", "+")
+"""One more than colours, so that a colour and a marker together repeat after 240 arms."""
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -66,8 +86,11 @@ STYLE: dict[Any, Any] = {
     "text.color": Ink.text.stand_in,
     "axes.labelcolor": Ink.text.stand_in,
     "axes.labelsize": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
     "axes.edgecolor": Ink.line.stand_in,
     "axes.facecolor": "none",
+    "axes.formatter.useoffset": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -82,14 +105,31 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": Ink.text.stand_in,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
+    "legend.handletextpad": 0.4,
 }
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """How one arm is drawn in every figure of a study."""
+
+    colour: str
+    marker: str
+
+
+def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
+    """A colour and a marker for each arm, in the order of the study."""
+    return {
+        arm: ArmStyle(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
+        for index, arm in enumerate(arms)
+    }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's settings while drawing and while writing."""
+    """Matplotlib's settings while drawing and while writing, whatever a matplotlibrc says."""
     with mpl.rc_context():
-        mpl.rcdefaults()  # whatever a person's own matplotlibrc says
+        mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
         yield
 
@@ -101,72 +141,96 @@ def new_figure(height_inches: float) -> Figure:
     return figure
 
 
-def quiet_frame(axes: Axes, *, grid: str) -> None:
-    """Leave the axis that carries numbers, and a faint grid along it (``x``, ``y`` or ``both``)."""
-    axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]
-    axes.tick_params(length=0)
-    if grid == "x":
-        axes.spines["left"].set_visible(False)
-
-
-def ticks() -> MaxNLocator:
-    """At most six ticks at round numbers."""
-    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
-
-
-def legend_columns(names: Sequence[str]) -> int:
-    """How many entries of a legend fit beside each other on a figure's width, four at the most."""
-    longest = max((len(name) for name in names), default=0)
-    return max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
-
-
-def stacked(values: Sequence[float], step: float) -> list[float]:
-    """A height for each value: 0, 1, −1, 2, … where several lie within one `step`."""
-    heights = [0.0] * len(values)
-    levels: dict[int, int] = {}
-    for index in sorted(range(len(values)), key=lambda position: values[position]):
-        column = round(values[index] / step) if step > 0 else 0
-        level = levels.get(column, 0)
-        levels[column] = level + 1
-        heights[index] = (level + 1) // 2 * (1 if level % 2 else -1)
-    return heights
-
-
-def strip(
-    axes: Axes,
-    values: Sequence[float],
-    mean: float,
-    bounds: Sequence[float] | None,
-    row: float,
-    half_height: float,
-    step: float,
-) -> None:
-    """Values as piled points, below them their mean as a stroke and its interval as a line.
+def panels(
+    count: int, height_inches: float, *, columns: int = 2, share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels, filled row by row.
 
     Args:
-        axes: where the vertical axis runs downwards.
-        values: shown as points.
-        mean: of the values.
-        bounds: of its interval, or None.
-        row: height of the strip's middle.
-        half_height: of the strip.
-        step: values closer than this are piled.
+        count: at least 1.
+        height_inches: of a row.
+        columns: the most.
+        share: whether all panels have the same axes.
     """
-    heights = stacked(values, step)
-    tallest = max(4.0, *(abs(height) for height in heights))
-    points, below = row - 0.35 * half_height, row + 0.75 * half_height
-    axes.plot(
-        values,
-        [points - 0.6 * half_height * height / tallest for height in heights],
-        "o",
-        markersize=5,
-        markeredgewidth=0,
-        color=SERIES[0],
-        alpha=0.6,
-        zorder=3,
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = new_figure(height_inches * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    every: list[Axes] = list(grid.flat)
+    for unused in every[count:]:
+        unused.set_visible(False)
+    return figure, every[:count]
+
+
+def wrapped(name: str, characters: int = LABEL_CHARACTERS) -> str:
+    """A name on lines of at most `characters`, broken at spaces, else behind ``_ - = .``."""
+    lines = textwrap.wrap(name, characters, break_long_words=False, break_on_hyphens=False)
+    part = rf".{{1,{characters}}}"
+    pieces = [re.findall(rf"{part}(?:(?<=[_\-=.])|$)|{part}", line) for line in lines]
+    return "\n".join(piece for each in pieces for piece in each)
+
+
+def quiet_frame(axes: Axes, *, grid: str) -> None:
+    """Remove ticks, and draw a faint grid along an axis (``x``, ``y`` or ``both``)."""
+    axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]
+    axes.tick_params(bottom=False, left=False)
+    if grid == "x":
+        axes.spines["left"].set_visible(False)
+    for axis in (axes.xaxis, axes.yaxis):
+        if isinstance(axis.get_major_locator(), mpl.ticker.AutoLocator):
+            axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a plot from top to bottom."""
+    axes.set_yticks(range(len(names)), [wrapped(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def row_inches(names: Sequence[str], least: float) -> float:
+    """Height of a row that holds the longest of some names."""
+    return max(least, 0.17 * max(wrapped(name).count("\n") + 1 for name in names) + 0.12)
+
+
+def legend(figure: Figure, styles: Mapping[str, ArmStyle], *, lines: bool = True) -> None:
+    """Name the arms above a figure.
+
+    Args:
+        figure: without another legend.
+        styles: of the arms that it shows.
+        lines: whether they are shown as lines with markers, or as markers alone.
+    """
+    handles = [
+        Line2D(
+            [], [], color=each.colour, marker=each.marker, markersize=5,
+            linestyle="-" if lines else "", linewidth=1.6, label=wrapped(arm),
+        )
+        for arm, each in styles.items()
+    ]  # fmt: skip
+    longest = max(len(line) for arm in styles for line in wrapped(arm).split("\n"))
+    columns = max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+
+
+def line_with_band(
+    axes: Axes,
+    places: Sequence[float],
+    values: tuple[Sequence[float | None], Sequence[float | None], Sequence[float | None]],
+    arm: ArmStyle,
+    scale: float = 1.0,
+) -> None:
+    """An arm's means as a line and their intervals as a band; missing values interrupt both.
+
+    Args:
+        axes: of the plot.
+        places: along the horizontal axis.
+        values: mean, low and high at each place.
+        arm: how the arm is drawn.
+        scale: factor of the values.
+    """
+    mean, low, high = (
+        [math.nan if value is None else scale * value for value in part] for part in values
     )
-    if bounds:
-        axes.plot(bounds, [below, below], color=Ink.text.stand_in, linewidth=1.6, zorder=4)
-    axes.plot(
-        [mean], [below], "|", markersize=11, markeredgewidth=2, color=Ink.text.stand_in, zorder=4
-    )
+    axes.plot(places, mean, color=arm.colour, marker=arm.marker, markersize=4, linewidth=1.4)
+    if not all(math.isnan(value) for value in low):
+        axes.fill_between(places, low, high, color=arm.colour, alpha=0.15, linewidth=0)

@@ -1,118 +1,79 @@
-"""The figure of the learning curves: loss and accuracy by epoch, a printed run's marked."""
+"""The figure of losses and accuracies by epoch, with a published run's values."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from convchoice.analysis import old_text as wording
-from convchoice.reporting.drawing import MARKERS, SERIES, Ink, new_figure, quiet_frame
+from convchoice.analysis import text
+from convchoice.analysis.result import Comparison, PublishedValue
+from convchoice.reporting.drawing import (
+    Ink,
+    arm_styles,
+    legend,
+    line_with_band,
+    panels,
+    quiet_frame,
+)
+from convchoice.reporting.spans import span
 from convchoice.reporting.svg import RenderedFigure, rendered
 
-LEAST_EPOCHS = 2
-"""A single epoch is a point, not a curve."""
+FEWEST_EPOCHS = 2
+"""A single epoch is a point and not a curve."""
 
 
-def _printed_rows(comparison: Mapping[str, Any], curve: str) -> list[Mapping[str, Any]]:
-    printed = comparison["printed"]
-    return [row for row in printed["rows"] if row["metric"] == curve] if printed else []
+def _published(comparison: Comparison, metric: str) -> list[PublishedValue]:
+    found = comparison.published.by_epoch if comparison.published else []
+    return [row for row in found if row.metric == metric]
 
 
-def finding(comparison: Mapping[str, Any], curve: str) -> str:
-    """Which arm ends highest and lowest, or how one arm ends beside a printed run."""
-    arms = comparison["arms"]
-    ends = {arm: item["learning_curves"][curve]["mean"][-1] for arm, item in arms.items()}
-    what = "validation accuracy" if curve.startswith("val") else "training accuracy"
-    epoch = max(item["learning_curves"]["epoch"][-1] for item in arms.values())
-    best = max(ends, key=lambda arm: ends[arm])
-    if len(ends) > 1:
-        worst = min(ends, key=lambda arm: ends[arm])
-        return (
-            f"After epoch {epoch} {best} has the highest mean {what}"
-            f" ({wording.percent(ends[best])} %) and {worst} the lowest"
-            f" ({wording.percent(ends[worst])} %)"
-        )
-    rows = _printed_rows(comparison, curve)
-    if rows and rows[-1]["epoch"] == epoch:
-        return (
-            f"After epoch {epoch} our mean {what} is {wording.percent(ends[best])} %,"
-            f" the printed one {wording.percent(rows[-1]['printed'])} %"
-        )
-    return f"After epoch {epoch} the mean {what} of {best} is {wording.percent(ends[best])} %"
+def finding(comparison: Comparison, metric: str) -> str:
+    """The arms' mean accuracies after their last epoch, and a published one's."""
+    curves = {arm: item.learning_curves for arm, item in comparison.arms.items()}
+    ends = {arm: 100 * (each.bands[metric].mean[-1] or 0.0) for arm, each in curves.items()}
+    epochs = sorted({each.epochs[-1] for each in curves.values()})
+    when = " or ".join(map(str, epochs))
+    name = "validation accuracy" if metric.startswith("val") else "training accuracy"
+    published = [row for row in _published(comparison, metric) if [row.epoch] == epochs]
+    beside = f"; published: {text.percent(published[0].published)} %" if published else ""
+    return f"After epoch {when} the mean {name} is {span(ends, 2, ' %')}{beside}"
 
 
-def learning_curves_figure(comparison: Mapping[str, Any]) -> RenderedFigure | None:
+def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
     """Training loss and held-out accuracy by epoch; None for a single epoch."""
-    arms = comparison["arms"]
-    curves = {arm: item["learning_curves"] for arm, item in arms.items()}
-    if max(len(item["epoch"]) for item in curves.values()) < LEAST_EPOCHS:
+    curves = {arm: item.learning_curves for arm, item in comparison.arms.items()}
+    if min(len(each.epochs) for each in curves.values()) < FEWEST_EPOCHS:
         return None
-    validated = all(item["val/accuracy"] is not None for item in curves.values())
-    accuracy = "val/accuracy" if validated else "train/accuracy"
-    panels = {
-        "train/loss": ("training loss, nats", 1.0),
-        accuracy: ("validation accuracy, %" if validated else "training accuracy, %", 100.0),
-    }
-    figure = new_figure(4.9)
-    both = figure.subplots(2, 1, sharex=True)
-    for axes, (name, (label, scale)) in zip(both, panels.items(), strict=True):
-        for index, (arm, item) in enumerate(curves.items()):
-            _curve(axes, item, name, scale, index, arm)
-        rows = _printed_rows(comparison, name)
-        if rows:
-            axes.plot(
-                [row["epoch"] for row in rows],
-                [scale * row["printed"] for row in rows],
-                "x",
-                color=Ink.accent.stand_in,
-                markersize=7,
-                markeredgewidth=2,
-                label="printed",
-            )
-        quiet_frame(axes, grid="y")
+    validated = all("val/accuracy" in each.bands for each in curves.values())
+    part, accuracy = ("validation", "val/accuracy") if validated else ("training", "train/accuracy")
+    shown = (("train/loss", "training loss, nats", 1.0), (accuracy, f"{part} accuracy, %", 100.0))
+    styles = arm_styles(list(curves))
+    figure, every = panels(2, 2.45, columns=1, share=False)
+    for axes, (metric, label, scale) in zip(every, shown, strict=True):
+        for arm, each in curves.items():
+            band = each.bands[metric]
+            line_with_band(axes, each.epochs, (band.mean, band.low, band.high), styles[arm], scale)
+        rows = _published(comparison, metric)
+        axes.plot(
+            [row.epoch or 0 for row in rows], [scale * row.published for row in rows], "x",
+            color=Ink.accent.stand_in, markersize=7, markeredgewidth=2,
+        )  # fmt: skip
         axes.set_ylabel(label)
-        axes.ticklabel_format(axis="y", useOffset=False)
-    both[1].set_xlabel("epoch")
-    both[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles, labels = both[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, handletextpad=0.4)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        quiet_frame(axes, grid="y")
+    every[-1].set_xlabel("epoch")
+    legend(figure, styles)
+    drawn = any(_published(comparison, metric) for metric, *_ in shown)
+    published = " Red crosses: the published run." if drawn else ""
     ends = [
-        f"{arm}: {wording.number(item['train/loss']['mean'][-1], 4)} nats"
-        f" and {wording.percent(item[accuracy]['mean'][-1])} %"
-        for arm, item in curves.items()
+        f"{arm}: {text.number(each.bands['train/loss'].mean[-1] or 0, 4)} nats"
+        f" and {text.percent(each.bands[accuracy].mean[-1] or 0)} %"
+        for arm, each in curves.items()
     ]
     return rendered(
         figure,
-        f"{comparison['study']['name']}-learning-curves",
+        f"{comparison.study.name}-learning-curves",
         finding(comparison, accuracy),
         "Mean over seeds with its 95 % interval as a band. Training values are running means over"
-        f" the epoch. {wording.seed_counts(item['n'] for item in arms.values())} an arm.",
-        f"Two panels by epoch: {' and '.join(label for label, _ in panels.values())}. At the end"
+        f" the epoch.{published}"
+        f" {text.seed_counts(item.n for item in comparison.arms.values())} per arm.",
+        f"Two panels by epoch: {' and '.join(label for _, label, _ in shown)}. At the end"
         f" {'; '.join(ends)}.",
     )
-
-
-def _curve(
-    axes: Axes, curves: Mapping[str, Any], name: str, scale: float, index: int, arm: str
-) -> None:
-    """One arm's mean curve with its band."""
-    curve, color = curves[name], SERIES[index % len(SERIES)]
-    axes.plot(
-        curves["epoch"],
-        [scale * value for value in curve["mean"]],
-        color=color,
-        marker=MARKERS[index % len(MARKERS)],
-        markersize=5,
-        linewidth=1.6,
-        label=arm,
-    )
-    if None not in curve["low"]:
-        axes.fill_between(
-            curves["epoch"],
-            [scale * value for value in curve["low"]],
-            [scale * value for value in curve["high"]],
-            color=color,
-            alpha=0.15,
-            linewidth=0,
-        )

@@ -1,292 +1,287 @@
-"""What the report says, as text and plain values: the view that both templates lay out.
+"""What the report shows of each study beside its numbers: the view that the templates lay out.
 
-Every word and number comes from comparisons; the templates only place them. Pure functions: no
-files, no HTML, no Markdown.
+The templates write numbers with `analysis.text`; this module decides what is shown where. Pure
+functions: no files, no HTML, no Markdown.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from convchoice.analysis import old_text as wording
-from convchoice.analysis.measure import Measure, measure_of
-from convchoice.analysis.old_text import described, measure_in
-from convchoice.analysis.verdict import FEWEST_SEEDS
-from convchoice.reporting.confusion_figures import class_names
-from convchoice.reporting.contrast_view import BAR_WIDTH, contrast_view, reach_of
+from pydantic import JsonValue
+
+from convchoice.analysis import sentences, text
+from convchoice.analysis.measure import measure_of
+from convchoice.analysis.result import Caution, Comparison, PublishedValue
+from convchoice.analysis.result_arm import ArmResult
+from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
+from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.rendering import slug
 from convchoice.reporting.svg import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
-
 CLAIM_TONES = {
-    "claim holds": "good",
-    "holds in part": "mixed",
-    "not shown": "open",
-    "contradicted": "bad",
+    ClaimVerdict.holds: "good",
+    ClaimVerdict.holds_in_part: "mixed",
+    ClaimVerdict.not_shown: "open",
+    ClaimVerdict.contradicted: "bad",
 }
+VERDICT_TONES = {"better": "good", "worse": "bad", "equivalent": "even"}
+BAR_WIDTH = 132
+"""Width of a card's interval drawing, in its own units."""
 
-
-def badge(comparison: Mapping[str, Any]) -> dict[str, str] | None:
-    """The word that a study's card bears, with its tone; None where nothing was claimed."""
-    if comparison["claim"] is not None:
-        verdict, dataset = comparison["claim"]["verdict"], comparison["made"]["dataset"]
-        where = f" on {dataset['name']}" if dataset["fallback_note"] else ""
-        return {"text": f"{verdict}{where}", "tone": CLAIM_TONES[verdict]}
-    printed = comparison["printed"]
-    if printed is None:
-        return None
-    for row in printed["final"]:
-        if row["metric"] == "test/accuracy" and row["comparable"]:
-            ours = row["ours"]["values"]
-            if min(ours) <= row["printed"] <= max(ours):
-                return {"text": "within our runs", "tone": "good"}
-            return {"text": "outside our runs", "tone": "bad"}
-    if printed["comparable_epochs"]:
-        epochs = f"{printed['comparable_epochs']} of {printed['epochs']['printed']}"
-        return {"text": f"{epochs} epochs compared", "tone": "open"}
-    return {"text": "not comparable", "tone": "open"}
-
-
-COSTS = (
-    ("parameters", "parameters", wording.whole),
-    ("macs", "multiply-accumulates", wording.whole),
-    ("pooling_operations", "pooling operations", wording.whole),
-    ("activation_bytes", "activations", wording.memory),
-    ("peak_memory_bytes_mean", "peak memory", wording.memory),
-    ("train_seconds_mean", "training time", wording.duration),
+COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = (
+    ("parameters", "parameters", "parameters", text.whole),
+    ("multiply-accumulates", "macs", "macs", text.whole),
+    ("pooling operations", "pooling_operations", None, text.whole),
+    ("activations", "activation_bytes", "activation_bytes", text.memory),
+    ("peak memory", "peak_memory_bytes_mean", "peak_memory_bytes", text.memory),
+    ("training time", "train_seconds_mean", "train_seconds", text.duration),
 )
-"""An arm's costs: key, heading, how it is written."""
+"""Heading, field of `Costs`, field of `CostRatio`, how the cost is written."""
+
+VERDICT_MEANINGS = (
+    ("better", "the whole 95 % interval is beyond the margin"),
+    ("slightly better", "the 95 % interval is above 0"),
+    ("negligibly better", "above 0, and shown to be smaller than the margin"),
+    ("equivalent", "shown to be smaller than the margin: the 90 % interval is within it"),
+    ("inconclusive", "none of these: more seeds are needed"),
+    ("worse, slightly, negligibly", "the same below 0"),
+)
 
 
-def _cost(
-    costs: Mapping[str, Any],
-    price: Mapping[str, Any] | None,
-    key: str,
-    write: Callable[[float | None], str],
-) -> dict[str, str]:
-    """A cost, and how many times the partner's it is, where both are known."""
-    ratio = (price or {}).get(f"{key.removesuffix('_mean')}_ratio")
-    return {"value": write(costs[key]), "ratio": "" if ratio is None else wording.ratio(ratio)}
+@dataclass(frozen=True)
+class Badge:
+    """The outcome of a study in a few words, with its tone."""
+
+    text: str
+    tone: str
 
 
-def arm_view(
-    arm: str, item: Mapping[str, Any], contrast: Mapping[str, Any] | None, measure: Measure
-) -> dict[str, Any]:
-    """One arm's scores and costs as text; its contrast is for the costs beside its partner's."""
-    mean, bounds = wording.score(item, measure)
-    nll = measure_of("test/nll")
-    known = item[nll.metric] is not None
-    nll_mean, nll_bounds = wording.score(item, nll) if known else (wording.NONE, wording.NONE)
-    by_class = item["errors_by_digit"] or {"errors_mean": [], "interval_95": []}
-    errors = by_class["errors_mean"]
+def badge(comparison: Comparison) -> Badge | None:
+    """A study's badge; None if nothing is claimed."""
+    if comparison.claim is not None:
+        verdict, dataset = comparison.claim.verdict, comparison.provenance.dataset
+        where = f" on {dataset.name}" if dataset.fallback_note else ""
+        return Badge(f"{verdict}{where}", CLAIM_TONES[verdict])
+    published = comparison.published
+    if published is None:
+        return None
+    for row in published.final:
+        if row.metric == "test/accuracy" and row.comparable:
+            within = min(row.ours.values) <= row.published <= max(row.ours.values)
+            return Badge("within our runs", "good") if within else Badge("outside our runs", "bad")
+    if published.comparable_epochs:
+        epochs = f"{published.comparable_epochs} of {published.published_epochs}"
+        return Badge(f"{epochs} epochs compared", "open")
+    return Badge("not comparable", "open")
+
+
+def tone(verdict: str) -> str:
+    """A verdict's tone: good, bad, even or open."""
+    return VERDICT_TONES.get(verdict.rsplit(maxsplit=1)[-1], "open")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Horizontal places of a contrast's marks in its card's drawing."""
+
+    margin_low: float
+    margin_high: float
+    zero: float
+    low: float
+    high: float
+    mean: float
+
+
+def bars(comparison: Comparison) -> dict[str, Bar]:
+    """The drawing of each contrast, all of a study on one scale."""
+    margin = comparison.study.margin
+    ends = {
+        item.arm: item.difference.interval_95 or (item.difference.mean, item.difference.mean)
+        for item in comparison.contrasts
+    }
+    reach = max([margin, *(abs(end) for both in ends.values() for end in both)])
+
+    def place(value: float) -> float:
+        return round(BAR_WIDTH * (0.5 + 0.46 * value / reach), 2)
+
     return {
-        "arm": arm,
-        "partner": item["partner"],
-        "n": item["n"],
-        "score": mean,
-        "score_interval": bounds,
-        "nll": nll_mean,
-        "nll_interval": nll_bounds,
-        "costs": [
-            _cost(item["costs"], contrast and contrast["price"], key, write)
-            for key, _, write in COSTS
-        ],
-        "errors": [
-            {"mean": wording.number(value, 1), "interval": wording.interval(bounds, 1)}
-            for value, bounds in zip(errors, by_class["interval_95"], strict=True)
-        ],
-        "errors_total": wording.number(sum(errors), 1),
+        item.arm: Bar(*map(place, (-margin, margin, 0, *ends[item.arm], item.difference.mean)))
+        for item in comparison.contrasts
     }
 
 
-def moved_view(comparison: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What differs between each arm and its partner, a row a configuration key."""
-    return [
-        {
-            "arm": arm,
-            "partner": str(item["partner"]),
-            "key": key,
-            "ours": _plain(values["arm"]),
-            "theirs": _plain(values["partner"]),
-        }
-        for arm, item in comparison["arms"].items()
-        for key, values in item["differs_from_partner"].items()
-    ]
+def cost_cells(arm: ArmResult, contrast: Contrast | None) -> list[tuple[str, str]]:
+    """An arm's costs, each with its ratio to the reference's where both are known."""
+    ratios = contrast.cost_ratio.model_dump() if contrast else {}
+    cells = []
+    for _, field, ratio_field, write in COSTS:
+        ratio = ratios.get(ratio_field or "")
+        cells.append((write(getattr(arm.costs, field)), "" if ratio is None else text.ratio(ratio)))
+    return cells
 
 
-def _plain(value: Any) -> str:
-    """A configuration's value as its YAML has it."""
+def yaml_value(value: JsonValue) -> str:
+    """A configuration value as its YAML file has it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{', '.join(_plain(item) for item in value)}]"
+        return f"[{', '.join(map(yaml_value, value))}]"
     return str(value)
 
 
-def printed_view(comparison: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The printed table beside ours, a row an epoch of a metric."""
-    printed = comparison["printed"]
-    if printed is None:
-        return None
-    rows = []
-    for row in [*printed["rows"], *printed["final"]]:
-        decimals = 1 if row["metric"] == "seconds" else 4
-        place = row["place"]
-        rows.append(
-            {
-                "metric": row["metric"],
-                "epoch": "end" if row["epoch"] is None else str(row["epoch"]),
-                "printed": wording.number(row["printed"], decimals),
-                "ours": wording.number(row["ours"]["mean"], decimals),
-                "interval": wording.interval(row["ours"]["interval_95"], decimals),
-                "place": (
-                    f"{place['below']} / {place['equal']} / {place['above']}"
-                    if place
-                    else "not comparable"
-                ),
-                "percentile": wording.number(place["percentile"], 0) if place else wording.NONE,
-            }
-        )
-    wilson = printed["wilson_95"]
+def published_cells(row: PublishedValue) -> dict[str, str]:
+    """A published value beside our runs, as text."""
+    decimals = 1 if row.metric == "seconds" else 4
+    rank = row.rank
     return {
-        "rows": rows,
-        "note": printed["note"],
-        "wilson": (
-            f"The printed test accuracy is one run's: {wilson['errors']} errors in"
-            f" {wording.whole(wilson['images'])} images, Wilson 95 % interval"
-            f" {wording.percent_interval(wilson['interval'])} %."
-            if wilson
-            else ""
-        ),
+        "metric": row.metric,
+        "epoch": "end" if row.epoch is None else str(row.epoch),
+        "published": text.number(row.published, decimals),
+        "ours": text.number(row.ours.mean, decimals),
+        "interval": text.interval(row.ours.interval_95, decimals),
+        "rank": f"{rank.below} / {rank.equal} / {rank.above}" if rank else "not comparable",
+        "percentile": text.number(rank.percentile, 0) if rank else text.NONE,
     }
 
 
-def omissions(comparison: Mapping[str, Any], pictures: Sequence[RenderedFigure]) -> list[str]:
-    """Why a figure that a reader may look for is not there."""
-    names = {picture.name.removeprefix(f"{comparison['study']['name']}-") for picture in pictures}
-    said: list[str] = []
-    if comparison["made"]["table"]:
-        return said
-    if "learning-curves" not in names:
-        said.append("Learning curves need two epochs or more; one was trained.")
-    macs = {item["costs"]["macs"] for item in comparison["arms"].values()}
-    if "accuracy-against-macs" not in names and len(comparison["arms"]) > 1 and None not in macs:
-        said.append(
-            f"All arms take the same {wording.whole(macs.pop())} multiply-accumulates, so there is"
-            " no figure of score against them."
-        )
-    without = [
-        item["arm"]
-        for item in comparison["contrasts"]
-        if item["flips"] and item["flips"]["images"] and f"flips-{slug(item['arm'])}" not in names
-    ]
-    if without:
-        said.append(
-            f"{wording.listed(without)}: no pictures of the images that flip were kept by these"
-            " runs. Evaluate them again to see them."
-        )
-    if unseen := [arm for arm, item in comparison["arms"].items() if not item.get("inside")]:
-        said.append(
-            f"{wording.listed(unseen)}: what the networks look like inside was not kept by these"
-            " runs. Evaluate them again to see it."
-        )
-    return said
-
-
-def _too_few_seeds(comparison: Mapping[str, Any]) -> str:
-    """The sentence for a card where some contrast can never reject; else empty."""
-    fewest = min((item["n"] for item in comparison["contrasts"]), default=None)
-    if fewest is None or fewest >= FEWEST_SEEDS:
+def wilson_sentence(comparison: Comparison) -> str:
+    """The interval of a published test accuracy; empty if there is none."""
+    wilson = comparison.published and comparison.published.wilson_95
+    if not wilson:
         return ""
-    return wording.seeds_lines(comparison)[0]
+    return (
+        f"The published test accuracy is that of one run: {wilson.errors} errors in"
+        f" {text.whole(wilson.images)} images, Wilson 95 % interval"
+        f" {text.percent_interval(wilson.interval)} %."
+    )
 
 
-def study_view(comparison: Mapping[str, Any], pictures: Sequence[RenderedFigure]) -> dict[str, Any]:
+def omissions(comparison: Comparison, figures: Sequence[RenderedFigure]) -> list[str]:
+    """Why figures that a reader may look for are missing."""
+    if comparison.provenance.table is not None:
+        return []
+    names = {figure.name.removeprefix(f"{comparison.study.name}-") for figure in figures}
+    reasons = []
+    if "learning-curves" not in names:
+        reasons.append("Learning curves need at least two epochs; one was trained.")
+    macs = {arm.costs.macs for arm in comparison.arms.values()}
+    if len(macs) == 1 and len(comparison.arms) > 1 and None not in macs:
+        reasons.append(
+            f"All arms take the same {text.whole(macs.pop())} multiply-accumulates, so there is no"
+            " figure of score against them."
+        )
+    without_pictures = [
+        item.arm
+        for item in comparison.contrasts
+        if item.flips and item.flips.images and f"flips-{slug(item.arm)}" not in names
+    ]
+    if without_pictures:
+        reasons.append(
+            f"{text.listed(without_pictures)}: these runs kept no pictures of the images that flip."
+            " Evaluate them again to see them."
+        )
+    if unseen := [arm for arm, item in comparison.arms.items() if item.introspection is None]:
+        reasons.append(
+            f"{text.listed(unseen)}: these runs recorded no filters, responses or receptive fields."
+            " Evaluate them again to see them."
+        )
+    return reasons
+
+
+def _is_strong(caution: Caution) -> bool:
+    return caution.kind in STRONG_CAUTIONS
+
+
+@dataclass(frozen=True)
+class StudyView:
     """One study's part of the report."""
-    study = comparison["study"]
-    measure = measure_in(comparison)
-    reach = reach_of(comparison)
-    contrasts = {item["arm"]: item for item in comparison["contrasts"]}
-    shown = {arm: contrast_view(item, comparison, reach) for arm, item in contrasts.items()}
-    strong = [item for item in comparison["cautions"] if item["kind"] in STRONG_CAUTIONS]
-    mild = [item for item in comparison["cautions"] if item["kind"] not in STRONG_CAUTIONS]
-    by_class = next(iter(comparison["arms"].values()))["errors_by_digit"]
-    return {
-        **{key: study[key] for key in ("name", "question", "claim", "source", "notes")},
-        "claimed": comparison["claim"] is not None or comparison["printed"] is not None,
-        "badge": badge(comparison),
-        "data": wording.data_line(comparison),
-        "answer": wording.answer(comparison),
-        "margin": wording.margin(comparison),
-        "metric_heading": measure.axis_label,
-        "unit": measure.short_unit,
-        "contrasts": list(shown.values()),
-        "from_table": comparison["made"]["table"] is not None,
-        "one_pair": any(item["one_pair"] for item in shown.values()),
-        "arms": [
-            {
-                **arm_view(arm, item, contrasts.get(arm), measure),
-                "contrast": shown.get(arm),
-            }
-            for arm, item in comparison["arms"].items()
-        ],
-        "cost_headings": [heading for _, heading, _ in COSTS],
-        "class_names": class_names(comparison) if by_class else [],
-        "test_images": [wording.whole(count) for count in (by_class or {"images": []})["images"]],
-        "moved": moved_view(comparison),
-        "printed": printed_view(comparison),
-        "made": described(comparison),
-        "strong_cautions": [item["text"] for item in strong],
-        "mild_cautions": [item["text"] for item in mild] + wording.seeds_lines(comparison),
-        "too_few_seeds": _too_few_seeds(comparison),
-        "pictures": pictures,
-        "omissions": omissions(comparison, pictures),
-    }
+
+    comparison: Comparison
+    figures: Sequence[RenderedFigure]
+    badge: Badge | None
+    bars: dict[str, Bar]
+    cautions: list[str]
+    """Strong ones first, then those about seeds."""
+    mild_cautions: list[str]
+    too_few_seeds: str
+    """Shown with the answer if some contrast has too few seeds to ever reject; else empty."""
+    class_names: list[str]
+    published: list[dict[str, str]]
+    wilson: str
+    omissions: list[str]
 
 
-VERDICT_MEANINGS = (
-    ("better", "the whole 95 % interval lies beyond the margin"),
-    ("slightly better", "the 95 % interval lies above 0"),
-    ("negligibly better", "above 0, and shown to be smaller than the margin"),
-    ("equivalent", "shown to be smaller than the margin: the 90 % interval lies within it"),
-    ("inconclusive", "none of these: more seeds are needed"),
-    ("worse, slightly, negligibly", "the mirror images"),
-)
+def study_view(comparison: Comparison, figures: Sequence[RenderedFigure]) -> StudyView:
+    """What the report shows of a study."""
+    seeds = sentences.seed_lines(comparison)
+    fewest = min((item.n for item in comparison.contrasts), default=None)
+    too_few = fewest is not None and fewest < FEWEST_SEEDS
+    mild = [each.text for each in comparison.cautions if not _is_strong(each)] + seeds
+    first = next(iter(comparison.arms.values()))
+    published = comparison.published
+    return StudyView(
+        comparison=comparison,
+        figures=figures,
+        badge=badge(comparison),
+        bars=bars(comparison),
+        cautions=[each.text for each in comparison.cautions if _is_strong(each)] + mild,
+        mild_cautions=mild,
+        too_few_seeds=seeds[0] if too_few else "",
+        class_names=class_names(comparison) if first.class_errors else [],
+        published=[
+            published_cells(row) for row in [*published.by_epoch, *published.final]
+        ] if published else [],
+        wilson=wilson_sentence(comparison),
+        omissions=omissions(comparison, figures),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A caution at the top of the report."""
+
+    text: str
+    strong: bool
+    studies: str
+    """The studies that it is about; empty if it is about all."""
+
+
+def banners(comparisons: Sequence[Comparison]) -> list[Banner]:
+    """All studies' cautions, each once, strong ones first."""
+    studies: dict[tuple[bool, str], list[str]] = {}
+    for comparison in comparisons:
+        for caution in comparison.cautions:
+            key = (not _is_strong(caution), caution.text)
+            studies.setdefault(key, []).append(comparison.study.name)
+    every = len(comparisons)
+    return [
+        Banner(words, not mild, "" if len(names) == every else text.listed(names))
+        for (mild, words), names in sorted(studies.items(), key=lambda item: item[0][0])
+    ]
 
 
 def page_view(
-    comparisons: Sequence[Mapping[str, Any]], pictures: Sequence[Sequence[RenderedFigure]]
+    comparisons: Sequence[Comparison], figures: Sequence[Sequence[RenderedFigure]]
 ) -> dict[str, Any]:
-    """The whole report: studies in the order given, and what must be said before all of them."""
-    studies = [
-        study_view(comparison, drawn)
-        for comparison, drawn in zip(comparisons, pictures, strict=True)
-    ]
-    by_caution: dict[tuple[str, bool], list[str]] = {}
-    for comparison in comparisons:
-        for caution in comparison["cautions"]:
-            key = (caution["text"], caution["kind"] in STRONG_CAUTIONS)
-            by_caution.setdefault(key, []).append(comparison["study"]["name"])
-    banners = [
-        {
-            "text": text,
-            "strong": strong,
-            "studies": "" if len(names) == len(studies) else wording.listed(names),
-        }
-        for (text, strong), names in by_caution.items()
-    ]
+    """The values of the report's templates: studies in the order given."""
     return {
-        "studies": studies,
-        "banners": sorted(banners, key=lambda banner: not banner["strong"]),
-        "verdict_meanings": VERDICT_MEANINGS,
+        "studies": [study_view(*both) for both in zip(comparisons, figures, strict=True)],
+        "banners": banners(comparisons),
         "margins": sorted(
-            {
-                wording.margin(comparison, spelled_out=True)
-                for comparison in comparisons
-                if comparison["contrasts"]
-            }
+            {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}
         ),
+        "verdict_meanings": VERDICT_MEANINGS,
+        "cost_headings": [heading for heading, *_ in COSTS],
         "bar_width": BAR_WIDTH,
+        "nll": measure_of("test/nll"),
+        "text": text,
+        "sentences": sentences,
+        "cost_cells": cost_cells,
+        "yaml_value": yaml_value,
+        "tone": tone,
     }

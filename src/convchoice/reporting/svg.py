@@ -27,7 +27,10 @@ PNG = "data:image/png;base64,"
 PALETTE_COLOURS = 256
 REFERENCE = re.compile(r"^(?:url\()?#([\w.-]+)\)?$")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
-UNUSED_STYLES = re.compile(r"font-family: [^;]*;? ?|stroke-linejoin: [^;]*;? ?")
+SHARED_STYLES = {"font-family", "stroke-linejoin", "image-rendering"}
+"""Styles that the template sets for a figure's root."""
+TEXT_STYLES = {"font-size:10px", f"fill:{Ink.text.stand_in}"}
+"""Likewise for texts."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +103,33 @@ def _drawing(root: ET.Element, name: str) -> str:
     numbers = {identifier: f"{name}-{index}" for index, identifier in enumerate(sorted(used))}
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
+        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
         element.attrib = {
-            key.rpartition("}")[2]: _attribute(key.rpartition("}")[2], value, numbers)
-            for key, value in element.attrib.items()
-            if (key != "id" or value in numbers) and not value.startswith("rotate(-0 ")
+            key: short
+            for key, value in attributes.items()
+            if key != "id" or value in numbers
+            if (short := _attribute(element.tag, key, value, numbers))
         }
         if element.tag != "text":
             element.text = None
         element.tail = None
+    for group in root.iter("g"):
+        _share_style(group)
     _remove_empty(root)
     return "".join(ET.tostring(child, encoding="unicode") for child in root)
 
 
-def _attribute(name: str, value: str, identifiers: dict[str, str]) -> str:
-    """An attribute's value, with two decimals and the identifiers of this figure."""
+def _share_style(group: ET.Element) -> None:
+    """Move the style of a series' markers to their group, where all have the same."""
+    styles = {child.get("style") for child in group if child.tag == "use"}
+    if len(group) > 1 and len(styles) == 1 and all(child.tag == "use" for child in group):
+        group.set("style", styles.pop() or "")
+        for child in group:
+            child.attrib.pop("style", None)
+
+
+def _attribute(tag: str, name: str, value: str, identifiers: dict[str, str]) -> str:
+    """An attribute's value with two decimals and the identifiers of this figure; may be empty."""
     if name == "id":
         return identifiers[value]
     if value.startswith(PNG):
@@ -121,7 +137,11 @@ def _attribute(name: str, value: str, identifiers: dict[str, str]) -> str:
     if found := REFERENCE.search(value):
         value = value.replace(found[1], identifiers[found[1]])
     if name == "style":
-        return UNUSED_STYLES.sub("", value).replace("; ", ";").replace(": ", ":")
+        styles = [each.replace(": ", ":") for each in value.split("; ")]
+        kept = [each for each in styles if each.partition(":")[0] not in SHARED_STYLES]
+        return ";".join(each for each in kept if tag != "text" or each not in TEXT_STYLES)
+    if value.startswith("rotate(-0 "):
+        return ""
     value = NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
     return re.sub(r"\s*([MLCQzZ])\s*", r"\1", value).strip() if name == "d" else value
 

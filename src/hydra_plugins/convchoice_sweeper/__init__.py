@@ -1,60 +1,53 @@
-"""Hydra finds its plugins here: the sweeper that `conf/hydra/sweeper/whole.yaml` names.
+"""Hydra finds its plugins here: the sweeper that `conf/hydra/sweeper/convchoice.yaml` names.
 
-Hydra imports this at every start, so it is a door and nothing more; what a sweep does is in
+Hydra imports this module at every start, so it imports little. The sweep itself is
 `convchoice.execution.sweep`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 
-class WholeSweeper(BasicSweeper):
-    """Takes the command line apart as Hydra's basic sweeper does, and hands the jobs over.
+class ConvchoiceSweeper(Sweeper):
+    """Expands the command line as Hydra's basic sweeper does, and passes the jobs on.
 
     Args:
-        max_batch_size: jobs that are sent out at once; None sends all.
         params: what is swept beside the command line.
-        only: jobs to do, as ``ARM/seed-N``; None does all that are missing.
+        only: jobs to run, as ``ARM/seed-N``; None runs all that are missing.
         baseline: the arm that the others are compared with; None takes the first.
     """
 
     def __init__(
         self,
-        max_batch_size: int | None,
-        params: dict[str, str] | None,
+        params: Mapping[str, str] | None,
         only: str | Sequence[str] | None,
         baseline: str | None,
     ) -> None:
-        """Keep what the configuration says."""
-        super().__init__(max_batch_size, params)
-        self.only = only
-        self.baseline = baseline
+        """Keep the configuration."""
+        self.params = params or {}
+        self.options = {"only": only, "baseline": baseline}
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Carry the sweep out.
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what a sweep needs. No launcher is created: an executor runs the jobs."""
+        self.loader = hydra_context.config_loader
+        self.application: Any = task_function
+        self.config = config
 
-        Args:
-            arguments: the command line's overrides.
-        """
-        # Only where a sweep is made:
-        from convchoice.execution.sweep import Sweep  # noqa: PLC0415
-        from convchoice.publish import publish_sweep  # noqa: PLC0415
+    def sweep(self, arguments: list[str]) -> None:
+        """Expand the overrides of the command line into jobs."""
+        from convchoice.publish import publish_studies  # noqa: PLC0415 - only for a sweep
 
-        assert self.hydra_context and self.config and self.launcher  # noqa: S101, PT018 - for mypy
-        loader = self.hydra_context.config_loader
-        parser = OverridesParser.create(config_loader=loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        Sweep(
-            swept=[str(item.key_or_group) for item in overrides if item.is_sweep_override()],
-            batch=[job for part in self.split_arguments(overrides, None) for job in part],
-            config=self.config,
-            loader=loader,
-            launcher=self.launcher,
-            at_once=self.max_batch_size,
-            only=self.only,
-            baseline=self.baseline,
-            publish_result=publish_sweep,
-        ).carry_out()
+        given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        overrides = OverridesParser.create(self.loader).parse_overrides(given)
+        batch = BasicSweeper.split_arguments(overrides, None)[0]
+        self.application.sweep(
+            self.config, self.loader, overrides, batch, self.options, publish_studies
+        )

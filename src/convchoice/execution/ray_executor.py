@@ -1,0 +1,127 @@
+"""Jobs as tasks of a Ray cluster: spread over its nodes, sent again when a node dies."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from convchoice.execution.executors import last_line, lost, run_job
+from convchoice.execution.job import Job
+from convchoice.runs.events import Ended, Listener
+
+POLL_SECONDS = 1.0
+
+
+def _run_on_node(job: Job, folder: Path, log: Path) -> list[Ended]:
+    """Run a job in the process that a node started for it.
+
+    Args:
+        job: what to do.
+        folder: working directory of the process that sent the job; relative paths start there.
+        log: file for the output of this process and of its children.
+    """
+    os.chdir(folder)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab", buffering=0) as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+    node = ray.get_runtime_context().get_node_id()
+    print(f"node {node} process {os.getpid()}: {job.name}", flush=True)
+    return run_job(job)
+
+
+@contextmanager
+def _deferred_sigterm() -> Iterator[list[int]]:
+    """Collect SIGTERM: an exit inside a call of Ray would end with another exit status.
+
+    Yields:
+        The signals received, for the caller to raise again between two calls.
+    """
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """Runs jobs on a Ray cluster.
+
+    Attributes:
+        logs: folder of the jobs' logs.
+        address: of a running cluster; None starts one on this machine.
+        num_cpus: cores of a job.
+        num_gpus: GPUs of a job; fractions are allowed.
+        memory_gb: memory of a job; None reserves none.
+        max_retries: how often a job is sent again whose node or process died.
+        scheduling_strategy: ``SPREAD`` over the nodes, or ``DEFAULT``, which fills one by one.
+        environment: patterns of the names of environment variables that jobs get.
+    """
+
+    logs: Path
+    address: str | None
+    num_cpus: float
+    num_gpus: float
+    memory_gb: float | None
+    max_retries: int
+    scheduling_strategy: str
+    environment: Sequence[str]
+    stacks_seeds = False
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+        """Run all jobs; see `executors.Executor`."""
+        self._connect()
+        memory = None if self.memory_gb is None else int(self.memory_gb * 2**30)
+        task = ray.remote(
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus,
+            memory=memory,
+            max_retries=self.max_retries,
+            max_calls=1,  # a process runs one job, so no state is left for the next
+            scheduling_strategy=self.scheduling_strategy,
+        )(_run_on_node)
+        logs = [self.logs / f"{job.name.replace('/', '.')[:100]}.log" for job in jobs]
+        sent = {task.remote(job, Path.cwd(), log): job for job, log in zip(jobs, logs, strict=True)}
+        print(f"ray: {len(sent)} jobs sent to {len(ray.nodes())} nodes; logs in {self.logs}")
+        waiting = list(sent)
+        with _deferred_sigterm() as received:
+            while waiting and not received:
+                ready, waiting = ray.wait(waiting, num_returns=1, timeout=POLL_SECONDS)
+                for reference in ready:
+                    try:
+                        ended = ray.get(reference)
+                    except Exception as error:  # noqa: BLE001 - whatever the job or node met
+                        ended = lost(sent[reference], last_line(error))
+                    for event in ended:
+                        listener(event)
+        if received:
+            signal.raise_signal(signal.SIGTERM)
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if any(fnmatch(name, pattern) for pattern in self.environment)
+        }
+        local: dict[str, Any] = {} if self.address else {"include_dashboard": False}
+        before = signal.getsignal(signal.SIGTERM)
+        ray.init(
+            address=self.address or "local",
+            runtime_env={"env_vars": variables},
+            log_to_driver=False,  # each job has a log of its own
+            logging_level="warning",
+            **local,
+        )
+        signal.signal(signal.SIGTERM, before)  # Ray's own handler exits with status 15

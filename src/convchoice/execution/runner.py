@@ -1,0 +1,181 @@
+"""The runner: brings runs up to date through an executor. Pipeline, sweep and search all use it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_to_mapping
+from convchoice.data.download import ensure
+from convchoice.errors import RunFolderError
+from convchoice.execution.completeness import (
+    is_evaluated,
+    is_trained,
+    recorded_failure,
+    refuse_to_replace,
+    specify,
+)
+from convchoice.execution.executors import Executor
+from convchoice.execution.job import Job
+from convchoice.execution.local_processes import uses_gpu
+from convchoice.execution.progress import Display
+from convchoice.runs.events import Ended, Event
+from convchoice.runs.ownership import check_replaceable
+from convchoice.runs.run import read_run
+from convchoice.runs.specification import RunSpecification
+
+OnComplete = Callable[[Path], object]
+
+
+def missing_runs(
+    runs: Sequence[RunSpecification], *, evaluates: bool = True
+) -> list[RunSpecification]:
+    """The runs that are not complete, or were made with another configuration, data or code.
+
+    Raises:
+        RunFolderError: if a folder that a run would replace was not written by convchoice.
+    """
+    missing = [
+        item for item in runs if not (is_trained(item) and (not evaluates or is_evaluated(item)))
+    ]
+    for item in missing:
+        check_replaceable(item.folder)
+    return missing
+
+
+def run(
+    runs: Sequence[RunSpecification],
+    executor: Executor,
+    *,
+    trains: bool = True,
+    evaluates: bool = True,
+    on_complete: OnComplete | None = None,
+) -> list[Ended]:
+    """Train runs, evaluate them, or both, and wait for all of them.
+
+    A run whose training failed before with the same configuration, data and code (its loss became
+    infinite or NaN) is not tried again.
+
+    Args:
+        runs: what is missing, see `missing_runs`.
+        executor: runs the jobs.
+        trains: whether runs are trained.
+        evaluates: whether runs are evaluated.
+        on_complete: called with the folder of each run that is complete, or has failed for good.
+
+    Returns:
+        The failures, in the order of `runs`. Every other run is complete.
+    """
+    complete = on_complete or (lambda _folder: None)
+    by_key = {item.key: item for item in runs}
+    failures: dict[tuple[str, int], Ended] = {}
+    todo = []
+    for item in runs:
+        reason = recorded_failure(item) if trains else None
+        if reason is None:
+            todo.append(item)
+        else:
+            failures[item.key] = Ended(*item.key, reason, lost=True)
+            complete(item.folder)
+    jobs = _jobs(todo, executor, trains=trains, evaluates=evaluates)
+
+    with Display(len(todo)) as display:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Ended):
+                event = _checked(event, by_key[event.key], evaluates=evaluates)
+                if event.failure:
+                    failures[event.key] = event
+            display.show(event)
+            if isinstance(event, Ended) and (event.lost or not event.failure):
+                complete(by_key[event.key].folder)
+
+        if jobs:
+            executor.run(jobs, listen)
+    return [failures[key] for key in by_key if key in failures]
+
+
+def _checked(event: Ended, item: RunSpecification, *, evaluates: bool) -> Ended:
+    """The end of a run, judged by its run folder."""
+    if event.failure:
+        return event
+    try:
+        found = read_run(item.folder)
+    except RunFolderError as error:
+        return replace(event, failure=str(error))
+    if evaluates and not found.evaluated:
+        return replace(event, failure=f"{item.folder}: is not evaluated.")
+    return event
+
+
+def _jobs(
+    runs: Sequence[RunSpecification], executor: Executor, *, trains: bool, evaluates: bool
+) -> list[Job]:
+    """The runs as jobs: those that differ only in their seed may be trained in one pass."""
+    alike: dict[str, list[RunSpecification]] = {}
+    for item in runs:
+        without_seed = json.dumps(config_to_mapping(replace(item.config, seed=0)), sort_keys=True)
+        alike.setdefault(without_seed, []).append(item)
+    jobs = []
+    for group in alike.values():
+        size = _seeds_together(group[0], executor) or len(group) if trains else 1
+        jobs += [
+            Job(tuple(group[first : first + size]), trains, evaluates)
+            for first in range(0, len(group), size)
+        ]
+    return jobs
+
+
+def _seeds_together(item: RunSpecification, executor: Executor) -> int | None:
+    """How many seeds one process trains in one pass; None for all.
+
+    All on a GPU of this machine, where a step costs its kernel launches; one on the CPU. In float16
+    each seed needs a loss scale of its own, so seeds are trained separately.
+    """
+    trainer = item.config.trainer
+    if trainer.seeds_together is not None:
+        return trainer.seeds_together
+    stacks = executor.stacks_seeds and trainer.precision != "16-mixed" and uses_gpu(item.config)
+    return None if stacks else 1
+
+
+def update_runs(
+    configs: Sequence[Config], executor: Executor, on_complete: OnComplete, name: str
+) -> list[Ended]:
+    """Train and evaluate runs, each in its configuration's `run_root`; complete ones are kept.
+
+    Args:
+        configs: one for each run.
+        executor: runs the jobs.
+        on_complete: see `run`.
+        name: of the runs, for the log.
+
+    Returns:
+        The failures.
+
+    Raises:
+        UserError: if there is no data, or a run would replace one of another configuration.
+    """
+    for root, data, fallback in dict.fromkeys(
+        (config.data.root, config.data.name, config.data.fallback) for config in configs
+    ):
+        ensure(Path(root), data, fallback)
+    runs = specify(configs)
+    missing = missing_runs(runs)
+    for item in missing:
+        refuse_to_replace(item)
+    kept = len(runs) - len(missing)
+    print(f"{name}: {count(len(runs), 'run')}, {kept} kept, {len(missing)} to do", flush=True)
+    return run(missing, executor, on_complete=on_complete)
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: ``1 run``, ``2 runs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def failure_text(failures: Sequence[Ended], runs: int, what: str) -> str:
+    """The failures as a message: how many of the runs, then each with its reason."""
+    listed = "\n".join(f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures)
+    return f"{len(failures)} of {runs} runs {what}:\n{listed}"

@@ -1,0 +1,167 @@
+"""The runner: what is kept, trained, evaluated, recorded as failed, and grouped."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.config.schema import Config
+from convchoice.errors import ConfigurationError
+from convchoice.execution import local_processes, runner
+from convchoice.execution.completeness import is_trained, specify
+from convchoice.execution.executors import JoblibExecutor, run_job
+from convchoice.execution.job import Job
+from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.runner import missing_runs, run, update_runs
+from convchoice.runs.events import Ended, Listener
+from convchoice.runs.failures import read_failure
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path
+from convchoice.runs.specification import RunSpecification
+from making import make_run
+from stages import numbers
+
+Configs = Callable[..., list[Config]]
+
+
+class Recording:
+    """An executor that records its jobs and lets them succeed."""
+
+    def __init__(self, *, stacks_seeds: bool) -> None:
+        self.stacks_seeds = stacks_seeds
+        self.jobs: list[Job] = []
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+        self.jobs += jobs
+        for job in jobs:
+            for key in job.keys:
+                listener(Ended(*key, "not run"))
+
+
+def seeds_of(configs: Sequence[Config], executor: Any, root: Path) -> list[list[int]]:
+    run(specify(configs, root), executor, evaluates=False)
+    return [[seed for _, seed in job.keys] for job in executor.jobs]
+
+
+def test_complete_runs_are_kept_and_the_others_trained_and_evaluated(
+    tmp_path: Path, configs: Configs
+) -> None:
+    two = [replace(config, run_root=str(tmp_path)) for config in configs(2)]
+    complete: list[Path] = []
+    assert update_runs(two, LocalExecutor(2), complete.append, "two") == []
+    assert sorted(complete) == [tmp_path / "tiny" / f"seed-{seed}" for seed in (0, 1)]
+    assert all((folder / PREDICTIONS).is_file() for folder in complete)
+    three = specify([replace(two[0], seed=seed) for seed in (0, 1, 2)])
+    assert [item.seed for item in missing_runs(three)] == [2]
+    (complete[0] / PREDICTIONS).write_bytes(b"damaged")
+    assert [item.folder for item in missing_runs(three)][:-1] == [complete[0]]
+    weights = complete[0] / WEIGHTS
+    before = weights.stat().st_mtime_ns, read_run(complete[0]).environment
+    assert update_runs(two, LocalExecutor(), complete.append, "two") == []
+    after = read_run(complete[0])  # evaluated again, not trained again
+    assert after.environment == before[1]
+    assert len(after.predictions()[1]) == after.environment["dataset"]["test_images"]
+    other = [replace(two[0], conv=replace(two[0].conv, kernel_size=2))]
+    with pytest.raises(ConfigurationError, match=r"conv\.kernel_size \(3 there, 2 here\)"):
+        update_runs(other, LocalExecutor(), complete.append, "other")
+
+
+def test_every_executor_gives_the_same_numbers(tmp_path: Path, configs: Configs) -> None:
+    local, joblib = (specify(configs(2), tmp_path / name) for name in ("local", "joblib"))
+    assert run(local, LocalExecutor(1), evaluates=False) == []
+    assert run(joblib, JoblibExecutor(2, {"pre_dispatch": "n_jobs"}), evaluates=False) == []
+    for one, other in zip(local, joblib, strict=True):
+        assert numbers(read_run(one.folder)) == numbers(read_run(other.folder))
+        assert one.fingerprint == other.fingerprint
+
+
+def test_a_lost_loss_is_recorded_once_and_leaves_the_other_runs_complete(
+    tmp_path: Path, configs: Configs
+) -> None:
+    good, bad = configs(2)
+    bad = replace(bad, optimizer=replace(bad.optimizer, learning_rate=1e30))
+    runs = specify([good, bad], tmp_path)
+    complete: list[Path] = []
+    (failure,) = run(runs, LocalExecutor(2), evaluates=False, on_complete=complete.append)
+    assert (failure.key, failure.lost) == (("tiny", 1), True)
+    assert "the loss is nan" in failure.failure
+    assert sorted(complete) == [item.folder for item in runs]
+    recorded = read_failure(runs[1].folder)
+    assert recorded is not None
+    assert recorded["fingerprint"] == runs[1].fingerprint
+    executor = Recording(stacks_seeds=False)
+    assert run([runs[1]], executor, evaluates=False) == [failure]
+    assert executor.jobs == []
+    again = replace(runs[1], fingerprint="another")
+    run([again], executor, evaluates=False)
+    assert [job.runs for job in executor.jobs] == [(again,)]
+
+
+def test_a_run_is_judged_by_its_folder(tmp_path: Path, configs: Configs) -> None:
+    class Silent(Recording):
+        def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+            for job in jobs:
+                listener(Ended(*job.keys[0]))
+
+    items = specify(configs(1), tmp_path)
+    (failure,) = run(items, Silent(stacks_seeds=False))
+    assert "there is no such run folder" in failure.failure
+    make_run(tmp_path, "tiny", 0, evaluated=False)
+    (failure,) = run(items, Silent(stacks_seeds=False))
+    assert failure.failure == f"{items[0].folder}: is not evaluated."
+
+
+@pytest.mark.parametrize(
+    ("stacks", "gpu", "trainer", "groups"),
+    [
+        (True, True, {}, [[0, 1, 2]]),
+        (True, False, {}, [[0], [1], [2]]),
+        (False, True, {}, [[0], [1], [2]]),
+        (False, False, {"seeds_together": 2}, [[0, 1], [2]]),
+        (True, True, {"precision": "16-mixed"}, [[0], [1], [2]]),
+        (True, True, {"accelerator": "cpu"}, [[0], [1], [2]]),
+    ],
+)
+def test_seeds_are_stacked_on_a_gpu_of_this_machine(
+    tmp_path: Path, configs: Configs, monkeypatch: pytest.MonkeyPatch,
+    stacks: bool, gpu: bool, trainer: dict[str, Any], groups: list[list[int]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(local_processes, "gpu_is_usable", lambda: gpu)
+    three = configs(3, trainer={"accelerator": "auto", **trainer})
+    assert seeds_of(three, Recording(stacks_seeds=stacks), tmp_path) == groups
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_never_stacked(
+    tmp_path: Path, configs: Configs
+) -> None:
+    together = {"accelerator": "cpu", "seeds_together": 4}
+    mixed = [*configs(2, trainer=together), *configs(2, arm="other", trainer=together)]
+    assert seeds_of(mixed, Recording(stacks_seeds=True), tmp_path) == [[0, 1], [0, 1]]
+
+
+def test_a_training_whose_process_died_before_the_rename_is_finalised(
+    tmp_path: Path, configs: Configs
+) -> None:
+    (item,) = specify(configs(1), tmp_path)
+    assert run([item], LocalExecutor(1), evaluates=False) == []
+    trained = numbers(read_run(item.folder))
+    item.folder.rename(partial_path(item.folder))
+    (partial_path(item.folder) / "resume.ckpt").write_bytes(b"left")
+    (ended,) = run_job(Job((item,), evaluates=False))
+    assert ended == Ended("tiny", 0)
+    assert numbers(read_run(item.folder)) == trained
+    assert not (item.folder / "resume.ckpt").exists()
+
+
+def test_only_a_run_of_the_same_fingerprint_is_complete(tmp_path: Path, configs: Configs) -> None:
+    folder = make_run(tmp_path, "tiny", 0)
+    item = RunSpecification(configs(1)[0], tmp_path, folder, "f" * 64)
+    assert is_trained(item)
+    assert not is_trained(replace(item, fingerprint="another"))
+    (folder / WEIGHTS).unlink()
+    assert not is_trained(item)
+    partial = make_run(tmp_path, "tiny", 1, evaluated=False)
+    partial.rename(partial_path(partial))
+    assert runner.missing_runs([replace(item, folder=partial)]) != []

@@ -1,0 +1,101 @@
+"""What the page shows beside the numbers: badges, bars, costs, reasons for missing figures."""
+
+from typing import Any
+
+import pytest
+
+from convchoice.analysis.result import Comparison
+from convchoice.reporting.page import (
+    BAR_WIDTH,
+    Badge,
+    badge,
+    banners,
+    bars,
+    cost_cells,
+    omissions,
+    study_view,
+    tone,
+    yaml_value,
+)
+from made_up_results import made_up_comparison
+from making import DIGITS, LECTURE
+
+ERRORS = {"max": [10, 11], "average": [30, 33]}
+
+
+@pytest.mark.parametrize(
+    ("errors", "epochs", "expected"),
+    [
+        ([5, 9], 5, Badge("within our runs", "good")),
+        ([9, 10], 5, Badge("outside our runs", "bad")),
+        ([9, 10], 2, Badge("2 of 5 epochs compared", "open")),
+    ],
+)
+def test_the_badge_of_published_values(made: Any, errors: list[int], epochs: int, expected: Badge):
+    assert badge(made({"lecture": errors}, LECTURE, {"lecture": {"epochs": epochs}})) == expected
+
+
+def test_the_badge_of_a_claim_names_the_fallback(made: Any):
+    comparison = made(ERRORS, None, {arm: {"dataset": DIGITS} for arm in ERRORS})
+    assert badge(comparison) == Badge("claim holds on digits", "good")
+    assert badge(made_up_comparison({"a": ("base", "worse")}, claim=None)) is None
+    [banner, *_] = banners([comparison])
+    assert banner.strong
+    assert banner.text.startswith("No source of MNIST answered")
+    assert banner.studies == ""
+
+
+def test_a_caution_of_some_studies_names_them(made: Any):
+    one = made(ERRORS, None, {arm: {"dataset": DIGITS} for arm in ERRORS})
+    strong = [each for each in banners([one, made_up_comparison({})]) if each.strong]
+    assert [each.studies for each in strong] == ["pooling"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ("better", "good"),
+        ("slightly worse", "bad"),
+        ("equivalent", "even"),
+        ("inconclusive", "open"),
+    ],
+)
+def test_verdicts_have_tones(verdict: str, expected: str):
+    assert tone(verdict) == expected
+
+
+def test_bars_by_hand():
+    # Differences of 1.25 ± 0.75 beside a margin of 0.1: the scale ends at 2.
+    bar = bars(made_up_comparison({"a": ("base", "better")}))["a"]
+    assert bar.zero == BAR_WIDTH / 2
+    assert bar.high == round(BAR_WIDTH * 0.96, 2)
+    assert bar.low == round(BAR_WIDTH * (0.5 + 0.46 / 4), 2)
+    assert bar.margin_high - bar.zero == pytest.approx(bar.zero - bar.margin_low)
+
+
+def test_costs_and_ratios(comparison: Comparison):
+    cells = cost_cells(comparison.arms["average"], comparison.contrast_by_arm["average"])
+    assert cells[:3] == [("93,322", "same"), ("698,560", "×0.25"), ("29,000", "")]
+    assert cost_cells(comparison.arms["max"], None)[0] == ("93,322", "")
+
+
+def test_values_as_in_yaml():
+    assert [yaml_value(value) for value in (None, True, 3, "a", [1, None])] == [
+        "null", "true", "3", "a", "[1, null]",
+    ]  # fmt: skip
+
+
+def test_missing_figures_have_reasons(made: Any):
+    reasons = omissions(made(ERRORS), [])
+    assert len(reasons) == 4
+    assert reasons[0].startswith("Learning curves need at least two epochs")
+    assert "All arms take the same 2,794,240 multiply-accumulates" in reasons[1]
+    assert reasons[2].startswith("average: these runs kept no pictures")
+    assert reasons[3].startswith("max and average: these runs recorded no filters")
+
+
+def test_too_few_seeds_are_said_with_the_answer(made: Any):
+    view = study_view(made(ERRORS), [])
+    assert "2 seeds can never reject at 0.05" in view.too_few_seeds
+    enough = made({"max": [10] * 6, "average": [12] * 6})
+    assert study_view(enough, []).too_few_seeds == ""
