@@ -1,4 +1,4 @@
-"""The explorer's arithmetic, run by Node or by Chromium, against the project's own layers."""
+"""The explorer's arithmetic, run by Node or Chromium, compared with the layers of the networks."""
 
 import base64
 import gzip
@@ -48,7 +48,7 @@ REAL_MNIST = Path(os.environ.get("MNIST_MIRROR") or PROJECT_ROOT.parent / "share
 Settings = dict[str, Any]
 Run = Callable[[str, Any], Any]
 
-SIZES = ((1, 1), (1, 5), (4, 3), (7, 5), (9, 12))
+SIZES = ((1, 4), (4, 3), (7, 9))
 PADS: tuple[tuple[str, int], ...] = (
     ("valid", 0), ("same", 0), ("full", 0), ("pixels", 0), ("pixels", 1), ("pixels", 2),
 )  # fmt: skip
@@ -65,9 +65,11 @@ def by_node(script: str, folder: Path) -> str:
 
 def by_chromium(script: str, folder: Path) -> str:
     page = folder / "page.html"
-    told = 'document.body.innerHTML = "<pre></pre>"; document.body.firstChild.textContent = result;'
+    write = (
+        'document.body.innerHTML = "<pre></pre>"; document.body.firstChild.textContent = result;'
+    )
     page.write_text(
-        f'<!DOCTYPE html><meta charset="utf-8"><body><script>{script}\n{told}</script></body>',
+        f'<!DOCTYPE html><meta charset="utf-8"><body><script>{script}\n{write}</script></body>',
         encoding="utf-8",
     )
     done = open_in_chromium(page, folder / "profile")
@@ -77,13 +79,13 @@ def by_chromium(script: str, folder: Path) -> str:
 
 
 def runner(engine: Callable[[str, Path], str], folders: pytest.TempPathFactory) -> Run:
-    """A function from an expression over `sums`, `words` and `given` to its value."""
-    files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "words"))
+    """A function from an expression over `sums`, `text` and `given` to its value."""
+    files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "text"))
     pure = "".join(minified_script(file.read_text(encoding="utf-8")) for file in files)
 
     def evaluate(expression: str, given: Any) -> Any:
         script = (
-            f"{pure}\nconst sums = explorerArithmetic, words = explorerWords;\n"
+            f"{pure}\nconst sums = explorerArithmetic, text = explorerText;\n"
             f"const given = {json.dumps(given)};\n"
             f"const result = JSON.stringify({expression});"
         )
@@ -110,13 +112,13 @@ def runner(engine: Callable[[str, Path], str], folders: pytest.TempPathFactory) 
     ],
 )
 def run_in_each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs in every engine that there is."""
+    """A runner in each available engine."""
     return runner(request.param, tmp_path_factory)
 
 
 @pytest.fixture
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs in the engine that starts faster, of those that there are."""
+    """A runner in the available engine that starts faster."""
     if NODE is None and CHROMIUM is None:
         pytest.skip("there is neither node nor chromium on this machine")
     return runner(by_node if NODE else by_chromium, tmp_path_factory)
@@ -124,7 +126,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def grid() -> list[Settings]:
     """All combinations of sizes, kernels, strides and paddings, with each operator."""
-    laid = itertools.product(SIZES, range(1, 6), range(1, 4), PADS)
+    laid = itertools.product(SIZES, range(1, 6), range(1, 3), PADS)
     settings: list[Settings] = []
     for (height, width), kernel, stride, (padding, pixels) in laid:
         numbers = {
@@ -142,7 +144,7 @@ def grid() -> list[Settings]:
 
 
 def filled(settings: Settings, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """An input and weights with numbers of both signs, so that a 0 beyond the edge would show."""
+    """An input and weights of both signs, so that a 0 in the padding would be the maximum."""
     generator = torch.Generator().manual_seed(seed)
     shape, kernel = (settings["height"], settings["width"]), settings["kernel"]
     image = torch.randn(shape, generator=generator, dtype=torch.float64) - 0.5
@@ -150,11 +152,11 @@ def filled(settings: Settings, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def project_axes(settings: Settings) -> Axes:
-    """The layout by the project's own rules.
+    """The layout by the rules of the networks.
 
     Raises:
         ConfigurationError: for a rule of the values.
-        GeometryError: where they cannot be laid on the input.
+        GeometryError: if they do not fit the input.
     """
     sizes = settings["height"], settings["width"]
     pixels = settings["pixels"] if settings["padding"] == "pixels" else 0
@@ -176,7 +178,7 @@ def project_axes(settings: Settings) -> Axes:
 
 
 def laid_out(settings: Settings) -> tuple[Axes | None, str]:
-    """The project's layout, or none and what the project says of it."""
+    """The layout by the rules of the networks, or None and their message."""
     try:
         return project_axes(settings), ""
     except (ConfigurationError, GeometryError) as error:
@@ -202,7 +204,8 @@ WORK_OUT = """given.map(({ settings, image }) => {
   const problem = sums.refusal(settings);
   if (problem) return {
     refusal: problem.text,
-    mends: sums.mends(settings).map(({ changes }) => sums.refusal({ ...settings, ...changes })),
+    suggestions: sums.suggestions(settings).map(
+      ({ changes }) => sums.refusal({ ...settings, ...changes })),
   };
   const axes = sums.layOut(settings);
   return {
@@ -214,7 +217,7 @@ WORK_OUT = """given.map(({ settings, image }) => {
 
 
 class Case(NamedTuple):
-    """Settings and what the project makes of them."""
+    """Settings with the layout and the output of the networks."""
 
     settings: Settings
     image: torch.Tensor
@@ -241,9 +244,7 @@ def left_over(axis: Axis) -> int:
     return sum(pixel > last for pixel in range(axis.size))
 
 
-def test_sizes_outputs_and_refusals_are_the_projects_over_a_grid(
-    run_in_each: Run, cases: list[Case]
-) -> None:
+def test_sizes_outputs_and_messages_equal_the_networks(run_in_each: Run, cases: list[Case]) -> None:
     given = [
         {
             "settings": {**case.settings, "weights": case.weights.tolist()},
@@ -254,9 +255,9 @@ def test_sizes_outputs_and_refusals_are_the_projects_over_a_grid(
     for case, ours in zip(cases, run_in_each(WORK_OUT, given), strict=True):
         if case.axes is None:
             assert ours["refusal"] in case.why_not, case.settings
-            # There is a way out, and each way leads out.
-            assert ours["mends"], case.settings
-            assert set(ours["mends"]) == {None}, case.settings
+            # There are suggestions, and each one is valid.
+            assert ours["suggestions"], case.settings
+            assert set(ours["suggestions"]) == {None}, case.settings
             continue
         assert "refusal" not in ours, case.settings
         assert ours["axes"] == [[each.before, each.after, each.output] for each in case.axes]
@@ -264,8 +265,8 @@ def test_sizes_outputs_and_refusals_are_the_projects_over_a_grid(
         assert ours["left"] == [left_over(each) for each in case.axes]
         output = torch.tensor(ours["output"], dtype=torch.float64)
         torch.testing.assert_close(output, case.output, msg=str(case.settings))
-    assert sum(case.axes is not None for case in cases) > 1000
-    assert sum(case.axes is None for case in cases) > 300
+    assert sum(case.axes is not None for case in cases) > 400
+    assert sum(case.axes is None for case in cases) > 150
 
 
 @pytest.mark.parametrize(
@@ -277,15 +278,15 @@ def test_sizes_outputs_and_refusals_are_the_projects_over_a_grid(
         ({"operator": "weighted", "sigma": 0}, "sigma"),
     ],
 )  # fmt: skip
-def test_what_is_no_such_number_is_refused_by_name(run: Run, changes: Settings, field: str) -> None:
+def test_numbers_out_of_range_name_their_field(run: Run, changes: Settings, field: str) -> None:
     settings = {
         "operator": "convolution", "height": 8, "width": 9, "kernel": 3, "stride": 1,
         "padding": "valid", "pixels": 1, "mode": "zeros", "sigma": 1,
     }  # fmt: skip
-    both = "[sums.refusal(given).field, sums.mends(given).map(mend => mend.changes)]"
-    named, mends = run(both, {**settings, **changes})
+    both = "[sums.refusal(given).field, sums.suggestions(given).map(each => each.changes)]"
+    named, suggestions = run(both, {**settings, **changes})
     assert named == field
-    assert any(field in mend for mend in mends)
+    assert any(field in each for each in suggestions)
 
 
 def test_the_filters_by_hand_and_the_projects_weights(run: Run) -> None:
@@ -307,7 +308,7 @@ def test_the_filters_by_hand_and_the_projects_weights(run: Run) -> None:
         np.testing.assert_allclose(gaussians[size - 1], expected)
 
 
-def test_the_identity_keeps_an_image_with_same_padding_even_kernels_too(run: Run) -> None:
+def test_the_identity_filter_keeps_an_image(run: Run) -> None:
     image = np.arange(42).reshape(6, 7).tolist()
     expression = """given.sizes.map(kernel => sums.outputMap(given.image, {
       operator: "convolution", height: 6, width: 7, kernel, stride: 1, padding: "same",
@@ -316,7 +317,7 @@ def test_the_identity_keeps_an_image_with_same_padding_even_kernels_too(run: Run
     assert all(output == image for output in made)
 
 
-def test_an_image_averaged_down_is_the_mean_of_the_area(run: Run) -> None:
+def test_downsampled_images_by_hand(run: Run) -> None:
     image = np.random.default_rng(3).integers(0, 256, (28, 28))
     sizes = [(28, 28), (14, 7), (9, 8), (1, 1), (5, 28), (27, 13)]
     expression = "given.sizes.map(size => sums.averagedDown(given.image, ...size))"
@@ -338,10 +339,8 @@ def test_an_image_averaged_down_is_the_mean_of_the_area(run: Run) -> None:
         ("l2", "√ Σ x² = √ 20", 20**0.5),
     ],
 )
-def test_a_sentence_says_how_the_output_comes_about(
-    run: Run, operator: str, sentence: str, value: float
-) -> None:
-    """The first column exists alone for all but a convolution, which has zeros there."""
+def test_the_sentence_of_an_output(run: Run, operator: str, sentence: str, value: float) -> None:
+    """Only the first column exists, except for a convolution, which reads zeros in the second."""
     inside = operator != "convolution"
     cells = [
         {"value": 2, "inside": True, "exists": True},
@@ -351,18 +350,18 @@ def test_a_sentence_says_how_the_output_comes_about(
     ]
     settings = {"operator": operator, "kernel": 2, "sigma": 1, "weights": [[0.5, -1], [0.5, 3]]}
     made = run(
-        "[given].map(({ settings, cells }) => [words.sentence(settings, cells,"
+        "[given].map(({ settings, cells }) => [text.sentence(settings, cells,"
         " sums.outputOf(cells, settings)), sums.outputOf(cells, settings).value])[0]",
         {"settings": settings, "cells": cells},
     )
     assert made == [sentence, pytest.approx(value)]
 
 
-def test_numbers_have_the_decimals_that_they_bear(run: Run) -> None:
+def test_numbers_have_up_to_three_decimals(run: Run) -> None:
     numbers = [0, -3, 1234, 0.12345, -0.12345, -0.0001, 12.3456, 123.456, 1.5]
     written = ["0", "−3", "1234", "0.123", "−0.123", "0", "12.35", "123.5", "1.5"]
-    assert run("given.map(words.number)", numbers) == written
-    assert run("words.number(-Infinity)", None) == "−∞"
+    assert run("given.map(text.number)", numbers) == written
+    assert run("text.number(-Infinity)", None) == "−∞"
 
 
 def digits() -> list[dict[str, Any]]:
@@ -381,7 +380,7 @@ def test_the_digits_are_two_images_of_their_size() -> None:
     not (REAL_MNIST / "train-images-idx3-ubyte.gz").is_file(),
     reason=f"MNIST's files are not in {REAL_MNIST}; set MNIST_MIRROR to a folder that holds them",
 )
-def test_the_digits_are_the_training_images_that_they_are_said_to_be() -> None:
+def test_the_digits_are_training_images() -> None:
     images = gzip.decompress((REAL_MNIST / "train-images-idx3-ubyte.gz").read_bytes())[16:]
     labels = gzip.decompress((REAL_MNIST / "train-labels-idx1-ubyte.gz").read_bytes())[8:]
     for digit in digits():
@@ -390,7 +389,7 @@ def test_the_digits_are_the_training_images_that_they_are_said_to_be() -> None:
         assert digit["label"] == labels[place]
 
 
-def test_a_bare_script_keeps_its_code_alone() -> None:
+def test_a_minified_script_has_no_comments() -> None:
     script = (
         '/* One.\n\nTwo. */\n"use strict";\n  // three\n  let four = 4; // five\n    go(four);\n'
     )

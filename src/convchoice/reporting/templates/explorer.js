@@ -1,14 +1,14 @@
-/* The explorer on the page: its controls, and the window's moves. It asks for nothing. */
+/* The explorer on the page: its controls and the moves of the window. It makes no request. */
 (() => {
-  const sums = explorerArithmetic, words = explorerWords, maps = explorerMaps;
+  const sums = explorerArithmetic, text = explorerText, maps = explorerMaps;
   const { range } = sums;
   const root = document.getElementById("explorer");
   const find = selector => root.querySelector(selector);
   const form = find("form"), input = find(".input svg"), output = find(".output svg");
   const field = name => find(`[name="${name}"]`);
-  const OWN = "your own";
-  // Whatever an example leaves out is as in PLAIN.
-  const PLAIN = {
+  const CUSTOM = "custom";
+  // Settings that an example does not set.
+  const DEFAULTS = {
     operator: "convolution", height: 28, width: 28, stride: 1, padding: "valid", mode: "zeros", sigma: 1,
   };
   const SCENES = [
@@ -31,14 +31,14 @@
     const bytes = Uint8Array.from(atob(digit.pixels), letter => letter.charCodeAt(0));
     return { ...digit, rows: range(28).map(row => Array.from(bytes.subarray(28 * row, 28 * row + 28))) };
   });
-  // As in a configuration, the convolution and the pooling have numbers of their own.
+  // As in a configuration, convolution and pooling have separate settings.
   const convolution = { kernel: 3, stride: 1, padding: "valid", pixels: 1, mode: "zeros", filter: "vertical edges" };
   const pooling = { kernel: 2, stride: 2, padding: "valid", pixels: 1 };
   const numbers = () => sums.convolves(read()) ? convolution : pooling;
 
-  // What is laid out now: { settings, axes, image, outputs }.
+  // What is shown: { settings, axes, image, outputs }.
   let shown = null;
-  let row = 0, column = 0, timer = 0, veiled = false, saying = 0;
+  let row = 0, column = 0, timer = 0, veiled = false, announcement = 0;
   let weights = [[1]];
 
   const options = (select, values) =>
@@ -60,35 +60,35 @@
     };
   }
 
-  /* Another operator brings its own numbers. */
-  function swap() {
+  /* Show the settings of the selected operator. */
+  function showSettings() {
     options(field("padding"), sums.paddings(read()));
     for (const [name, value] of Object.entries(numbers())) field(name).value = value;
   }
 
-  function keep() {
+  function keepSettings() {
     for (const name of Object.keys(numbers())) numbers()[name] = field(name).value;
   }
 
-  /* The named filter at the size of the window; own weights keep their middle. */
-  function weigh() {
+  /* Compute the selected filter at the window's size; custom weights stay centred. */
+  function computeWeights() {
     const settings = read(), size = settings.kernel;
-    if (!sums.convolves(settings) || sums.refusal({ ...settings, ...sums.AFRESH, kernel: size })) return;
+    if (!sums.convolves(settings) || sums.refusal({ ...settings, ...sums.FALLBACK, kernel: size })) return;
     const shift = Math.floor((weights.length - 1) / 2) - Math.floor((size - 1) / 2);
     const made = sums.FILTERS[field("filter").value];
     weights = made ? made(size) : range(size).map(
       y => range(size).map(x => weights[y + shift]?.[x + shift] ?? 0));
   }
 
-  /* Put settings into the form, the operator first. */
+  /* Put settings into the form, the operator first, since it selects which ones apply. */
   function fill(changes) {
     if (changes.operator) {
       field("operator").value = changes.operator;
-      swap();
+      showSettings();
     }
     for (const [name, value] of Object.entries(changes)) field(name).value = value;
-    keep();
-    weigh();
+    keepSettings();
+    computeWeights();
     update();
   }
 
@@ -112,11 +112,11 @@
     drawPatch(settings);
     find(".sizes").innerHTML = shown.axes.map((axis, side) =>
       `<div><dt>${["height", "width"][side]}</dt><dd><b>${sums.formula(axis)}</b> <span class="quiet">`
-      + `${words.layout(axis, ["row", "column"][side])}</span></dd></div>`).join("");
+      + `${text.layout(axis, ["row", "column"][side])}</span></dd></div>`).join("");
     compute();
   }
 
-  /* The outputs of what is laid out, with the weights that stand now. */
+  /* Compute the outputs with the current weights. */
   function compute() {
     rest();
     shown.settings = read();
@@ -135,15 +135,15 @@
     find(".sizes").replaceChildren();
     const wrong = field(problem.field);
     wrong.setAttribute("aria-invalid", "true");
-    find(".refusal p").textContent = words.refused(problem, wrong.value);
-    find(".refusal .scenes").replaceChildren("What would fit:", ...sums.mends(settings).map(
+    find(".refusal p").textContent = text.refusal(problem, wrong.value);
+    find(".refusal .scenes").replaceChildren("Valid settings nearby:", ...sums.suggestions(settings).map(
       ({ label, changes }) => button(label, () => {
         fill(changes);
         field(Object.keys(changes)[0]).focus();
       })));
   }
 
-  /* The cells under the window: their numbers follow in `go`, the weights can be written over. */
+  /* Create the cells under the window, with editable weights; `go` fills in their numbers. */
   function drawPatch({ kernel, operator }) {
     const table = find(".patch");
     table.classList.toggle("small", kernel > 4);
@@ -157,7 +157,7 @@
       "input", () => rewrite(box, Math.floor(at / kernel), at % kernel)));
   }
 
-  /* A weight was written over: until it is a number the former one stands. */
+  /* A weight was edited: the previous one is used until the new one is a number. */
   function rewrite(box, y, x) {
     const given = box.value.trim().replace("−", "-").replace(",", ".");
     const legal = given !== "" && Math.abs(Number(given)) <= 1000;
@@ -165,8 +165,8 @@
     if (!legal) return;
     weights = weights.map(line => [...line]);
     weights[y][x] = Number(given);
-    field("filter").value = OWN;
-    keep();
+    field("filter").value = CUSTOM;
+    keepSettings();
     choose(null);
     compute();
   }
@@ -174,8 +174,8 @@
   const last = () => shown.axes[0].output * shown.axes[1].output - 1;
   const index = () => row * shown.axes[1].output + column;
 
-  /* Lay the window at an output's place, or the nearest that there is, and show its arithmetic. */
-  function go(toRow, toColumn, aloud = false) {
+  /* Move the window to an output, or to the nearest one that exists, and show its arithmetic. */
+  function go(toRow, toColumn, announce = false) {
     const { settings, image, axes, outputs } = shown;
     const [height, width] = axes;
     const clamp = (value, axis) => Math.max(0, Math.min(axis.output - 1, value));
@@ -187,40 +187,40 @@
       + `M0 ${row + 1}H${width.output}V${height.output}H0Z` : "");
     const cells = sums.windowAt(image, axes, settings, row, column);
     const made = sums.outputOf(cells, settings);
-    root.querySelectorAll(".patch td").forEach((cell, at) => tell(cell, cells[at], made, at));
-    find(".result span").textContent = `${words.sentence(settings, cells, made)} = `;
-    find(".result b").textContent = words.number(made.value);
-    find(".hint").textContent = words.hint(settings, cells);
+    root.querySelectorAll(".patch td").forEach((cell, at) => showCell(cell, cells[at], made, at));
+    find(".result span").textContent = `${text.sentence(settings, cells, made)} = `;
+    find(".result b").textContent = text.number(made.value);
+    find(".hint").textContent = text.hint(settings, cells);
     find(".sums h3").textContent = `Output, row ${row + 1}, column ${column + 1}`;
-    const answer = `row ${row + 1} of ${height.output}, column ${column + 1} of ${width.output}:`
-      + ` ${words.number(outputs[row][column])}`;
+    const place = `row ${row + 1} of ${height.output}, column ${column + 1} of ${width.output}:`
+      + ` ${text.number(outputs[row][column])}`;
     field("place").value = index();
-    field("place").setAttribute("aria-valuetext", answer);
+    field("place").setAttribute("aria-valuetext", place);
     output.setAttribute("aria-label",
-      `Output, ${height.output} by ${width.output}; the window is at ${answer}`);
-    clearTimeout(saying);
-    if (aloud) saying = setTimeout(() => { find("#explorer-said").textContent = answer; }, 250);
+      `Output, ${height.output} by ${width.output}; the window is at ${place}`);
+    clearTimeout(announcement);
+    if (announce) announcement = setTimeout(() => { find("#explorer-announced").textContent = place; }, 250);
   }
 
-  function tell(cell, { value, inside, exists }, { winner, weights: factors, terms }, at) {
+  function showCell(cell, { value, inside, exists }, { winner, weights: factors, terms }, at) {
     const { operator } = shown.settings;
     const [pixel, by, term] = cell.children;
     const colour = maps.grey(value);
     cell.className = inside ? at === winner ? "winner" : "" : "outside";
     cell.style.background = inside ? maps.rgb(colour) : "";
     cell.style.color = inside ? maps.inkOn(colour) : "";
-    pixel.textContent = exists ? words.number(value) : operator === "max" ? "−∞" : "–";
+    pixel.textContent = exists ? text.number(value) : operator === "max" ? "−∞" : "–";
     if (operator === "max" || operator === "average") return;
-    if (operator === "weighted") by.innerHTML = exists ? `<i>× </i>${words.number(factors[at])}<br>` : "<br>";
-    term.innerHTML = exists ? `<i>${operator === "l2" ? "² " : ""}= </i>${words.number(terms[at])}` : "";
+    if (operator === "weighted") by.innerHTML = exists ? `<i>× </i>${text.number(factors[at])}<br>` : "<br>";
+    term.innerHTML = exists ? `<i>${operator === "l2" ? "² " : ""}= </i>${text.number(terms[at])}` : "";
   }
 
   const room = () => [input, output].forEach(maps.room);
 
-  function jump(to, aloud = true) {
+  function jump(to, announce = true) {
     const at = Math.max(0, Math.min(last(), to));
     const across = shown.axes[1].output;
-    go(Math.floor(at / across), at % across, aloud);
+    go(Math.floor(at / across), at % across, announce);
   }
 
   function stop() {
@@ -235,11 +235,11 @@
     veiled = false;
   }
 
-  /* Outputs that are still to come are veiled. */
+  /* Move through all outputs; those that follow are veiled. */
   function play() {
     if (timer) { stop(); return; }
     veiled = true;
-    // A mark that glides would lag behind the numbers.
+    // An animated mark would lag behind the numbers.
     find(".stage").classList.add("playing");
     jump(index() === last() ? 0 : index(), false);
     find(".play").textContent = "Pause";
@@ -261,7 +261,7 @@
     Home: MOVES.first, End: () => { stop(); jump(last()); }, " ": play,
   };
 
-  /* The output's place under a pointer: the cell itself, or the window whose middle is nearest. */
+  /* Move to the output under a pointer: its cell, or the window with the nearest middle. */
   function point(map, event) {
     const at = new DOMPoint(event.clientX, event.clientY)
       .matrixTransform(map.getScreenCTM().inverse());
@@ -274,18 +274,18 @@
     go(...places, true);
   }
 
-  /* Mark the example that is shown, if any, and say what to look at. */
+  /* Mark the example that is shown, if any, with its hint. */
   function choose(number) {
     find(".scenes").childNodes.forEach(
       (made, at) => made.setAttribute("aria-pressed", String(at === number)));
-    find("#explorer-scene").textContent = SCENES[number]?.[1] ?? "These are settings of your own.";
+    find("#explorer-scene").textContent = SCENES[number]?.[1] ?? "Custom settings.";
   }
 
-  /* An example begins where there is much to see: a strong answer, or a window of mixed pixels. */
+  /* Start an example at an informative window: a large output, or one with mixed pixels. */
   function open(number) {
     const [label, , settings] = SCENES[number];
     choose(number);
-    fill({ ...PLAIN, ...settings });
+    fill({ ...DEFAULTS, ...settings });
     const sizes = (label === "Border" ? shown.outputs[0] : shown.outputs.flat()).map(Math.abs);
     const goal = Math.max(...sizes) * (sums.convolves(shown.settings) ? 1 : 0.6);
     const gaps = sizes.map(size => Math.abs(size - goal));
@@ -309,13 +309,13 @@
   field("place").addEventListener("input", () => { rest(); jump(Number(field("place").value)); });
   form.addEventListener("submit", event => event.preventDefault());
   form.addEventListener("input", event => {
-    if (event.target.name === "operator") swap();
+    if (event.target.name === "operator") showSettings();
     choose(null);
     fill({});
   });
   new ResizeObserver(room).observe(find(".stage"));
 
-  options(field("filter"), [...Object.keys(sums.FILTERS), OWN]);
+  options(field("filter"), [...Object.keys(sums.FILTERS), CUSTOM]);
   options(field("mode"), sums.MODES);
   field("digit").replaceChildren(...digits.map(
     ({ label, training_index }, at) => new Option(`${label} (no. ${training_index})`, at)));

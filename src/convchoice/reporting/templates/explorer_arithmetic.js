@@ -1,14 +1,15 @@
-/* The explorer's arithmetic, apart from the page: sizes, windows, filters, refusals.
+/* The explorer's arithmetic: sizes, windows, filters, validation. It does not touch the page.
 
-The rules and words are those of axes.py, geometry.py, validation.py, layers.py and pooling.py, and
-tests/reporting/test_explorer.py holds both to each other. An image is a list of rows of numbers. Settings:
+The rules and messages are those of config/validation.py and of networks/conv_arithmetic.py,
+networks/layers.py and networks/pooling.py; tests/reporting/test_explorer.py compares both. An image is a
+list of rows of numbers. Settings:
   operator       convolution, max, average, weighted or l2
   height, width  pixels of the input
   kernel, stride pixels, the same for both axes
-  padding        valid, same, full (a convolution's alone) or pixels
-  pixels         added on each side, where padding is "pixels"
-  mode           what a convolution finds beyond the edge: zeros, reflect, replicate or circular
-  sigma          width in pixels of the weighted mean's Gaussian
+  padding        valid, pixels, and for a convolution same and full
+  pixels         added on each side if padding is "pixels"
+  mode           padding mode of a convolution: zeros, reflect, replicate or circular
+  sigma          of the Gaussian of weighted pooling, pixels
   weights        rows of a convolution's weights
 */
 "use strict";
@@ -20,7 +21,7 @@ const explorerArithmetic = (() => {
     height: "input height", width: "input width", kernel: "window", stride: "stride",
     pixels: "padding", sigma: "sigma",
   };
-  const AFRESH = { kernel: 3, stride: 1, padding: "valid", height: 28, width: 28, sigma: 1 };
+  const FALLBACK = { kernel: 3, stride: 1, padding: "valid", height: 28, width: 28, sigma: 1 };
   const MODES = ["zeros", "reflect", "replicate", "circular"];
   const PADDINGS = { convolution: ["valid", "same", "full", "pixels"], other: ["valid", "pixels"] };
   const range = count => Array.from({ length: count }, (_, index) => index);
@@ -28,7 +29,7 @@ const explorerArithmetic = (() => {
   const convolves = settings => settings.operator === "convolution";
   const paddings = settings => convolves(settings) ? PADDINGS.convolution : PADDINGS.other;
 
-  /* Padding before and after for Keras's "same": ⌈n/s⌉ outputs, the odd pixel behind. */
+  /* Padding before and after for Keras's "same": ⌈n/s⌉ outputs, an odd pixel goes after. */
   function samePadding(size, kernel, stride) {
     const total = Math.max((Math.ceil(size / stride) - 1) * stride + kernel - size, 0);
     return [Math.floor(total / 2), total - Math.floor(total / 2)];
@@ -47,15 +48,15 @@ const explorerArithmetic = (() => {
   /* The window along the height and along the width. */
   const layOut = settings => [axis(settings.height, settings), axis(settings.width, settings)];
 
-  /* The size formula with an axis's numbers put in. */
+  /* The size formula with the numbers of an axis. */
   const formula = ({ size, kernel, stride, before, after, output }) =>
     `⌊(${size} + ${before + after} − ${kernel})/${stride}⌋ + 1 = ${output}`;
 
-  /* Pixels at the end of an axis that no window reaches. */
+  /* Pixels at the end of an axis that no window covers. */
   const leftOver = ({ size, kernel, stride, before, output }) =>
     Math.max(size + before - (output - 1) * stride - kernel, 0);
 
-  /* Which number is none, or beyond what the explorer shows. */
+  /* The first setting that is not a number, or out of range. */
   function numberRefusal(settings) {
     for (const [field, [least, most]] of Object.entries(LIMITS)) {
       const value = settings[field];
@@ -71,7 +72,7 @@ const explorerArithmetic = (() => {
     return null;
   }
 
-  /* The rules of values that go together (validation.py). */
+  /* Rules for combinations of settings (config/validation.py). */
   function ruleRefusal(settings) {
     const { operator, kernel, padding, pixels } = settings;
     const padded = padding === "pixels" ? pixels : 0;
@@ -97,7 +98,7 @@ const explorerArithmetic = (() => {
     };
   }
 
-  /* What cannot be laid on this input (geometry.py). */
+  /* Windows and paddings that do not fit the input (networks/conv_arithmetic.py). */
   function fitRefusal(settings) {
     const axes = layOut(settings);
     const [height, width] = axes;
@@ -128,12 +129,12 @@ const explorerArithmetic = (() => {
     return null;
   }
 
-  /* Why settings cannot be laid out, as { field, text }; null where they can. */
+  /* Why settings are invalid, as { field, text }; null if they are valid. */
   const refusal = settings =>
     numberRefusal(settings) ?? ruleRefusal(settings) ?? fitRefusal(settings);
 
-  /* What would fit: for each setting the nearest other value that can be laid out alone. */
-  function mends(settings) {
+  /* Valid settings near invalid ones: for each setting the nearest value that helps alone. */
+  function suggestions(settings) {
     const { kernel, height, width, padding } = settings;
     const near = (field, value) => {
       const [least, most] = LIMITS[field];
@@ -158,12 +159,12 @@ const explorerArithmetic = (() => {
     ];
     const fits = ([, changes]) => refusal({ ...settings, ...changes }) === null;
     const found = tries.map(candidates => candidates.find(fits)).filter(Boolean).slice(0, 4);
-    // More than one thing stands in the way.
-    if (!found.length) found.push(["a 3×3 window on a 28×28 input", AFRESH]);
+    // No single change helps.
+    if (!found.length) found.push(["a 3×3 window on a 28×28 input", FALLBACK]);
     return found.map(([label, changes]) => ({ label, changes }));
   }
 
-  /* Which pixel stands at a place of an axis, before the first or behind the last too; −1: none. */
+  /* The pixel at a place of an axis, which may lie in the padding; −1 if there is none. */
   function pixelAt(place, size, mode) {
     if (place >= 0 && place < size) return place;
     if (mode === "reflect") return place < 0 ? -place : 2 * (size - 1) - place;
@@ -172,7 +173,7 @@ const explorerArithmetic = (() => {
     return -1;
   }
 
-  /* What stands at a place that may lie in the padding: { value, inside, exists }. */
+  /* The cell at a place that may lie in the padding: { value, inside, exists }. */
   function cellAt(image, settings, row, column) {
     const inside = row >= 0 && column >= 0 && row < image.length && column < image[0].length;
     const mode = convolves(settings) ? settings.mode : "none";
@@ -181,7 +182,7 @@ const explorerArithmetic = (() => {
     return { value, inside, exists: inside || convolves(settings) };
   }
 
-  /* The window's cells at an output's place, row by row. */
+  /* The cells of an output's window, row by row. */
   function windowAt(image, axes, settings, row, column) {
     const [height, width] = axes;
     return range(height.kernel * width.kernel).map(index => cellAt(
@@ -192,7 +193,7 @@ const explorerArithmetic = (() => {
     ));
   }
 
-  /* wᵢ = exp(−dᵢ²/2σ²), dᵢ the distance to the window's centre, brought to a sum of 1. */
+  /* wᵢ = exp(−dᵢ²/2σ²), dᵢ the distance to the window's centre, normalised to a sum of 1. */
   function gaussian(kernel, sigma) {
     const squared = index => (index - (kernel - 1) / 2) ** 2;
     const raw = range(kernel * kernel).map(index => Math.exp(
@@ -224,7 +225,7 @@ const explorerArithmetic = (() => {
     return { value, weights, terms, total, present, winner: -1 };
   }
 
-  /* Every output, as rows. */
+  /* All outputs, as rows. */
   function outputMap(image, settings) {
     const axes = layOut(settings);
     return range(axes[0].output).map(row => range(axes[1].output).map(column =>
@@ -246,7 +247,7 @@ const explorerArithmetic = (() => {
   const binomial = size => range(size).reduce(
     row => row.length ? [1, ...row.slice(1).map((value, index) => value + row[index]), 1] : [1], []);
 
-  /* A difference along a line, smoothed: [−1, 1], [−1, 0, 1], [−1, −1, 1, 1] … */
+  /* A smoothed difference along a line: [−1, 1], [−1, 0, 1], [−1, −1, 1, 1] … */
   function difference(size) {
     const smooth = binomial(size - 1);
     return range(size).map(index => (smooth[index - 1] ?? 0) - (smooth[index] ?? 0));
@@ -271,7 +272,7 @@ const explorerArithmetic = (() => {
   }
 
   return {
-    NAMES, MODES, FILTERS, AFRESH, range, convolves, paddings, layOut, formula, leftOver, refusal,
-    mends, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
+    NAMES, MODES, FILTERS, FALLBACK, range, convolves, paddings, layOut, formula, leftOver, refusal,
+    suggestions, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
   };
 })();

@@ -1,4 +1,4 @@
-/* The explorer's pictures: the input with its padding, and the output. A pixel is a unit square. */
+/* The explorer's drawings: the input with its padding, and the output. A pixel is a unit square. */
 const explorerMaps = (() => {
   const sums = explorerArithmetic;
   const { range } = sums;
@@ -8,16 +8,16 @@ const explorerMaps = (() => {
   const rgb = colour => `rgb(${colour})`;
   const inkOn = ([red, green, blue]) => 0.3 * red + 0.59 * green + 0.11 * blue > 125 ? "#000" : "#fff";
 
-  /* One cell as markup: a square and its number, or a hatched place without one. */
+  /* A cell as markup: a square with its number, or a hatched one without. */
   function square(x, y, colour, value) {
     const at = `<rect x="${x}" y="${y}" width="1" height="1"`;
     if (!colour) return `${at} class="beyond"/>${at} fill="url(#explorer-hatch)"/>`;
-    const number = explorerWords.number(value);
+    const number = explorerText.number(value);
     return `${at} fill="${rgb(colour)}"/><text x="${x + 0.5}" y="${y + 0.5}"`
       + ` fill="${inkOn(colour)}" class="l${number.length}">${number}</text>`;
   }
 
-  /* Cells from a corner on, `cell(x, y)` each, with lines between them and a mark of some size. */
+  /* Draw cells from a corner on, each by `cell(x, y)`, with a grid and a mark of a given size. */
   function draw(map, left, top, columns, rows, cell, marked) {
     map.setAttribute("viewBox", `${left} ${top} ${columns} ${rows}`);
     map.dataset.cells = Math.max(columns, rows);
@@ -32,7 +32,7 @@ const explorerMaps = (() => {
     }
   }
 
-  /* Padding that is worth nothing is hatched; where it repeats the image, the image is paler. */
+  /* Padding without a value is hatched; padding with values of the image is paler. */
   function drawInput(map, { settings, image, axes }) {
     const [height, width] = axes;
     const [rows, columns] = axes.map(axis => axis.before + axis.size + axis.after);
@@ -47,7 +47,7 @@ const explorerMaps = (() => {
     return `${height.size} × ${width.size}${padded}`;
   }
 
-  /* From black to white, or with blue below 0 and orange above. */
+  /* From black to white, or from blue below 0 to orange above. */
   function drawOutput(map, { outputs }) {
     const flat = outputs.flat();
     const reach = Math.max(...flat.map(Math.abs)) || 1;
@@ -63,7 +63,7 @@ const explorerMaps = (() => {
     for (const made of map.querySelectorAll(".mark")) made.style.transform = `translate(${x}px, ${y}px)`;
   }
 
-  /* Numbers stand in the cells where these are large enough. */
+  /* Show the numbers only in cells that are large enough. */
   const room = map => map.classList.toggle("roomy", map.clientWidth / map.dataset.cells >= 24);
 
   return { drawInput, drawOutput, mark, room, grey, rgb, inkOn };

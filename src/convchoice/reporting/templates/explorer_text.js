@@ -1,8 +1,8 @@
-/* What the explorer says of settings and numbers. No document here. */
-const explorerWords = (() => {
+/* The explorer's texts about settings and numbers. It does not touch the page. */
+const explorerText = (() => {
   const sums = explorerArithmetic;
 
-  /* A number with as many decimals as it bears, and a true minus. */
+  /* A number with up to three decimals and a true minus. */
   function number(value) {
     if (value === -Infinity) return "−∞";
     const size = Math.abs(value);
@@ -13,7 +13,7 @@ const explorerWords = (() => {
   const added = values => values.map((value, index) =>
     `${index ? value < 0 ? " − " : " + " : value < 0 ? "−" : ""}${number(Math.abs(value))}`).join("");
 
-  /* How an output comes about, up to the equals sign. */
+  /* How an output is computed, up to the equals sign. */
   function sentence({ operator, kernel }, cells, { terms, total, present }) {
     const here = cells.filter(cell => cell.exists).map(cell => cell.value);
     const short = kernel < 4;
@@ -31,12 +31,12 @@ const explorerWords = (() => {
     replicate: "Padding repeats the edge.", circular: "Padding is the image’s other side.",
   };
 
-  /* What to notice under the window. */
+  /* A hint about the current window. */
   function hint({ operator, mode, weights }, cells) {
     const outside = cells.filter(cell => !cell.inside).length;
     if (operator === "convolution") {
       if (weights.flat().every(weight => weight === 0)) return "All weights are 0. One pixel has no edge.";
-      return outside ? MODE_HINTS[mode] : "Weights can be written over.";
+      return outside ? MODE_HINTS[mode] : "Weights can be edited.";
     }
     if (outside) {
       return `${outside} of ${cells.length} places are padding`
@@ -49,17 +49,17 @@ const explorerWords = (() => {
     }[operator];
   }
 
-  /* An axis's padding, and what of it lies in no window. */
+  /* The padding of an axis, and the pixels that no window covers. */
   function layout(axis, one) {
     const left = sums.leftOver(axis);
     const padding = axis.before + axis.after
-      ? `padding ${axis.before} before, ${axis.after} behind` : "no padding";
+      ? `padding ${axis.before} before, ${axis.after} after` : "no padding";
     return padding + (left ? `; the last ${left === 1 ? one : `${left} ${one}s`} in no window` : "");
   }
 
-  /* A refusal, with the value that it is about. */
-  const refused = ({ field, text }, value) => field in sums.NAMES && !text.startsWith("a ")
+  /* The message of a problem, with the value. */
+  const refusal = ({ field, text }, value) => field in sums.NAMES && !text.startsWith("a ")
     ? `${sums.NAMES[field]} = ${value || "nothing"}: ${text}` : text[0].toUpperCase() + text.slice(1);
 
-  return { number, sentence, hint, layout, refused };
+  return { number, sentence, hint, layout, refusal };
 })();
