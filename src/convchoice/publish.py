@@ -1,19 +1,12 @@
-"""Tell an MLflow store of run folders that it does not know, and of models.
+"""Log to MLflow what it does not have yet: runs, studies and models.
 
-    python -m convchoice.publish                       # runs/, to mlflow.db or MLFLOW_TRACKING_URI
-    python -m convchoice.publish runs /mnt/elsewhere/runs --uri http://127.0.0.1:5000
-    python -m convchoice.publish runs --params params.yaml --models
-
-After a DVC cache hit, from another machine, from runs without tracking, or after a server was away.
-What a folder holds decides which run it is, wherever it lies. What the store knows already is left
-as it is, so that a second call adds nothing. Run folders are never written to.
+After a DVC cache hit, for runs from another machine or without tracking, or after a problem with
+MLflow. A second call logs nothing. Run folders are never written to.
 """
 
 import argparse
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,139 +15,162 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import RunFolderError, UserError, exit_codes
-from convchoice.reporting.study_log import log_study
+from convchoice.errors import RunFolderError, UserError, exit_codes, without_password
+from convchoice.reporting.study_entry import study_entry
+from convchoice.runs.failures import FAILED_SUFFIX
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import CONFIG, METRICS
+from convchoice.runs.run_folder import METRICS
 from convchoice.summary import read_comparisons
-from convchoice.tracking import catching_up
-from convchoice.tracking.labels import run_identity
-from convchoice.tracking.life import MlflowTracking
-from convchoice.tracking.opening import URI, default_uri, open_mlflow
-from convchoice.tracking.patience import first_line
-from convchoice.tracking.publish import logged, publish_runs
+from convchoice.tracking.entry import ARM
+from convchoice.tracking.publish import entry_of, publish_entry, update_arm
+from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line
+
+EXAMPLES = """\
+examples:
+  convchoice publish                          # runs/, to mlflow.db or MLFLOW_TRACKING_URI
+  convchoice publish runs /mnt/other/runs --uri http://127.0.0.1:5000
+  convchoice publish runs --params params.yaml --models
+"""
 
 
 def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
-    """Run folders at or below some paths; unfinished ones and hidden folders are left out.
+    """Folders of complete and of failed runs, at or below some paths; hidden ones are left out.
 
     Raises:
-        UserError: if a path is not there.
+        UserError: if a path does not exist, or has no run folder.
     """
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: there is no such folder.")
-        for config in sorted(path.rglob(f"seed-*/{CONFIG}")):
-            folder = config.parent
+        names = (f"seed-*/{METRICS}", f"seed-*{FAILED_SUFFIX}")
+        found = {path} if path.name.startswith("seed-") and (path / METRICS).is_file() else set()
+        for item in (item for name in names for item in path.rglob(name)):
+            folder = item.parent if item.name == METRICS else item.with_suffix("")
             hidden = any(part.startswith(".") for part in folder.relative_to(path).parts)
-            number = folder.name.removeprefix("seed-")
-            if number.isdigit() and not hidden and (folder / METRICS).is_file():
-                yield folder
-        number = path.name.removeprefix("seed-")
-        if number.isdigit() and (path / CONFIG).is_file():
-            yield path
+            if folder.name.removeprefix("seed-").isdigit() and not hidden:
+                found.add(folder)
+        if not found:
+            raise UserError(f"{path}: no run folders (<arm>/seed-0, seed-1, …) here.")
+        yield from sorted(found)
 
 
-@dataclass
-class Found:
-    """The runs at some paths, each once.
+def read_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """The complete runs, and what is wrong with the folders that cannot be read."""
+    runs, unreadable = [], []
+    for folder in folders:
+        if (folder / METRICS).is_file():
+            try:
+                runs.append(read_run(folder))
+            except RunFolderError as error:
+                unreadable.append(str(error))
+    return runs, unreadable
 
-    Attributes:
-        runs: by identity; of a trained and an evaluated folder of one run the latter.
-        unreadable: what is wrong with the others.
-    """
 
-    runs: dict[str, Run] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
-
-
-def read_folders(paths: Iterable[Path]) -> Found:
-    """Read all run folders at some paths.
+def settings_of(runs: Iterable[Run], uri: str | None, experiment: str | None) -> TrackingConfig:
+    """The store: as given, else the environment's, else the one that the runs' configurations name.
 
     Raises:
-        UserError: if a path is not there, or there is no run folder at all.
+        UserError: if the runs name several.
     """
-    found, looked = Found(), list(paths)
-    for folder in run_folders(looked):
-        try:
-            run = read_run(folder)
-        except RunFolderError as error:
-            found.unreadable.append(str(error))
+    own = [config_from_mapping(run.config).tracking for run in runs]
+
+    def chosen(option: str, given: str | None, variable: str, named: set[str | None]) -> str | None:
+        named -= {None}
+        if given or os.environ.get(variable):
+            return given
+        if len(named) > 1:
+            listed = ", ".join(sorted(map(str, named)))
+            raise UserError(f"--{option}: the runs' configurations name several: {listed}.")
+        return named.pop() if named else None
+
+    return TrackingConfig(
+        uri=chosen("uri", uri, URI, {each.uri for each in own}),
+        experiment=chosen("experiment", experiment, EXPERIMENT, {each.experiment for each in own}),
+    )
+
+
+def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run]) -> str:
+    """Log the runs that the store does not have, then the means of their arms.
+
+    Args:
+        store: MLflow's.
+        folders: of complete and failed runs.
+        runs: those of the folders that can be read.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        Exception: whatever MLflow raises; what was logged by then is complete.
+    """
+    by_path = {run.path: run for run in runs}
+    new = known = unfinished = 0
+    arms: dict[str, None] = {}
+    for folder in folders:
+        failed = folder.with_name(folder.name + FAILED_SUFFIX).is_file()
+        if not failed and folder not in by_path:
             continue
-        identity = run_identity(run)
-        if identity not in found.runs or run.evaluated:
-            found.runs[identity] = run
-    if not found.runs and not found.unreadable:
-        where = ", ".join(map(str, looked))
-        raise UserError(f"{where}: no run folders (<arm>/seed-0, seed-1, …) here.")
-    return found
+        entry = entry_of(folder, by_path.get(folder))
+        if entry is None:
+            unfinished += 1
+            continue
+        _, logged = store.log(entry)
+        new, known = new + logged, known + (not logged)
+        arms[entry.tags[ARM]] = None
+    updated = sum([update_arm(store, arm) for arm in arms])
+    waiting = f", {unfinished} not evaluated yet" if unfinished else ""
+    return f"{new} runs logged, {known} known already{waiting}; {updated} arms updated"
 
 
 def publish_studies(reports: Path, studies: Sequence[str], settings: TrackingConfig) -> None:
-    """Log the studies of a sweep."""
+    """Log the studies of a sweep; a problem with MLflow is one warning."""
     for comparison in read_comparisons(reports, studies):
-        logged(settings, partial(log_study, comparison=comparison, reports=reports))
+        publish_entry(study_entry(comparison, reports), settings)
 
 
 def publish_models(
-    tracking: MlflowTracking, comparisons: Sequence[Comparison], runs: Iterable[Run]
+    store: MlflowStore, comparisons: Sequence[Comparison], runs: Sequence[Run]
 ) -> list[str]:
-    """Log the model of each arm's best seed, register each study's, and crown its champion.
+    """Log the model of each arm's best seed, register each study's, and mark its champion.
 
     Returns:
-        A line a study.
+        A line for each study.
 
     Raises:
         UserError: if there is no run of an arm of a study.
     """
-    from convchoice.tracking import models  # noqa: PLC0415 - only who wants models pays
+    from convchoice.tracking import models  # noqa: PLC0415 - imports torch
 
-    every, said = list(runs), []
+    lines = []
     logged: dict[str, tuple[Any, str]] = {}
     for comparison in comparisons:
         study = comparison.study
         for arm, item in comparison.arms.items():
-            seeds = [run for run in every if run.arm == arm and run.evaluated]
-            seeds = [run for run in seeds if run.seed in item.seeds]
+            seeds = [r for r in runs if r.arm == arm and r.evaluated and r.seed in item.seeds]
             if not seeds:
                 raise UserError(
                     f"study {study.name}: there is no evaluated run of its arm {arm} at the"
                     " paths given. Name the folder that holds it."
                 )
             if arm not in logged:
-                chosen = models.chosen_run(seeds)
-                found = catching_up.find(tracking.store, chosen.run)
-                assert found is not None  # noqa: S101 - it was published above
-                model = models.logged_model(tracking.store, chosen.run, found.info.run_id)
-                logged[arm] = (model, f"seed {chosen.run.seed}, {chosen.reason}")
+                run, reason = models.chosen_run(seeds)
+                logged[arm] = (models.logged_model(store, run), f"seed {run.seed}, {reason}")
         winner = champion(comparison)
         of_study = {arm: logged[arm] for arm in comparison.arms}
-        models.register(tracking.store, study.model_dump(), of_study, winner.arm, winner.reason)
+        about = f"{study.question} {study.claim}"
+        models.register(store, study.name, about, of_study, winner.arm, winner.reason)
         name = models.registered_name(study.name)
-        said.append(f"{name}: {len(of_study)} models, champion {winner.arm}")
-    return said
-
-
-def address_of(runs: Iterable[Run], given: str | None) -> str:
-    """The store that is meant: as given, MLFLOW_TRACKING_URI, the runs' own, or mlflow.db.
-
-    Raises:
-        UserError: if the runs name several.
-    """
-    if named := given or os.environ.get(URI):
-        return named
-    own = {config_from_mapping(run.config).tracking.uri for run in runs} - {None}
-    if len(own) > 1:
-        listed = ", ".join(sorted(map(str, own)))
-        raise UserError(f"--uri: the runs' own configurations name several: {listed}. Name one.")
-    return str(own.pop()) if own else default_uri()
+        lines.append(f"{name}: {len(of_study)} models, champion {winner.arm}")
+    return lines
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
-        prog="python -m convchoice.publish",
-        description="Tell an MLflow store of run folders that it does not know.",
+        prog="convchoice publish",
+        description="Log to MLflow the runs, studies and models that it does not have yet.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
         "paths",
@@ -162,15 +178,13 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=[Path("runs")],
         metavar="PATH",
-        help="folders with run folders in them, however deep (default: runs)",
+        help="run folders, or folders with run folders below them (default: runs)",
     )
-    made.add_argument("--uri", help=f"the store; default: {URI}, else mlflow.db at the root")
+    made.add_argument("--uri", help=f"the store (default: {URI}, else mlflow.db at the root)")
     made.add_argument(
-        "--experiment", default="convchoice", metavar="NAME", help="default: convchoice"
+        "--experiment", metavar="NAME", help=f"default: {EXPERIMENT}, else convchoice"
     )
-    made.add_argument(
-        "--models", action="store_true", help="log and register each study's models, too"
-    )
+    made.add_argument("--models", action="store_true", help="log and register the studies' models")
     made.add_argument(
         "--reports", type=Path, metavar="FOLDER", help="the studies' results (default: reports)"
     )
@@ -181,9 +195,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Path]:
-    """The studies' results that the command line means, and their folder.
-
-    None where it asks for no studies.
+    """The studies' results that the command line asks for, which may be none, and their folder.
 
     Raises:
         UserError: if one cannot be read.
@@ -198,36 +210,34 @@ def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Pat
 
 
 def publish(given: argparse.Namespace) -> list[str]:
-    """Tell the store of all that the command line names.
+    """Log all that the command line names.
 
     Returns:
-        What is wrong with folders that could not be read.
+        What is wrong with folders that cannot be read.
 
     Raises:
-        UserError: for a path or a result that is not there, or a store that cannot be told.
+        UserError: for a path or a result that does not exist, or a problem with MLflow.
     """
     comparisons, reports = chosen_comparisons(given)
-    found = read_folders(given.paths)
-    runs = list(found.runs.values())
-    uri = address_of(runs, given.uri)
+    folders = list(run_folders(given.paths))
+    runs, unreadable = read_runs(folders)
+    settings = settings_of(runs, given.uri, given.experiment)
     try:
-        tracking = open_mlflow(uri, given.experiment)
-        print(f"{uri}: {publish_runs(tracking, runs).said()}")
+        store = MlflowStore(settings)
+        print(f"{without_password(store.uri)}: {publish_runs(store, folders, runs)}")
         for comparison in comparisons:
-            log_study(tracking, comparison, reports)
+            store.log(study_entry(comparison, reports))
         if given.models:
-            for line in publish_models(tracking, comparisons, runs):
-                print(line)
+            print(*publish_models(store, comparisons, runs), sep="\n")
     except UserError:
         raise
     except Exception as error:
         if os.environ.get("CONVCHOICE_TRACEBACK"):
             raise
         raise UserError(
-            f"{uri}: MLflow could not be told everything: {first_line(error)}."
-            " What it was told is there; call this again for the rest."
+            f"MLflow logging failed: {one_line(error)}. Run the command again for the rest."
         ) from error
-    return found.unreadable
+    return unreadable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,6 @@ results give the same bytes. Never imports torch.
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
@@ -19,7 +18,7 @@ from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
-from convchoice.reporting.study_log import FIGURES, PAGE, log_study
+from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.manifest import check_output, write_output
 from convchoice.summary import print_paths
 
@@ -77,11 +76,11 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
     Raises:
         UserError: if a baseline's composed configuration cannot be read.
     """
-    from convchoice.tracking.publish import logged  # noqa: PLC0415 - decides no output
+    from convchoice.tracking.publish import publish_entry  # noqa: PLC0415 - decides no output
 
     for comparison in comparisons:
         config = read_arm(configs / f"{comparison.study.baseline}.yaml").config
-        logged(config.tracking, partial(log_study, comparison=comparison, reports=reports))
+        publish_entry(study_entry(comparison, reports), config.tracking)
 
 
 def parser() -> argparse.ArgumentParser:

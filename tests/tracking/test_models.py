@@ -13,6 +13,7 @@ import torch
 
 from convchoice import publish
 from convchoice.analysis.comparison import compare
+from convchoice.config.schema import TrackingConfig
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
@@ -22,7 +23,8 @@ from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import run
 from convchoice.runs.run import Run, read_run
 from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
-from convchoice.tracking.opening import open_mlflow
+from convchoice.tracking.publish import log_run
+from convchoice.tracking.store import MlflowStore
 from convchoice.training.batches import scaled
 from making import make_run, study_values
 from servers import Server
@@ -46,19 +48,19 @@ def runs_with(tmp_path: Path, accuracies: list[float]) -> list[Run]:
 
 
 def test_the_best_seed_on_validation_images_stands_for_its_arm(tmp_path: Path) -> None:
-    chosen = chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.98]))
-    assert chosen.run.seed == 1
-    assert chosen.reason == "the best of 3 seeds on validation images, 99.00 %"
-    assert chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.99])).run.seed == 1
+    run, reason = chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.98]))
+    assert run.seed == 1
+    assert reason == "the best of 3 seeds on validation images, 99.00 %"
+    assert chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.99]))[0].seed == 1
 
 
 def test_without_validation_images_it_is_the_first_seed(tmp_path: Path) -> None:
     folders = [
         make_run(tmp_path, "max", seed, errors=20 - seed, validation=False) for seed in (2, 1)
     ]
-    chosen = chosen_run([read_run(folder) for folder in folders])
-    assert chosen.run.seed == 1
-    assert "no validation images" in chosen.reason
+    run, reason = chosen_run([read_run(folder) for folder in folders])
+    assert run.seed == 1
+    assert "no validation images" in reason
 
 
 def test_versions_are_pinned_whichever_build_of_torch_there_is() -> None:
@@ -95,11 +97,13 @@ class Trained:
         self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
         study = study_from_mapping(study_values(arms=["padded"]), "test")
         self.comparison = compare(study, {run.arm: [run] for run in self.runs})
-        self.tracking = open_mlflow(f"sqlite:///{root}/mlflow.db", "models", root)
-        publish.publish_runs(self.tracking, self.runs)
+        settings = TrackingConfig(uri=f"sqlite:///{root}/mlflow.db", experiment="models")
+        self.store = MlflowStore(settings)
+        for each in self.runs:
+            log_run(self.store, each.path)
 
     def publish(self) -> list[str]:
-        return publish.publish_models(self.tracking, [self.comparison], self.runs)
+        return publish.publish_models(self.store, [self.comparison], self.runs)
 
     def images(self) -> Any:
         return load(self.root / "raw").test()[0][:3]
@@ -122,18 +126,17 @@ def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(
     trained: Trained,
 ) -> None:
     trained.publish()
-    client = trained.tracking.store.client
+    client = trained.store.client
     versions = client.search_model_versions("name = 'convchoice-pooling'")
     assert sorted(version.tags["arm"] for version in versions) == ["max", "padded"]
     crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
     assert crowned.tags["arm"] == "max"
-    assert "max is the baseline, and no rival is shown to be better." in crowned.description
+    assert "max is the baseline, and no other arm is shown to be better." in crowned.description
     assert "seed 0, the best of 1 seeds on validation images" in crowned.description
-    run = trained.tracking.store.run(crowned.run_id)
-    assert run is not None
+    run = client.get_run(crowned.run_id)
     assert (run.info.run_name, run.info.status) == ("max/seed-0", "FINISHED")
     model = client.get_logged_model(crowned.source.removeprefix("models:/"))
-    assert model.experiment_id == trained.tracking.store.experiment_id
+    assert model.experiment_id == trained.store.experiment_id
     metrics = {metric.key: metric.value for metric in model.metrics}
     assert metrics["test/accuracy"] == trained.runs[0].metrics["test/accuracy"]
 
@@ -141,7 +144,7 @@ def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(
 def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     trained: Trained, tmp_path: Path
 ) -> None:
-    client = trained.tracking.store.client
+    client = trained.store.client
     crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
     # As somebody without this project would: another process, in another folder, from the store.
     code = (
@@ -153,7 +156,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     )
     np.save(tmp_path / "images.npy", trained.images())
     done = subprocess.run(
-        [sys.executable, "-c", code, trained.tracking.store.uri, tmp_path / "images.npy"],
+        [sys.executable, "-c", code, trained.store.uri, tmp_path / "images.npy"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -181,7 +184,7 @@ def test_a_served_model_answers_a_digit_over_http(trained: Trained, tmp_path: Pa
         [*command, "--env-manager", "local", "--workers", "1"], "/ping", tmp_path / "log"
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("MLFLOW_TRACKING_URI", trained.tracking.store.uri)
+        patched.setenv("MLFLOW_TRACKING_URI", trained.store.uri)
         server.start()
     try:
         [image, *_] = trained.images()

@@ -1,256 +1,227 @@
-"""Folders told of afterwards: as if tracked live, once, wherever they lie. A real SQLite store."""
+"""Run folders in MLflow: once, complete or failed, below their arm, and never in the way."""
 
-import shutil
-from collections.abc import Callable
+import os
+import statistics
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convchoice import publish
-from convchoice.config.validation import config_from_mapping
-from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import METRICS, note_tracking
-from convchoice.tracking.labels import Group, Kind, arm_group
-from convchoice.tracking.life import MlflowTracking
-from convchoice.tracking.opening import open_mlflow
+from convchoice import publish as command
+from convchoice.config.schema import Store, TrackingConfig
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.runs.ownership import write_failure
+from convchoice.runs.run_folder import METRICS, run_path
+from convchoice.tracking import publish as module
+from convchoice.tracking.publish import publish
+from convchoice.tracking.store import MlflowStore
 from making import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
+from small_data import store_digits
 
 pytestmark = MLFLOWS_WARNINGS
-Publish = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+def runs(store: MlflowStore) -> dict[str, Any]:
+    """Every run, by name; there must be only one of each name."""
+    found = store.search("")
+    named = {run.info.run_name: run for run in found}
+    assert len(named) == len(found)
+    return named
 
 
-@pytest.fixture
-def tracking(uri: str, tmp_path: Path) -> MlflowTracking:
-    """An experiment of this test's own."""
-    return open_mlflow(uri, tmp_path.name, tmp_path)
-
-
-@pytest.fixture
-def published(
-    uri: str, tracking: MlflowTracking, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Publish:
-    """Publishes paths to this test's experiment; returns what was said."""
-
-    def call(*paths: Path) -> str:
-        publish.main([*map(str, paths), "--uri", uri, "--experiment", tmp_path.name])
-        return capsys.readouterr().out
-
-    return call
-
-
-def everything(tracking: MlflowTracking) -> list[Any]:
-    """All that the store holds of the runs, so that two states of it can be compared."""
+def everything(store: MlflowStore) -> list[Any]:
+    """All that the experiment holds, so that two states of it can be compared."""
     seen = []
-    for run in tracking.store.search(""):
-        keys = sorted(run.data.metrics)
-        client, run_id = tracking.store.client, run.info.run_id
-        histories = {key: sorted(tracking.store.known_points(run_id, key)) for key in keys}
-        counts = {key: len(client.get_metric_history(run_id, key)) for key in keys}
-        files = sorted(item.path for item in client.list_artifacts(run_id))
-        seen.append((run_id, run.info.status, run.data.tags, histories, counts, files))
-    return sorted(seen, key=lambda item: str(item[0]))
+    for run in store.search(""):
+        run_id = run.info.run_id
+        histories = {
+            key: store.client.get_metric_history(run_id, key) for key in sorted(run.data.metrics)
+        }
+        files = sorted(item.path for item in store.client.list_artifacts(run_id))
+        seen.append((run.info.__dict__, run.data.tags, histories, files))
+    return seen
 
 
-def live(tracking: MlflowTracking, folder: Path) -> str:
-    """Tell of a run as its training would."""
-    run = read_run(folder)
-    config = config_from_mapping(run.config)
-    run_id = tracking.begin(config, [], None)
-    assert run_id is not None
-    note_tracking(folder, run_id)
-    for row in run.history:
-        tracking.epoch(run_id, row)
-    tracking.trained(run_id)
-    tracking.evaluating(run_id)
-    tracking.evaluated(read_run(folder))
-    return run_id
+def call(settings: TrackingConfig, *arguments: object) -> None:
+    """`convchoice publish`, to this test's experiment."""
+    where = ["--uri", str(settings.uri), "--experiment", str(settings.experiment)]
+    command.main([*map(str, arguments), *where])
 
 
-def test_what_is_published_is_what_would_have_been_tracked_live(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_a_complete_run_enters_once_with_its_arm_above_it(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
 ) -> None:
-    points = curve_points()
-    live(tracking, make_run(tmp_path / "live", "max", 0, epochs=3, curves=points))
-    make_run(tmp_path / "runs", "max", 1, epochs=3, curves=points)
-    assert "1 new, 0 brought up to date, 0 known already" in published(tmp_path / "runs")
-    told, late = tracking.store.search("tags.`convchoice.kind` = 'run'")
-    if told.info.run_name == "max/seed-1":
-        told, late = late, told
-    assert (late.info.run_name, late.info.status) == ("max/seed-1", "FINISHED")
-    assert late.data.params == told.data.params | {"seed": "1"}
-    machine = {key for key in told.data.metrics if key.startswith("system/")}
-    assert set(late.data.metrics) == set(told.data.metrics) - machine  # nobody watched it
-    run = read_run(tmp_path / "runs" / "max" / "seed-1")
-    for key in ("train/loss", "val/accuracy"):
-        wanted = {(int(row["epoch"]), row[key]) for row in run.history}
-        assert tracking.store.known_points(late.info.run_id, key) == wanted
-    for key, value in run.metrics.items():
-        assert late.data.metrics[key] == value
-    assert late.inputs.dataset_inputs[0].dataset == told.inputs.dataset_inputs[0].dataset
-    files = [
-        sorted(item.path for item in tracking.store.client.list_artifacts(each.info.run_id))
-        for each in (told, late)
-    ]
-    assert files[0] == files[1]
-    assert (late.info.start_time, late.info.end_time) == (1767225660000, 1767225690000)
+    folder = make_run(tmp_path, "max", 0, epochs=2)
+    before = sorted((path, path.stat().st_mtime_ns) for path in folder.iterdir())
+    run_id = publish(folder, settings)
+    first = everything(store)
+    assert publish(folder, settings) == run_id
+    assert everything(store) == first
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in folder.iterdir())
+    found = runs(store)
+    assert set(found) == {"max", "max/seed-0"}
+    run = found["max/seed-0"]
+    assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
+    assert run.info.end_time - run.info.start_time == 30_000
+    assert run.data.tags["mlflow.parentRunId"] == found["max"].info.run_id
+    assert (run.data.params["arm"], run.data.params["seed"]) == ("max", "0")
+    assert run.inputs.dataset_inputs[0].dataset.name == "mnist"
+    history = store.client.get_metric_history(run_id, "val/accuracy")
+    assert [point.step for point in history] == [1, 2]
+    files = {item.path for item in store.client.list_artifacts(run_id)}
+    assert {"config.yaml", "history.csv", "confusion_matrix.csv"} <= files
 
 
-def test_a_second_call_adds_nothing_wherever_the_folders_lie(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_an_arm_has_means_and_spread_of_the_seeds_that_are_there(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
 ) -> None:
-    for seed in range(2):
-        make_run(tmp_path / "runs", "max", seed)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
-    said = published(tmp_path / "runs")
-    assert "2 new" in said
-    assert "the means of 1 arms were told" in said
-    first = everything(tracking)
-    shutil.copytree(tmp_path / "runs", tmp_path / "elsewhere" / "deep" / "runs")
-    for again in (tmp_path / "runs", tmp_path / "elsewhere", tmp_path / "runs/max/seed-1"):
-        said = published(again)
-        assert "0 new, 0 brought up to date" in said
-        assert "the means of 0 arms" in said
-        assert everything(tracking) == first
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
-    assert after == before  # DVC would take a folder that was written to for a changed one
+    for seed, errors in enumerate((10, 14, 30)):
+        publish(make_run(tmp_path, "max", seed, errors=errors), settings)
+        arm = runs(store)["max"]
+        wrong = (10, 14, 30)[: seed + 1]
+        accuracies = [1 - errors / 1000 for errors in wrong]
+        assert arm.data.metrics["seeds"] == seed + 1
+        assert arm.data.metrics["test/accuracy"] == pytest.approx(statistics.fmean(accuracies))
+        spread = arm.data.metrics.get("test/accuracy_sd")
+        assert spread == (pytest.approx(statistics.stdev(accuracies)) if seed else None)
+    assert arm.info.end_time - arm.info.start_time == 150_000  # 0:00:00 to 0:02:30
+    assert not {"arm", "seed"} & arm.data.params.keys()  # "group by arm" counts each seed once
+    assert arm.data.params["downsample"] == "max"
 
 
-def test_an_arm_takes_in_seeds_that_come_later(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_a_failed_run_is_failed_with_its_reason_and_does_not_count_for_its_arm(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
 ) -> None:
-    make_run(tmp_path / "runs", "max", 0, errors=10)
-    published(tmp_path / "runs")
-    make_run(tmp_path / "more", "max", 1, errors=30)
-    published(tmp_path / "more")
-    [arm] = tracking.store.search("tags.`convchoice.kind` = 'arm'")
-    assert arm.data.metrics["test/accuracy"] == pytest.approx(0.98)
-    assert arm.data.metrics["seeds"] == 2
+    made = {"arm_fingerprint": "a"}
+    publish(make_run(tmp_path, "max", 0, environment=made), settings)
+    folder = run_path(tmp_path, "max", 1)
+    write_failure(folder, {"reason": "the loss is nan", "fingerprint": "f", **made})
+    assert publish(folder, settings) == publish(folder, settings)
+    found = runs(store)
+    assert found["max/seed-1"].info.status == "FAILED"
+    assert found["max/seed-1"].data.tags["convchoice.reason"] == "the loss is nan"
+    arm = found["max"]
+    assert (arm.data.metrics["seeds"], arm.data.metrics["seeds_failed"]) == (1, 1)
+    assert found["max/seed-1"].data.tags["mlflow.parentRunId"] == arm.info.run_id
 
 
-def test_a_run_that_was_trained_only_waits_and_is_finished_when_it_was_evaluated(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_a_run_that_is_not_evaluated_and_one_without_tracking_do_not_enter(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
 ) -> None:
-    make_run(tmp_path / "trained", "max", 0, evaluated=False)
-    published(tmp_path / "trained")
-    [run] = tracking.store.search("tags.`convchoice.kind` = 'run'")
-    assert run.info.status == "SCHEDULED"
-    make_run(tmp_path / "runs", "max", 0)
-    # Both folders are of one training: the evaluated one counts.
-    said = published(tmp_path / "trained", tmp_path / "runs")
-    assert "0 new, 1 brought up to date" in said
-    [run] = tracking.store.search("tags.`convchoice.kind` = 'run'")
-    assert run.info.status == "FINISHED"
-    assert len(tracking.store.client.get_metric_history(run.info.run_id, "train/loss")) == 1
+    assert publish(make_run(tmp_path, "max", 0, evaluated=False), settings) is None
+    off = TrackingConfig(store=Store.none, uri="sqlite:////nowhere/at/all.db")
+    assert publish(make_run(tmp_path, "max", 1), off) is None
+    assert runs(store) == {}
 
 
-def test_a_run_under_way_is_left_alone(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_what_a_second_evaluation_adds_is_added_to_the_same_run(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
 ) -> None:
-    folder = make_run(tmp_path / "runs", "max", 0)
-    run_id = tracking.begin(config_from_mapping(read_run(folder).config), [], None)
-    note_tracking(folder, run_id)
-    assert "0 new, 0 brought up to date, 0 known already, 1 still under way" in published(
-        tmp_path / "runs"
-    )
-    assert tracking.store.run(run_id).info.status == "RUNNING"  # type: ignore[union-attr]
+    first = publish(make_run(tmp_path / "first", "max", 0), settings)
+    second = publish(make_run(tmp_path / "second", "max", 0, curves=curve_points()), settings)
+    assert first == second
+    run = runs(store)["max/seed-0"]
+    assert any(key.startswith("test/shift") for key in run.data.metrics)
+    assert len(store.client.get_metric_history(first, "test/accuracy")) == 1
+    assert "curves.csv" in {item.path for item in store.client.list_artifacts(first)}
 
 
-def test_a_run_of_a_sweep_stays_below_its_sweep(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path
+def test_a_problem_is_one_warning_without_the_password(
+    settings: TrackingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = make_run(tmp_path / "runs", "max", 0)
-    sweep = tracking.open_group(Group(Kind.sweep, "paddings", "a sweep of paddings"))
-    tracking.evaluated(read_run(folder), sweep)
-    assert "1 known already" in published(tmp_path / "runs")
-    assert not tracking.store.search("tags.`convchoice.kind` = 'arm'")
-
-
-def test_two_that_publish_at_once_keep_one_run(tracking: MlflowTracking, tmp_path: Path) -> None:
-    run = read_run(make_run(tmp_path, "max", 0))
-    config = config_from_mapping(run.config)
-    store, first = tracking.store, []
-    real = store.identified
-
-    def after_the_other(identity: str) -> Any:
-        """The other one, which looked when there was no run either, is done in between."""
-        if not first:
-            first.append(store.client.create_run(store.experiment_id, start_time=1, tags={
-                "convchoice.identity": identity}).info.run_id)  # fmt: skip
-        return real(identity)
-
-    store.identified = after_the_other  # type: ignore[method-assign]
-    group = arm_group(config, "f", [])
-    run_id, new = store.create_once(group.identity, "max", Kind.arm, {}, {})
-    assert (run_id, new) == (first[0], False)
-    assert len(store.search("")) == 1
-
-
-def test_what_cannot_be_read_is_named_and_the_rest_is_told(
-    tracking: MlflowTracking, published: Publish, tmp_path: Path, capsys: Any
-) -> None:
-    make_run(tmp_path / "runs", "max", 0)
-    damaged = make_run(tmp_path / "runs", "average", 0)
-    (damaged / METRICS).write_text("{", encoding="utf-8")
-    (tmp_path / "runs" / "max" / "seed-1.partial").mkdir()
-    with pytest.raises(SystemExit) as ended:
-        published(tmp_path / "runs")
-    assert ended.value.code == 2
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secretpw@127.0.0.1:9")
+    for seed in (0, 1):
+        assert publish(make_run(tmp_path, "max", seed), TrackingConfig()) is None
     said = capsys.readouterr()
-    assert "1 new" in said.out
-    assert "1 folders were left out" in said.err
-    assert "average/seed-0/metrics.json: was changed after the run" in said.err
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("warning: MLflow logging failed: ")
+    assert line.endswith("Run `convchoice publish` to log the missing runs.")
+    assert "secretpw" not in line
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path)])
+    assert "secretpw" not in str(capsys.readouterr())
+    module._store.cache_clear()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nowhere"], "nowhere: there is no such folder"),
-        (["."], "no run folders"),
-        ([".", "--reports", "nowhere"], "no study's comparison.json here"),
-    ],
+    "uri", ["http://user:secretpw@127.0.0.1:9", "postgresql://user:secretpw@127.0.0.1:9/mlflow"]
 )
-def test_what_is_not_there_is_said_before_anything_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, arguments: list[str], message: str
+def test_a_password_of_the_environment_is_neither_printed_nor_stored(
+    tmp_path: Path, uri: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        publish.main([*arguments, "--uri", "sqlite:///never.db"])
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "never.db").exists()
+    store_digits(tmp_path / "raw")
+    tiny = [
+        "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100",
+        "trainer.max_epochs=1", "trainer.accelerator=cpu", f"data.root={tmp_path}/raw",
+    ]  # fmt: skip
+    variables = {"PYTHONPATH": str(PROJECT_ROOT / "src"), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "convchoice.train", "-m", "arm=max,average", *tiny],
+        cwd=tmp_path, env={**os.environ, **variables, "MLFLOW_TRACKING_URI": uri},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "warning: MLflow logging failed" in done.stderr
+    assert "secretpw" not in done.stdout + done.stderr
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "multirun.yaml" for path in written)
+    assert not [path for path in written if b"secretpw" in path.read_bytes()]
 
 
-def test_a_server_that_is_not_there_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(tmp_path / "runs", "max", 0)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(SystemExit) as ended:
-        publish.main([str(tmp_path / "runs"), "--uri", "http://127.0.0.1:9"])
-    assert ended.value.code == 2
-    assert "http://127.0.0.1:9: MLflow could not be told everything" in capsys.readouterr().err
+    root, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    made = {"arm_fingerprint": "a"}
+    publish(make_run(root, "max", 0, environment=made), settings)
+    make_run(elsewhere / "deep", "max", 1, environment=made)
+    make_run(root, "average", 0, evaluated=False)
+    make_run(root / ".trained", "hidden", 0)
+    write_failure(run_path(root, "max", 2), {"reason": "nan", "fingerprint": "f", **made})
+    call(settings, root, elsewhere)
+    assert capsys.readouterr().out.endswith(
+        "mlflow.db: 2 runs logged, 1 known already, 1 not evaluated yet; 1 arms updated\n"
+    )
+    assert set(runs(store)) == {"max", "max/seed-0", "max/seed-1", "max/seed-2"}
+    before = everything(store)
+    call(settings, root, elsewhere)
+    assert ": 0 runs logged, 3 known already" in capsys.readouterr().out
+    assert everything(store) == before
 
 
-def test_the_store_is_the_one_named_then_the_variables_then_the_runs_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_folder_is_named_at_the_end_and_the_others_are_logged(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    own = {"tracking": {"uri": "http://own"}}
-    runs = [read_run(make_run(tmp_path, "max", 0, config=own))]
-    assert publish.address_of(runs, None) == "http://own"
-    other = read_run(make_run(tmp_path, "max", 1, config={"tracking": {"uri": "http://other"}}))
-    with pytest.raises(Exception, match=r"--uri: the runs' own .* http://other, http://own"):
-        publish.address_of([*runs, other], None)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://variable")
-    assert publish.address_of(runs, None) == "http://variable"
-    assert publish.address_of(runs, "http://given") == "http://given"
-    plain = [read_run(make_run(tmp_path, "max", 2))]
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert publish.address_of(plain, None).endswith("/mlflow.db")
+    make_run(tmp_path, "max", 0)
+    (make_run(tmp_path, "max", 1) / METRICS).write_text("{", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        call(settings, tmp_path)
+    assert "error: 1 folders were left out:\n" in capsys.readouterr().err
+    assert "max/seed-0" in runs(store)
+    for path, text in ((tmp_path / "gone", "no such folder"), (tmp_path / "max", "")):
+        (tmp_path / "max").mkdir(exist_ok=True)
+        if text:
+            with pytest.raises(SystemExit, match="2"):
+                call(settings, path)
+            assert text in capsys.readouterr().err
+
+
+def test_without_an_option_the_store_is_the_environments_or_the_one_that_all_runs_name(
+    settings: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"tracking": {"uri": settings.uri, "experiment": "own"}}
+    found, _ = command.read_runs([make_run(tmp_path, "max", 0, config=own)])
+    assert command.settings_of(found, None, None) == TrackingConfig(
+        uri=settings.uri, experiment="own"
+    )
+    assert command.settings_of(found, "sqlite:///x.db", None).uri == "sqlite:///x.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert command.settings_of(found, None, None).uri is None  # the store reads the environment

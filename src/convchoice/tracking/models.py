@@ -1,144 +1,84 @@
-"""Trained networks as MLflow models: one an arm, registered by study, its winner the champion.
+"""Trained networks as MLflow models: one per arm, registered by study, the winner as champion.
 
-A model is logged once for each training. What is logged can be loaded and served without this
-project: configuration, weights (safetensors), the code, a signature, an example and the versions
-that it was made with.
+A logged model can be loaded and served without this project: it holds configuration, weights
+(safetensors), code, a signature, an example and the versions that it was made with.
 """
 
-import logging
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convchoice.config.datasets import SPECS
-from convchoice.config.schema import Dataset
-from convchoice.config.validation import config_from_mapping
-from convchoice.data.dataset import load
-from convchoice.errors import UserError
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG
-from convchoice.tracking.labels import IDENTITY_TAG, digest, run_identity
-from convchoice.tracking.store import MlflowStore
+from convchoice.tracking.entry import ID, digest
+from convchoice.tracking.run_entry import run_id_of
+from convchoice.tracking.store import MlflowStore, TrackingError
 
 CHAMPION = "champion"
 PINNED = ("mlflow", "numpy", "omegaconf", "pandas", "pyyaml", "safetensors", "torch")
 PACKAGE = Path(__file__).resolve().parents[1]
-COLORLESS = 1
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The run that stands for an arm, and why that one."""
+def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
+    """The seed that represents an arm, and why: the best validation accuracy, then the first.
 
-    run: Run
-    reason: str
-
-
-def chosen_run(runs: Sequence[Run]) -> Chosen:
-    """The seed of an arm with the best validation accuracy, of equals the first.
-
-    Where nothing validates, as in the lecture's recipe, it is the first seed: that follows from the
-    seeds' names alone, and to choose by training images would reward what is overfitted.
+    Without validation images, as in the lecture's recipe, it is the first seed: choosing by
+    training images would reward overfitting.
     """
     ordered = sorted(runs, key=lambda run: run.seed)
     if any("val/accuracy" not in run.metrics for run in runs):
-        return Chosen(ordered[0], "the first seed: there are no validation images to choose by")
+        return ordered[0], "the first seed: there are no validation images to choose by"
     best = max(ordered, key=lambda run: run.metrics["val/accuracy"])
     share = f"{100 * best.metrics['val/accuracy']:.2f} %"
-    return Chosen(best, f"the best of {len(runs)} seeds on validation images, {share}")
+    return best, f"the best of {len(runs)} seeds on validation images, {share}"
 
 
 def requirements() -> list[str]:
-    """What a served model needs, pinned to what is installed, whichever build of torch that is."""
+    """What a served model needs, pinned to what is installed, for any build of torch."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in PINNED]
 
 
 def input_shape(run: Run) -> tuple[int, ...]:
-    """The shape of one image as the data set has it: (H, W), or (C, H, W) with colours."""
+    """The shape of one image of the data set: (H, W), or (C, H, W) with colours."""
     channels, height, width = SPECS[run.environment["dataset"]["name"]].image_shape
-    return (height, width) if channels == COLORLESS else (channels, height, width)
-
-
-@cache
-def _first_training_image(root: str, name: Dataset) -> NDArray[np.uint8] | None:
-    with suppress(UserError):  # models are published where there is no data, too
-        images: NDArray[np.uint8] = load(Path(root), name).train()[0][:1]
-        return images
-    return None
-
-
-def example(run: Run) -> NDArray[np.uint8]:
-    """One training image (1, …) as an example of the input; a blank one where no data is there."""
-    data = config_from_mapping(run.config).data
-    image = _first_training_image(data.root, data.name)
-    shape = (1, *input_shape(run))
-    return np.zeros(shape, np.uint8) if image is None or image.shape != shape else image
-
-
-def signature(run: Run) -> Any:
-    """Images in, a row of answer, probability and logits out."""
-    from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec  # noqa: PLC0415
-
-    return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, *input_shape(run)))]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "answer"),
-                ColSpec(DataType.double, "probability"),
-                ColSpec(Array(DataType.double), "logits"),
-            ]
-        ),
-    )
+    return (height, width) if channels == 1 else (channels, height, width)
 
 
 def model_name(arm: str) -> str:
-    """An arm's name without the characters that MLflow's models may not have."""
+    """An arm's name without the characters that MLflow refuses in the name of a model."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", arm)
 
 
-def logged_model(store: MlflowStore, run: Run, run_id: str) -> Any:
-    """The MLflow model of a trained network, logged if it is not there yet.
+def logged_model(store: MlflowStore, run: Run) -> Any:
+    """The MLflow model of a trained network, logged unless the store has it.
 
     Args:
-        store: that knows the run.
+        store: that has the run.
         run: the run's folder.
-        run_id: of the run, which is taken over for the time of it and FINISHED again.
+
+    Raises:
+        TrackingError: if the store does not have the run.
     """
-    identity = digest("model", run_identity(run))
+    import mlflow  # noqa: PLC0415 - slow
+
+    from convchoice.tracking import served_model  # noqa: PLC0415 - imports MLflow
+
+    identity = digest("model", run_id_of(run))
     found = store.client.search_logged_models(
-        [store.experiment_id], filter_string=f"tags.`{IDENTITY_TAG}` = '{identity}'"
+        [store.experiment_id], filter_string=f"tags.`{ID}` = '{identity}'"
     )
-    ready = [model for model in found if str(model.status) == "READY"]
-    if ready:
-        return ready[0]
-    store.own(run_id)
-    with store.closed_on_failure(run_id):
-        made = _log(store, run, run_id, identity)
-        store.end(run_id, "FINISHED", at=_ended(store, run_id))
-    return made
-
-
-def _ended(store: MlflowStore, run_id: str) -> int | None:
-    found = store.run(run_id)
-    return None if found is None else found.info.end_time
-
-
-def _log(store: MlflowStore, run: Run, run_id: str, identity: str) -> Any:
-    import mlflow  # noqa: PLC0415
-
-    from convchoice.tracking import served_model  # noqa: PLC0415
-
-    logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it tells each step of it
+    for model in found:
+        if str(model.status) == "READY":
+            return model
+    source = store.find(run_id_of(run))
+    if source is None:
+        raise TrackingError(f"{run.path}: MLflow does not have this run. Publish it first.")
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_experiment(experiment_id=store.experiment_id)
     names = run.environment["dataset"].get("class_names") or [str(one) for one in range(10)]
@@ -148,10 +88,10 @@ def _log(store: MlflowStore, run: Run, run_id: str, identity: str) -> Any:
         logged = mlflow.models.Model.log(
             None,
             mlflow.pyfunc,
-            run_id=run_id,
+            run_id=source.info.run_id,
             name=model_name(run.arm),
-            tags={IDENTITY_TAG: identity, "arm": run.arm, "seed": str(run.seed)},
-            step=len(run.history),
+            tags={ID: identity, "arm": run.arm, "seed": str(run.seed)},
+            step=0,  # of the test metrics, which MLflow copies to the model
             python_model=served_model.__file__,
             artifacts={
                 served_model.CONFIG: str(run.path / CONFIG),
@@ -159,8 +99,7 @@ def _log(store: MlflowStore, run: Run, run_id: str, identity: str) -> Any:
                 served_model.CLASSES: str(classes),
             },
             code_paths=[str(PACKAGE)],
-            signature=signature(run),
-            input_example=example(run),
+            input_example=np.zeros((1, *input_shape(run)), np.uint8),  # and the signature
             pip_requirements=requirements(),
         )
     return store.client.get_logged_model(logged.model_id)
@@ -173,42 +112,40 @@ def registered_name(study: str) -> str:
 
 def register(
     store: MlflowStore,
-    study: Mapping[str, Any],
+    study: str,
+    about: str,
     models: Mapping[str, tuple[Any, str]],
     winner: str,
     reason: str,
 ) -> None:
-    """Register an arm's model each as a version, and give the winner's the alias `champion`.
-
-    A model that is a version already stays the one it is.
+    """Register each arm's model as a version, and give the winner's the alias `champion`.
 
     Args:
-        store: that holds the models.
-        study: of a comparison.
-        models: by arm, the logged model and why that seed stands for the arm.
+        store: that has the models.
+        study: name.
+        about: the study's question and claim.
+        models: by arm, the logged model and why this seed represents the arm.
         winner: one of the arms.
-        reason: why it is.
+        reason: why.
     """
-    name, client = registered_name(study["name"]), store.client
-    about = f"{study['question']} {study['claim']}"
+    name, client = registered_name(study), store.client
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=about)
     versions = {str(one.source): one for one in client.search_model_versions(f"name = '{name}'")}
     for arm, (model, choice) in models.items():
         source = f"models:/{model.model_id}"
-        there = versions.get(source)  # a search does not say the models' ids
-        said = f"Arm {arm}, {choice}."
-        if there is None:
-            there = client.create_model_version(
+        text = f"{reason} Arm {arm}, {choice}." if arm == winner else f"Arm {arm}, {choice}."
+        known = versions.get(source)
+        if known is None:
+            known = client.create_model_version(
                 name,
                 source=source,
                 run_id=model.source_run_id,
                 model_id=model.model_id,
-                tags={"arm": arm, "study": study["name"]},
-                description=said,
+                tags={"arm": arm, "study": study},
+                description=text,
             )
+        elif known.description != text:
+            client.update_model_version(name, known.version, description=text)
         if arm == winner:
-            client.set_registered_model_alias(name, CHAMPION, there.version)
-            said = f"{reason} {said}"
-        if there.description != said:
-            client.update_model_version(name, there.version, description=said)
+            client.set_registered_model_alias(name, CHAMPION, known.version)

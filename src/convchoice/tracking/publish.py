@@ -1,148 +1,105 @@
-"""Log run folders that are complete to MLflow, each once."""
+"""Log runs to MLflow once they are complete, each once.
+
+Nothing is ever read back from MLflow for a result, and nothing in training or evaluation depends on
+this package. A problem with MLflow is one warning and never fails a run.
+"""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from convchoice.config.schema import Store, TrackingConfig
-from convchoice.config.study import read_study
-from convchoice.config.validation import CONF_DIR, config_from_mapping
-from convchoice.errors import UserError, without_password
+from convchoice.runs.failures import read_failure
 from convchoice.runs.run import Run, read_run
-from convchoice.tracking import catching_up, groups
-from convchoice.tracking.labels import (
-    OWNER_TAG,
-    PARENT_TAG,
-    arm_fingerprint_of,
-    arm_group,
-    milliseconds,
-)
-from convchoice.tracking.life import MlflowTracking
-from convchoice.tracking.opening import open_mlflow, uri_of
-from convchoice.tracking.owner import gone
-from convchoice.tracking.patience import first_line
+from convchoice.tracking.arm_entry import arm_entry
+from convchoice.tracking.entry import ARM, Entry
+from convchoice.tracking.run_entry import failure_entry, run_entry
+from convchoice.tracking.store import MlflowStore, one_line
+
+T = TypeVar("T")
+_unavailable: set[tuple[str | None, str | None]] = set()
+"""Stores that failed in this process: a server that is down is tried, and reported, once."""
 
 
-def publish(run_folder: Path, settings: TrackingConfig) -> None:
-    """Log a complete run, unless MLflow has it already; a failure of MLflow is one warning."""
+def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
+    """Log a complete or failed run, unless MLflow has it already, and update its arm.
 
-    def log(tracking: MlflowTracking) -> None:
-        publish_runs(tracking, [read_run(run_folder)])
+    Args:
+        run_folder: ``<root>/<arm>/seed-<n>``; a failed run has ``seed-<n>.failed`` beside it.
+        settings: the store.
 
-    logged(settings, log)
+    Returns:
+        The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
+        a problem with MLflow, which is printed as one warning.
+    """
+    return log_or_warn(settings, lambda store: log_run(store, run_folder))
 
 
-def logged(settings: TrackingConfig, log: Callable[[MlflowTracking], object]) -> None:
-    """Do something with the store of a configuration; its failure is one warning."""
-    if settings.store is Store.none:
-        return
+def publish_entry(entry: Entry, settings: TrackingConfig) -> None:
+    """Log a study; a problem with MLflow is one warning."""
+    log_or_warn(settings, lambda store: store.log(entry))
+
+
+def log_or_warn(settings: TrackingConfig, action: Callable[[MlflowStore], T]) -> T | None:
+    """Do something with the store of a configuration; a problem is one warning."""
+    key = (settings.uri, settings.experiment)
+    if settings.store is Store.none or key in _unavailable:
+        return None
     try:
-        log(_opened(uri_of(settings), settings.experiment or "convchoice"))
-    except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock may come up with
-        warn(error)
+        return action(_store(*key))
+    except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock raises
+        _unavailable.add(key)
+        print(
+            f"warning: MLflow logging failed: {one_line(error)}."
+            " Run `convchoice publish` to log the missing runs.",
+            file=sys.stderr,
+        )
+        return None
 
 
 @cache
-def _opened(uri: str, experiment: str) -> MlflowTracking:
-    return open_mlflow(uri, experiment, machine=False)
+def _store(uri: str | None, experiment: str | None) -> MlflowStore:
+    return MlflowStore(TrackingConfig(uri=uri, experiment=experiment))
 
 
-def warn(error: Exception) -> None:
-    """Say that something was not logged."""
-    print(
-        f"warning: MLflow logging failed: {without_password(first_line(error))}."
-        " Run `convchoice publish` to log the missing runs.",
-        file=sys.stderr,
-    )
-
-
-@dataclass
-class Published:
-    """What became of the folders: how many runs were new, brought up to date, known already."""
-
-    new: int = 0
-    mended: int = 0
-    known: int = 0
-    busy: int = 0
-    arms: int = 0
-
-    def said(self) -> str:
-        """In one line."""
-        busy = f", {self.busy} still under way" if self.busy else ""
-        return (
-            f"{self.new} new, {self.mended} brought up to date, {self.known} known already{busy};"
-            f" the means of {self.arms} arms were told"
-        )
-
-
-def publish_runs(tracking: MlflowTracking, runs: Iterable[Run]) -> Published:
-    """Tell of runs, each below the run of its arm, unless it has another parent; then the means.
+def log_run(store: MlflowStore, run_folder: Path) -> str | None:
+    """Log a run folder and update its arm; None for a run that is not evaluated yet.
 
     Raises:
-        Exception: whatever the store came up with; what was told by then is told.
+        RunFolderError: if the folder cannot be read.
+        Exception: whatever MLflow raises.
     """
-    done = Published()
-    by_arm: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        by_arm.setdefault((run.arm, arm_fingerprint_of(run)), []).append(run)
-    studies = studies_by_arm()
-    for (arm, fingerprint), seeds in sorted(by_arm.items()):
-        _publish_arm(tracking, fingerprint, seeds, studies.get(arm, []), done)
-    return done
+    entry = entry_of(run_folder)
+    if entry is None:
+        return None
+    run_id, _ = store.log(entry)
+    update_arm(store, entry.tags[ARM])
+    return run_id
 
 
-def studies_by_arm(folder: Path = CONF_DIR / "study") -> dict[str, list[str]]:
-    """The shipped studies that each arm belongs to: labels, so a study's fault stops nothing."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        with suppress(UserError):
-            study = read_study(path)
-            for arm in study.all_arms():
-                found.setdefault(arm, []).append(study.name)
-    return found
+def entry_of(run_folder: Path, run: Run | None = None) -> Entry | None:
+    """The entry of a complete or failed run; None for one that is not evaluated yet.
+
+    Raises:
+        RunFolderError: if the folder cannot be read.
+    """
+    failure = read_failure(run_folder)
+    if failure is not None:
+        return failure_entry(run_folder, failure)
+    run = run or read_run(run_folder)
+    return run_entry(run) if run.evaluated else None
 
 
-def _publish_arm(
-    tracking: MlflowTracking,
-    fingerprint: str,
-    runs: Sequence[Run],
-    studies: list[str],
-    done: Published,
-) -> None:
-    store = tracking.store
-    group = arm_group(config_from_mapping(runs[0].config), fingerprint, studies)
-    there = store.identified(group.identity)
-    parent = None if there is None else str(there.info.run_id)
-    below = False
-    for run in sorted(runs, key=lambda run: run.seed):
-        found = catching_up.find(store, run)
-        if found is not None and _busy(found):
-            done.busy += 1
-            continue
-        has_other_parent = found is not None and found.data.tags.get(PARENT_TAG, parent) != parent
-        if not has_other_parent:
-            below = True
-            parent = parent or groups.open_group(store, group)
-        if found is None:
-            tracking.publish(run, studies, parent)
-            done.new += 1
-        elif catching_up.up_to_date(run, found) and PARENT_TAG in found.data.tags:
-            done.known += 1
-        else:
-            ended = milliseconds(run.environment["finished"])
-            tracking.take_up(run, found, parent, ended=ended)
-            done.mended += 1
-    at_work = there is not None and _busy(there)  # who works at the arm tells its means
-    if below and parent is not None and not at_work and not groups.means_are_told(store, parent):
-        tracking.end_arm(parent)
-        done.arms += 1
+def update_arm(store: MlflowStore, arm_id: str) -> bool:
+    """Log the means over an arm's runs, as MLflow has them, and nest the runs below the arm.
 
-
-def _busy(found: Any) -> bool:
-    """Whether a run is at work right now, as far as can be seen from this machine."""
-    owner = found.data.tags.get(OWNER_TAG, "")
-    return bool(found.info.status == "RUNNING" and not gone(owner))
+    Returns:
+        Whether the means have changed.
+    """
+    with store.lock:
+        runs = store.runs_of_arm(arm_id)
+        parent, changed = store.log(arm_entry(arm_id, runs))
+        store.nest(runs, parent)
+    return changed

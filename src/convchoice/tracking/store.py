@@ -1,109 +1,112 @@
-"""An MLflow store with one experiment in it: found or made, searched, written to in batches.
+"""An MLflow store: its address, its experiment, and one idempotent `log`.
 
-Nothing here knows what a run's life is; `life` does. MLflow is imported when a store is opened,
-because that alone takes two seconds.
+MLflow is imported when a store is opened, because the import takes two seconds.
 """
 
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from convchoice.tracking.labels import IDENTITY_TAG, KIND_TAG, OWNER_TAG, REASON_TAG, Kind
-from convchoice.tracking.owner import gone, machine, this_process
+from filelock import FileLock
 
+from convchoice.config.schema import TrackingConfig
+from convchoice.config.validation import PROJECT_ROOT
+from convchoice.errors import UserError, without_password
+from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, PARENT, Entry
+
+URI = "MLFLOW_TRACKING_URI"
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
-BATCH_METRICS = 1000
-"""MLflow takes no more of them at once."""
-PAGE_RUNS = 1000
+LOCK_SECONDS = 300
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+BATCH = 1000
+"""The most metrics that MLflow accepts in one call."""
+DEFAULTS = {
+    # MLflow's progress bars would interrupt the progress display of this project.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server that is down costs seconds, not the minutes of MLflow's own defaults.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 DESCRIPTION = """\
-Runs of **convchoice**: one arm (a network-and-training configuration) with one seed each.
-
-- **`max`, `average`, …**: an arm, with the means over its seeds (and `test/accuracy_sd`, their \
-spread); its seeds, `max/seed-0` and so on, are nested below it. Group the table by the parameter \
-`arm` for the same means, or choose some arms and *Compare*.
-- **`study/…`**: a study's verdict, its comparison and its figures.
-- `train/*` and `val/*` are curves over epochs, `test/*` is measured once, at the end, `cost/*` \
-is what a run costs: parameters, multiply-accumulates of one image, training seconds, bytes. \
-`system/*` is the machine while it trained.
-
-Only runs, no means: filter by `tags."convchoice.kind" = 'run'`.
+Runs of **convchoice**. `max`, `average`, … are arms, with the means over their seeds and the
+standard deviation (`test/accuracy_sd`); their runs, `max/seed-0` and so on, are nested below them.
+`study/…` are studies, with verdicts and figures. Only runs: `tags."convchoice.kind" = 'run'`.
 """
 
-# The second one makes the pages open on runs and curves, not on conversations with a model.
-EXPERIMENT_TAGS = {
-    "mlflow.note.content": DESCRIPTION,
-    "mlflow.experimentKind": "custom_model_development",
-}
 
-
-@dataclass(frozen=True)
-class Point:
-    """A number at a step, such as an epoch, and when it was measured."""
-
-    key: str
-    value: float
-    step: int
-    milliseconds: int
-
-
-def _quieten() -> None:
-    # Progress bars of MLflow's own and its agent hints have no place between ours.
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # A server that is away costs seconds, not the minutes of MLflow's own defaults.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    for name in ("mlflow.store.db.utils", "alembic"):  # its migrations, table by table
-        logging.getLogger(name).setLevel(logging.WARNING)
+class TrackingError(UserError):
+    """An MLflow store that cannot be used."""
 
 
 class MlflowStore:
     """One experiment of an MLflow store.
 
-    Args:
-        uri: tracking URI; `sqlite:///…` or `http://…`.
-        experiment: name of the experiment, made if it is not there.
-        root: folder in which a local store keeps its artifacts.
-
     Attributes:
-        uri: the tracking URI.
-        client: MLflow's own.
+        uri: the tracking URI. It may hold a password: never print it.
+        client: MLflow's.
         experiment_id: of the experiment.
+        lock: serialises the processes that write to an SQLite file.
     """
 
-    def __init__(self, uri: str, experiment: str, root: Path) -> None:
-        """Open the store and its experiment."""
-        _quieten()
-        import mlflow  # noqa: PLC0415 - two seconds that only a run with tracking pays
-        from mlflow import entities  # noqa: PLC0415
+    def __init__(self, settings: TrackingConfig) -> None:
+        """Open the store; create an SQLite file and the experiment if they do not exist.
 
-        self.uri = uri
-        self.client = mlflow.MlflowClient(tracking_uri=uri)
-        self._entities = entities
-        found = self.client.get_experiment_by_name(experiment)
+        Raises:
+            TrackingError: if the SQLite file, its schema or the experiment cannot be used.
+            Exception: whatever MLflow raises for a server or a database.
+        """
+        os.environ.update({key: os.environ.get(key, value) for key, value in DEFAULTS.items()})
+        import mlflow  # noqa: PLC0415 - two seconds
+
+        for name in ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._entities = mlflow.entities
+        self.uri = settings.uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / DATABASE}"
+        self.lock: AbstractContextManager[Any] = nullcontext()
+        name = settings.experiment or os.environ.get(EXPERIMENT) or "convchoice"
+        path = sqlite_path(self.uri)
+        if path is not None:
+            check_sqlite(path)
+            self.lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)
+        with self.lock:
+            if path is not None:
+                create_sqlite(path)
+            try:
+                self.client = mlflow.MlflowClient(tracking_uri=self.uri)
+            except mlflow.MlflowException as error:
+                raise schema_error(error) or error from error
+            folder = PROJECT_ROOT if path is None else path.absolute().parent
+            self.experiment_id = self._experiment(name, folder / ARTIFACTS)
+
+    def _experiment(self, name: str, artifacts: Path) -> str:
+        """The id of an experiment, which is created if there is none of this name."""
+        found = self.client.get_experiment_by_name(name)
         if found is None:
-            artifacts = str(root / ARTIFACTS) if uri.startswith("sqlite:") else None
-            self.experiment_id = self._made_experiment(experiment, artifacts)
-        else:
-            self.experiment_id = str(found.experiment_id)
-
-    def _made_experiment(self, name: str, artifacts: str | None) -> str:
-        try:
-            made = str(self.client.create_experiment(name, artifact_location=artifacts))
-        except Exception:
-            # Another machine was quicker: a server has no lock that both could take.
+            place = str(artifacts) if self.uri.startswith(DATABASES) else None  # a server knows
+            # The second tag makes the UI open on runs and curves, not on conversations.
+            tags = {
+                "mlflow.note.content": DESCRIPTION,
+                "mlflow.experimentKind": "custom_model_development",
+            }
+            with suppress(Exception):  # another machine may create it at the same time
+                return str(self.client.create_experiment(name, place, tags))
             found = self.client.get_experiment_by_name(name)
             if found is None:
-                raise
-            return str(found.experiment_id)
-        for key, value in EXPERIMENT_TAGS.items():
-            self.client.set_experiment_tag(made, key, value)
-        return made
+                return str(self.client.create_experiment(name, place, tags))
+        if found.lifecycle_stage != "active":
+            number = found.experiment_id
+            raise TrackingError(
+                f"the MLflow experiment {name!r} was deleted. Restore it (mlflow experiments"
+                f" restore --experiment-id {number}), remove it for good (mlflow gc"
+                f" --experiment-ids {number}) or use another: tracking.experiment=NAME"
+            )
+        return str(found.experiment_id)
 
     def search(self, conditions: str) -> list[Any]:
         """All runs of the experiment that meet MLflow's conditions, the oldest first."""
@@ -111,152 +114,156 @@ class MlflowStore:
         token = None
         while True:
             page = self.client.search_runs(
-                [self.experiment_id],
-                conditions,
-                max_results=PAGE_RUNS,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
+                [self.experiment_id], conditions, max_results=BATCH, page_token=token
             )
             found += page
             token = page.token
             if not token:
                 return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
-    def run(self, run_id: str | None) -> Any | None:
-        """The run of that id, None if the experiment has none, or it was deleted."""
-        found = run_id and self.search(f"attributes.run_id = '{run_id}'")
-        return found[0] if found else None
-
-    def identified(self, identity: str) -> Any | None:
-        """The run of that identity; of several, which two machines made at once, the oldest."""
-        found = self.search(f"tags.`{IDENTITY_TAG}` = '{identity}'")
-        return found[0] if found else None
-
-    def create(
-        self,
-        name: str,
-        kind: Kind,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        start_milliseconds: int | None = None,
-    ) -> str:
-        """Make a run that is RUNNING and belongs to this process; returns its id."""
-        run = self.client.create_run(
-            self.experiment_id,
-            start_time=start_milliseconds,
-            run_name=name,
-            tags={**tags, KIND_TAG: kind.value, OWNER_TAG: this_process()},
+    def find(self, identity: str) -> Any | None:
+        """The run with this id tag; of several, a complete one."""
+        found = self.search(f"tags.`{ID}` = '{identity}'")
+        return min(
+            found, key=lambda run: (CONTENT not in run.data.tags, run.info.run_id), default=None
         )
-        run_id = str(run.info.run_id)
-        with self.closed_on_failure(run_id):
-            self.log_parameters(run_id, parameters)
-        return run_id
 
-    def log_parameters(self, run_id: str, parameters: Mapping[str, Any]) -> None:
-        """Log parameters, in one batch."""
-        params = [self._entities.Param(key, str(value)) for key, value in parameters.items()]
-        if params:
-            self.client.log_batch(run_id, params=params)
+    def runs_of_arm(self, arm_id: str) -> list[Any]:
+        """The runs of an arm, the oldest first."""
+        return self.search(f"tags.`{ARM}` = '{arm_id}' AND tags.`{KIND}` = 'run'")
 
-    def create_once(
-        self,
-        identity: str,
-        name: str,
-        kind: Kind,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        start_milliseconds: int | None = None,
-    ) -> tuple[str, bool]:
-        """Make a run that no other has the identity of; returns its id, and whether it is new.
+    def log(self, entry: Entry) -> tuple[str, bool]:
+        """Make MLflow's run agree with an entry; a second call with the same entry does nothing.
 
-        MLflow cannot promise that a tag is unique. So whoever made a run looks again, and of two
-        that were made at once everybody keeps the older.
+        The run has its final status and times from the start, and the digest of its content at the
+        end: a run without that digest was interrupted, and the next call completes it. MLflow
+        stores the same point of a curve once, however often it is logged.
+
+        Returns:
+            The run's id, and whether anything was logged.
         """
-        run_id = self.create(
-            name, kind, {**tags, IDENTITY_TAG: identity}, parameters, start_milliseconds
-        )
-        first = self.identified(identity)
-        if first is None or first.info.run_id == run_id:
-            return run_id, True
-        self.client.delete_run(run_id)
-        return str(first.info.run_id), False
+        with self.lock:
+            return self._log(entry)
 
-    def own(self, run_id: str) -> None:
-        """RUNNING, on behalf of this process; why it ended before holds no longer."""
-        if REASON_TAG in self.client.get_run(run_id).data.tags:
-            self.client.delete_tag(run_id, REASON_TAG)
-        self.client.set_tag(run_id, OWNER_TAG, this_process())
-        self.client.update_run(run_id, status="RUNNING")
-
-    def wait(self, run_id: str) -> None:
-        """SCHEDULED: something is still to come, and RUNNING would be a lie."""
-        self.client.update_run(run_id, status="SCHEDULED")
-
-    def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
-        """FINISHED, FAILED or KILLED, the last two with their reason as a tag.
-
-        Args:
-            run_id: of the run.
-            status: one of the three.
-            reason: in a line.
-            at: milliseconds since 1970; None for now.
-        """
-        if reason:
-            self.client.set_tag(run_id, REASON_TAG, reason)
-        self.client.set_terminated(run_id, status, end_time=at)
-
-    @contextmanager
-    def closed_on_failure(self, run_id: str) -> Iterator[None]:
-        """Where telling breaks off, try to leave the run FAILED: RUNNING would be a lie."""
-        try:
-            yield
-        except Exception:
-            with suppress(Exception):
-                self.client.set_terminated(run_id, "FAILED")
-            raise
-
-    def mark_abandoned(self) -> list[str]:
-        """Mark runs of this machine's processes that are gone as KILLED; returns their names."""
-        running = self.search(
-            f"attributes.status = 'RUNNING' AND tags.`{OWNER_TAG}` LIKE '{machine()} %'"
-        )
-        abandoned = [run for run in running if gone(run.data.tags[OWNER_TAG])]
-        for run in abandoned:
-            self.end(run.info.run_id, "KILLED", "its process was gone without a word")
-        return [str(run.info.run_name) for run in abandoned]
-
-    def log(
-        self, run_id: str, points: Iterable[Point], tags: Mapping[str, str] | None = None
-    ) -> None:
-        """Log numbers, by batches, and set tags with the last of them."""
-        waiting = [
-            self._entities.Metric(point.key, float(point.value), point.milliseconds, point.step)
-            for point in points
+    def _log(self, entry: Entry) -> tuple[str, bool]:
+        found, content = self.find(entry.id), entry.content()
+        if found is not None and found.data.tags.get(CONTENT) == content:
+            return str(found.info.run_id), False
+        if found is None:
+            known_tags = {ID: entry.id, KIND: entry.kind}
+            run = self.client.create_run(
+                self.experiment_id, entry.start, known_tags, run_name=entry.name
+            )
+        run_id = str((found or run).info.run_id)
+        self.client.set_terminated(run_id, entry.status, entry.end)
+        known = {} if found is None else found.data.params
+        metrics = [
+            self._entities.Metric(key, value, time, step) for key, value, step, time in entry.points
         ]
-        while len(waiting) > BATCH_METRICS:
-            self.client.log_batch(run_id, metrics=waiting[:BATCH_METRICS])
-            waiting = waiting[BATCH_METRICS:]
-        last = [self._entities.RunTag(key, value) for key, value in (tags or {}).items()]
-        if waiting or last:
-            self.client.log_batch(run_id, metrics=waiting, tags=last)
-
-    def known_points(self, run_id: str, key: str) -> set[tuple[int, float]]:
-        """Steps and values that a run has of one metric."""
-        history = self.client.get_metric_history(run_id, key)
-        return {(point.step, point.value) for point in history}
-
-    def log_files(self, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
-        """Log files as artifacts; one that is there already is overwritten."""
-        if files:
-            with tempfile.TemporaryDirectory() as together:  # MLflow asks for the run once a call
-                for path in files:
-                    shutil.copy(path, together)
-                self.client.log_artifacts(run_id, together, folder)
-
-    def log_dataset(self, run_id: str, name: str, digest: str, source: str) -> None:
-        """Name the data set of a run."""
-        described = self._entities.Dataset(
-            name=name, digest=digest, source_type="convchoice", source=source
+        parameters = [
+            self._entities.Param(key, str(value))
+            for key, value in entry.parameters.items()
+            if key not in known  # the value of a parameter never changes
+        ]
+        self.client.log_batch(run_id, params=parameters)
+        for start in range(0, len(metrics), BATCH):
+            self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        if entry.dataset:
+            self._log_dataset(run_id, entry.dataset)
+        for path in entry.files:
+            folder = "figures" if path.suffix == ".svg" else None
+            self.client.log_artifact(run_id, str(path), folder)
+        for name, text in entry.texts.items():
+            self.client.log_text(run_id, text, name)
+        first = self.find(entry.id)
+        if first is not None and first.info.run_id != run_id:  # logged by another machine meanwhile
+            self.client.delete_run(run_id)
+            return str(first.info.run_id), False
+        tags = {**entry.tags, CONTENT: content}
+        self.client.log_batch(
+            run_id, tags=[self._entities.RunTag(key, value) for key, value in tags.items()]
         )
+        return run_id, True
+
+    def _log_dataset(self, run_id: str, dataset: tuple[str, str, str]) -> None:
+        name, digest, source = dataset
+        described = self._entities.Dataset(name, digest, "convchoice", source)
         context = [self._entities.InputTag("mlflow.data.context", "training and test")]
         self.client.log_inputs(run_id, [self._entities.DatasetInput(described, context)])
+
+    def nest(self, runs: Sequence[Any], parent: str) -> None:
+        """Show runs below a parent run."""
+        for run in runs:
+            if run.data.tags.get(PARENT) != parent:
+                self.client.set_tag(run.info.run_id, PARENT, parent)
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of an SQLite URI; None for any other store."""
+    if not uri.startswith("sqlite:"):
+        return None
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow
+
+    database = make_url(uri).database
+    return None if not database or database == ":memory:" else Path(database)
+
+
+def check_sqlite(path: Path) -> None:
+    """Refuse an SQLite file that cannot be opened; MLflow would retry for two minutes.
+
+    Raises:
+        TrackingError: naming the file.
+    """
+    if not path.exists():
+        if not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
+            raise TrackingError(f"{path}: its folder does not exist or cannot be written to.")
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=20)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        raise TrackingError(f"{path}: cannot be opened as an SQLite database: {error}.") from error
+
+
+def create_sqlite(path: Path) -> None:
+    """Create MLflow's SQLite file under another name, and rename it when it is complete.
+
+    MLflow's migrations take a second and commit one by one: a process that is killed in between
+    would leave a file that nothing can open. The caller holds the lock.
+    """
+    if path.exists():
+        return
+    from mlflow import MlflowClient  # noqa: PLC0415 - slow
+
+    partial = path.with_name(f"{path.name}.partial")
+    for leftover in (partial, partial.with_name(f"{partial.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{partial.absolute()}").search_experiments()
+    partial.rename(path)
+
+
+def schema_error(error: Exception) -> TrackingError | None:
+    """What to do about a database of another MLflow version; None for any other error.
+
+    MLflow calls every other schema "out-of-date", that of a newer version as well.
+    """
+    if "out-of-date database schema (found version " not in str(error):
+        return None
+    import mlflow  # noqa: PLC0415 - imported already
+
+    found = str(error).partition("found version ")[2].partition(",")[0]
+    migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+    if any(migrations.glob(f"{found}_*.py")):
+        return TrackingError(
+            "the database was made by an older MLflow. Back it up, then run: mlflow db upgrade URI."
+        )
+    return TrackingError(
+        f"the database was made by a newer MLflow than {mlflow.__version__}. Install that version,"
+        f" or use another database: {URI}=sqlite:////path/to/another.db."
+    )
+
+
+def one_line(error: Exception) -> str:
+    """An error in one line, without credentials."""
+    lines = str(error).strip().splitlines()
+    return without_password(lines[0] if lines else type(error).__name__).rstrip(".")

@@ -1,0 +1,129 @@
+"""What MLflow shows: parameters, ids, times and curves."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from convchoice.config.validation import config_from_mapping
+from convchoice.runs.ownership import write_failure
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import run_path
+from convchoice.tracking.entry import ARM, NOTE, Point
+from convchoice.tracking.run_entry import (
+    arm_id,
+    confusion_table,
+    failure_entry,
+    parameters_of,
+    run_entry,
+)
+from making import make_run
+
+STARTED = 1_767_225_600_000  # 2026-01-01T00:00:00, in milliseconds
+
+
+def test_parameters_are_short_and_flat() -> None:
+    parameters = parameters_of(config_from_mapping({"arm": "max", "seed": 3}))
+    expected = {
+        "arm": "max", "seed": 3, "downsample": "max", "padding": "valid", "kernel_size": "3",
+        "filters": "32-64-64", "train_size": "all", "canvas": "none", "rotated": False,
+    }  # fmt: skip
+    assert parameters.items() >= expected.items()
+    assert all(len(str(value)) < 20 for value in parameters.values())
+
+
+def test_a_run_has_the_times_of_its_training_and_a_point_for_each_epoch(tmp_path: Path) -> None:
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0, epochs=2)))
+    assert (entry.name, entry.status) == ("max/seed-0", "FINISHED")
+    assert (entry.start, entry.end) == (STARTED, STARTED + 30_000)
+    assert [point for point in entry.points if point.key == "train/loss"] == [
+        Point("train/loss", 0.202, 1, STARTED + 8_000),
+        Point("train/loss", 0.102, 2, STARTED + 16_000),
+    ]
+    single = {point.key: point for point in entry.points if point.step == 0}
+    assert single["test/accuracy"] == Point("test/accuracy", 0.99, 0, STARTED + 30_000)
+    assert {"test/nll", "cost/macs", "cost/train_seconds"} <= single.keys()
+    assert not any(key.startswith(("train/", "val/")) for key in single)
+    assert {path.name for path in entry.files} == {
+        "config.yaml", "history.csv", "metrics.json", "environment.json",
+    }  # fmt: skip
+
+
+def test_a_resumed_run_lasted_as_long_as_it_trained(tmp_path: Path) -> None:
+    """`started` is the start of the last process: 30 s before the end, after 5 epochs of 8 s."""
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0, epochs=5)))
+    assert (entry.start, entry.end) == (STARTED - 10_000, STARTED + 30_000)
+
+
+def test_seeds_trained_together_share_the_time(tmp_path: Path) -> None:
+    """A row has each seed's share of the seconds: 3 seeds of 8 s each, for 24 s of training."""
+    made = {"seeds_together": 3}
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0, environment=made)))
+    assert (entry.start, entry.end) == (STARTED, STARTED + 30_000)
+    assert entry.points[0].time == STARTED + 24_000
+
+
+def test_an_id_follows_from_what_a_folder_holds_and_not_from_its_path(tmp_path: Path) -> None:
+    here = make_run(tmp_path / "here", "max", 0)
+    elsewhere = run_path(tmp_path / "elsewhere", "max", 0)
+    shutil.copytree(here, elsewhere)
+    first = run_entry(read_run(here))
+    assert first.id == run_entry(read_run(elsewhere)).id
+    again = {"started": "2026-02-02T00:00:00+00:00", "finished": "2026-02-02T00:00:30+00:00"}
+    others = [
+        make_run(tmp_path / "again", "max", 0, environment=again),
+        make_run(tmp_path / "here", "average", 0),
+        make_run(tmp_path / "here", "max", 1),
+    ]
+    assert first.id not in {run_entry(read_run(folder)).id for folder in others}
+
+
+def test_seeds_belong_to_an_arm_by_its_settings_data_and_code() -> None:
+    assert arm_id("max", {"arm_fingerprint": "a"}) == arm_id("max", {"arm_fingerprint": "a"})
+    ids = {
+        arm_id("max", {"arm_fingerprint": "a"}),
+        arm_id("max", {"arm_fingerprint": "b"}),
+        arm_id("average", {"arm_fingerprint": "a"}),
+        arm_id("max", {"commit": "c"}),
+    }
+    assert len(ids) == 4
+
+
+def test_content_is_all_but_the_times(tmp_path: Path) -> None:
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0)))
+    assert entry.content() == replace(entry, start=0, end=0).content()
+    changes = [
+        replace(entry, status="FAILED"),
+        replace(entry, points=entry.points[1:]),
+        replace(entry, tags={}),
+        replace(entry, files=entry.files[1:]),
+    ]
+    assert len({entry.content(), *(each.content() for each in changes)}) == 5
+
+
+def test_the_confusion_matrix_counts_every_test_image(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path, "max", 0, errors=25))
+    header, *rows = [line.split(",") for line in confusion_table(run).splitlines()]
+    assert header == ["true class", *map(str, range(10))]
+    counts = np.array([[int(cell) for cell in row[1:]] for row in rows])
+    assert counts.shape == (10, 10)
+    assert (counts.sum(), np.trace(counts)) == (1000, 975)
+
+
+def test_a_failed_run_has_its_reason_and_what_is_known_of_it(tmp_path: Path) -> None:
+    folder = run_path(tmp_path, "max", 3)
+    record = {"reason": "the loss is nan", "fingerprint": "f"}
+    write_failure(folder, record)
+    bare = failure_entry(folder, record)
+    assert (bare.name, bare.status, bare.parameters) == (
+        "max/seed-3", "FAILED", {"arm": "max", "seed": 3},
+    )  # fmt: skip
+    assert bare.tags["convchoice.reason"] == "the loss is nan"
+    assert "the loss is nan" in bare.tags[NOTE]
+    config = {"arm": "max", "seed": 3, "conv": {"padding": "same"}}
+    times = {"started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:00:05+00:00"}
+    full = failure_entry(folder, {**record, **times, "config": config, "arm_fingerprint": "a"})
+    assert full.parameters["padding"] == "same"
+    assert (full.start, full.end) == (STARTED, STARTED + 5_000)
+    assert full.tags[ARM] == arm_id("max", {"arm_fingerprint": "a"})
