@@ -23,11 +23,7 @@ from convchoice.analysis.collect import (
     study_of_arms,
 )
 from convchoice.analysis.comparison import compare
-from convchoice.analysis.comparison_files import (
-    COMPARISON,
-    check_result_folder,
-    write_comparison,
-)
+from convchoice.analysis.comparison_files import COMPARISON, check_result_folder, write_comparison
 from convchoice.analysis.measure import known_direction
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables

@@ -179,10 +179,7 @@ def test_table_and_report_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         ([], "--metric value: add the smallest difference that matters"),
         (["--margin", "1"], "--metric value: the name does not tell which direction is better"),
-        (
-            ["--margin", "-1", "--lower-is-better"],
-            "--margin = -1.0: must be a number from 1e-09",
-        ),
+        (["--margin", "-1", "--lower-is-better"], "--margin = -1.0: must be a number from 1e-09"),
         (["--metric", "accuracy", "--baseline", "min"], "has no such arm; it has max, average"),
         (["--margin", "1e-300", "--metric", "accuracy"], "--margin = 1e-300: must be a number"),
         (["--margin", "nan", "--metric", "accuracy"], "--margin = nan: must be a number"),

@@ -20,12 +20,7 @@ def test_many_contrasts_in_one_sentence_differences_first() -> None:
         "Of 5 arms against base, c is better, b and d are worse and 2 are inconclusive."
     )
     two = made_up_comparison(
-        {
-            "a": ("base", "worse"),
-            "b": ("a", "worse"),
-            "c": ("a", "worse"),
-            "d": ("base", "better"),
-        },
+        {"a": ("base", "worse"), "b": ("a", "worse"), "c": ("a", "worse"), "d": ("base", "better")},
         claim=None,
     )
     assert answer(two) == (

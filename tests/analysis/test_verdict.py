@@ -3,12 +3,7 @@
 import pytest
 
 from convchoice.analysis.interval import Interval
-from convchoice.analysis.verdict import (
-    ClaimVerdict,
-    Verdict,
-    claim_verdict_of,
-    verdict_of,
-)
+from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
 
 MARGIN = 0.10
 # The 95 % interval, the 90 % interval, the word.

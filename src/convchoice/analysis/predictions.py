@@ -13,12 +13,7 @@ from scipy import stats
 from convchoice.analysis.arrays import ImagePixels, image_pixels
 from convchoice.analysis.interval import Interval
 from convchoice.analysis.result_arm import ClassErrors
-from convchoice.analysis.result_contrast import (
-    ClassErrorDifferences,
-    FlippingImage,
-    Flips,
-    McNemar,
-)
+from convchoice.analysis.result_contrast import ClassErrorDifferences, FlippingImage, Flips, McNemar
 from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
