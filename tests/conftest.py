@@ -8,10 +8,9 @@ import pytest
 
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.version_2 import as_version_2
 from convchoice.config.study import study_from_mapping
 from convchoice.runs.run import runs_of_arm
-from making import Compare, Compared, make_run, study_values
+from making import Compare, make_run, study_values
 from small_data import store_digits
 from stages import end_all
 
@@ -29,12 +28,6 @@ def no_stage_outlives_its_test() -> Iterator[None]:
     """End the project's processes that a test started and, failing, left behind."""
     yield
     end_all()
-
-
-@pytest.fixture
-def compared(comparison_of: Compare) -> Compared:
-    """The fixture `comparison_of` with the result as a mapping of schema version 2."""
-    return lambda *args, **kwargs: as_version_2(comparison_of(*args, **kwargs))
 
 
 @pytest.fixture

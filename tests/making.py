@@ -17,8 +17,6 @@ from convchoice.runs.introspection import Inside
 from convchoice.runs.ownership import written
 from convchoice.runs.pictures import kept_pictures
 
-Compared = Callable[..., dict[str, Any]]
-"""The type of the fixture `compared`."""
 Compare = Callable[..., Comparison]
 """The type of the fixture `comparison_of`."""
 

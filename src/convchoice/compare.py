@@ -1,11 +1,12 @@
-r"""Compare arms: from run folders or a table of values to a study's result.
+"""Compare arms: from run folders or a table of values to differences, intervals and verdicts.
 
-    convchoice compare --study configs/studies/pooling.yaml --runs runs --output reports/pooling
-    convchoice compare multirun/today --baseline max-valid
-    convchoice compare results.csv --metric f1 --higher-is-better --margin 0.5
+Examples:
+  convchoice compare --study configs/studies/pooling.yaml --runs runs --output reports/pooling
+  convchoice compare multirun/today --baseline max-valid
+  convchoice compare results.csv --metric f1 --higher-is-better --margin 0.5
 
-With `--output` it writes the files of `comparison_files`; equal inputs give equal bytes. Statistics
-only: never imports torch.
+A CSV has the columns arm, seed and value. With --output: comparison.json, metrics.json,
+learning_curves.csv and differences.csv; equal inputs give equal bytes.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.table_comparison import compare_table, table_measure
+from convchoice.command_parser import CommandParser
 from convchoice.config.study import Study, read_study
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
@@ -139,86 +141,43 @@ def _compared_runs(given: argparse.Namespace) -> Comparison:
     return compare(study, runs_of_study(study, given.paths, planned, failed), planned, failed)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="convchoice compare",
-        description="From run folders, or a CSV with the columns arm, seed and value, to"
-        " differences, intervals and verdicts.",
+    made = CommandParser("convchoice compare", __doc__)
+    add = made.add_argument
+    add("paths", type=Path, nargs="*", metavar="PATH", help="run folders, their parents, or CSVs")
+    add("--runs", type=Path, metavar="FOLDER", help="one more PATH")
+    add("--output", type=Path, metavar="FOLDER", help="write the result here")
+    add("--brief", action="store_true", help="print one line instead of a table")
+    add("--stamp", type=Path, metavar="FILE", help="also write the result's SHA-256 here")
+    planned = "has <arm>.yaml with the planned seeds; other seeds are left out"
+    add("--configs", type=Path, metavar="FOLDER", help=planned)
+    add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
+    add("--baseline", metavar="ARM", help="the arm to compare with (default: the first)")
+    add("--name", help="of the study (default: that of the first PATH)")
+    add("--metric", help=f"what is compared (default for run folders: {Study.metric})")
+    margin = (
+        "the smallest difference that matters, in percentage points for an accuracy (default"
+        f" {Study.margin}), else in the metric's own unit"
     )
-    made.add_argument(
-        "paths",
-        type=Path,
-        nargs="*",
-        metavar="PATH",
-        help="run folders, or folders above them such as a sweep's; or CSV files",
-    )
-    made.add_argument("--runs", type=Path, metavar="FOLDER", help="one more PATH")
-    which = made.add_mutually_exclusive_group()
-    which.add_argument("--study", type=Path, metavar="FILE", help="the study's YAML file")
-    which.add_argument(
-        "--baseline",
-        metavar="ARM",
-        help="without a study: compare every other arm with this one (default: the first arm)",
-    )
-    made.add_argument("--name", help="without a study: its name (default: that of the first PATH)")
-    made.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="write the result here (default: nowhere)"
-    )
-    made.add_argument(
-        "--configs",
-        type=Path,
-        metavar="FOLDER",
-        help="holds <arm>.yaml with the planned number of seeds: further seeds are left out,"
-        " missing ones make the result partial",
-    )
-    made.add_argument(
-        "--metric",
-        metavar="NAME",
-        help=f"without a study: the metric (default for run folders: {Study.metric})",
-    )
+    add("--margin", type=float, help=margin)
     direction = made.add_mutually_exclusive_group()
-    direction.add_argument(
-        "--higher-is-better",
-        action="store_const",
-        const=True,
-        dest="higher_is_better",
-        help="for a CSV whose metric's name does not tell",
-    )
-    direction.add_argument(
-        "--lower-is-better", action="store_const", const=False, dest="higher_is_better"
-    )
-    made.add_argument(
-        "--margin",
-        type=float,
-        help="without a study: the smallest difference that matters, in percentage points for an"
-        f" accuracy (default {Study.margin}), else in the metric's own unit",
-    )
-    made.add_argument(
-        "--stamp",
-        type=Path,
-        metavar="FILE",
-        help="also write the result's SHA-256 here, for a stage that depends on many results",
-    )
-    made.add_argument(
-        "--brief", action="store_true", help="print one line instead of the study's table"
-    )
+    for value, name in ((True, "--higher-is-better"), (False, "--lower-is-better")):
+        direction.add_argument(name, action="store_const", const=value, dest="higher_is_better")
     return made
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = parser()
     given = made.parse_args(arguments)
-    if given.runs:
-        given.paths = [*given.paths, given.runs]
+    given.paths += [given.runs] if given.runs else []
     if not given.paths:
         made.error("name at least one PATH with run folders, or a CSV file")
     if given.stamp and not given.output:
         made.error("--stamp needs --output")
-    if given.study and (given.name or given.metric or given.margin is not None):
-        made.error(
-            "--name, --metric and --margin are for comparisons without --study, which has its own"
-        )
+    own = {name: getattr(given, name) for name in ("baseline", "name", "metric", "margin")}
+    if given.study and (named := [name for name, value in own.items() if value is not None]):
+        made.error(f"--{named[0]} is for comparisons without --study, which has its own")
     return given
 
 

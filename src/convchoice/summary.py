@@ -1,11 +1,10 @@
 """Print the result of every study as a short table.
 
-    convchoice summary [reports]
-
-Imports nothing heavy, so that it answers at once.
+Examples:
+  convchoice summary
+  convchoice summary reports/full
 """
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from rich.text import Text
 from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, PublishedResults
+from convchoice.command_parser import CommandParser
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
 
@@ -160,17 +160,11 @@ def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> lis
     return [read_comparison(path) for path in paths]
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="convchoice summary", description="Every study's verdict in a short table."
-    )
-    made.add_argument(
-        "reports", nargs="?", type=Path, default=Path("reports"), help="default: reports"
-    )
-    made.add_argument(
-        "--params", type=Path, metavar="FILE", help="YAML file with `studies` and `reports`"
-    )
+    made = CommandParser("convchoice summary", __doc__)
+    made.add_argument("reports", nargs="?", type=Path, default=Path("reports"))
+    made.add_argument("--params", type=Path, metavar="FILE", help="names `studies` and `reports`")
     return made
 
 

@@ -184,7 +184,10 @@ def test_table_and_report_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--margin", "1e-300", "--metric", "accuracy"], "--margin = 1e-300: must be a number"),
         (["--margin", "nan", "--metric", "accuracy"], "--margin = nan: must be a number"),
         (["--metric", "<svg>", "--margin", "1"], "--metric = '<svg>': must be 1 to 100"),
-        (["--metric", "accuracy", "--study", "none.yaml"], "are for comparisons without --study"),
+        (
+            ["--metric", "accuracy", "--study", "none.yaml"],
+            "--metric is for comparisons without --study",
+        ),
     ],
 )
 def test_illegal_options_of_a_table(

@@ -1,18 +1,10 @@
 """A metric as people read it: label, unit, direction, decimals."""
 
 from collections.abc import Sequence
-from enum import Enum
 
 from pydantic import Field
 
 from convchoice.analysis.model import Model
-
-
-class Direction(Enum):
-    """For callers that do not use `higher_is_better` yet; goes with them."""
-
-    higher = "higher"
-    lower = "lower"
 
 
 class Measure(Model):
@@ -32,15 +24,6 @@ class Measure(Model):
     """Whether larger values are better."""
     decimals: int = Field(ge=0, le=20)
     """Digits after the point with which a difference is shown."""
-
-    @property
-    def direction(self) -> Direction:
-        """For callers that do not use `higher_is_better` yet."""
-        return Direction.higher if self.higher_is_better else Direction.lower
-
-    def key(self, name: str) -> str:
-        """For callers that do not use typed differences yet."""
-        return f"{name}_{self.unit.replace(' ', '_')}" if self.unit else name
 
     @property
     def shown_unit(self) -> str:

@@ -11,11 +11,10 @@ from convchoice.analysis.measure import Measure
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import Sample
 from convchoice.analysis.result_contrast import Contrast, CostRatio
+from convchoice.runs.duration import duration as duration_text
 
 MINUS = "−"
 NONE = "–"
-MINUTE_SECONDS = 60
-HOUR_SECONDS = 3600
 BINARY_STEP = 1024
 VISIBLE_P = 0.001
 """A p below this is not written out."""
@@ -105,15 +104,7 @@ def memory(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """Seconds as ``8.3 s``, ``4 min 10 s`` or ``2 h 05 min``."""
-    if seconds is None:
-        return NONE
-    if round(seconds, 1) < MINUTE_SECONDS:
-        return f"{seconds:.1f} s"
-    whole_seconds = round(seconds)
-    if whole_seconds < HOUR_SECONDS:
-        return f"{whole_seconds // 60} min {whole_seconds % 60:02} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min"
+    return NONE if seconds is None else duration_text(seconds)
 
 
 def p_value(value: float | None) -> str:
