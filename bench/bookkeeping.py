@@ -22,7 +22,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify
 from convchoice.execution.local_processes import LocalExecutor, available_cores
 from convchoice.execution.runner import run
-from convchoice.runs.events import Ended, Event, Listener, RunKey
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run import read_run
 from turns import in_turns, publish, ratio
 
@@ -58,7 +58,7 @@ class PlainTraining:
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0,
         ).fit(Classifier(self.config), datamodule=images)  # fmt: skip
-        listener(Ended(*self.keys[0]))
+        listener(RunEnded(*self.keys[0]))
 
 
 def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify, specify_evaluation
 from convchoice.execution.local_processes import LocalExecutor, available_cores
 from convchoice.execution.runner import run
-from convchoice.runs.events import Ended, Event, Listener, RunKey
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run_folder import run_path
 from turns import in_turns, publish, ratio
 
@@ -64,7 +64,7 @@ class BareForward:
             network = load_network(read_run(folder))
             with torch.inference_mode():
                 torch.cat([network(batch) for batch, _ in batches])
-        listener(Ended(*self.keys[0]))
+        listener(RunEnded(*self.keys[0]))
 
 
 def main() -> None:

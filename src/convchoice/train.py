@@ -64,9 +64,9 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     print(f"arm {arm.name}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
     failures = run(missing, executor, evaluates=False)
     for event in failures:
-        if event.lost:
+        if event.diverged:
             print(f"{event.arm} seed {event.seed}: recorded as failed: {event.failure}", flush=True)
-    failures = [event for event in failures if not event.lost]
+    failures = [event for event in failures if not event.diverged]
     if failures:
         failed = failure_text(failures, len(runs), "failed")
         raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")

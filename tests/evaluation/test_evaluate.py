@@ -18,7 +18,7 @@ from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.image_subset import chosen_images
 from convchoice.runs.curve_points import summary_metrics
-from convchoice.runs.events import Ended, Event
+from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
@@ -241,7 +241,7 @@ def test_one_run_that_cannot_be_measured_leaves_the_others_alone(trained: Path) 
     )
     heard: list[Event] = []
     evaluate([bad, good], heard.append)
-    ended = {event.seed: event.failure for event in heard if isinstance(event, Ended)}
+    ended = {event.seed: event.failure for event in heard if isinstance(event, RunEnded)}
     assert ended[0] == ""
     assert "which is not what the name of its folder says" in ended[1]
     assert read_run(good.folder).evaluated

@@ -15,7 +15,7 @@ from convchoice.execution.executors import JoblibExecutor, run_job
 from convchoice.execution.job import Job
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import missing_runs, run, update_runs
-from convchoice.runs.events import Ended, Listener
+from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.failures import read_failure
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path
@@ -37,7 +37,7 @@ class Recording:
         self.jobs += jobs
         for job in jobs:
             for key in job.keys:
-                listener(Ended(*key, "not run"))
+                listener(RunEnded(*key, "not run"))
 
 
 def seeds_of(configs: Sequence[Config], executor: Any, root: Path) -> list[list[int]]:
@@ -103,7 +103,7 @@ def test_a_run_is_judged_by_its_folder(tmp_path: Path, configs: Configs) -> None
     class Silent(Recording):
         def run(self, jobs: Sequence[Job], listener: Listener) -> None:
             for job in jobs:
-                listener(Ended(*job.keys[0]))
+                listener(RunEnded(*job.keys[0]))
 
     items = specify(configs(1), tmp_path)
     (failure,) = run(items, Silent(stacks_seeds=False))
@@ -150,7 +150,7 @@ def test_a_training_whose_process_died_before_the_rename_is_finalised(
     item.folder.rename(partial_path(item.folder))
     (partial_path(item.folder) / "resume.ckpt").write_bytes(b"left")
     (ended,) = run_job(Job((item,), evaluates=False))
-    assert ended == Ended("tiny", 0)
+    assert ended == RunEnded("tiny", 0)
     assert numbers(read_run(item.folder)) == trained
     assert not (item.folder / "resume.ckpt").exists()
 

@@ -23,7 +23,7 @@ from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
 from convchoice.execution.job import Job
 from convchoice.runs.atomic_write import replace_files
-from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import partial_path, run_path
 from convchoice.runs.specification import RunSpecification
@@ -65,7 +65,7 @@ def ending(work: Job) -> str:
     """How a job ends; the failure is the text that a person reads."""
     heard: list[Event] = []
     work.work(heard.append)
-    (ended,) = [event for event in heard if isinstance(event, Ended)]
+    (ended,) = [event for event in heard if isinstance(event, RunEnded)]
     assert ended.details == "", "a traceback, for what a person can mend"
     return ended.failure
 
@@ -106,7 +106,7 @@ def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     ballast[0].unlink()
     heard: list[Event] = []
     Job((work,), evaluates=False).work(heard.append)
-    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=1)
+    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=1)
     whole = trained_alone(tmp_path / "elsewhere", data_root)
     name = "weights.safetensors"
     assert (work.folder / name).read_bytes() == (whole / name).read_bytes()

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS
-from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
@@ -91,7 +91,7 @@ def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_r
         assert run.environment["seeds_together"] == 3
         assert run.environment["fingerprint"] == f"mark {job.seed}"
         assert run.config["seed"] == job.seed
-    started = [event.seed for event in heard if isinstance(event, Started)]
+    started = [event.seed for event in heard if isinstance(event, RunStarted)]
     epochs = [event.seed for event in heard if isinstance(event, EpochEnded)]
     assert started == list(SEEDS)
     assert epochs == list(SEEDS) * 2
@@ -116,7 +116,7 @@ def test_interrupted_seeds_go_on_together_to_the_same_last_bit(
     assert (partial_path(parts[0].folder) / CHECKPOINT).is_file()
     heard: list[Event] = []
     train(parts, heard.append)
-    assert heard[0] == Started("tiny", 0, epochs=2, epochs_done=1)
+    assert heard[0] == RunStarted("tiny", 0, epochs=2, epochs_done=1)
     for job, expected in zip(parts, whole, strict=True):
         assert_same(job, expected, 0)
 
@@ -132,7 +132,7 @@ def test_other_seeds_do_not_go_on_from_a_groups_checkpoint(tmp_path: Path, data_
         train(parts, interrupt)
     heard: list[Event] = []
     train(parts[:2], heard.append)
-    assert heard[0] == Started("tiny", 0, epochs=2, epochs_done=0)
+    assert heard[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
 
 
 def test_a_seed_whose_loss_is_lost_ends_alone(
@@ -156,7 +156,7 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
     together = jobs(tmp_path / "together", data_root)
     heard: list[Event] = []
     train(together, heard.append)
-    ended = [event for event in heard if isinstance(event, Ended)]
+    ended = [event for event in heard if isinstance(event, RunEnded)]
     assert [event.seed for event in ended] == [SEEDS[1]]
     assert ended[0].failure.startswith("the loss is nan at step 5, in epoch 1; the last good epoch")
     assert not (partial_path(together[1].folder) / "weights.safetensors").exists()

@@ -14,7 +14,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS
-from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, Started
+from convchoice.runs.events import EpochEnded, EpochProgress, Event, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
@@ -112,7 +112,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
     heard: list[Event] = []
     train([work], heard.append)
     finalise(work.folder)
-    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=epochs_done)
+    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=epochs_done)
     assert comparable(read_run(work.folder)) == comparable(whole)
 
 
@@ -127,7 +127,7 @@ def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root
         train([work], interrupt)
     heard: list[Event] = []
     train([replace(work, fingerprint="another")], heard.append)
-    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
+    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
 
 
 def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
@@ -146,7 +146,7 @@ def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
     assert f"{partial / CHECKPOINT}: damaged (UnpicklingError); the run restarts" in printed
     assert "weights_only" not in printed
     assert not (tmp_path / "executed").exists()
-    assert heard[0] == Started("tiny", 0, epochs=3, epochs_done=0)
+    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
 
 
 def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
@@ -187,7 +187,7 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
     heard: list[Event] = []
     train([work], heard.append)
     finalise(work.folder)
-    assert heard == [Started("tiny", 0, epochs=3, epochs_done=3)]
+    assert heard == [RunStarted("tiny", 0, epochs=3, epochs_done=3)]
     assert comparable(read_run(work.folder)) == comparable(whole)
 
 
@@ -204,9 +204,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
     work = job(tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e12})
     events: list[Event] = []
     train([work], events.append)
-    (ended,) = [event for event in events if isinstance(event, Ended)]
+    (ended,) = [event for event in events if isinstance(event, RunEnded)]
     assert re.match(r"the loss is (nan|inf) at step \d+, in epoch 1; the", ended.failure)
-    assert ended.lost
+    assert ended.diverged
     assert not work.folder.exists()
 
 
@@ -223,10 +223,10 @@ def test_the_listener_hears_of_the_progress(
     monkeypatch.setattr("convchoice.training.callbacks.TICK_SECONDS", 0.0)
     heard: list[Event] = []
     train([job(tmp_path, data_root)], heard.append)
-    shares = [event.fraction for event in heard if isinstance(event, Advanced)]
+    shares = [event.fraction for event in heard if isinstance(event, EpochProgress)]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
-    assert all(event.loss > 0 for event in heard if isinstance(event, Advanced))
+    assert all(event.loss > 0 for event in heard if isinstance(event, EpochProgress))
 
 
 def test_rmsprop_is_keras_of_2019() -> None:

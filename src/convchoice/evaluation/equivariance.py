@@ -35,7 +35,7 @@ from convchoice.data.image_transforms import Transform, rescaled, shifted
 from convchoice.networks.network import Network
 from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import spatial_layers
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.curve_points import CurvePoint, Unit
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 
 TRANSLATION_PIXELS = (1, 2, 3, 4)
@@ -97,7 +97,7 @@ class Move:
     """A transform of images, and what it becomes on a layer's grid."""
 
     kind: str
-    unit: str
+    unit: Unit
     value: float
     on_images: Transform
     on_map: Callable[[Tensor, Pair], Tensor]

@@ -27,7 +27,7 @@ from convchoice.networks.network import Network
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import FIX
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
-from convchoice.runs.events import Ended, Listener, Started
+from convchoice.runs.events import Listener, RunEnded, RunStarted
 from convchoice.runs.ownership import written
 from convchoice.runs.pictures import kept_pictures
 from convchoice.runs.run import Run, read_run, reading
@@ -50,9 +50,9 @@ def evaluate(jobs: Sequence[RunSpecification], listener: Listener) -> None:
             with storing_in(run_folder.partial_path(job.folder)):
                 evaluate_run(job, listener)
         except UserError as error:
-            listener(Ended(job.arm, job.seed, str(error)))
+            listener(RunEnded(job.arm, job.seed, str(error)))
         else:
-            listener(Ended(job.arm, job.seed))
+            listener(RunEnded(job.arm, job.seed))
 
 
 def evaluate_run(job: RunSpecification, listener: Listener) -> None:
@@ -61,7 +61,7 @@ def evaluate_run(job: RunSpecification, listener: Listener) -> None:
     Raises:
         UserError: for a trained folder or a data set that is missing, damaged or another one.
     """
-    listener(Started(job.arm, job.seed, epochs=1, epochs_done=0))
+    listener(RunStarted(job.arm, job.seed, epochs=1, epochs_done=0))
     trained_folder = job.trained or job.folder
     run = read_run(trained_folder)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))

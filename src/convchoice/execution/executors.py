@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from convchoice.execution.job import Job
 from convchoice.execution.local_processes import LocalExecutor, default_workers, end_with_parent
 from convchoice.execution.progress import Display
-from convchoice.runs.events import Ended, Event, Listener
+from convchoice.runs.events import Event, Listener, RunEnded
 
 
 class Executor(Protocol):
@@ -26,14 +26,14 @@ class Executor(Protocol):
 
         Args:
             jobs: at least one.
-            listener: called in this process; each run ends with exactly one `Ended` event.
+            listener: called in this process; each run ends with exactly one `RunEnded` event.
 
         Raises:
             BaseException: whatever the listener or a signal raises, after all jobs were stopped.
         """
 
 
-def run_job(job: Job, parent: int | None = None) -> list[Ended]:
+def run_job(job: Job, parent: int | None = None) -> list[RunEnded]:
     """Run a job in a process of its own on this machine.
 
     Args:
@@ -50,7 +50,7 @@ def run_job(job: Job, parent: int | None = None) -> list[Ended]:
     with Display(len(job.runs), lines=True) as display:
 
         def listen(event: Event) -> None:
-            if isinstance(event, Ended):
+            if isinstance(event, RunEnded):
                 ended.append(event)
             else:
                 display.show(event)
@@ -59,9 +59,9 @@ def run_job(job: Job, parent: int | None = None) -> list[Ended]:
     return ended
 
 
-def lost(job: Job, reason: str) -> list[Ended]:
+def lost(job: Job, reason: str) -> list[RunEnded]:
     """The ends of the runs of a job that its engine lost."""
-    return [Ended(arm, seed, reason) for arm, seed in job.keys]
+    return [RunEnded(arm, seed, reason) for arm, seed in job.keys]
 
 
 def last_line(error: BaseException) -> str:
@@ -102,4 +102,4 @@ class JoblibExecutor:
                 del left[event.key]
                 listener(event)
         for key in left:
-            listener(Ended(*key, reason))
+            listener(RunEnded(*key, reason))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from convchoice.errors import UserError
 from convchoice.execution.completeness import complete_training, is_evaluated
 from convchoice.runs import environment
-from convchoice.runs.events import Ended, Event, Listener, RunKey
-from convchoice.runs.locks import in_turn
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey
+from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
 from convchoice.runs.specification import RunSpecification
 
@@ -47,13 +47,13 @@ class Job:
         return replace(self, runs=tuple(runs))
 
     def work(self, listener: Listener) -> None:
-        """Do the work in this process. Each run ends with exactly one `Ended` event."""
+        """Do the work in this process. Each run ends with exactly one `RunEnded` event."""
         left = {run.key: run for run in self.runs}
 
         def report(event: Event) -> None:
-            if isinstance(event, Ended):
+            if isinstance(event, RunEnded):
                 run = left.pop(event.key)
-                if event.lost:
+                if event.diverged:
                     failure = {"reason": event.failure, "fingerprint": run.fingerprint}
                     write_failure(run.folder, failure)
             listener(event)
@@ -61,14 +61,14 @@ class Job:
         failure, details = "", ""
         try:
             names = [f"{arm}/seed-{seed}" for arm, seed in self.keys]
-            with in_turn(self.runs[0].folder.parents[1], names, "working on"):
+            with lock_runs(self.runs[0].folder.parents[1], names, "working on"):
                 self._work(left, report)
         except UserError as error:
             failure = str(error)
         except Exception as error:  # noqa: BLE001 - a fault in one job must not stop the others
             failure, details = f"{type(error).__name__}: {error}", traceback.format_exc()
         for key in tuple(left):
-            listener(Ended(*key, failure, details))
+            listener(RunEnded(*key, failure, details))
 
     def _work(self, left: dict[RunKey, RunSpecification], listener: Listener) -> None:
         """Train and evaluate the runs in `left`; `listener` removes those that have ended."""
@@ -79,7 +79,7 @@ class Job:
 
             if self.trains:  # another process may have evaluated a run in the meantime
                 for run in [run for run in left.values() if is_evaluated(run)]:
-                    listener(Ended(*run.key))
+                    listener(RunEnded(*run.key))
             evaluate(list(left.values()), listener)
 
     @staticmethod

@@ -22,7 +22,7 @@ from typing import Any
 
 from convchoice.config.schema import Accelerator, Config
 from convchoice.execution.job import Job
-from convchoice.runs.events import Ended, Listener, RunKey
+from convchoice.runs.events import Listener, RunEnded, RunKey
 
 PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
 # Variables by which a shell or a scheduler would change what Lightning or torch compute.
@@ -145,8 +145,8 @@ class _Running:
             # A signal that ended the worker may be meant for the parent too; let it arrive first.
             time.sleep(POLL_SECONDS)
             reason = f"the process ended with exit status {self.process.exitcode}"
-            events = [Ended(arm, seed, reason) for arm, seed in sorted(self.left)]
-        self.left -= {event.key for event in events if isinstance(event, Ended)}
+            events = [RunEnded(arm, seed, reason) for arm, seed in sorted(self.left)]
+        self.left -= {event.key for event in events if isinstance(event, RunEnded)}
         if not self.left:
             self.process.join()
             self.connection.close()

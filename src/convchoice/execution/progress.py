@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convchoice.runs.duration import duration
-from convchoice.runs.events import Advanced, Ended, EpochEnded, Event, RunKey, Started
+from convchoice.runs.events import EpochEnded, EpochProgress, Event, RunEnded, RunKey, RunStarted
 
 MOST_BARS = 8
 """Most runs that have a bar of their own at a time."""
@@ -59,19 +59,19 @@ class Display:
 
     def show(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, Started):
+        if isinstance(event, RunStarted):
             self._start(event)
-        elif isinstance(event, Advanced):
+        elif isinstance(event, EpochProgress):
             self._advance(event, event.fraction, f"epoch {event.epoch}, loss {event.loss:.4f}")
         elif isinstance(event, EpochEnded):
             note = _epoch(event)
             self._advance(event, event.row["epoch"] / event.epochs, note)
             if self.lines:
                 self._print(event, f"{note}, {duration(event.seconds_left)} left in this run")
-        elif isinstance(event, Ended):
+        elif isinstance(event, RunEnded):
             self._end(event)
 
-    def _start(self, event: Started) -> None:
+    def _start(self, event: RunStarted) -> None:
         if event.epochs_done:
             self._print(event, f"resumed after epoch {event.epochs_done}")
         if event.key not in self.tasks:
@@ -84,7 +84,7 @@ class Display:
         if event.key in self.tasks:
             self.progress.update(self.tasks[event.key], completed=fraction, note=note)
 
-    def _end(self, event: Ended) -> None:
+    def _end(self, event: RunEnded) -> None:
         self.ended += 1
         self.progress.update(self.total, completed=self.ended)
         if event.key in self.tasks:

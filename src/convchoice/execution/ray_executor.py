@@ -14,12 +14,12 @@ import ray
 
 from convchoice.execution.executors import last_line, lost, run_job
 from convchoice.execution.job import Job
-from convchoice.runs.events import Ended, Listener
+from convchoice.runs.events import Listener, RunEnded
 
 POLL_SECONDS = 1.0
 
 
-def _run_on_node(job: Job, folder: Path, log: Path) -> list[Ended]:
+def _run_on_node(job: Job, folder: Path, log: Path) -> list[RunEnded]:
     """Run a job in the process that a node started for it.
 
     Args:

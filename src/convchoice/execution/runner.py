@@ -20,7 +20,7 @@ from convchoice.execution.executors import Executor
 from convchoice.execution.job import Job
 from convchoice.execution.local_processes import uses_gpu
 from convchoice.execution.progress import Display
-from convchoice.runs.events import Ended, Event
+from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import read_run
 from convchoice.runs.specification import RunSpecification
@@ -51,7 +51,7 @@ def run(
     trains: bool = True,
     evaluates: bool = True,
     on_complete: OnComplete | None = None,
-) -> list[Ended]:
+) -> list[RunEnded]:
     """Train runs, evaluate them, or both, and wait for all of them.
 
     A run whose training failed before with the same configuration, data and code (its loss became
@@ -69,26 +69,26 @@ def run(
     """
     complete = on_complete or (lambda _folder: None)
     by_key = {item.key: item for item in runs}
-    failures: dict[tuple[str, int], Ended] = {}
+    failures: dict[tuple[str, int], RunEnded] = {}
     todo = []
     for item in runs:
         reason = recorded_failure(item) if trains else None
         if reason is None:
             todo.append(item)
         else:
-            failures[item.key] = Ended(*item.key, reason, lost=True)
+            failures[item.key] = RunEnded(*item.key, reason, diverged=True)
             complete(item.folder)
     jobs = _jobs(todo, executor, trains=trains, evaluates=evaluates)
 
     with Display(len(todo)) as display:
 
         def listen(event: Event) -> None:
-            if isinstance(event, Ended):
+            if isinstance(event, RunEnded):
                 event = _checked(event, by_key[event.key], evaluates=evaluates)
                 if event.failure:
                     failures[event.key] = event
             display.show(event)
-            if isinstance(event, Ended) and (event.lost or not event.failure):
+            if isinstance(event, RunEnded) and (event.diverged or not event.failure):
                 complete(by_key[event.key].folder)
 
         if jobs:
@@ -96,7 +96,7 @@ def run(
     return [failures[key] for key in by_key if key in failures]
 
 
-def _checked(event: Ended, item: RunSpecification, *, evaluates: bool) -> Ended:
+def _checked(event: RunEnded, item: RunSpecification, *, evaluates: bool) -> RunEnded:
     """The end of a run, judged by its run folder."""
     if event.failure:
         return event
@@ -142,7 +142,7 @@ def _seeds_together(item: RunSpecification, executor: Executor) -> int | None:
 
 def update_runs(
     configs: Sequence[Config], executor: Executor, on_complete: OnComplete, name: str
-) -> list[Ended]:
+) -> list[RunEnded]:
     """Train and evaluate runs, each in its configuration's `run_root`; complete ones are kept.
 
     Args:
@@ -175,7 +175,7 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def failure_text(failures: Sequence[Ended], runs: int, what: str) -> str:
+def failure_text(failures: Sequence[RunEnded], runs: int, what: str) -> str:
     """The failures as a message: how many of the runs, then each with its reason."""
     listed = "\n".join(f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures)
     return f"{len(failures)} of {runs} runs {what}:\n{listed}"

@@ -19,7 +19,7 @@ from submitit.helpers import DelayedSubmission
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.executors import last_line, lost, run_job
 from convchoice.execution.job import Job
-from convchoice.runs.events import Ended, Listener
+from convchoice.runs.events import Listener, RunEnded
 
 # Parameters that submitit names without an engine's prefix; the others are Slurm's.
 SHARED = {
@@ -42,7 +42,7 @@ COMMAND_SECONDS = 60.0
 class Call:
     """Runs a job on a node; submitit calls it there."""
 
-    def __call__(self, job: Job) -> list[Ended]:
+    def __call__(self, job: Job) -> list[RunEnded]:
         """Run the job. SIGTERM (`scancel`) ends it with exit status 143."""
         with exit_codes():
             return run_job(job)
@@ -117,13 +117,13 @@ class SubmititExecutor:
                 each.cancel(check=False)
             raise
 
-    def _states(self, sent: Sequence[submitit.Job[list[Ended]]]) -> dict[str, str] | None:
+    def _states(self, sent: Sequence[submitit.Job[list[RunEnded]]]) -> dict[str, str] | None:
         if self.cluster == "local":
             return {each.job_id: each.state for each in sent}
         found = queue()
         return None if found is None else {name: state for name, (state, _) in found.items()}
 
-    def _submit(self, jobs: Sequence[Job]) -> list[submitit.Job[list[Ended]]]:
+    def _submit(self, jobs: Sequence[Job]) -> list[submitit.Job[list[RunEnded]]]:
         if self.cluster == "slurm":
             self._check_queue()
         values = dict(self.settings)
@@ -135,7 +135,7 @@ class SubmititExecutor:
             slurm_comment=str(self.folder),
         )
         try:
-            sent: list[submitit.Job[list[Ended]]] = executor.map_array(Call(), jobs)
+            sent: list[submitit.Job[list[RunEnded]]] = executor.map_array(Call(), jobs)
         except submitit.core.utils.FailedJobError as error:
             raise UserError(f"Slurm refused the jobs: {last_line(error)}") from error
         return sent
@@ -156,13 +156,15 @@ class SubmititExecutor:
             )
 
 
-def _result(sent: submitit.Job[list[Ended]], job: Job, *, overdue: bool) -> list[Ended] | None:
+def _result(
+    sent: submitit.Job[list[RunEnded]], job: Job, *, overdue: bool
+) -> list[RunEnded] | None:
     """How the runs of a job ended; None while it is running."""
     result = sent.paths.result_pickle
     # List the folder: network file systems cache for long that a file did not exist.
     if result.parent.exists() and result in result.parent.iterdir():
         try:
-            ended: list[Ended] = sent.results()[0]
+            ended: list[RunEnded] = sent.results()[0]
         except Exception:  # noqa: BLE001 - what the job raised, or a result that cannot be read
             ended = lost(job, f"the job failed, see {sent.paths.stderr}")
         return ended

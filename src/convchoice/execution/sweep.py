@@ -20,7 +20,7 @@ from convchoice.errors import UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.runner import OnComplete, count, update_runs
 from convchoice.execution.sweep_jobs import SweepJob, chosen_jobs
-from convchoice.runs.events import Ended
+from convchoice.runs.events import RunEnded
 from convchoice.runs.manifest import write_output
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -100,7 +100,7 @@ class Sweep:
             self._print_failures(failures, report_failures)
             sys.exit(JOB_FAILED)
 
-    def _print_failures(self, failures: Sequence[Ended], commands: Sequence[str]) -> None:
+    def _print_failures(self, failures: Sequence[RunEnded], commands: Sequence[str]) -> None:
         lines = []
         if failures:
             total = count(len(self.jobs), "job")
@@ -110,7 +110,7 @@ class Sweep:
             only = "hydra.sweeper.only="
             command = [part for part in self.command if not part.startswith(only)]
             lines.append(f"  {job}: {event.failure}")
-            if not event.lost:  # a lost loss would be lost again
+            if not event.diverged:  # a lost loss would be lost again
                 lines.append(f"    again: {shlex.join([*command, only + quoted(job)])}")
         lines += [f"error: this command failed: {command}" for command in commands]
         print("\n".join(lines), file=sys.stderr, flush=True)

@@ -1,1 +1,1 @@
-"""What a run leaves behind, what made it, and what it tells while it works."""
+"""Run folders: specification, fingerprint, environment, files, checksums, locks, events."""

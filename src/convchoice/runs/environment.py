@@ -1,4 +1,4 @@
-"""Where and with what a run was made: commit, versions, machine."""
+"""The environment of a run: commit, versions, machine."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide a run's numbers."""
+    """Versions of the packages that decide the numbers of a run."""
     versions = {}
     for name in RECORDED_PACKAGES:
         try:
@@ -38,14 +38,14 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
-    """The commit that is checked out, and whether files that it tracks differ from it.
+    """The commit that is checked out, and whether tracked files differ from it.
 
     Files that the pipeline writes (`reports/`, `dvc.lock`) or `make repro STUDY=…` (`params.yaml`)
-    are not counted: they say which runs are made, and no run reads them.
+    do not count: no run reads them.
 
     Returns:
         ("unknown", None) without git, or where `root` is not the top of a git work tree (an
-        unpacked archive inside somebody else's repository is not that repository's commit).
+        archive that was unpacked inside another repository has not that repository's commit).
     """
     top = _git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != root.resolve():
@@ -57,7 +57,7 @@ def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
 
 
 def describe(root: Path = PROJECT_ROOT) -> dict[str, Any]:
-    """The part of `environment.json` that is the same for every run of one start."""
+    """The part of `environment.json` that is the same for every run of a start."""
     commit, dirty = commit_state(root)
     return {
         "commit": commit,

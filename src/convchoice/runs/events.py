@@ -1,13 +1,13 @@
-"""What a training tells whoever listens: the display and the tracking, in any process.
+"""Events of a training or an evaluation, passed from worker processes to the process that waits.
 
-Plain values only, so that an event can travel between processes.
+Plain picklable values.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 RunKey = tuple[str, int]
-"""A run's arm and seed."""
+"""Arm and seed of a run."""
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,26 @@ class Event:
 
     @property
     def key(self) -> RunKey:
-        """Which run it happened to."""
+        """Arm and seed."""
         return (self.arm, self.seed)
 
 
 @dataclass(frozen=True)
-class Started(Event):
-    """A training begins, or goes on after `epochs_done` epochs."""
+class RunStarted(Event):
+    """A training starts, or resumes after `epochs_done` epochs; or an evaluation starts."""
 
     epochs: int
     epochs_done: int
 
 
 @dataclass(frozen=True)
-class Advanced(Event):
-    """A training moved on within an epoch.
+class EpochProgress(Event):
+    """Progress within an epoch.
 
     Attributes:
-        epoch: the epoch in progress, from 1.
-        epochs: epochs of the whole run.
-        fraction: share of the run's batches that is done, 0 … 1.
+        epoch: the current epoch, from 1.
+        epochs: epochs of the run.
+        fraction: completed share of the run's batches, 0 … 1.
         loss: mean training loss of the epoch so far.
         seconds_left: estimate from the speed so far.
     """
@@ -52,11 +52,11 @@ class Advanced(Event):
 
 @dataclass(frozen=True)
 class EpochEnded(Event):
-    """An epoch is over.
+    """An epoch is complete.
 
     Attributes:
-        row: the row that `history.csv` gets.
-        epochs: epochs of the whole run.
+        row: the row of `history.csv`.
+        epochs: epochs of the run.
         seconds_left: estimate from the speed so far.
     """
 
@@ -66,20 +66,19 @@ class EpochEnded(Event):
 
 
 @dataclass(frozen=True)
-class Ended(Event):
-    """A run is whole under its final name, or failed.
+class RunEnded(Event):
+    """A run is complete or has failed.
 
     Attributes:
-        failure: empty when all is well, else what went wrong in one line.
-        details: the traceback of a fault of this program, for the log.
-        lost: whether the failure is the training's own result (its loss is no longer finite), which
-            would come out the same again.
-        killed: whether it was ended from outside, by whoever cancelled it or with its machine.
+        failure: empty on success, else the reason in one line.
+        details: traceback of a bug, for the log.
+        diverged: the loss is not finite; the same training would fail again.
+        killed: the process was ended from outside.
     """
 
     failure: str = ""
     details: str = ""
-    lost: bool = False
+    diverged: bool = False
     killed: bool = False
 
 

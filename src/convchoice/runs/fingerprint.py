@@ -1,4 +1,8 @@
-"""Whether a finished run still stands: its configuration, data and training code in one hash."""
+"""The fingerprint of a run: one hash of its configuration, its data and the training code.
+
+A complete run with an unchanged fingerprint is kept. Whether its files are intact is another
+question, see `checksums`.
+"""
 
 import ast
 import hashlib
@@ -11,7 +15,7 @@ from typing import Any
 from convchoice.config.identity import numeric_identity
 from convchoice.config.schema import Config
 
-# The modules whose code decides a run's numbers; a test holds this against the imports.
+# The modules whose code decides the numbers of a run; a test compares this with the imports.
 NUMERIC_MODULES = (
     "data.dataset",
     "data.preparation",
@@ -33,37 +37,37 @@ NUMERIC_MODULES = (
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Replaces every expression that is only a text, docstrings above all, by nothing."""
+    """Removes docstrings."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
 
 def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
-    """SHA-256 of the numeric modules' code; comments, docstrings and layout do not count."""
+    """SHA-256 of the numeric modules without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for name in NUMERIC_MODULES:
         tree = ast.parse(
             folder.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8")
         )
-        # Source again, not a dump of the tree, which differs between versions of Python.
+        # Source code, because a dump of the tree differs between versions of Python.
         digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
     return digest.hexdigest()
 
 
 def fingerprint(config: Config, dataset_digest: str, code: str) -> str:
-    """SHA-256 over everything that decides the run's numbers.
+    """SHA-256 of everything that decides the numbers of a run.
 
     Args:
-        config: the run's configuration, its seed included.
-        dataset_digest: of the files that are there.
-        code: `code_digest()`, computed once a start.
+        config: configuration of the run, with its seed.
+        dataset_digest: SHA-256 of the data set's files.
+        code: `code_digest()`.
     """
     return _fingerprint(numeric_identity(config), dataset_digest, code)
 
 
 def arm_fingerprint(config: Config, dataset_digest: str, code: str) -> str:
-    """Like `fingerprint` without the seed: the same for all runs that make up an arm."""
+    """Like `fingerprint` without the seed: the same for all runs of an arm."""
     settings = numeric_identity(config)
     del settings["seed"]
     return _fingerprint(settings, dataset_digest, code)

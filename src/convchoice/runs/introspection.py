@@ -1,9 +1,8 @@
-"""What a trained network looks like inside: filters, response maps, and its use of pixels.
+"""What is inside a trained network: filters, response maps, and which pixels it uses.
 
-`evaluate` measures it on a few test images, chosen by a rule and the same for every arm, and each
-run keeps it in its folder for the report, which may neither load a network nor open the test set.
-All places are those of the network's input, after any canvas or permutation. Arrays of numbers in
-one compressed file, nothing that could be executed. Never imports torch.
+`evaluate` measures it on a few test images, the same for every arm, because the report may neither
+load a network nor open the test set. Positions are those of the network's input, after any canvas
+or permutation. The file holds arrays of numbers only. Never imports torch.
 """
 
 from collections.abc import Mapping
@@ -17,34 +16,31 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float32]
 Places = NDArray[np.int64]
 
-MAP, READ_ROWS, READ_COLUMNS, FIELD = "map/", "reads_of_rows/", "reads_of_columns/", "field/"
-"""Before a layer's name, in the names of a file's arrays."""
-FOUR_AXES = 4
-"""Of filters (F, C, f_h, f_w) and of maps (M, K, H, W)."""
-INTERVALS = (2, 2)
-"""Shape of a receptive field: rows and columns, of each the first and the last."""
+_MAP, _ROWS, _COLUMNS, _FIELD = "map/", "reads_of_rows/", "reads_of_columns/", "field/"
+"""Prefixes of a layer's name, in the names of the file's arrays."""
 
 
 @dataclass(frozen=True)
-class Inside:
-    """One trained network, looked into.
+class Introspection:
+    """Measurements inside one trained network.
 
     Attributes:
-        images: uint8 (M, H, W) or (M, C, H, W), the images shown, as the network gets them.
-        indices: (M,), where they stand in the test set.
-        labels: (M,), their true classes.
-        filters: (F, C, f_h, f_w), the first layer's first filters; where a layer does not share its
-            weights, those of the output in the middle.
-        maps: by layer (M, K, H', W'), its first channels' answers to the images, in the order of
+        images: uint8 (M, H, W) or (M, C, H, W), the shown images, as the network's input.
+        indices: (M,), their indices in the test set.
+        labels: (M,), their classes.
+        filters: (F, C, f_h, f_w), the first filters of the first layer; if a layer does not share
+            its weights, those of the output in the middle.
+        maps: by layer (M, K, H', W'), its first channels' responses to the images, in the order of
             the layers.
-        reads: by layer how often its cells read each row (H,) and each column (W,) of the image:
-            a pixel is read as often as its row's count times its column's.
-        fields: by layer [[top, bottom], [left, right]], the pixels that the cell in the middle of
-            its map sees; beyond the image they are padding.
-        gradient_images: test images that the gradients are means over.
-        gradient: (H, W), mean |∂ largest logit / ∂ pixel|, pixels from 0 to 1, channels added up.
-        middle_gradient: (H, W), mean |∂ middle cell / ∂ pixel| of the last map, its channels added
-            up before the derivative; None where no map's cells see a place each.
+        reads: by layer how often its cells read each row (H,) and each column (W,) of the image; a
+            pixel is read as often as its row's count times its column's.
+        fields: by layer [[top, bottom], [left, right]], the receptive field of the cell in the
+            middle of its map; pixels beyond the image are padding.
+        gradient_images: number of test images that the gradients are means over.
+        gradient: (H, W), mean |∂ largest logit / ∂ pixel|, pixels from 0 to 1, summed over the
+            image's channels.
+        middle_gradient: (H, W), mean |∂ middle cell / ∂ pixel| of the last map, summed over its
+            channels before the derivative; None for a network without maps.
     """
 
     images: NDArray[np.uint8]
@@ -59,102 +55,88 @@ class Inside:
     middle_gradient: Numbers | None
 
 
-def _halved(values: Numbers) -> NDArray[np.float16]:
-    """In half precision, which is finer than any shade of a picture; its range is kept to."""
+Inside = Introspection  # until its users are renamed
+
+
+def _half(values: Numbers) -> NDArray[np.float16]:
+    """Half precision, enough for a picture; values beyond its range are clipped."""
     largest = np.finfo(np.float16).max
     return np.clip(values, -largest, largest).astype(np.float16)
 
 
-def write(path: Path, inside: Inside) -> None:
-    """Write it as compressed arrays."""
+def write(path: Path, inside: Introspection) -> None:
+    """Write the measurements as compressed arrays."""
     arrays: dict[str, Any] = {
         "images": inside.images,
         "indices": inside.indices,
         "labels": inside.labels,
         "gradient_images": np.array(inside.gradient_images),
         "gradient": inside.gradient,
-        "filters": _halved(inside.filters),
+        "filters": _half(inside.filters),
     }
     if inside.middle_gradient is not None:
         arrays["middle_gradient"] = inside.middle_gradient
-    for layer, values in inside.maps.items():
-        arrays[MAP + layer] = _halved(values)
-    for layer, (rows, columns) in inside.reads.items():
-        arrays[READ_ROWS + layer], arrays[READ_COLUMNS + layer] = rows, columns
-    for layer, intervals in inside.fields.items():
-        arrays[FIELD + layer] = intervals
+    arrays |= {_MAP + layer: _half(values) for layer, values in inside.maps.items()}
+    arrays |= {_ROWS + layer: rows for layer, (rows, _) in inside.reads.items()}
+    arrays |= {_COLUMNS + layer: columns for layer, (_, columns) in inside.reads.items()}
+    arrays |= {_FIELD + layer: intervals for layer, intervals in inside.fields.items()}
     np.savez_compressed(path, **arrays)
 
 
-def read(path: Path) -> Inside:
-    """What a file holds.
+def read(path: Path) -> Introspection:
+    """Read the measurements of a file.
 
     Raises:
-        OSError: if it cannot be opened.
-        KeyError, ValueError, zipfile.BadZipFile: if it holds anything but such arrays.
+        Exception: of any type, if it holds anything but such arrays.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(f"{name} holds something else than finite numbers")
-    inside = Inside(
+
+    def single(name: str) -> Numbers:
+        return np.asarray(arrays[name], dtype=np.float32)
+
+    def whole(name: str) -> Places:
+        return np.asarray(arrays[name], dtype=np.int64)
+
+    def layers(prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)]
+
+    inside = Introspection(
         images=arrays["images"],
-        indices=arrays["indices"].astype(np.int64),
-        labels=arrays["labels"].astype(np.int64),
-        filters=_single(arrays["filters"]),
-        maps={layer: _single(array) for layer, array in _of_layers(arrays, MAP).items()},
-        reads={
-            layer: (rows.astype(np.int64), arrays[READ_COLUMNS + layer].astype(np.int64))
-            for layer, rows in _of_layers(arrays, READ_ROWS).items()
-        },
-        fields={
-            layer: array.astype(np.int64) for layer, array in _of_layers(arrays, FIELD).items()
-        },
+        indices=whole("indices"),
+        labels=whole("labels"),
+        filters=single("filters"),
+        maps={layer: single(_MAP + layer) for layer in layers(_MAP)},
+        reads={layer: (whole(_ROWS + layer), whole(_COLUMNS + layer)) for layer in layers(_ROWS)},
+        fields={layer: whole(_FIELD + layer) for layer in layers(_FIELD)},
         gradient_images=int(arrays["gradient_images"]),
-        gradient=_single(arrays["gradient"]),
-        middle_gradient=(
-            _single(arrays["middle_gradient"]) if "middle_gradient" in arrays else None
-        ),
+        gradient=single("gradient"),
+        middle_gradient=single("middle_gradient") if "middle_gradient" in arrays else None,
     )
-    _check(inside)
+    if not _shapes_agree(inside):
+        raise ValueError("the shapes of the arrays do not agree")
     return inside
 
 
-def _single(values: NDArray[Any]) -> Numbers:
-    return values.astype(np.float32)
-
-
-def _of_layers(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-
-
-def _check(inside: Inside) -> None:
-    """Refuse arrays whose shapes do not belong together, naming the first."""
-    images = inside.images
-    pixels = images.shape[-2:]
-    shown = images.shape[:1]
-    legal = {
-        "images": images.dtype == np.uint8 and images.ndim in {3, 4} and min(pixels) > 0,
-        "indices": inside.indices.shape == shown,
-        "labels": inside.labels.shape == shown,
-        "filters": inside.filters.ndim == FOUR_AXES and inside.filters.size,
-        "gradient_images": inside.gradient_images > 0,
-        "gradient": inside.gradient.shape == pixels,
-        "middle_gradient": (
-            inside.middle_gradient is None or inside.middle_gradient.shape == pixels
-        ),
-    }
-    for layer, values in inside.maps.items():
-        legal[MAP + layer] = values.ndim == FOUR_AXES and values.shape[:1] == shown and values.size
-    for layer, (rows, columns) in inside.reads.items():
-        legal[READ_ROWS + layer] = (*rows.shape, *columns.shape) == pixels
-    for layer, intervals in inside.fields.items():
-        legal[FIELD + layer] = intervals.shape == INTERVALS
-    for name, holds in legal.items():
-        if not holds:
-            raise ValueError(f"{name} has not the shape or the type that belongs there")
+def _shapes_agree(inside: Introspection) -> bool:
+    images, pixels = inside.images, inside.images.shape[-2:]
+    gradients = [
+        inside.gradient,
+        *([] if inside.middle_gradient is None else [inside.middle_gradient]),
+    ]
+    maps = inside.maps.values()
+    return (
+        images.dtype == np.uint8
+        and images.ndim in {3, 4}
+        and min(pixels) > 0
+        and inside.gradient_images > 0
+        and all(each.shape == images.shape[:1] for each in (inside.indices, inside.labels))
+        and all(each.shape == pixels for each in gradients)
+        and all(each.ndim == 4 and each.size > 0 for each in (inside.filters, *maps))  # noqa: PLR2004
+        and all(len(each) == len(images) for each in maps)
+        and all((*rows.shape, *columns.shape) == pixels for rows, columns in inside.reads.values())
+        and all(each.shape == (2, 2) for each in inside.fields.values())
+    )

@@ -1,82 +1,80 @@
-"""Processes that take turns at what they share.
+"""Locks between processes.
 
     python -m convchoice.runs.locks COMMAND…
 
-does a command when no other process does one in this folder: two `make repro` go one after the
-other.
+runs a command while no other command of this kind runs in the same folder, so that two ``make
+repro`` run one after the other.
 
-A lock is the operating system's and ends with the process that holds it, so that one that was
-killed blocks nobody. The files of the locks lie in a folder of their own beside what is shared,
-which git and DVC ignore.
+The operating system releases a lock when its process ends, also after a kill. The lock files are
+in a folder of their own, which git and DVC ignore.
 """
 
-import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
-try:
-    import fcntl
-except ImportError:  # Windows, where there is no make either
-    fcntl = None  # type: ignore[assignment]
-
 WORK = ".work"
-"""Folder, under a folder of runs, of what belongs to work in progress and to no result."""
+"""Folder, under a folder of runs, for lock files and other files that are no result."""
 
 
 @contextmanager
-def in_turn(root: Path, names: Iterable[str], what: str) -> Iterator[None]:
-    """Hold the locks of some things under `root`; wait while another process holds one of them.
+def _locked(path: Path, waiting: str) -> Iterator[None]:
+    """Hold a lock; print `waiting` if another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(waiting, file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
-    All are taken in the order of their names, so that two processes never wait for each other. A
-    process takes each only once: a second time it would wait for itself.
+
+@contextmanager
+def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
+    """Hold the locks of some runs; wait while another process holds one of them.
+
+    They are acquired in the order of their names, so that two processes never block each other. A
+    process must not acquire the same lock twice.
 
     Args:
-        root: folder of what is shared.
-        names: of what is shared there, such as ``max/seed-0``.
-        what: is done, for whoever has to wait: ``training``.
+        root: folder of the runs.
+        names: of the runs, such as ``max/seed-0``.
+        action: for the message of a waiting process, such as ``training``.
 
     Raises:
         OSError: if the folder cannot be written.
     """
-    folder = root / WORK
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for name in sorted(set(names)):
-            lock = FileLock(folder / f"{name.replace('/', '.')}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                print(
-                    f"waiting for another process that is {what} {root / name}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                lock.acquire()
-            stack.callback(lock.release)
+            path = root / WORK / f"{name.replace('/', '.')}.lock"
+            waiting = f"waiting for another process that is {action} {root / name}"
+            stack.enter_context(_locked(path, waiting))
         yield
 
 
-def become(command: Sequence[str], folder: Path) -> NoReturn:
-    """Become a command, once no other command that was begun like this is at work in a folder.
+def run_locked(command: Sequence[str], folder: Path) -> int:
+    """Run a command while no other command runs through this function in a folder.
 
-    The lock goes to whatever the command becomes or begins with its own files, so that a command
-    whose shell was killed still has its turn to itself.
+    Returns:
+        Its exit status, 128 + n after signal n.
     """
-    (folder / WORK).mkdir(exist_ok=True)
-    lock = os.open(folder / WORK / "command.lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"waiting for another {command[0]} in {folder}", file=sys.stderr, flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    os.set_inheritable(lock, True)
-    os.execvp(command[0], list(command))  # noqa: S606 - the person's own command
+    with _locked(folder / WORK / "command.lock", f"waiting for another {command[0]} in {folder}"):
+        process = subprocess.Popen(list(command), cwd=folder)
+        # The terminal sends Ctrl-C to the command too; other signals are passed on.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        status = process.wait()
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
-    become(sys.argv[1:], Path.cwd())
+    sys.exit(run_locked(sys.argv[1:], Path.cwd()))

@@ -11,6 +11,7 @@ is renamed when it is complete, and ``seed-0.replaced``, the previous run until 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,8 @@ def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
         RunFolderError: if a file that would be replaced was not written by convchoice.
     """
     check_replaceable(path)
-    write_json(failed_path(path), failure)
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(failed_path(path), {"finished": ended, **failure})
     remove_run(path)
 
 

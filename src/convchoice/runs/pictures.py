@@ -1,10 +1,10 @@
-"""Pictures of test images that a run answers wrongly, kept in its folder for the report.
+"""Some test images that a run predicts wrongly, stored in its folder for the report.
 
-The report is made from results alone and may not open the test set, but it shows the images that
-flip between arms. An image that flips was answered wrongly by a run, so `evaluate`, which opens the
-test set, lets each run keep some of those: at most `KEPT_BYTES` of pixels, the ones that were
-answered wrong most narrowly first, as those are the ones that another arm gets right. They are kept
-as the data set has them, before any canvas or permutation. Never imports torch.
+The report may not open the test set, but it shows the images whose prediction flips between arms.
+Such an image is wrong in one of the runs, so each run stores some of its wrong ones: at most
+`KEPT_BYTES` of pixels, those with the narrowest margins first, because another arm is most likely
+to get them right. They are stored as the data set has them, before any canvas or permutation. Never
+imports torch.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Pictures:
     """Some images of a test set.
 
     Attributes:
-        indices: (M,), where they stand in the test set, ascending.
+        indices: (M,), their indices in the test set, ascending.
         pixels: uint8 (M, H, W) or (M, C, H, W).
     """
 
@@ -40,12 +40,12 @@ class Pictures:
 def narrowly_wrong(
     logits: NDArray[np.float32], labels: NDArray[np.uint8], count: int
 ) -> NDArray[np.int64]:
-    """Indices of the wrong answers, those by the narrowest margins, ascending.
+    """Indices of the wrong predictions with the narrowest margins, ascending.
 
     Args:
         logits: (N, classes).
         labels: (N,).
-        count: at most so many.
+        count: the most that are returned.
     """
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
     margins = logits[wrong].max(axis=1) - logits[wrong, labels[wrong]]
@@ -55,10 +55,10 @@ def narrowly_wrong(
 def kept_pictures(
     logits: NDArray[np.float32], labels: NDArray[np.uint8], images: Pixels
 ) -> Pictures:
-    """What a run keeps of the test images.
+    """The test images that a run stores.
 
     Args:
-        logits: (N, classes), the run's answers.
+        logits: (N, classes), the run's predictions.
         labels: (N,).
         images: uint8 (N, H, W) or (N, C, H, W).
     """
@@ -72,14 +72,13 @@ def write(path: Path, pictures: Pictures) -> None:
 
 
 def read(path: Path) -> Pictures:
-    """The pictures of a file.
+    """Read the pictures of a file.
 
     Raises:
-        OSError: if it cannot be opened.
-        KeyError, ValueError, zipfile.BadZipFile: if it holds anything but such arrays.
+        Exception: of any type, if it holds anything but such arrays.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         indices, pixels = arrays["indices"], arrays["pixels"]
     if pixels.dtype != np.uint8 or pixels.ndim not in {3, 4} or indices.shape != pixels.shape[:1]:
-        raise ValueError("an index and uint8 pixels an image are needed")
+        raise ValueError("needs one index and uint8 pixels an image")
     return Pictures(indices.astype(np.int64), pixels)

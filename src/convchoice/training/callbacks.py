@@ -8,7 +8,7 @@ from typing import Any, cast
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from convchoice.errors import UserError
-from convchoice.runs.events import Advanced, Ended, EpochEnded, Listener, Started
+from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded, RunStarted
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.device import finished_time
 from convchoice.training.lightning_module import RunsInTraining
@@ -60,9 +60,9 @@ class Recorder(Callback):
         self.epochs_before = max(len(rows) for rows in self.rows)
         self.started = time.perf_counter()
         for place, job in enumerate(self.jobs):
-            self.listener(Started(job.arm, job.seed, self.epochs, self.epochs_before))
+            self.listener(RunStarted(job.arm, job.seed, self.epochs, self.epochs_before))
             if place in self.failures:
-                self.listener(Ended(job.arm, job.seed, self.failures[place], lost=True))
+                self.listener(RunEnded(job.arm, job.seed, self.failures[place], diverged=True))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock."""
@@ -99,7 +99,7 @@ class Recorder(Callback):
         for place in self.alive:
             job = self.jobs[place]
             self.listener(
-                Advanced(
+                EpochProgress(
                     job.arm,
                     job.seed,
                     epoch=trainer.current_epoch + 1,
@@ -152,7 +152,7 @@ class Recorder(Callback):
             if self.alive == [place]:
                 raise TrainingError(failure)
             self.failures[place] = failure
-            self.listener(Ended(job.arm, job.seed, failure, lost=True))
+            self.listener(RunEnded(job.arm, job.seed, failure, diverged=True))
 
 
 def _classifier(module: LightningModule) -> RunsInTraining:

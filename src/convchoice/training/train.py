@@ -25,7 +25,7 @@ from convchoice.errors import ConfigurationError, storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs import run_folder
 from convchoice.runs.atomic_write import replace_files
-from convchoice.runs.events import Ended, Listener
+from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.ownership import mark_of, start_partial
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.callbacks import Recorder, TrainingError
@@ -130,8 +130,8 @@ def train(jobs: Sequence[RunSpecification], listener: Listener) -> None:
 
     Raises:
         UserError: for missing or altered data, an unavailable device or precision, or a full or
-            read-only disk. A run whose loss is not finite is reported to the listener as `Ended`
-            with ``lost=True``, and its folder stays incomplete.
+            read-only disk. A run whose loss is not finite is reported to the listener as `RunEnded`
+            with ``diverged=True``, and its folder stays incomplete.
     """
     with storing_in(run_folder.partial_path(jobs[0].folder)):
         recorder = Recorder(jobs, listener)
@@ -139,7 +139,7 @@ def train(jobs: Sequence[RunSpecification], listener: Listener) -> None:
             _train(jobs, recorder)
         except TrainingError as error:
             for place in recorder.alive:
-                listener(Ended(*jobs[place].key, str(error), lost=True))
+                listener(RunEnded(*jobs[place].key, str(error), diverged=True))
 
 
 def _train(jobs: Sequence[RunSpecification], recorder: Recorder) -> None:
