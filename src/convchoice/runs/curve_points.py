@@ -6,12 +6,11 @@ Never imports torch; the file is opened by `run` and `run_folder`.
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 
 from convchoice.config.schema import Curve
 from convchoice.errors import RunFolderError

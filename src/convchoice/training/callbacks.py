@@ -145,7 +145,7 @@ class Recorder(Callback):
             job = self.jobs[place]
             failure = (
                 f"the loss is {losses[place]} at step {trainer.global_step}, in epoch"
-                f" {trainer.current_epoch + 1}; the last good epoch is {len(self.rows[place])}."
+                f" {trainer.current_epoch + 1}; the last complete epoch is {len(self.rows[place])}."
                 " Use a smaller optimizer.learning_rate than"
                 f" {job.config.optimizer.learning_rate:g}."
             )

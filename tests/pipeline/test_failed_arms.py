@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice import compare, evaluate, report
-from convchoice.config.arm import read_arm
-from convchoice.execution import seeds
+from convchoice import compare, report
+from convchoice.evaluate import evaluate_stage
 from convchoice.runs.failures import read_failure
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import run_path
+from convchoice.train import train_stage
 from making import make_run, study_values
 from stages import composed_arm
 
@@ -19,38 +19,30 @@ REASON = "the loss is nan at step 13, in epoch 1; the last good epoch is 0. Use 
 LOST = {"reason": REASON, "fingerprint": "f" * 64}
 
 
-def test_the_stage_goes_on_and_records_which_run_failed_with_the_step_and_the_epoch(
+def test_the_stage_continues_and_records_which_run_failed_with_the_step_and_the_epoch(
     tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     composed = composed_arm(
         tmp_path, data_root, seeds=2, optimizer={"name": "sgd", "learning_rate": 1e12},
         trainer={"max_epochs": 1, "accelerator": "cpu", "seeds_together": 2},
     )  # fmt: skip
-    configs = read_arm(composed).runs()
     trained, runs = tmp_path / "trained", tmp_path / "runs"
     make_run(trained, "tiny", 0)  # of an earlier configuration: it must not pass for this one
-    assert seeds.train_seeds(configs, trained) == []
-    said = capsys.readouterr().out
+    train_stage(composed, trained, "again")
+    printed = capsys.readouterr().out
     for seed in (0, 1):
         failure = read_failure(run_path(trained, "tiny", seed))
         assert failure is not None
         assert "at step " in failure["reason"]
-        assert "in epoch 1; the last good epoch is 0" in failure["reason"]
-        assert f"arm tiny seed {seed} FAILED and is reported so: the loss is " in said
+        assert "in epoch 1; the last complete epoch is 0" in failure["reason"]
+        assert f"tiny seed {seed}: recorded as failed: the loss is " in printed
         assert not run_path(trained, "tiny", seed).exists()
-    assert seeds.train_seeds(configs, trained) == []
-    assert "2 seeds, 0 kept, 0 to train" in capsys.readouterr().out
+    train_stage(composed, trained, "again")
+    assert "epoch 1" not in capsys.readouterr().out.split("recorded as failed")[0]
     make_run(runs, "tiny", 0)
-    evaluate.evaluate_stage(
-        ["--composed", str(composed), "--trained", str(trained), "--output", str(runs)]
-    )
-    assert sorted(path.name for path in (runs / "tiny").iterdir()) == [
-        "seed-0.failed",
-        "seed-1.failed",
-    ]
-    item = seeds.Missing(configs[0], run_path(trained, "tiny", 0), "another configuration", "arm")
-    assert not seeds.failed_before(item)
-    assert read_failure(item.folder) is None
+    evaluate_stage(composed, trained, runs)
+    names = sorted(path.name for path in (runs / "tiny").iterdir())
+    assert names == ["seed-0.failed", "seed-1.failed"]
 
 
 @pytest.fixture
