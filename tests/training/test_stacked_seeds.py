@@ -158,7 +158,9 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
     train(together, heard.append)
     ended = [event for event in heard if isinstance(event, RunEnded)]
     assert [event.seed for event in ended] == [SEEDS[1]]
-    assert ended[0].failure.startswith("the loss is nan at step 5, in epoch 1; the last good epoch")
+    assert ended[0].failure.startswith(
+        "the loss is nan at step 5, in epoch 1; the last complete epoch"
+    )
     assert not (partial_path(together[1].folder) / "weights.safetensors").exists()
     for place in (0, 2):
         assert_same(together[place], expected[place], 0)

@@ -201,7 +201,9 @@ def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
     tmp_path: Path, data_root: Path
 ) -> None:
-    work = job(tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e12})
+    work = job(
+        tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0}
+    )
     events: list[Event] = []
     train([work], events.append)
     (ended,) = [event for event in events if isinstance(event, RunEnded)]
