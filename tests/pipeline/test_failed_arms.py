@@ -23,7 +23,8 @@ def test_the_stage_continues_and_records_which_run_failed_with_the_step_and_the_
     tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     composed = composed_arm(
-        tmp_path, data_root, seeds=2, optimizer={"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0},
+        tmp_path, data_root, seeds=2,
+        optimizer={"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0},
         trainer={"max_epochs": 1, "accelerator": "cpu", "seeds_together": 2},
     )  # fmt: skip
     trained, runs = tmp_path / "trained", tmp_path / "runs"
