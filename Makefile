@@ -74,7 +74,7 @@ check: $(VENV)/.installed-dev ## check format, lint, types, dead code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/vulture
+	@$(BIN)/python tests/dead_code.py
 
 stats: $(VENV)/.installed-dev ## print sizes of modules and functions, and import cycles
 	@$(BIN)/python tests/stats.py
