@@ -53,7 +53,7 @@ repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-laun
 	@$(BIN)/python -m convchoice.runs.locks $(MAKE) --no-print-directory repro-locked
 
 repro-locked: # one at a time in this folder
-	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/python -m convchoice.choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
+	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
 	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
 	@$(BIN)/convchoice summary --params params.yaml
 

@@ -1,6 +1,8 @@
 """The command `convchoice`: help, dispatch, errors, completion, encodings, exit statuses."""
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 
@@ -28,6 +30,15 @@ def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
     assert done.stdout.rstrip().endswith("[]")
     for verb, description in VERBS.items():
         assert f"  {verb:<10} {description}\n" in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"publish"}))
+def test_help_of_a_verb_has_an_example(verb: str) -> None:
+    usage, _, rest = (
+        importlib.import_module(f"convchoice.{verb}").parser().format_help().partition("\n\n")
+    )
+    assert usage.startswith(f"usage: convchoice {verb} ")
+    assert re.search(rf"^ *(example: )?convchoice {verb}\b", rest, re.MULTILINE)
 
 
 def test_verb_gets_its_arguments_unchanged(

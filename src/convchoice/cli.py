@@ -27,7 +27,6 @@ VERBS = {
     "ui": "open MLflow's pages with the runs",
 }
 SHELLS = ("bash", "zsh", "tcsh")
-SUMMARY = "Which choices in a convolutional network matter, how sure, at what cost?"
 EPILOG = """\
 examples:
   convchoice shapes downsample=strided
@@ -43,9 +42,12 @@ exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
 
 def _parser() -> argparse.ArgumentParser:
     lines = (f"  {verb:<10} {description}" for verb, description in VERBS.items())
-    made = CommandParser("convchoice", SUMMARY)
-    made.usage = "convchoice VERB [arguments]"
-    made.epilog = "\n".join(["verbs:", *lines, "", EPILOG])
+    made = CommandParser(
+        prog="convchoice",
+        usage="convchoice VERB [arguments]",
+        description="Which choices in a convolutional network matter, how sure, at what cost?",
+        epilog="\n".join(["verbs:", *lines, "", EPILOG]),
+    )
     made.add_argument("--version", action="version", version=f"convchoice {__version__}")
     made.add_argument("--print-completion", choices=SHELLS, help="print a shell completion script")
     return made
@@ -58,9 +60,8 @@ def completion(shell: str) -> str:
     made = _parser()
     verbs = made.add_subparsers(parser_class=argparse.ArgumentParser)
     for verb, description in VERBS.items():
-        parser = getattr(importlib.import_module(f"convchoice.{verb}"), "parser", None)
-        parents = [parser()] if parser else []
-        verbs.add_parser(verb, parents=parents, add_help=False, help=description)
+        parser = importlib.import_module(f"convchoice.{verb}").parser()
+        verbs.add_parser(verb, parents=[parser], add_help=False, help=description)
     script: str = shtab.complete(made, shell)
     return script
 

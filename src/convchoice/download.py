@@ -1,7 +1,7 @@
 """The stage `download`: store verified data sets, or the fallback, in their folders.
 
-    python -m convchoice.download [--root data/raw] [--fallback digits|none]
-    python -m convchoice.download --data fashion_mnist kmnist cifar10
+    convchoice download [--root data/raw] [--fallback digits|none]
+    convchoice download --data fashion_mnist kmnist cifar10
 
 If only the fallback is stored, the data set is requested again. A data set's folder and fallback
 (null for none) are `root` and `fallback` of its file in `conf/data`. `CONVCHOICE_FALLBACK=none`
@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.command_parser import CommandParser
 from convchoice.config.datasets import SPECS
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.validation import CONF_DIR
@@ -67,10 +68,11 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     names = list(Dataset.__members__)
     variables = ", ".join(SPECS[name].mirror_variable for name in names)
-    made = argparse.ArgumentParser(
-        prog="python -m convchoice.download",
+    made = CommandParser(
+        prog="convchoice download",
         description="Download data sets, verify and store them. An environment variable for each"
         f" data set ({variables}: a folder or a URL) is tried before the public mirrors.",
+        epilog="example: convchoice download --data fashion_mnist kmnist --root data/raw",
     )
     made.add_argument(
         "--data",

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.command_parser import CommandParser
 from convchoice.config.arm import read_arm
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import JobError, exit_codes
@@ -17,7 +18,7 @@ from convchoice.runs.specification import RunSpecification
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="convchoice evaluate",
         description=__doc__,
         epilog="example: convchoice evaluate --composed configs/max.yaml --trained trained"

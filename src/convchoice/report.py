@@ -11,6 +11,7 @@ from pathlib import Path
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.command_parser import CommandParser
 from convchoice.config.arm import read_arm
 from convchoice.config.validation import check_name
 from convchoice.config.yaml_files import read_yaml
@@ -85,11 +86,10 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="convchoice report",
         description="Write one page and one Markdown file from studies' results.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")

@@ -31,7 +31,10 @@ PIPED_WIDTH = 200
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    made = CommandParser("convchoice shapes", __doc__)
+    made = CommandParser(
+        prog="convchoice shapes",
+        description=__doc__,
+    )
     made.add_argument("overrides", nargs="*", help="Hydra overrides: downsample=max, conv.stride=2")
     made.add_argument("--json", action="store_true", help="print JSON for programs")
     return made

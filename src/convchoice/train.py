@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.command_parser import CommandParser
 from convchoice.config.arm import Arm, read_arm
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import JobError, exit_codes
@@ -29,13 +30,12 @@ A run or sweep takes overrides and flags of Hydra (--hydra-help); see docs/sweep
 
 def parser() -> argparse.ArgumentParser:
     """The command line of the stage; other arguments are Hydra's."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="convchoice train",
         usage="convchoice train [-m] [KEY=VALUE ...]\n       "
         "convchoice train --composed FILE --output FOLDER",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
     made.add_argument("--output", type=Path, required=True, help="folder of trained arms")

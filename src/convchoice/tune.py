@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from convchoice.command_parser import CommandParser
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import PROJECT_ROOT, check_name
 from convchoice.errors import JobError, UserError, exit_codes, require
@@ -124,7 +125,7 @@ def write_trials(search: "Search", path: Path) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="convchoice tune",
         description=__doc__,
         epilog="example: convchoice tune arm=max,average"

@@ -35,7 +35,10 @@ EXPERIMENT = "convchoice"
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    made = CommandParser("convchoice ui", __doc__)
+    made = CommandParser(
+        prog="convchoice ui",
+        description=__doc__,
+    )
     made.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
     return made
 

@@ -86,7 +86,7 @@ def test_a_changed_byte_is_found_at_every_reading(root: Path) -> None:
         assert str(caught.value).startswith(
             f"{path}: is damaged or was changed: its SHA-256 is {sha256_of(path)},"
         )
-        assert f"Fetch it again: python -m convchoice.download --root {root}" in str(caught.value)
+        assert f"Fetch it again: convchoice download --root {root}" in str(caught.value)
 
 
 def test_a_missing_file_is_named_with_the_command(root: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_missing_file_is_named_with_the_command(root: Path) -> None:
     path.unlink()
     with pytest.raises(UserError) as caught:
         load(root).train()
-    command = f"python -m convchoice.download --root {root}"
+    command = f"convchoice download --root {root}"
     assert str(caught.value) == f"{path}: is missing. Fetch it again: {command}"
     with pytest.raises(UserError, match=r"holds no data set .* Fetch one: .* --data kmnist --root"):
         load(root / "empty", Dataset.kmnist)

@@ -122,7 +122,7 @@ def test_a_damaged_file_is_refused_until_it_is_downloaded_again(root: Path, tiny
     stored = ensure(root, Dataset.mnist, None)
     path = stored.path(TRAIN_IMAGES)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"damaged .* Fetch it again: .*convchoice\.download"):
+    with pytest.raises(UserError, match=r"damaged .* Fetch it again: .*convchoice download"):
         ensure(root, Dataset.mnist, None)
     ensure(root, Dataset.mnist, None, retry=True).verify()
     path.unlink()

@@ -40,9 +40,9 @@ def write_dependencies() -> None:
 def code_of(stage: str) -> list[str]:
     """The folders of the packages that a stage imports from, after its modules at the top.
 
-    Tracking is left out: it logs what a stage has written and decides no output.
+    Tracking and the parser of arguments are left out: they decide no output.
     """
-    needed = needed_modules(stage, without="tracking")
+    needed = needed_modules(stage, without="tracking") - {"command_parser"}
     top = sorted(f"{name}.py" for name in needed if not package_of(name))
     packages = sorted({package_of(name) for name in needed} - {""})
     return [f"src/convchoice/{name}" for name in (*top, *packages)]
@@ -74,7 +74,7 @@ def test_compiled_files_are_no_dependency() -> None:
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_a_stage_runs_the_module_of_its_name_and_says_what_it_does(stage: str) -> None:
-    assert STAGES[stage]["cmd"].startswith(f"python -m convchoice.{stage} ")
+    assert STAGES[stage]["cmd"].startswith(f"convchoice {stage} ")
     assert len(STAGES[stage]["desc"]) > 20
 
 

@@ -97,7 +97,7 @@ def combined_digest(sha256s: Iterable[str]) -> str:
 def download_command(root: Path, name: str) -> str:
     """The command that downloads a data set into a folder."""
     option = "" if name == MNIST.name else f" --data {name}"
-    return f"python -m convchoice.download{option} --root {root}"
+    return f"convchoice download{option} --root {root}"
 
 
 def expand_user(path: Path, field: str = "data.root") -> Path:
