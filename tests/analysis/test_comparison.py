@@ -38,7 +38,7 @@ def test_contrast_by_hand(comparison_of: Compare):
     assert contrast.n == 3
     assert contrast.nll.mean == pytest.approx(0.008)
     assert contrast.nll.unit == "nats"
-    assert "that takes 6" in contrast.seed_notes[0]
+    assert "it needs 6 or more" in contrast.seed_notes[0]
 
 
 def test_arm_by_hand(comparison_of: Compare):

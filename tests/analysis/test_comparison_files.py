@@ -34,7 +34,7 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return path
 
 
-def test_what_is_written_is_read_back(tmp_path: Path):
+def test_written_result_is_read_back(tmp_path: Path):
     result = made_up_comparison({"a": ("base", "slightly better")}, {"a": 0.9})
     write_comparison(tmp_path, result)
     read = read_comparison(tmp_path / COMPARISON)
@@ -66,7 +66,7 @@ def test_layout_does_not_count_but_numbers_do(tmp_path: Path):
         ('{"schema_version": ' + "9" * 5_000 + "}", "cannot be read"),
     ],
 )
-def test_what_is_no_result_is_refused(
+def test_files_without_a_result_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ):
     (tmp_path / "study").mkdir()
@@ -103,7 +103,7 @@ def test_hostile_names_are_refused(tmp_path: Path, name: str):
         assert "\n" not in str(caught.value)
 
 
-def test_hostile_arm_of_a_run_folder_is_refused(tmp_path: Path):
+def test_control_characters_are_not_written(tmp_path: Path):
     with pytest.raises(UserError):
         comparison_text(made_up_comparison({}, question="\x1b[2J"))
 

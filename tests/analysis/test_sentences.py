@@ -33,24 +33,24 @@ def test_every_verdict_has_a_place_in_the_sentence() -> None:
     assert set(ORDER) == set(Verdict)
 
 
-def test_five_seeds_are_said_to_be_too_few_and_six_are_not():
+def test_note_on_too_few_seeds():
     five = seed_notes(5, 40, Verdict.better)
-    assert five == ["5 seeds can never reject at 0.05 by a sign-flip test: that takes 6."]
+    assert five == ["With 5 seeds a sign-flip test cannot reject at 0.05: it needs 6 or more."]
     assert seed_notes(6, 40, Verdict.better) == []
 
 
-def test_an_inconclusive_contrast_names_the_seeds_it_needs():
+def test_note_on_the_seeds_needed():
     [sentence] = seed_notes(30, 1_234, Verdict.inconclusive)
-    assert sentence.startswith("With the spread seen, about 1,234 seeds would find")
+    assert sentence.startswith("With the observed spread, about 1,234 seeds are needed")
     assert seed_notes(30, 30, Verdict.inconclusive) == []
     assert seed_notes(30, None, Verdict.inconclusive) == []
     assert seed_notes(30, 40, Verdict.equivalent) == []
 
 
-def test_one_seed_shows_nothing():
+def test_notes_on_one_seed():
     assert seed_notes(1, None, Verdict.inconclusive) == [
-        "One seed can never reject at 0.05 by a sign-flip test: that takes 6.",
-        "One seed has no interval, so nothing is shown either way.",
+        "With 1 seed a sign-flip test cannot reject at 0.05: it needs 6 or more.",
+        "With one seed there is no interval, so no difference can be shown.",
     ]
 
 
@@ -64,6 +64,6 @@ def test_claim_sentence_names_every_comparison_once():
         }
     )
     assert sentence == (
-        "The claim holds in part: max is slightly better than average and none and not told apart"
-        " from strided; max_4x4 is worse than weighted by less than the margin."
+        "The claim holds in part: max is slightly better than average and none and not shown to"
+        " differ from strided; max_4x4 is worse than weighted by less than the margin."
     )

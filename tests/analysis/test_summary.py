@@ -59,7 +59,7 @@ def test_each_caution_is_printed_once(comparison_of: Compare, monkeypatch: pytes
     options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
     text = printed(comparison_of({"max": [3], "average": [4]}, options=options), monkeypatch, 400)
     assert text.count("No source of MNIST answered") == 1
-    assert text.count("can never reject at 0.05") == 1
+    assert text.count("cannot reject at 0.05") == 1
     assert "Small scale: 1 epoch over 1,297 training images, 1 seed an arm." in text
 
 

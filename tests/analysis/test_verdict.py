@@ -51,7 +51,7 @@ def test_mirroring_by_hand():
     assert all(verdict.mirrored.mirrored is verdict for verdict in Verdict)
 
 
-def test_what_a_verdict_shows():
+def test_shown_better_and_shown_worse():
     assert [verdict.value for verdict in Verdict if verdict.shown_better] == [
         "better",
         "slightly better",

@@ -29,8 +29,8 @@ def test_every_shipped_study_is_legal_and_its_arms_exist(path: Path) -> None:
 
 def test_an_operator_is_compared_within_its_own_window() -> None:
     study = read_study(CONF_DIR / "study" / "pooling.yaml")
-    partners = {arm: study.partner(arm) for arm in study.arms}
-    assert partners == {
+    references = {arm: study.reference(arm) for arm in study.arms}
+    assert references == {
         "average": "max",
         "max_4x4": "max",
         "average_4x4": "max_4x4",

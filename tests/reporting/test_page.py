@@ -96,6 +96,6 @@ def test_missing_figures_have_reasons(made: Any):
 
 def test_too_few_seeds_are_said_with_the_answer(made: Any):
     view = study_view(made(ERRORS), [])
-    assert "2 seeds can never reject at 0.05" in view.too_few_seeds
+    assert "With 2 seeds a sign-flip test cannot reject at 0.05" in view.too_few_seeds
     enough = made({"max": [10] * 6, "average": [12] * 6})
     assert study_view(enough, []).too_few_seeds == ""

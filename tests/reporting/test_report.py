@@ -136,7 +136,7 @@ def test_the_page_opens_on_the_answers(reports: Path):
         "−0.50", "[−0.75, −0.25]", "worse", "same parameters", "±0.10 pp", "its p, Holm",
         "+0.0100",  # 5 errors more at 0.002 nats each
         "Small scale: 1 epoch over 55,000 training images, 3 seeds an arm.",
-        "3 seeds can never reject at 0.05 by a sign-flip test: that takes 6.",
+        "With 3 seeds a sign-flip test cannot reject at 0.05: it needs 6 or more.",
         "Published results and ours", "downsample.operator",
     ):  # fmt: skip
         assert shown in body, shown

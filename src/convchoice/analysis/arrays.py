@@ -27,7 +27,7 @@ def _decoded(text: str, shape: list[int]) -> bytes:
 
 
 class PackedArray(Model):
-    """An array of numbers; a signed byte q stands for the value largest · q / 127."""
+    """An array of numbers; a signed byte q is the value largest · q / 127."""
 
     shape: Shape
     """Sizes of the axes."""

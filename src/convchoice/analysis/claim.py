@@ -1,4 +1,4 @@
-"""What a study's claim comes to: "this arm is better than every arm it is compared with"."""
+"""The outcome of a study's claim: "this arm is better than every arm it is compared with"."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,13 @@ def claim_pairs(study: Study) -> list[tuple[str, str]]:
     reference (`study.against`) is compared with that one: with ``average_4x4`` against
     ``max_4x4``, "max is better" is tested within the 4×4 window. Controls are no opponents.
     """
-    references = {study.partner(arm) for arm in study.arms}
+    references = {study.reference(arm) for arm in study.arms}
     pairs = []
     for arm in study.arms:
         if arm == study.claim_arm:
-            pairs.append((arm, study.partner(arm)))
+            pairs.append((arm, study.reference(arm)))
         elif study.claim_arm in references and arm not in {*references, *study.controls}:
-            pairs.append((study.partner(arm), arm))
+            pairs.append((study.reference(arm), arm))
     return pairs
 
 

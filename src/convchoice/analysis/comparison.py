@@ -98,7 +98,7 @@ def _contrast(study: Study, arm: str, read: Mapping[str, _Arm]) -> Contrast:
 def _arm(study: Study, arm: str, read: Mapping[str, _Arm]) -> ArmResult:
     item = read[arm]
     runs = list(item.runs.values())
-    reference = study.partner(arm) if arm in study.arms else None
+    reference = study.reference(arm) if arm in study.arms else None
     return ArmResult(
         seeds=list(item.runs),
         reference=reference,
@@ -141,7 +141,7 @@ def without_failed(study: Study, failed: Iterable[str]) -> Study:
         UserError: if the baseline or every other arm is gone.
     """
     gone = set(failed)
-    left = [arm for arm in study.arms if not {arm, study.partner(arm)} & gone]
+    left = [arm for arm in study.arms if not {arm, study.reference(arm)} & gone]
     if study.baseline in gone or (study.arms and not left):
         raise UserError(
             f"study {study.name}: every run of {', '.join(sorted(gone))} failed in training, so"

@@ -47,7 +47,7 @@ def pairing(study: Study, arm: str, seeds: Mapping[str, Sequence[int]]) -> Pairi
     Raises:
         UserError: if the two have no seed in common.
     """
-    reference = study.partner(arm)
+    reference = study.reference(arm)
     ours, theirs = set(seeds[arm]), set(seeds[reference])
     if not ours & theirs:
         raise UserError(

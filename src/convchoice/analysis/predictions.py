@@ -189,7 +189,7 @@ def flips(ours: Predictions, theirs: Predictions) -> Flips:
     """Images that are correct in one of two arms alone, with the same seeds."""
     only_ours = (ours.correct & ~theirs.correct).sum(axis=0, dtype=np.int64)
     only_theirs = (theirs.correct & ~ours.correct).sum(axis=0, dtype=np.int64)
-    # An image that flips as often each way tells nothing about the arms.
+    # An image that flips as often each way does not distinguish the arms.
     net, half = only_ours - only_theirs, len(ours.seeds) / 2
 
     def image(index: int) -> FlippingImage:

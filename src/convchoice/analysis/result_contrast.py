@@ -34,7 +34,7 @@ class Difference(Model):
 
 
 class LeftOutSeeds(Model):
-    """Seeds without a partner in a contrast."""
+    """Seeds that only one of two arms has."""
 
     arm: list[Count] = []
     """Seeds of the arm alone."""

@@ -29,7 +29,7 @@ _PHRASES = {
     Verdict.slightly_better: "slightly better than {}",
     Verdict.negligibly_better: "better than {} by less than the margin",
     Verdict.equivalent: "equivalent to {}",
-    Verdict.inconclusive: "not told apart from {}",
+    Verdict.inconclusive: "not shown to differ from {}",
     Verdict.negligibly_worse: "worse than {} by less than the margin",
     Verdict.slightly_worse: "slightly worse than {}",
     Verdict.worse: "worse than {}",
@@ -68,16 +68,16 @@ def seed_notes(seeds: int, needed: int | None, verdict: Verdict) -> list[str]:
     """
     notes = []
     if seeds < FEWEST_SEEDS:
-        have = "One seed" if seeds == 1 else f"{seeds} seeds"
+        have = text.count(seeds, "seed")
         notes.append(
-            f"{have} can never reject at 0.05 by a sign-flip test: that takes {FEWEST_SEEDS}."
+            f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
         )
     if seeds == 1:
-        notes.append("One seed has no interval, so nothing is shown either way.")
+        notes.append("With one seed there is no interval, so no difference can be shown.")
     elif needed is not None and needed > seeds and verdict is Verdict.inconclusive:
         notes.append(
-            f"With the spread seen, about {needed:,} seeds would find a difference of the margin"
-            " (80 % power)."
+            f"With the observed spread, about {needed:,} seeds are needed to find a difference of"
+            " the margin (80 % power)."
         )
     return notes
 

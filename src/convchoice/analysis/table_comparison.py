@@ -64,7 +64,7 @@ def _arm(study: Study, arm: str, values: Values, table: ResultsTable) -> ArmResu
     known = {metric: table.metrics.get(metric, {}) for metric in SCORES} | {study.metric: values}
     return ArmResult(
         seeds=sorted(values[arm]),
-        reference=study.partner(arm) if arm in study.arms else None,
+        reference=study.reference(arm) if arm in study.arms else None,
         scores={
             metric: arms.sample([found[arm][seed] for seed in sorted(found[arm])])
             for metric, found in known.items()

@@ -1,6 +1,6 @@
-"""From an interval to a word: what a contrast, and what a claim over several, comes to.
+"""Verdict rules: from the interval of a contrast, and the verdicts of a claim, to a word.
 
-Pure functions. The words and their boundaries are fixed before any result is seen.
+Pure functions. Words and boundaries are fixed before any result exists.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
     @property
     def mirrored(self) -> "Verdict":
-        """The verdict from the partner's side."""
+        """The verdict from the reference's side."""
         words = {"better": "worse", "worse": "better"}
         degree, _, direction = self.value.rpartition(" ")
         return Verdict(f"{degree} {words.get(direction, direction)}".strip())
@@ -61,7 +61,7 @@ def verdict_of(
     - the same words with "worse" on the other side.
 
     Args:
-        interval_95: of arm minus partner, in the margin's unit; None with a single seed.
+        interval_95: of arm minus reference, in the margin's unit; None with a single seed.
         interval_90: likewise.
         margin: δ, above 0.
         higher_is_better: whether larger values of the metric are better.
@@ -84,7 +84,7 @@ def verdict_of(
 
 
 class ClaimVerdict(StrEnum):
-    """What the claim "this arm is better than each of those" comes to."""
+    """The outcome of the claim "this arm is better than each of those"."""
 
     holds = "claim holds"
     holds_in_part = "holds in part"

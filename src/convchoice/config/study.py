@@ -55,7 +55,7 @@ class Study:
         """The baseline, then the other arms."""
         return [self.baseline, *self.arms]
 
-    def partner(self, arm: str) -> str:
+    def reference(self, arm: str) -> str:
         """The arm's reference: the arm that it is compared with."""
         return self.against.get(arm, self.baseline)
 
