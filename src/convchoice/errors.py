@@ -1,9 +1,8 @@
-"""What a person can mend, said without a traceback.
+"""Errors that users can fix, and how entry points report them.
 
-Every refusal that a user's input can cause is a `UserError`: its text names the field, the value,
-the rule and the mend. Entry points wrap their body in `exit_codes`, which turns such an error into
-one message on standard error and exit status 2. Anything else is a fault of this program and keeps
-its traceback.
+Wrong input raises a `UserError` whose text names the field, the value, the rule and the fix. Entry
+points wrap their body in `exit_codes`, which prints such an error as one message and exits with
+status 2. Any other exception is a bug of this program and keeps its traceback.
 """
 
 import difflib
@@ -22,9 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 TERMINATED = 128 + signal.SIGTERM
-"""Exit status after SIGTERM (143): a killed stage must never look like a finished one."""
-
-
+"""Exit status after SIGTERM (143), so that DVC does not take a killed stage for a finished one."""
 LONGEST_VALUE = 120
 """Characters of a value that a message repeats."""
 
@@ -114,58 +111,53 @@ class RunFolderError(UserError):
 
 
 class StorageError(UserError):
-    """A file or folder that the operating system does not let be read or written."""
+    """A file or folder that cannot be read or written."""
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM)
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
-_OTHERS = (errno.EROFS, errno.EISDIR, errno.EIO, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE)
+FULL = "Free space there ({free:,} bytes are free) or raise the quota."
+PERMISSION = "Change its permissions or use another folder."
+MISSING = "Restore it, or rerun the command that creates it."
+ADVICE = {
+    errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EFBIG: FULL,
+    errno.EACCES: PERMISSION, errno.EPERM: PERMISSION,
+    errno.ENOENT: MISSING, errno.ENOTDIR: MISSING, errno.ESTALE: MISSING,
+    errno.EROFS: "Use a writable file system or another folder.",
+    errno.EISDIR: "A file is needed there.",
+    errno.EIO: "Check the disk.",
+    errno.ENAMETOOLONG: "Use a shorter path.",
+    errno.EMFILE: "Raise the limit of open files.", errno.ENFILE: "Raise the limit of open files.",
+}  # fmt: skip
 
 
-def _need(code: int, path: Path) -> str:
-    """What has to be mended, after the error of that number at a path."""
-    if code in _FULL:
-        place = next((each for each in (path, *path.absolute().parents) if each.exists()), Path())
-        free = shutil.disk_usage(place).free
-        return f"Make room on its file system ({free:,} bytes are free) or raise the limit."
-    if code in _FORBIDDEN:
-        return "You need the right to read and write there."
-    if code == errno.EROFS:
-        return "Its file system must be writable, or choose another folder."
-    if code in _GONE:
-        return "It was there before, or is needed now: put it back, or start from what makes it."
-    return "It must be readable and writable."
-
-
-def storage_error(error: OSError, path: Path | None = None) -> UserError | None:
-    """What a person can mend, where an error is of a file, a folder or the room for them.
+def storage_error(error: OSError, path: Path | None = None) -> StorageError | None:
+    """The user error of an operating system's error about a file, a folder or disk space.
 
     Args:
         error: the operating system's.
-        path: what was at work on, where the error names no file.
+        path: the place, if the error names no file.
 
     Returns:
         None for errors of another kind, such as a network's.
     """
-    code = error.errno
-    if code not in (*_FULL, *_FORBIDDEN, *_GONE, *_OTHERS):
+    if error.errno not in ADVICE:
         return None
     named = error.filename2 or error.filename
     place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path or Path.cwd()
+    present = next((each for each in (place, *place.absolute().parents) if each.exists()), Path())
+    advice = ADVICE[error.errno].format(free=shutil.disk_usage(present).free)
     return StorageError(
-        f"{place}: {os.strerror(code)}. {_need(code, place)}"
-        " What was whole before is as it was; then start again."
+        f"{place}: {os.strerror(error.errno)}. {advice} Existing results are unchanged. Fix the"
+        " problem and rerun the command."
     )
 
 
 @contextmanager
 def storing_in(path: Path) -> Iterator[None]:
-    """Say what a person can mend, where something cannot be stored in a folder.
+    """Raise errors of writing to a folder as `StorageError`.
 
     Raises:
-        StorageError: for the operating system's errors of files and room, also where a library
-            wraps one up as its own.
+        StorageError: for an operating system's error about files or disk space, also if a library
+            wraps it in an exception of its own.
     """
     try:
         yield
@@ -175,10 +167,10 @@ def storing_in(path: Path) -> Iterator[None]:
         # safetensors, which is written in Rust, and shutil's list of failed copies.
         wrapped = re.search(r"(?:os error |Errno )(\d+)", str(error))
         cause = OSError(int(wrapped[1]), "") if wrapped else error
-        told = storage_error(cause, path) if isinstance(cause, OSError) else None
-        if told is None:
+        refused = storage_error(cause, path) if isinstance(cause, OSError) else None
+        if refused is None:
             raise
-        raise told from error
+        raise refused from error
 
 
 def _use_utf8() -> None:
@@ -212,13 +204,13 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except (UserError, OSError) as error:
-        told = storage_error(error) if isinstance(error, OSError) else error
-        if told is None or os.environ.get("CONVCHOICE_TRACEBACK"):
+        shown = storage_error(error) if isinstance(error, OSError) else error
+        if shown is None or os.environ.get("CONVCHOICE_TRACEBACK"):
             raise
         with suppress(OSError):  # standard output may be the full disk
             sys.stdout.flush()
-        print(f"error: {printable(without_password(str(told)))}", file=sys.stderr)
-        sys.exit(told.exit_status)
+        print(f"error: {shown}", file=sys.stderr)
+        sys.exit(shown.exit_status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
     "data": {"train_size": 200},
     "trainer": {"max_epochs": 3, "accelerator": "cpu"},
 }
-FULL = "No space left on device. Make room on its file system ("
+FULL = "No space left on device. Free space there ("
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_read_only_disk_is_named_and_gone_on_with_when_it_is_writable(
             step()
         told = capsys.readouterr().err
         assert told.startswith(f"error: {disk}")
-        assert "Read-only file system. Its file system must be writable" in told
+        assert "Read-only file system. Use a writable file system" in told
     work = Job((job(disk / "trained", data_root),), evaluates=False)
     assert "Read-only file system" in ending(work)
     with pytest.raises(UserError, match=r"raw: .*Read-only file system"):
@@ -265,7 +265,7 @@ def test_a_missing_permission_is_named(
                 step()
             told = capsys.readouterr().err
             assert told.startswith(f"error: {closed}")
-            assert "Permission denied. You need the right to read and write there." in told
+            assert "Permission denied. Change its permissions" in told
     composed(closed)
 
 

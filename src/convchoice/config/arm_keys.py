@@ -7,34 +7,27 @@ neither send data to a server nor choose a folder, an arm sets no other key, use
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.identity import NOT_NUMERIC
-from convchoice.config.mapping import flattened, key_types
+from convchoice.config.identity import is_numeric
+from convchoice.config.legal_values import NAME
+from convchoice.config.mapping import flattened, key_types, within
 from convchoice.config.schema import Config
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import nearest, require
 
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
 RULE = "an arm sets only keys that decide numbers."
-OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]*")
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
-SCALE_VALUE = re.compile(r"scale(\.[a-z_0-9]+)+")
-
-
-def _is_legal(key: str) -> bool:
-    if key.startswith(("scale.", "seed")):
-        return key == "seeds"
-    within = any(key == name or key.startswith(f"{name}.") for name in NOT_NUMERIC)
-    return key.startswith("evaluation.") or not within
-
 
 ARM_KEYS = tuple(
     key
     for key, kind in key_types(Config).items()
-    if _is_legal(key) and not dataclasses.is_dataclass(kind)
+    if not dataclasses.is_dataclass(kind)
+    and not within(key, ("seed", "scale"))
+    and (is_numeric(key) or within(key, ("evaluation",)))
 )
 """Dotted names of the keys that an arm may set."""
 
@@ -81,8 +74,7 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     choices = dict(_choice(entry, f"{origin}: defaults") for entry in defaults if entry != "_self_")
     for key, value in flattened({**values, "arm": {}}).items():
         _check_key(key, key, origin, ARM_KEYS)
-        for text in _texts(value):
-            _check_references(text, origin)
+        _check_references(str(value), f"{origin}: {key}")
     return choices, values
 
 
@@ -103,31 +95,19 @@ def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> Non
 
 def _check_option(option: str, given: str, origin: str) -> None:
     require(
-        OPTION.fullmatch(option) is not None, origin, given,
-        "a file in a folder of conf/ is chosen by its name.", "Example: downsample=average",
+        NAME.holds(option), origin, given, "a file in a folder of conf/ is chosen by its name.",
+        "Example: downsample=average",
     )  # fmt: skip
 
 
 def _check_references(text: str, origin: str) -> None:
     """Refuse every reference but those to keys that an arm may set and to the scale's values."""
-    rest = REFERENCE.sub(lambda found: "" if _may_refer_to(found[1]) else found[0], text)
+    rest = text
+    for reference in REFERENCE.finditer(text):
+        if reference[1] in ARM_KEYS or within(reference[1], ("scale",)):
+            rest = rest.replace(reference[0], "")
     require(
         "$" not in rest, origin, text,
         "an arm refers only to keys that it may set and to scale.<key>.",
         "Examples: ${scale.epochs}, ${data.batch_size}",
     )  # fmt: skip
-
-
-def _may_refer_to(key: str) -> bool:
-    return key in ARM_KEYS or SCALE_VALUE.fullmatch(key) is not None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in nested lists and mappings."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _texts([*value.keys(), *value.values()])
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

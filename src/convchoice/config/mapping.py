@@ -6,7 +6,7 @@ a reference such as ``${oc.env:HOME}`` is text here.
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -147,3 +147,8 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def within(key: str, names: Iterable[str]) -> bool:
+    """Whether a dotted key is one of some names, or lies in a group of that name."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
