@@ -8,6 +8,7 @@ import numpy as np
 from convchoice.analysis.result_arm import Change, Costs, Sample
 from convchoice.analysis.result_curves import Band, LearningCurves
 from convchoice.analysis.statistics import mean_interval
+from convchoice.config.identity import SEEDS, is_numeric
 from convchoice.config.mapping import flattened
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
@@ -17,19 +18,13 @@ FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
 MEASURED_COSTS = ("train_seconds", "peak_memory_bytes")
 
-WITHOUT_EFFECT = (
-    "arm", "seed", "seeds", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
-    "data.fallback",
-)  # fmt: skip
-"""Configuration keys that affect neither training nor clean predictions."""
-
 
 def effective_configuration(run: Run) -> dict[str, Any]:
     """The flattened configuration without the keys that do not affect results."""
     return {
         key: value
         for key, value in flattened(run.config).items()
-        if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
+        if is_numeric(key) and key not in SEEDS
     }
 
 

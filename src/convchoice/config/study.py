@@ -56,7 +56,7 @@ class Study:
         return [self.baseline, *self.arms]
 
     def reference(self, arm: str) -> str:
-        """The arm's reference: the arm that it is compared with."""
+        """The arm that an arm is compared with."""
         return self.against.get(arm, self.baseline)
 
 

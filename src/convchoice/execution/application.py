@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
+    check_overrides,
     composition_errors,
     options,
     plain,
@@ -182,6 +183,7 @@ def run_application(arguments: Sequence[str], publish: Publish) -> None:
         version_base=HYDRA_VERSION_BASE, config_path=str(CONF_DIR), config_name="config"
     )(application)
     with composition_errors("command line", overrides):
+        check_overrides(overrides, "command line")
         offer_new_names(overrides)
         main()
     application.action()

@@ -5,24 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.config.arm import arm_from_mapping
+from convchoice.config.identity import is_numeric
+from convchoice.config.mapping import within
 from convchoice.config.schema import Config
 from convchoice.errors import ConfigurationError
 from convchoice.networks.suggestions import fitting_plan
 
 AMBIGUOUS_VALUES = ("true", "false", "null", "none")
 """Values that mean nothing without their key."""
-# Keys that say where and how a run is made, not what it is.
-NOT_NAMED = (
-    "arm", "seed", "run_root", "tracking", "evaluation", "trainer.workers", "data.root",
-    "data.fallback", "launch", "hydra",
-)  # fmt: skip
 NUMBERS = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
 
 
 def is_named(override: str) -> bool:
     """Whether an override says what a run is, and not where or how it is made."""
     key = override.lstrip("+~").partition("=")[0].replace("/", ".")
-    return not any(key == name or key.startswith(f"{name}.") for name in NOT_NAMED)
+    return is_numeric(key) and not within(key, ("seed", "launch", "hydra"))
 
 
 def _part(key: str, value: str) -> str:

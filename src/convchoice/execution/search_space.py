@@ -23,9 +23,10 @@ from optuna.distributions import (
 )
 
 from convchoice.config.composition import options
+from convchoice.config.identity import is_numeric
+from convchoice.config.mapping import within
 from convchoice.errors import ConfigurationError, nearest, require
 
-NEVER_SEARCHED = ("data", "evaluation", "tracking", "run_root", "trainer.workers")
 BATCH_SIZE = "data.batch_size"
 
 
@@ -93,9 +94,9 @@ def _several(override: Override | None) -> list[Any]:
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
-    choosable = not any(key == name or key.startswith(f"{name}.") for name in NEVER_SEARCHED)
+    decides = is_numeric(key) and not within(key, ("data",))
     require(
-        choosable or key == BATCH_SIZE, key, override.input_line,
+        decides or key == BATCH_SIZE, key, override.input_line,
         "cannot be tuned: it chooses the images, or where and how a run is made.",
     )  # fmt: skip
     require(
