@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+BROKEN_PIPE = 128 + 13
+"""Exit status of a command whose output goes to a pipe that was closed, as after SIGPIPE."""
 TERMINATED = 128 + signal.SIGTERM
 """Exit status after SIGTERM (143), so that DVC does not take a killed stage for a finished one."""
 LONGEST_VALUE = 120
@@ -203,6 +205,10 @@ def exit_codes() -> Iterator[None]:
     _use_utf8()
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
     except (UserError, OSError) as error:
         shown = storage_error(error) if isinstance(error, OSError) else error
         if shown is None or os.environ.get("CONVCHOICE_TRACEBACK"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from convchoice.analysis.champion import champion
 from convchoice.analysis.result import Comparison
+from convchoice.command_parser import CommandParser
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
@@ -166,11 +167,10 @@ def publish_models(
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = CommandParser(
         prog="convchoice publish",
         description="Log to MLflow the runs, studies and models that it does not have yet.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
         "paths",
