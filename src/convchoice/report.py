@@ -6,8 +6,11 @@ results give the same bytes. Never imports torch.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from jinja2 import TemplateError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
@@ -57,16 +60,32 @@ def study_result(reports: Path, study: str) -> Comparison:
     return comparison
 
 
+@contextmanager
+def _consistent(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, TemplateError) as error:
+        raise RunFolderError(
+            f"{path}: parts of the result contradict each other ({type(error).__name__}: {error})."
+            " Make it again: convchoice compare."
+        ) from error
+
+
 def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
     """Write the page, the Markdown file and the figures; remove figures of earlier reports.
 
     Raises:
         UserError: if one of the files exists and was not written by convchoice.
+        RunFolderError: if parts of a result contradict each other.
     """
     check_output(reports, (PAGE, MARKDOWN))
-    figures = [figures_of(comparison) for comparison in comparisons]
-    view = {**page_view(comparisons, figures), "folder": FIGURES}
-    texts = {PAGE: render("index.html.j2", view), MARKDOWN: render("README.md.j2", view)}
+    figures, texts = [], {}
+    for comparison in comparisons:
+        with _consistent(reports / comparison.study.name / COMPARISON):
+            figures.append(figures_of(comparison))
+    with _consistent(reports):
+        view = {**page_view(comparisons, figures), "folder": FIGURES}
+        texts = {PAGE: render("index.html.j2", view), MARKDOWN: render("README.md.j2", view)}
     files = {f"{FIGURES}/{figure.name}.svg": figure.file for each in figures for figure in each}
     write_output(reports, texts | files)
 

@@ -22,4 +22,10 @@ def test_a_single_epoch_is_no_curve(made: Any, published: Comparison):
         assert learning_curves_figure(made({"max": [10], "average": [12]})) is None
         figure = learning_curves_figure(published)
     assert figure is not None
+    different = made(
+        {"max": [10], "average": [12]}, None, {"max": {"epochs": 1}, "average": {"epochs": 3}}
+    )
+    assert finding(different, "train/accuracy").startswith("After the last epoch (1 to 3) the mean")
+    with style():
+        assert learning_curves_figure(different) is not None
     assert "Red crosses: the published run." in figure.caption

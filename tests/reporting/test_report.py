@@ -3,23 +3,31 @@
 import json
 import os
 import re
+import string
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.errors import RunFolderError
 from convchoice.report import main, write_report
+from convchoice.reporting.page import page_view
+from convchoice.reporting.rendering import render
 from made_up_reports import HOSTILE, renamed
+from made_up_results import made_up_comparison
 from making import LECTURE, MNIST, study_values
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "README.md"
 ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}
 TEXT = "<script>alert(1)</script> [x](y) a|b *c* `d` $e$ &amp;"
+CHARACTERS = string.punctuation + "ab \n\x1b\u202e\U0001f986"
 RAW = {"html_block", "html_inline"}
 
 
@@ -171,6 +179,29 @@ def test_texts_of_a_study_are_escaped(made: Any, tmp_path: Path):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert r"&lt;script&gt;alert(1)&lt;/script&gt; \[x\](y) a\|b \*c\* \`d\` \$e\$" in markdown
     assert len(raw_html(markdown)) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(CHARACTERS, max_size=30), min_size=4, max_size=4))
+def test_whatever_texts_a_result_holds_the_markup_is_the_templates(values: list[str]):
+    plain = made_up_comparison({"a": ("base", "worse")}, notes="notes")
+    texts = ("a", "notes", "Which is better?", "a is better.")
+    names = {text: f"x{value}" for text, value in zip(texts, values, strict=True)}
+    views = [page_view([each], [[]]) for each in (plain, renamed(plain, names))]
+    pages = [render("index.html.j2", {**view, "folder": "figures"}) for view in views]
+    expected, found = (Page(page).attributes for page in pages)
+    assert [pair for pair in found if pair[0] != "code"] == expected
+    assert len(raw_html(render("README.md.j2", {**views[1], "folder": "figures"}))) == 1
+    assert not set(pages[1]) & set("\x1b\u202e")
+
+
+def test_a_result_that_contradicts_itself_is_one_error(comparison: Comparison, tmp_path: Path):
+    dataset = comparison.provenance.dataset.model_copy(update={"class_names": ["one"]})
+    provenance = comparison.provenance.model_copy(update={"dataset": dataset})
+    broken = comparison.model_copy(update={"provenance": provenance})
+    with pytest.raises(RunFolderError, match=r"pooling/comparison\.json: parts of the result"):
+        write_report(tmp_path, [broken])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_notes_with_code_over_an_empty_line_are_text(made: Any, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Figures of curves: by epoch, over shift, angle, scale and input size, and of consistency.
+"""Figures of accuracy over shift, angle, scale and input size, and of consistency.
 
 A figure for which no arm has the numbers is left out.
 """
@@ -29,8 +29,6 @@ from convchoice.reporting.svg import RenderedFigure, rendered
 
 VISIBLE_INK = 0.01
 """A larger share of lost ink is shaded: from there on the digit itself is cut."""
-FEWEST_EPOCHS = 2
-"""A single epoch is a point and not a curve."""
 
 Lines = Mapping[str, CurveSeries]
 """The series of one curve by arm; arms without it are left out."""

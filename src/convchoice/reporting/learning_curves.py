@@ -29,17 +29,19 @@ def finding(comparison: Comparison, metric: str) -> str:
     curves = {arm: item.learning_curves for arm, item in comparison.arms.items()}
     ends = {arm: 100 * (each.bands[metric].mean[-1] or 0.0) for arm, each in curves.items()}
     epochs = sorted({each.epochs[-1] for each in curves.values()})
-    when = " or ".join(map(str, epochs))
+    when = f"After epoch {epochs[0]}"
+    if len(epochs) > 1:
+        when = f"After the last epoch ({epochs[0]} to {epochs[-1]})"
     name = "validation accuracy" if metric.startswith("val") else "training accuracy"
     published = [row for row in _published(comparison, metric) if [row.epoch] == epochs]
     beside = f"; published: {text.percent(published[0].published)} %" if published else ""
-    return f"After epoch {when} the mean {name} is {span(ends, 2, ' %')}{beside}"
+    return f"{when} the mean {name} is {span(ends, 2, ' %')}{beside}"
 
 
 def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
-    """Training loss and held-out accuracy by epoch; None for a single epoch."""
+    """Training loss and held-out accuracy by epoch; None if no arm has two epochs."""
     curves = {arm: item.learning_curves for arm, item in comparison.arms.items()}
-    if min(len(each.epochs) for each in curves.values()) < FEWEST_EPOCHS:
+    if max(len(each.epochs) for each in curves.values()) < FEWEST_EPOCHS:
         return None
     validated = all("val/accuracy" in each.bands for each in curves.values())
     part, accuracy = ("validation", "val/accuracy") if validated else ("training", "train/accuracy")

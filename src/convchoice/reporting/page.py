@@ -231,7 +231,7 @@ def study_view(comparison: Comparison, figures: Sequence[RenderedFigure]) -> Stu
         bars=bars(comparison),
         cautions=[each.text for each in comparison.cautions if _is_strong(each)] + mild,
         mild_cautions=mild,
-        too_few_seeds=seeds[0] if too_few else "",
+        too_few_seeds=next(iter(seeds), "") if too_few else "",
         class_names=class_names(comparison) if first.class_errors else [],
         published=[
             published_cells(row) for row in [*published.by_epoch, *published.final]

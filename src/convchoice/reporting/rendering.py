@@ -7,6 +7,7 @@ knows nothing about studies.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -89,6 +90,7 @@ def minified_script(script: str) -> Markup:
     return Markup(re.sub(r"(?m)^\s+", "", uncommented))  # noqa: S704 - holds no value
 
 
+@cache
 def environment(*, for_markdown: bool = False) -> Environment:
     """Jinja's environment for the templates of this package; every value is escaped."""
     made = Environment(

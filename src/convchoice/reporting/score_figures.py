@@ -17,9 +17,12 @@ from convchoice.reporting.drawing import (
     new_figure,
     quiet_frame,
     row_inches,
+    wrapped,
 )
 from convchoice.reporting.svg import RenderedFigure, rendered
 
+AXIS_CHARACTERS = 36
+"""Longest line of an axis label."""
 FROM_ZERO = 2
 """Costs that differ by this factor are drawn from 0 on, so that their ratio can be seen."""
 LOGARITHMIC_FROM = 20
@@ -93,7 +96,7 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
         _strip(axes, (measure.shown(sample.values), mean, bounds), row, 0.4, step)
     name_rows(axes, list(arms))
     quiet_frame(axes, grid="x")
-    axes.set_xlabel(measure.axis_label)
+    axes.set_xlabel(wrapped(measure.axis_label, AXIS_CHARACTERS))
     rows = [
         "{}: mean {}, 95 % interval {}".format(arm, *text.score(sample, measure))
         for arm, sample in zip(arms, samples, strict=True)
@@ -155,7 +158,7 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     elif ratio >= FROM_ZERO:
         axes.set_xlim(left=0)
     axes.set_xlabel("multiply-accumulates of one image's forward pass, millions")
-    axes.set_ylabel(measure.axis_label)
+    axes.set_ylabel(wrapped(measure.axis_label, AXIS_CHARACTERS))
     legend(figure, styles, lines=False)
     rows = [
         f"{arm}: {text.number(millions[arm], 2)}, {text.score(samples[arm], measure)[0]}"
@@ -243,7 +246,7 @@ def published_figure(comparison: Comparison) -> RenderedFigure | None:
     axes.set_yticks([])
     quiet_frame(axes, grid="x")
     when = "after the last epoch" if row.epoch is None else f"of epoch {row.epoch}"
-    axes.set_xlabel(f"{measure.axis_label}, {when}")
+    axes.set_xlabel(wrapped(f"{measure.axis_label}, {when}", AXIS_CHARACTERS))
     return rendered(
         figure,
         f"{comparison.study.name}-published",

@@ -9,6 +9,7 @@ import base64
 import io
 import re
 import textwrap
+import warnings
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -55,7 +56,10 @@ def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> R
     """A figure in both renderings; call it within `drawing.style`."""
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    with warnings.catch_warnings():
+        # Text stays text, and the reader's fonts may have what matplotlib's lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
     root = ET.fromstring(printable(buffer.getvalue()))  # noqa: S314 - matplotlib's own output
     identifier = slug(name)
     width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
