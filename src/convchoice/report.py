@@ -1,11 +1,14 @@
-"""The stage `report`: studies' results as one page, one Markdown file and figures.
+"""Write the results of studies as one page, one Markdown file and figures.
+
+Examples:
+  convchoice report --studies pooling,lecture
+  convchoice report --params params.yaml --reports reports --configs configs
 
 Reads `<reports>/<study>/comparison.json`; writes `index.html` (one file that needs no network),
 `README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. The same
 results give the same bytes. Never imports torch.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +30,6 @@ from convchoice.runs.manifest import check_output, write_output
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"
-EXAMPLES = """examples:
-  convchoice report --studies pooling,lecture
-  convchoice report --params params.yaml --reports reports --configs configs
-"""
 
 
 def studies_of_parameters(path: Path) -> list[str]:
@@ -103,13 +102,9 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
         publish_entry(study_entry(comparison, reports), config.tracking)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
-    made = CommandParser(
-        prog="convchoice report",
-        description="Write one page and one Markdown file from studies' results.",
-        epilog=EXAMPLES,
-    )
+    made = CommandParser("convchoice report", __doc__)
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")
     which.add_argument(
