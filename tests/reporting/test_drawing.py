@@ -7,9 +7,10 @@ import pytest
 
 from convchoice.config.validation import PROJECT_ROOT
 from convchoice.reporting.drawing import (
+    ARM_INKS,
+    INKS,
     MARKERS,
     SERIES,
-    Ink,
     arm_styles,
     legend,
     new_figure,
@@ -25,12 +26,12 @@ def test_colours_and_markers_do_not_repeat():
     assert len(set(MARKERS)) == len(MARKERS) == 16
     styles = arm_styles([f"arm{number}" for number in range(240)])
     assert len(set(styles.values())) == 240
-    assert len({each.in_file for each in Ink if each.name.startswith("series")}) == 15
+    assert len({each.in_file for each in ARM_INKS}) == 15
 
 
 def test_the_page_defines_every_colour_in_light_and_dark():
     light, dark = CSS.read_text(encoding="utf-8").split("prefers-color-scheme: dark", 1)
-    for ink in Ink:
+    for ink in INKS:
         if variable := re.fullmatch(r"var\((--[\w-]+)\)", ink.in_page):
             assert f"{variable[1]}: {ink.in_file}" in light, ink
             assert re.search(rf"{variable[1]}: #\w{{6}}", dark), ink

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.drawing import WIDTH_INCHES, Ink, new_figure, style
+from convchoice.reporting.drawing import INKS, SERIES, WIDTH_INCHES, new_figure, style
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.svg import PNG, RenderedFigure, rendered
 
@@ -22,7 +22,7 @@ def drawn(text: str = "a text", name: str = "name") -> RenderedFigure:
     with style():
         figure = new_figure(2.0)
         axes = figure.subplots()
-        axes.plot([0, 1, 2], [0, 1, 0], "o-", color=Ink.series_1.stand_in)
+        axes.plot([0, 1, 2], [0, 1, 0], "o-", color=SERIES[0])
         axes.set_xlabel(text)
         return rendered(figure, name, f"title {text}", "caption", f"alt {text}")
 
@@ -55,7 +55,7 @@ def test_identifiers_are_unique_in_a_page_and_every_reference_has_one(figures: F
 
 def test_stand_in_colours_are_replaced(figures: Figures):
     for figure in figures.values():
-        for ink in Ink:
+        for ink in INKS:
             assert ink.stand_in not in figure.inline
             assert ink.stand_in not in figure.file
         assert "#000000" not in figure.inline  # invisible in the dark

@@ -14,7 +14,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_curves import CurveSeries
 from convchoice.config.schema import Curve
 from convchoice.reporting.drawing import (
-    Ink,
+    BAND,
     arm_styles,
     legend,
     line_with_band,
@@ -121,7 +121,7 @@ def _shade_cut_digits(axes: Axes, lines: Lines, unmoved: float) -> bool:
     cut = table.index[table.iloc[:, 0] > VISIBLE_INK]
     for side in (cut[cut < unmoved], cut[cut > unmoved]):
         if len(side):
-            axes.axvspan(side.min(), side.max(), color=Ink.band.stand_in, linewidth=0, zorder=0)
+            axes.axvspan(side.min(), side.max(), color=BAND.stand_in, linewidth=0, zorder=0)
     return len(cut) > 0
 
 

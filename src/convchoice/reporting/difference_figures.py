@@ -7,7 +7,16 @@ from convchoice.analysis import sentences, text
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_contrast import Contrast, Difference
-from convchoice.reporting.drawing import SERIES, Ink, name_rows, new_figure, quiet_frame, row_inches
+from convchoice.reporting.drawing import (
+    BAND,
+    MUTED,
+    PAPER,
+    SERIES,
+    name_rows,
+    new_figure,
+    quiet_frame,
+    row_inches,
+)
 from convchoice.reporting.svg import RenderedFigure, rendered
 
 NLL = measure_of("test/nll")
@@ -98,15 +107,15 @@ def _forest(
     figure = new_figure(1.1 + row_inches(names, 0.42) * len(names))
     axes = figure.subplots()
     if margin is not None:
-        axes.axvspan(-margin, margin, color=Ink.band.stand_in, linewidth=0, zorder=0)
-    axes.axvline(0, color=Ink.muted.stand_in, linewidth=1, zorder=1)
+        axes.axvspan(-margin, margin, color=BAND.stand_in, linewidth=0, zorder=0)
+    axes.axvline(0, color=MUTED.stand_in, linewidth=1, zorder=1)
     look = {"color": SERIES[0], "solid_capstyle": "butt"}
     for row, item in enumerate(differences):
         for bounds, width in ((item.interval_95, 1.6), (item.interval_90, 4.2)):
             if bounds:
                 axes.plot(bounds, [row, row], linewidth=width, **look)  # type: ignore[arg-type]
         axes.plot(
-            [item.mean], [row], "o", markersize=7.5, markerfacecolor=Ink.paper.stand_in,
+            [item.mean], [row], "o", markersize=7.5, markerfacecolor=PAPER.stand_in,
             markeredgecolor=SERIES[0], markeredgewidth=2,
         )  # fmt: skip
     name_rows(axes, names)
@@ -114,7 +123,7 @@ def _forest(
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
     for words, x, align in ((f"← {left}", 0, "left"), (f"{right} →", 1, "right")):
         axes.text(
-            x, 1.02, words, transform=axes.transAxes, ha=align, color=Ink.muted.stand_in, fontsize=9
+            x, 1.02, words, transform=axes.transAxes, ha=align, color=MUTED.stand_in, fontsize=9
         )
     quiet_frame(axes, grid="x")
     unit = f", {measure.short_unit}" if measure.short_unit else ""

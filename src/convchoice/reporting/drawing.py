@@ -10,8 +10,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -28,52 +27,36 @@ LABEL_CHARACTERS = 24
 SMALL_TEXT = 9
 
 
-class Ink(Enum):
-    """A colour by its meaning: (stand-in, in a page, in a file).
+class Ink(NamedTuple):
+    """A colour by its meaning: what matplotlib draws with, and its replacements."""
 
-    The first seven series follow Okabe and Ito (2008, Color universal design), which people with
-    any of the common colour vision deficiencies can distinguish. Arms also differ in their marker.
-    """
-
-    text = ("#0f0f01", "currentColor", "#1c2128")
-    muted = ("#0f0f02", "var(--figure-muted)", "#59636e")
-    line = ("#0f0f03", "var(--figure-line)", "#b6bdc6")
-    band = ("#0f0f04", "var(--figure-band)", "#e6eaef")
-    paper = ("#0f0f05", "var(--figure-paper)", "#ffffff")
-    accent = ("#0f0f06", "var(--figure-accent)", "#b3261e")
-    series_1 = ("#0f0f11", "var(--series-1)", "#0072b2")
-    series_2 = ("#0f0f12", "var(--series-2)", "#d55e00")
-    series_3 = ("#0f0f13", "var(--series-3)", "#009e73")
-    series_4 = ("#0f0f14", "var(--series-4)", "#b8629a")
-    series_5 = ("#0f0f15", "var(--series-5)", "#c58a00")
-    series_6 = ("#0f0f16", "var(--series-6)", "#3a9bd9")
-    series_7 = ("#0f0f17", "var(--series-7)", "#6b7280")
-    series_8 = ("#0f0f18", "var(--series-8)", "#882255")
-    series_9 = ("#0f0f19", "var(--series-9)", "#332288")
-    series_10 = ("#0f0f20", "var(--series-10)", "#117733")
-    series_11 = ("#0f0f21", "var(--series-11)", "#7a4b1e")
-    series_12 = ("#0f0f22", "var(--series-12)", "#008b95")
-    series_13 = ("#0f0f23", "var(--series-13)", "#8f8800")
-    series_14 = ("#0f0f24", "var(--series-14)", "#d81b60")
-    series_15 = ("#0f0f25", "var(--series-15)", "#1c2128")
-
-    @property
-    def stand_in(self) -> str:
-        """What matplotlib draws with."""
-        return self.value[0]
-
-    @property
-    def in_page(self) -> str:
-        """A CSS colour that follows the page's light or dark scheme."""
-        return self.value[1]
-
-    @property
-    def in_file(self) -> str:
-        """A plain colour on white."""
-        return self.value[2]
+    stand_in: str
+    in_page: str
+    """A CSS colour that follows the page's light or dark scheme."""
+    in_file: str
+    """A plain colour on white."""
 
 
-SERIES = tuple(ink.stand_in for ink in Ink if ink.name.startswith("series"))
+TEXT = Ink("#0f0f01", "currentColor", "#1c2128")
+MUTED = Ink("#0f0f02", "var(--figure-muted)", "#59636e")
+LINE = Ink("#0f0f03", "var(--figure-line)", "#b6bdc6")
+BAND = Ink("#0f0f04", "var(--figure-band)", "#e6eaef")
+PAPER = Ink("#0f0f05", "var(--figure-paper)", "#ffffff")
+ACCENT = Ink("#0f0f06", "var(--figure-accent)", "#b3261e")
+ARM_INKS = tuple(
+    Ink(f"#0f0e{number:02}", f"var(--series-{number})", colour)
+    for number, colour in enumerate(
+        (
+            "#0072b2", "#d55e00", "#009e73", "#b8629a", "#c58a00", "#3a9bd9", "#6b7280", "#882255",
+            "#332288", "#117733", "#7a4b1e", "#008b95", "#8f8800", "#d81b60", "#1c2128",
+        ),
+        start=1,
+    )
+)  # fmt: skip
+"""The first seven follow Okabe and Ito (2008, Color universal design), which people with any of the
+common colour vision deficiencies can distinguish; arms also differ in their marker."""
+INKS = (TEXT, MUTED, LINE, BAND, PAPER, ACCENT, *ARM_INKS)
+SERIES = tuple(ink.stand_in for ink in ARM_INKS)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8", "H", "+")
 """One more than colours, so that a colour and a marker together repeat after 240 arms."""
 
@@ -83,12 +66,12 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
     "font.size": 10,
-    "text.color": Ink.text.stand_in,
-    "axes.labelcolor": Ink.text.stand_in,
+    "text.color": TEXT.stand_in,
+    "axes.labelcolor": TEXT.stand_in,
     "axes.labelsize": 10,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "axes.edgecolor": Ink.line.stand_in,
+    "axes.edgecolor": LINE.stand_in,
     "axes.facecolor": "none",
     "axes.formatter.useoffset": False,
     "axes.spines.top": False,
@@ -96,13 +79,13 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
     "figure.facecolor": "none",
-    "grid.color": Ink.line.stand_in,
+    "grid.color": LINE.stand_in,
     "grid.alpha": 0.45,
     "grid.linewidth": 0.6,
-    "xtick.color": Ink.line.stand_in,
-    "ytick.color": Ink.line.stand_in,
-    "xtick.labelcolor": Ink.text.stand_in,
-    "ytick.labelcolor": Ink.text.stand_in,
+    "xtick.color": LINE.stand_in,
+    "ytick.color": LINE.stand_in,
+    "xtick.labelcolor": TEXT.stand_in,
+    "ytick.labelcolor": TEXT.stand_in,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "legend.handletextpad": 0.4,

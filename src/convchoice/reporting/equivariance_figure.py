@@ -8,8 +8,8 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import seeds_and_images
 from convchoice.reporting.drawing import (
+    PAPER,
     ArmStyle,
-    Ink,
     arm_styles,
     legend,
     name_rows,
@@ -101,7 +101,7 @@ def _draw(axes: Axes, errors: pd.DataFrame, layers: list[str], styles: dict[str,
         axes.plot([row.low, row.high], [height] * 2, color=look.colour, linewidth=1.2)
         axes.plot(
             [row.mean], [height], look.marker, color=look.colour, markersize=5, clip_on=False,
-            markerfacecolor=look.colour if row.measure == INTERIOR else Ink.paper.stand_in,
+            markerfacecolor=look.colour if row.measure == INTERIOR else PAPER.stand_in,
         )  # fmt: skip
 
 

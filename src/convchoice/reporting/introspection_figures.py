@@ -14,7 +14,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_curves import Band
 from convchoice.analysis.result_introspection import Introspection, PixelReads
 from convchoice.reporting.drawing import (
-    Ink,
+    LINE,
     arm_styles,
     legend,
     line_with_band,
@@ -231,7 +231,7 @@ def edge_figure(comparison: Comparison) -> RenderedFigure | None:
     figure, every = panels(len(bands), 1.9, columns=1)
     words = []
     for axes, (title, by_arm) in zip(every, bands.items(), strict=True):
-        axes.axhline(1, color=Ink.line.stand_in, linewidth=1)
+        axes.axhline(1, color=LINE.stand_in, linewidth=1)
         for arm, band in by_arm.items():
             places = range(len(band.mean))
             line_with_band(axes, places, (band.mean, band.low, band.high), styles[arm])

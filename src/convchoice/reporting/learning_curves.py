@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison, PublishedValue
 from convchoice.reporting.drawing import (
-    Ink,
+    ACCENT,
     arm_styles,
     legend,
     line_with_band,
@@ -55,7 +55,7 @@ def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
         rows = _published(comparison, metric)
         axes.plot(
             [row.epoch or 0 for row in rows], [scale * row.published for row in rows], "x",
-            color=Ink.accent.stand_in, markersize=7, markeredgewidth=2,
+            color=ACCENT.stand_in, markersize=7, markeredgewidth=2,
         )  # fmt: skip
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -7,9 +7,11 @@ from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_contrast import Contrast, FlippingImage, Flips
 from convchoice.reporting.drawing import (
+    MUTED,
+    PAPER,
     SERIES,
     SMALL_TEXT,
-    Ink,
+    TEXT,
     name_rows,
     panels,
     quiet_frame,
@@ -68,13 +70,13 @@ def class_errors_figure(comparison: Comparison) -> RenderedFigure | None:
     figure, every = panels(len(found), 0.85 + 0.24 * len(names), share=True)
     words = []
     for axes, (contrast, errors) in zip(every, found.items(), strict=True):
-        axes.axvline(0, color=Ink.muted.stand_in, linewidth=1, zorder=1)
+        axes.axvline(0, color=MUTED.stand_in, linewidth=1, zorder=1)
         for row, bounds in enumerate(errors.interval_95):
             if bounds:
                 axes.plot(bounds, [row, row], color=SERIES[0], linewidth=1.6)
         axes.plot(
             errors.mean, range(len(names)), "o", markersize=5, markeredgewidth=1.5,
-            markerfacecolor=Ink.paper.stand_in, markeredgecolor=SERIES[0],
+            markerfacecolor=PAPER.stand_in, markeredgecolor=SERIES[0],
         )  # fmt: skip
         name_rows(axes, names)
         axes.set_title(wrapped(contrast, PANEL_CHARACTERS), fontsize=SMALL_TEXT)
@@ -183,7 +185,7 @@ def _flip_panel(
     wrong = next(label for label in answers if label != flip.label)
     count = flip.only_arm_correct if gained else flip.only_reference_correct
     lines = (f"{names[flip.label]}, not {names[wrong]}", f"{count} of {contrast.n}")
-    below = [(line, Ink.text.stand_in) for each in lines for line in wrapped(each, 12).split("\n")]
+    below = [(line, TEXT.stand_in) for each in lines for line in wrapped(each, 12).split("\n")]
     return Panel("", channels_last(comparison.pictures[flip.image]), below)
 
 

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from convchoice.analysis.arrays import ImagePixels
-from convchoice.reporting.drawing import SMALL_TEXT, WIDTH_INCHES, Ink, new_figure, wrapped
+from convchoice.reporting.drawing import SMALL_TEXT, TEXT, WIDTH_INCHES, new_figure, wrapped
 
 COLOUR_CHANNELS = 3
 ABOVE, BELOW = (0xE0, 0x6A, 0x10), (0x2B, 0x8C, 0xCF)
@@ -177,7 +177,7 @@ def _draw_row(
 
 
 def _write(axes: Axes, text: str, left: float, top: float, **options: Any) -> None:
-    look = {"va": "top", "color": Ink.text.stand_in, "fontsize": 7.5, "linespacing": 1.25}
+    look = {"va": "top", "color": TEXT.stand_in, "fontsize": 7.5, "linespacing": 1.25}
     axes.text(left, top, text, **{**look, **options})
 
 

@@ -5,7 +5,7 @@ from math import prod
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_introspection import Introspection, ReceptiveField
-from convchoice.reporting.drawing import SERIES, Ink
+from convchoice.reporting.drawing import SERIES, TEXT
 from convchoice.reporting.introspection_figures import (
     LAYER_KEYS,
     Arms,
@@ -114,7 +114,7 @@ def effective_field_figure(comparison: Comparison) -> RenderedFigure | None:
     for arm, (item, gradient) in gradients.items():
         rows, columns = _visible(item)
         values = gradient.unpacked()
-        frame = Frame(rows, columns, Ink.text.stand_in)
+        frame = Frame(rows, columns, TEXT.stand_in)
         shown.append(Panel(arm, shades(values, float(values.max())), (), [frame]))
         halves[arm] = gradient.half_pixels.mean
         visible[arm] = prod(last - first + 1 for first, last in (rows, columns))

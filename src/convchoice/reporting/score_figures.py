@@ -8,9 +8,13 @@ from convchoice.analysis import text
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison, PublishedValue
 from convchoice.reporting.drawing import (
+    ACCENT,
+    BAND,
+    MUTED,
+    PAPER,
     SERIES,
+    TEXT,
     ArmStyle,
-    Ink,
     arm_styles,
     legend,
     name_rows,
@@ -61,7 +65,7 @@ def _strip(axes: Axes, sample: Shown, row: float, half_height: float, step: floa
         values, [middle - 0.6 * half_height * height / tallest for height in heights], "o",
         markersize=5, markeredgewidth=0, color=SERIES[0], alpha=0.6, zorder=3,
     )  # fmt: skip
-    ink = Ink.text.stand_in
+    ink = TEXT.stand_in
     if bounds:
         axes.plot(bounds, [below, below], color=ink, linewidth=1.6, zorder=4)
     axes.plot([mean], [below], "|", markersize=11, markeredgewidth=2, color=ink, zorder=4)
@@ -147,7 +151,7 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
         _cost_point(axes, millions[arm], (measure.shown(sample.values), mean, bounds), styles[arm])
     axes.step(
         [millions[arm] for arm in best], measure.shown([samples[arm].mean for arm in best]),
-        where="post", color=Ink.muted.stand_in, linewidth=1, linestyle="--", zorder=1,
+        where="post", color=MUTED.stand_in, linewidth=1, linestyle="--", zorder=1,
     )  # fmt: skip
     quiet_frame(axes, grid="both")
     axes.margins(x=0.08, y=0.12)
@@ -188,7 +192,7 @@ def _cost_point(axes: Axes, cost: float, sample: Shown, arm: ArmStyle) -> None:
         axes.plot([cost, cost], bounds, color=arm.colour, linewidth=1.6, zorder=3)
     axes.plot(
         [cost], [mean], arm.marker, color=arm.colour, markersize=8.5,
-        markeredgecolor=Ink.paper.stand_in, markeredgewidth=1, zorder=4,
+        markeredgecolor=PAPER.stand_in, markeredgewidth=1, zorder=4,
     )  # fmt: skip
 
 
@@ -229,18 +233,18 @@ def published_figure(comparison: Comparison) -> RenderedFigure | None:
     wilson = comparison.published.wilson_95
     if row.epoch is None and wilson:
         band = measure.shown(wilson.interval)
-        axes.axvspan(band[0], band[1], color=Ink.band.stand_in, linewidth=0, zorder=0)
+        axes.axvspan(band[0], band[1], color=BAND.stand_in, linewidth=0, zorder=0)
         caption += (
             "; the band is the Wilson 95 % interval of the published value"
             f" ({wilson.errors} errors in {text.whole(wilson.images)})"
         )
     _strip(axes, (ours, mean, bounds), 0.0, 0.8, (high - low) / 50)
     on_the_left = value <= (low + high) / 2
-    axes.axvline(value, color=Ink.accent.stand_in, linewidth=2, zorder=2)
+    axes.axvline(value, color=ACCENT.stand_in, linewidth=2, zorder=2)
     axes.annotate(
         f"published {text.number(value, 2)}", (value, 1.0), xycoords=("data", "axes fraction"),
         xytext=(4 if on_the_left else -4, 1), textcoords="offset points",
-        ha="left" if on_the_left else "right", color=Ink.accent.stand_in, annotation_clip=False,
+        ha="left" if on_the_left else "right", color=ACCENT.stand_in, annotation_clip=False,
     )  # fmt: skip
     axes.set_ylim(1.15, -1.15)
     axes.set_yticks([])

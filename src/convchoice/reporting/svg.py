@@ -18,7 +18,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from convchoice.reporting.drawing import Ink
+from convchoice.reporting.drawing import INKS, TEXT, Ink
 from convchoice.reporting.rendering import printable, render, slug
 
 TITLE_CHARACTERS = 45
@@ -30,7 +30,7 @@ REFERENCE = re.compile(r"^(?:url\()?#([\w.-]+)\)?$")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 SHARED_STYLES = {"font-family", "stroke-linejoin", "image-rendering"}
 """Styles that the template sets for a figure's root."""
-TEXT_STYLES = {"font-size:10px", f"fill:{Ink.text.stand_in}"}
+TEXT_STYLES = {"font-size:10px", f"fill:{TEXT.stand_in}"}
 """Likewise for texts."""
 
 
@@ -75,11 +75,11 @@ def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> R
         "total": f"{(total := height + head + 8):g}",
         "pixels": (f"{1.5 * width:g}", f"{1.5 * total:g}"),
         "lines": [(TITLE_LINE_POINTS * (index + 1), line) for index, line in enumerate(lines)],
-        "ink": Ink.text.in_file,
+        "ink": TEXT.in_file,
         "fonts": FONTS,
     }
-    inline = {**values, "drawing": _coloured(drawing, {ink: ink.in_page for ink in Ink})}
-    file = {**values, "drawing": _coloured(drawing, {ink: ink.in_file for ink in Ink})}
+    inline = {**values, "drawing": _coloured(drawing, {ink: ink.in_page for ink in INKS})}
+    file = {**values, "drawing": _coloured(drawing, {ink: ink.in_file for ink in INKS})}
     return RenderedFigure(
         name=identifier,
         title=title,
