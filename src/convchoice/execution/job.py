@@ -7,7 +7,7 @@ what is complete by then, and continues an interrupted training from its checkpo
 import traceback
 from dataclasses import dataclass, replace
 
-from convchoice.errors import UserError
+from convchoice.errors import UserError, storing_in
 from convchoice.execution.completeness import complete_training, is_evaluated
 from convchoice.runs import environment
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
@@ -60,8 +60,9 @@ class Job:
 
         failure, details = "", ""
         try:
+            folder = self.runs[0].folder
             names = [f"{arm}/seed-{seed}" for arm, seed in self.keys]
-            with lock_runs(self.runs[0].folder.parents[1], names, "working on"):
+            with storing_in(folder), lock_runs(folder.parents[1], names, "working on"):
                 self._work(left, report)
         except UserError as error:
             failure = str(error)
