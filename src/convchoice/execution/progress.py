@@ -6,6 +6,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from convchoice.errors import without_password
 from convchoice.runs.duration import duration
 from convchoice.runs.events import EpochEnded, EpochProgress, Event, RunEnded, RunKey, RunStarted
 
@@ -93,14 +94,14 @@ class Display:
             self._print(event, f"FAILED: {event.failure}")
             if event.details and event.details not in self.printed:  # seeds often fail alike
                 self.printed.add(event.details)
-                self.console.print(event.details, markup=False)
+                self.console.print(without_password(event.details), markup=False)
             return
         left = next(task for task in self.progress.tasks if task.id == self.total).time_remaining
         estimate = f", about {duration(left)} left" if left else ""
         self._print(event, f"done ({self.ended} of {self.runs}{estimate})")
 
     def _print(self, event: Event, text: str) -> None:
-        self.console.print(f"{event.arm} seed {event.seed}: {text}", markup=False)
+        self.console.print(without_password(f"{event.arm} seed {event.seed}: {text}"), markup=False)
 
 
 def _epoch(event: EpochEnded) -> str:

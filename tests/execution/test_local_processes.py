@@ -1,0 +1,173 @@
+"""Worker processes on this machine: real ones, really killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.execution import local_processes
+from convchoice.execution.local_processes import LocalExecutor, default_workers, gpu_is_usable
+from convchoice.runs.events import Ended, Event, Listener, RunKey, Started
+
+NOTHING_PRELOADED = (
+    "from convchoice.execution import local_processes\n"
+    "from convchoice.execution.local_processes import LocalExecutor\n"
+    "local_processes.PRELOADED = ()\n"
+)
+"""Beginning of a script whose workers start faster, without torch."""
+
+
+@dataclass(frozen=True)
+class ScriptedJob:
+    """A job of two runs that does what `action` names."""
+
+    action: str
+    folder: Path | None = None
+
+    @property
+    def keys(self) -> list[RunKey]:
+        return [(self.action, seed) for seed in range(2)]
+
+    def work(self, listener: Listener) -> None:
+        listener(Started(*self.keys[0], epochs=1, epochs_done=0))
+        if self.action == "killed":
+            listener(Ended(*self.keys[0]))
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.action == "talks":
+            for _ in range(600):
+                time.sleep(0.1)
+                listener(Started(*self.keys[0], epochs=1, epochs_done=0))
+        if self.action == "sleeps":
+            time.sleep(60)
+        if self.folder is not None:
+            found = {key for key in os.environ if key.startswith(local_processes.CLEARED)}
+            (self.folder / f"{os.getpid()}").write_text(" ".join(found), encoding="utf-8")
+        for key in self.keys:
+            listener(Ended(*key))
+
+
+def ends(*jobs: Any) -> dict[RunKey, str]:
+    events: list[Event] = []
+    LocalExecutor(2).run(jobs, events.append)
+    ended = [event for event in events if isinstance(event, Ended)]
+    assert len(ended) == sum(len(job.keys) for job in jobs)
+    return {event.key: event.failure for event in ended}
+
+
+def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path: Path) -> None:
+    found = ends(*(ScriptedJob(name, tmp_path) for name in ("a", "killed", "b")))
+    assert found == {
+        ("a", 0): "", ("a", 1): "", ("b", 0): "", ("b", 1): "", ("killed", 0): "",
+        ("killed", 1): "the process ended with exit status -9",
+    }  # fmt: skip
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_variables_that_would_change_lightning_never_reach_a_worker(tmp_path: Path) -> None:
+    """The whole chain, fork server included, in a fresh process."""
+    code = (
+        "from pathlib import Path\n"
+        "import os\n"
+        f"{NOTHING_PRELOADED}from test_local_processes import ScriptedJob\n"
+        f"LocalExecutor(1).run([ScriptedJob('a', Path({str(tmp_path)!r}))], lambda event: None)\n"
+        "assert os.environ['SLURM_NTASKS'] == '4'\n"
+    )
+    variables = {"PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "SLURM_NTASKS": "4"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=surroundings() | variables, check=False, timeout=120
+    )
+    assert done.returncode == 0
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == [""]
+
+
+def surroundings() -> dict[str, str]:
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return os.environ | {"PYTHONPATH": path}
+
+
+def test_the_device_is_asked_and_not_a_program_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`nvidia-smi` is installed here, but torch can use no GPU."""
+    (tmp_path / "nvidia-smi").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    gpu_is_usable.cache_clear()
+    assert not gpu_is_usable()
+    gpu_is_usable.cache_clear()
+
+
+def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
+    configs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_processes, "available_cores", lambda: 5)
+    monkeypatch.setattr(local_processes, "gpu_is_usable", lambda: True)
+    for trainer, workers in (
+        ({"workers": 3}, 3),
+        ({"accelerator": "auto"}, 1),
+        ({"accelerator": "cpu"}, 5),
+        ({"accelerator": "cpu", "threads": 2}, 2),
+        ({"accelerator": "cpu", "threads": 8}, 1),
+    ):
+        assert default_workers(configs(1, trainer=trainer)[0]) == workers
+
+
+def test_an_exception_of_the_listener_stops_the_workers() -> None:
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LocalExecutor(2).run([ScriptedJob("sleeps")] * 2, interrupt)  # type: ignore[list-item]
+    # If a worker were still asleep, joining it at exit would take a minute.
+
+
+@pytest.mark.parametrize("action", ["talks", "sleeps"])
+def test_a_worker_ends_silently_when_its_parent_is_killed(action: str) -> None:
+    """Whether it sends events or not: the next start of the same runs works in the same folders."""
+    code = (
+        "import os, signal\n"
+        f"{NOTHING_PRELOADED}from test_local_processes import ScriptedJob\n"
+        "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"LocalExecutor(2).run([ScriptedJob('{action}')] * 2, die)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=surroundings(),
+        capture_output=True, text=True, check=False,
+        timeout=120,  # a worker that is alive would hold the pipe of its output open
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+
+
+@pytest.mark.parametrize(("parent", "ends_too"), [("os.getppid()", True), ("os.getpid()", False)])
+def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(
+    tmp_path: Path, parent: str, ends_too: bool
+) -> None:
+    """If that is its parent, as for joblib; Slurm's and Ray's processes have another parent."""
+    end = tmp_path / "end"
+    child = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from convchoice.execution.local_processes import end_with_parent\n"
+        f"end_with_parent({parent})\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(3)\n"
+        f"Path({str(end)!r}).touch()\n"
+    )
+    code = (
+        "import os, signal, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=surroundings(), check=False,
+        stderr=subprocess.PIPE,  # which the child holds open as long as it lives
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, b"")
+    assert end.exists() is not ends_too

@@ -1,0 +1,159 @@
+"""A search on validation images: its space, its budget, and the study that it writes."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice import tune
+from convchoice.config.study import read_study
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.execution.search import Search, Trial, overrides_of
+from convchoice.execution.search_space import SearchSpace, read_space
+
+RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
+SMALL = [
+    "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100", "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+]  # fmt: skip
+
+
+def test_a_command_line_gives_the_search_space() -> None:
+    space = read_space(
+        ["arm=max,average", "seed=range(2)", RATE, "data.batch_size=32,64", "scale=quick"]
+    )
+    assert space.arms == ("max", "average")
+    assert space.seeds == (0, 1)
+    assert space.fixed == ("scale=quick",)
+    rate = space.searched["optimizer.learning_rate"]
+    assert (rate.low, rate.high, rate.log) == (1e-4, 1e-1, True)  # type: ignore[attr-defined]
+    assert space.searched["data.batch_size"].choices == (32, 64)  # type: ignore[attr-defined]
+    assert read_space(["arm=max", "model.hidden_units=interval(8,64)"]).seeds == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([RATE], "arm = None: name the arms to tune"),
+        (["arm=maxx", RATE], "arm = 'maxx': there is no such arm. Did you mean max"),
+        (["arm=max", "scale=quick"], "nothing is searched"),
+        (["arm=max", "seed=a", RATE], "must be whole numbers"),
+        (["arm=max", "data.train_size=10,20"], "cannot be tuned"),
+        (["arm=max", "optimizer=adam,sgd"], "is a group of keys"),
+        (["arm=max", "optimizer.rho=interval(1,0)"], "must go from a number to a larger one"),
+        (["arm=max", "optimizer.rho=tag(log,interval(0,1))"], "must begin above 0"),
+        (["arm=max", "nonsense"], "command line"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_space(arguments)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["arm=max", "optimizer.learning_rate=interval(0.1,0.2)"],
+            "must lie within the search space",
+        ),
+        (["arm=lecture", RATE], "holds out no validation images"),
+        (["arm=max", "conv.kernel_size=3,9"], "a 9×9 window does not fit"),
+        (["arm=max", "optimizer.nothing=interval(1,2)"], "there is no such key to search"),
+    ],
+)
+def test_an_arm_that_cannot_be_tuned_is_refused_before_anything_is_trained(
+    tmp_path: Path, data_root: Path, arguments: list[str], message: str
+) -> None:
+    space = read_space([*arguments, f"data.root={data_root}"])
+    with pytest.raises(UserError) as caught:
+        Search(space, 2, "val/accuracy", tmp_path / "tuning").check()
+    assert message in str(caught.value)
+    assert not (tmp_path / "tuning").exists()
+
+
+def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(
+    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "tuned.yaml"
+    command = ["arm=max,average", RATE, *SMALL, f"data.root={data_root}", "--trials", "2"]
+    command += ["--output", str(output), "--runs", str(tmp_path / "tuning")]
+    tune.main([*command, "--metric", "val/loss"])
+    with (tmp_path / "tuned.trials.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["arm"], row["trial"]) for row in rows] == [
+        (arm, trial) for arm in ("max", "average") for trial in ("0", "1")
+    ]
+    rates = [float(row["optimizer.learning_rate"]) for row in rows]
+    assert rates[0] == rates[2] == 0.001  # the recipe's own
+    assert rates[1] == rates[3]  # one sampler seed, so the arms' first guesses are the same
+    for arm in ("max", "average"):
+        files = {path.name for path in (tmp_path / "tuning").glob(f"{arm}-trial-*/seed-0/*")}
+        assert "weights.safetensors" in files
+        assert "predictions.npz" not in files
+    first = capsys.readouterr().out
+    assert "average, trial 1 (2 of 2): " in first
+    written = output.read_text(encoding="utf-8")
+    assert "# Budget: 2 trials for each arm, its recipe the first; seeds 0." in written
+    read_study(output)
+    tune.main([*command, "--metric", "val/loss"])  # the same trials again, none trained twice
+    assert output.read_text(encoding="utf-8") == written
+    assert "epoch" not in capsys.readouterr().out
+
+
+def searched(root: Path, **means: list[float | None]) -> Search:
+    """A search that has ended, with these means of its trials."""
+    space = SearchSpace(tuple(means), (0,), {"optimizer.learning_rate": None}, ())  # type: ignore[dict-item]
+    search = Search(space, 3, "val/accuracy", root)
+    search.trials = {
+        arm: [
+            Trial(
+                number, {"optimizer.learning_rate": 10.0**-number}, () if mean is None else (mean,)
+            )
+            for number, mean in enumerate(found)
+        ]
+        for arm, found in means.items()
+    }
+    return search
+
+
+def test_the_best_is_the_earliest_of_equals_and_a_failed_trial_is_never_it(tmp_path: Path) -> None:
+    search = searched(tmp_path, max=[0.9, 0.95, 0.95], average=[None, 0.1, None], l2=[None] * 3)
+    assert [getattr(search.best(arm), "number", None) for arm in search.trials] == [1, 1, None]
+    search.metric = "val/loss"
+    assert getattr(search.best("max"), "number", None) == 0
+
+
+def test_tuned_arms_stand_beside_their_recipes_in_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "_comment", lambda search, command: [tune.FIRST_LINE])
+    search = searched(tmp_path, max=[0.9, 0.95, 0.95], average=[0.9, 0.8, 0.99], l2=[0.9, 0.8, 0.7])
+    study = yaml.safe_load(tune.study_text(search, "tuned", "command"))
+    assert study["baseline"] == "max"
+    assert study["arms"] == ["max_tuned", "average", "average_tuned", "l2"]
+    assert study["new_arms"] == {
+        "max_tuned": ["arm=max", "optimizer.learning_rate=0.1"],
+        "average_tuned": ["arm=average", "optimizer.learning_rate=0.01"],
+    }
+    assert study["against"] == {"average_tuned": "max_tuned"}
+    with pytest.raises(UserError, match="nothing better for max than its own recipe"):
+        tune.study_text(searched(tmp_path, max=[0.9, 0.8, 0.7]), "tuned", "command")
+
+
+def test_a_file_that_no_search_wrote_is_not_replaced(tmp_path: Path) -> None:
+    for name in ("mine.yaml", "mine.trials.csv"):
+        mine = tmp_path / name
+        mine.write_text("name: mine\n", encoding="utf-8")
+        with pytest.raises(SystemExit) as caught:
+            tune.main(["arm=max", RATE, "--output", str(tmp_path / "mine.yaml")])
+        assert caught.value.code == 2
+        assert mine.read_text(encoding="utf-8") == "name: mine\n"
+        mine.unlink()
+
+
+def test_settings_keep_every_digit() -> None:
+    settings = {"a.b": 0.1 + 0.2, "c.d": None, "e.f": 3, "g.h": "same"}
+    assert overrides_of(settings) == ["a.b=0.30000000000000004", "c.d=null", "e.f=3", "g.h=same"]

@@ -1,0 +1,77 @@
+"""The jobs of a sweep: all of them checked first, and composed as rarely as possible."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from convchoice.errors import ConfigurationError, UserError
+from convchoice.execution.sweep_jobs import checked_jobs, chosen_jobs
+
+
+class Composition:
+    """Stands for Hydra's: the overrides as nested values, counted."""
+
+    def __init__(self, **fixed: Any) -> None:
+        self.fixed = fixed
+        self.calls = 0
+
+    def __call__(self, overrides: Sequence[str]) -> dict[str, Any]:
+        self.calls += 1
+        values: dict[str, Any] = {**self.fixed}
+        for override in overrides:
+            key, _, value = override.replace("${seed}", "0").partition("=")
+            group, _, name = key.rpartition(".")
+            place = values.setdefault(group, {}) if group else values
+            place[name] = int(value) if value.isdecimal() else value
+        return values
+
+
+def batch(*kernels: int, seeds: Sequence[int] = (0, 1, 2)) -> list[list[str]]:
+    return [[f"conv.kernel_size={kernel}", f"seed={seed}"] for kernel in kernels for seed in seeds]
+
+
+SWEPT = ["conv.kernel_size", "seed"]
+
+
+def test_jobs_that_differ_only_in_their_seed_are_composed_once() -> None:
+    compose = Composition()
+    jobs = checked_jobs(batch(3, 2), SWEPT, compose)
+    assert compose.calls == 2
+    assert [job.name for job in jobs] == [
+        f"kernel_size={kernel}/seed-{seed}" for kernel in (3, 2) for seed in range(3)
+    ]
+    assert (jobs[-1].config.seed, jobs[-1].config.conv.kernel_size) == (2, 2)
+    referring = Composition()
+    checked_jobs([[*one, "run_root=of_${seed}"] for one in batch(3)], SWEPT, referring)
+    assert referring.calls == 3
+
+
+def test_every_illegal_job_is_named_and_each_reason_given_once() -> None:
+    with pytest.raises(UserError) as caught:
+        checked_jobs(batch(3, 9, 0, seeds=(0, 1)), SWEPT, Composition())
+    text = str(caught.value)
+    assert text.startswith("4 of 6 jobs are not legal; nothing was trained.\n")
+    assert [line for line in text.splitlines() if line.startswith("  conv")] == [
+        f"  conv.kernel_size={kernel} seed={seed}" for kernel in (9, 0) for seed in (0, 1)
+    ]
+    assert text.count("a 9×9 window does not fit") == 1
+
+
+def test_jobs_that_would_replace_one_another_are_refused() -> None:
+    overrides = [["evaluation.images=5"], ["evaluation.images=6"]]
+    compose = Composition(arm="max", evaluation={"curves": ["shift"]})
+    with pytest.raises(UserError, match="would replace one another") as caught:
+        checked_jobs(overrides, ["evaluation.images"], compose)
+    assert "  evaluation.images=5\n  evaluation.images=6\n    all of these" in str(caught.value)
+    with pytest.raises(UserError, match="Name each value of a key once"):
+        checked_jobs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
+
+
+def test_only_existing_jobs_can_be_chosen() -> None:
+    jobs = checked_jobs(batch(3, 2), SWEPT, Composition())
+    assert chosen_jobs(jobs, None) == jobs
+    assert chosen_jobs(jobs, "kernel_size=2/seed-1") == [jobs[4]]
+    assert chosen_jobs(jobs, ["kernel_size=2/seed-1", "kernel_size=3/seed-0"]) == [jobs[0], jobs[4]]
+    with pytest.raises(ConfigurationError, match="this sweep has no such job"):
+        chosen_jobs(jobs, "kernel_size=5/seed-1")
