@@ -21,7 +21,7 @@ TINY = (
     "trainer.accelerator=cpu",
 )  # fmt: skip
 LONG = ("arm=max", "trainer.max_epochs=100", *TINY)
-"""Jobs that last some seconds each, so that there is a midst to disturb them in."""
+"""Jobs that last some seconds each, so that they can be disturbed."""
 PATIENCE_SECONDS = 1200.0
 MEASURED_ANEW = {"cost/train_seconds", "cost/peak_memory_bytes"}
 
@@ -84,7 +84,7 @@ def wait_until(true: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
 
 def partial(folder: Path, arm: str, seed: int) -> Path:
     """Where a run of the sweep lies while it trains."""
-    return folder / "runs" / ".trained" / arm / f"seed-{seed}.partial"
+    return folder / "runs" / arm / f"seed-{seed}.partial"
 
 
 def under_way(folder: Path, arm: str, seed: int) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.choose import choose
+from convchoice.choose import main as choose
 from convchoice.config.composition import options
 from convchoice.config.schema import Config, TrainerConfig
 from convchoice.config.validation import CONF_DIR

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_interruption import numbers as trained_numbers
 
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -29,9 +28,10 @@ from engine_sweeps import (
     wait_until,
 )
 from stages import TINY, composed_arm, training
+from stages import numbers as trained_numbers
 
 pytestmark = pytest.mark.ray
-BEGUN = re.compile(r"^\S+ node (\w+) process \d+: ", re.MULTILINE)
+BEGUN = re.compile(r"^node (\w+) process \d+: ", re.MULTILINE)
 
 
 def nodes(folder: Path, action: str) -> str:
@@ -58,12 +58,12 @@ def exported(cluster: Path) -> dict[str, str]:
 
 
 def begun_on(folder: Path) -> list[list[str]]:
-    """For each job of the sweep, the nodes on which it was begun."""
+    """For each job of the sweep, the nodes on which it was started."""
     logs = sorted((folder / "runs" / "sweeps").glob("*/ray/*.log"))
     return [BEGUN.findall(log.read_text(encoding="utf-8")) for log in logs]
 
 
-def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
+def test_a_job_of_a_dead_node_resumes_on_another(
     tmp_path: Path, data_root: Path, cluster: Path
 ) -> None:
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
@@ -100,7 +100,7 @@ def test_a_node_that_dies_in_mid_sweep_loses_nothing_and_doubles_nothing(
         assert [status for _, status in names[f"max/seed-{seed}"]] == ["FINISHED"]
 
 
-def test_an_arms_seeds_are_tasks_and_a_stopped_stage_leaves_none(
+def test_the_seeds_of_a_stopped_stage_resume(
     tmp_path: Path, data_root: Path, cluster: Path
 ) -> None:
     """`make repro LAUNCH=ray`, for one arm of two seeds, against the same arm trained here."""
@@ -109,15 +109,18 @@ def test_an_arms_seeds_are_tasks_and_a_stopped_stage_leaves_none(
     )
     variables = exported(cluster) | {"CONVCHOICE_LAUNCH": "ray"}
     stage = training(composed, tmp_path / "trained", **variables)
-    stage.wait_for("/100  loss")
+    stage.wait_for("2 jobs sent")
+    while not list((tmp_path / "trained").glob("tiny/seed-*.partial/resume.ckpt")):
+        assert stage.process.poll() is None
     stage.send(signal.SIGTERM, group=False)
     assert stage.end() == 143, stage.output
     stage = training(composed, tmp_path / "trained", **variables)
     assert stage.end() == 0, stage.output
     assert "ray: 2 jobs sent to 2 nodes" in stage.output
-    assert "goes on after epoch" in stage.output
     logs = (tmp_path / "trained").glob(".work/launch/tiny/ray/*.log")
-    begun = [BEGUN.findall(log.read_text(encoding="utf-8")) for log in logs]
+    texts = [log.read_text(encoding="utf-8") for log in logs]
+    assert "resumed after epoch" in "".join(texts)
+    begun = [BEGUN.findall(text) for text in texts]
     assert len({job[-1] for job in begun}) == 2  # a seed on either node
     here = training(composed, tmp_path / "here")
     assert here.end() == 0, here.output
