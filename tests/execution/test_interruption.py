@@ -18,7 +18,7 @@ from convchoice.config.schema import Config
 from convchoice.execution.job import Job
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.runs.checksums import SUMS
-from convchoice.runs.events import Ended, EpochEnded, Event, Started
+from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import TRAINED_FILES, run_path
 from convchoice.runs.specification import RunSpecification
@@ -106,8 +106,8 @@ def killed_at_random(item: RunSpecification, kills: int, chance: random.Random) 
         LocalExecutor(1).run([Job((item,), evaluates=False)], listen)
         if attempt < kills:
             killer.join()
-        resumed += [event.epochs_done for event in events if isinstance(event, Started)]
-        (ended,) = [event for event in events if isinstance(event, Ended)]
+        resumed += [event.epochs_done for event in events if isinstance(event, RunStarted)]
+        (ended,) = [event for event in events if isinstance(event, RunEnded)]
         if not ended.failure:
             break
         assert ended.failure == "the process ended with exit status -9"

@@ -12,8 +12,8 @@ from convchoice.errors import UserError
 from convchoice.execution import job as job_module
 from convchoice.execution.completeness import specify
 from convchoice.execution.job import Job
-from convchoice.runs.events import Ended, Event, Listener, RunKey, Started
-from convchoice.runs.locks import in_turn
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
+from convchoice.runs.locks import lock_runs
 from convchoice.runs.run import read_run
 from convchoice.runs.specification import RunSpecification
 
@@ -32,14 +32,14 @@ def test_a_fault_ends_every_remaining_run_of_the_job_once(
     error: Exception, failure: str, traceback: bool,
 ) -> None:  # fmt: skip
     def fail(_job: Job, left: dict[RunKey, RunSpecification], listener: Listener) -> None:
-        listener(Ended("tiny", 1, "the loss is nan", lost=True))
+        listener(RunEnded("tiny", 1, "the loss is nan", diverged=True))
         raise error
 
     monkeypatch.setattr(Job, "_work", fail)
     events: list[Event] = []
     runs = tuple(specify(configs(3), tmp_path))
     Job(runs).work(events.append)
-    ended = [event for event in events if isinstance(event, Ended)]
+    ended = [event for event in events if isinstance(event, RunEnded)]
     assert [(event.seed, event.failure) for event in ended] == [
         (1, "the loss is nan"), (0, failure), (2, failure),
     ]  # fmt: skip
@@ -52,16 +52,16 @@ def test_a_second_process_waits_and_keeps_what_the_first_has_done(
     (item,) = specify(configs(1), tmp_path)
     first: list[Event] = []
     Job((item,)).work(first.append)
-    assert [type(event) for event in first].count(Ended) == 1
+    assert [type(event) for event in first].count(RunEnded) == 1
     before = read_run(item.folder)
     second: list[Event] = []
-    with in_turn(tmp_path, ["tiny/seed-0"], "training"):
+    with lock_runs(tmp_path, ["tiny/seed-0"], "training"):
         other = threading.Thread(target=Job((item,)).work, args=(second.append,))
         other.start()
         other.join(1)
         assert other.is_alive()
     other.join(60)
-    assert second == [Ended("tiny", 0)]
+    assert second == [RunEnded("tiny", 0)]
     assert read_run(item.folder).environment == before.environment
     assert "waiting for another process" in capsys.readouterr().err
 
@@ -85,6 +85,6 @@ def test_an_evaluation_alone_leaves_the_trained_folder_as_it_is(
     folder = tmp_path / "runs" / "tiny" / "seed-0"
     events: list[Event] = []
     Job((replace(item, folder=folder, trained=item.folder),), trains=False).work(events.append)
-    assert events == [Started("tiny", 0, epochs=1, epochs_done=0), Ended("tiny", 0)]
+    assert events == [RunStarted("tiny", 0, epochs=1, epochs_done=0), RunEnded("tiny", 0)]
     assert {path.name: path.read_bytes() for path in item.folder.iterdir()} == before
     assert read_run(folder).evaluated

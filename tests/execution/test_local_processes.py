@@ -13,7 +13,7 @@ import pytest
 
 from convchoice.execution import local_processes
 from convchoice.execution.local_processes import LocalExecutor, default_workers, gpu_is_usable
-from convchoice.runs.events import Ended, Event, Listener, RunKey, Started
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 
 NOTHING_PRELOADED = (
     "from convchoice.execution import local_processes\n"
@@ -35,27 +35,27 @@ class ScriptedJob:
         return [(self.action, seed) for seed in range(2)]
 
     def work(self, listener: Listener) -> None:
-        listener(Started(*self.keys[0], epochs=1, epochs_done=0))
+        listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
         if self.action == "killed":
-            listener(Ended(*self.keys[0]))
+            listener(RunEnded(*self.keys[0]))
             os.kill(os.getpid(), signal.SIGKILL)
         if self.action == "talks":
             for _ in range(600):
                 time.sleep(0.1)
-                listener(Started(*self.keys[0], epochs=1, epochs_done=0))
+                listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
         if self.action == "sleeps":
             time.sleep(60)
         if self.folder is not None:
             found = {key for key in os.environ if key.startswith(local_processes.CLEARED)}
             (self.folder / f"{os.getpid()}").write_text(" ".join(found), encoding="utf-8")
         for key in self.keys:
-            listener(Ended(*key))
+            listener(RunEnded(*key))
 
 
 def ends(*jobs: Any) -> dict[RunKey, str]:
     events: list[Event] = []
     LocalExecutor(2).run(jobs, events.append)
-    ended = [event for event in events if isinstance(event, Ended)]
+    ended = [event for event in events if isinstance(event, RunEnded)]
     assert len(ended) == sum(len(job.keys) for job in jobs)
     return {event.key: event.failure for event in ended}
 

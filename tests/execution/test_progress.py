@@ -6,23 +6,23 @@ import re
 from rich.console import Console
 
 from convchoice.execution.progress import Display
-from convchoice.runs.events import Advanced, Ended, EpochEnded, Started
+from convchoice.runs.events import EpochEnded, EpochProgress, RunEnded, RunStarted
 
 
 def shown(*, terminal: bool) -> str:
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=100, highlight=False)
     with Display(3, console) as display:
-        display.show(Started("max", 0, epochs=2, epochs_done=0))
-        display.show(Advanced("max", 0, 1, 2, fraction=0.25, loss=0.7, seconds_left=12.0))
+        display.show(RunStarted("max", 0, epochs=2, epochs_done=0))
+        display.show(EpochProgress("max", 0, 1, 2, fraction=0.25, loss=0.7, seconds_left=12.0))
         row = {"epoch": 1.0, "train/loss": 0.51234, "val/accuracy": 0.95, "seconds": 3.0}
         display.show(EpochEnded("max", 0, row, 2, seconds_left=8.0))
         display.progress.refresh()
-        display.show(Ended("max", 0))
-        display.show(Started("max", 1, epochs=2, epochs_done=1))
+        display.show(RunEnded("max", 0))
+        display.show(RunStarted("max", 1, epochs=2, epochs_done=1))
         for seed in (1, 2):  # seeds that fail alike have one traceback
             failure = "[bold] no markup, http://user:secret@host"
-            display.show(Ended("max", seed, failure, "Traceback: once"))
+            display.show(RunEnded("max", seed, failure, "Traceback: once"))
     return written.getvalue()
 
 

@@ -77,7 +77,7 @@ def test_every_executor_gives_the_same_numbers(tmp_path: Path, configs: Configs)
         assert one.fingerprint == other.fingerprint
 
 
-def test_a_lost_loss_is_recorded_once_and_leaves_the_other_runs_complete(
+def test_a_divergence_is_recorded_once_and_leaves_the_other_runs_complete(
     tmp_path: Path, configs: Configs
 ) -> None:
     good, bad = configs(2)
@@ -85,7 +85,7 @@ def test_a_lost_loss_is_recorded_once_and_leaves_the_other_runs_complete(
     runs = specify([good, bad], tmp_path)
     complete: list[Path] = []
     (failure,) = run(runs, LocalExecutor(2), evaluates=False, on_complete=complete.append)
-    assert (failure.key, failure.lost) == (("tiny", 1), True)
+    assert (failure.key, failure.diverged) == (("tiny", 1), True)
     assert "the loss is nan" in failure.failure
     assert sorted(complete) == [item.folder for item in runs]
     recorded = read_failure(runs[1].folder)

@@ -12,7 +12,7 @@ from convchoice.errors import UserError
 from convchoice.execution.completeness import specify
 from convchoice.execution.job import Job
 from convchoice.execution.runner import run
-from convchoice.runs.events import Ended
+from convchoice.runs.events import RunEnded
 from convchoice.runs.run import read_run
 from convchoice.runs.specification import RunSpecification
 
@@ -81,12 +81,12 @@ def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(
 
     result(2, "error", "Traceback\nZeroDivisionError: division by zero")
     monkeypatch.setattr(SubmititExecutor, "_submit", lambda _self, _jobs: sent)
-    ended: dict[int, Ended] = {}
+    ended: dict[int, RunEnded] = {}
 
     def listen(event: Any) -> None:
         ended[event.seed] = event
         if len(ended) == 3:  # the others are done with: the first one succeeds at last
-            result(0, "success", [Ended("max", 0)])
+            result(0, "success", [RunEnded("max", 0)])
 
     SubmititExecutor(tmp_path, "slurm", {}).run(jobs(), listen)
     assert list(ended) == [1, 2, 3, 0]
