@@ -98,7 +98,7 @@ def test_a_failed_run_is_failed_with_its_reason_and_does_not_count_for_its_arm(
     made = {"arm_fingerprint": "a"}
     publish(make_run(tmp_path, "max", 0, environment=made), settings)
     folder = run_path(tmp_path, "max", 1)
-    write_failure(folder, {"reason": "the loss is nan", "fingerprint": "f", **made})
+    write_failure(folder, {"reason": "the loss is nan", "fingerprint": "f", "environment": made})
     assert publish(folder, settings) == publish(folder, settings)
     found = runs(store)
     assert found["max/seed-1"].info.status == "FAILED"
@@ -129,14 +129,19 @@ def test_what_a_second_evaluation_adds_is_added_to_the_same_run(
     assert "curves.csv" in {item.path for item in store.client.list_artifacts(first)}
 
 
+@pytest.mark.parametrize(
+    "uri", ["http://user:secretpw@127.0.0.1:9", "postgresql://user:secretpw@127.0.0.1:9/mlflow"]
+)
 def test_a_problem_is_one_warning_without_the_password(
     settings: TrackingConfig,
     tmp_path: Path,
+    uri: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secretpw@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    module._store.cache_clear()
     for seed in (0, 1):
         assert publish(make_run(tmp_path, "max", seed), TrackingConfig()) is None
     said = capsys.readouterr()
@@ -144,36 +149,55 @@ def test_a_problem_is_one_warning_without_the_password(
     (line,) = said.err.splitlines()
     assert line.startswith("warning: MLflow logging failed: ")
     assert line.endswith("Run `convchoice publish` to log the missing runs.")
-    assert "secretpw" not in line
     with pytest.raises(SystemExit):
         command.main([str(tmp_path)])
-    assert "secretpw" not in str(capsys.readouterr())
-    module._store.cache_clear()
+    assert "secretpw" not in line + str(capsys.readouterr())
 
 
-@pytest.mark.parametrize(
-    "uri", ["http://user:secretpw@127.0.0.1:9", "postgresql://user:secretpw@127.0.0.1:9/mlflow"]
-)
-def test_a_password_of_the_environment_is_neither_printed_nor_stored(
-    tmp_path: Path, uri: str
-) -> None:
-    store_digits(tmp_path / "raw")
+def sweep(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """A small sweep in a process of its own."""
+    store_digits(folder / "raw")
     tiny = [
         "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100",
-        "trainer.max_epochs=1", "trainer.accelerator=cpu", f"data.root={tmp_path}/raw",
+        "trainer.max_epochs=3", "trainer.accelerator=cpu", f"data.root={folder}/raw",
     ]  # fmt: skip
-    variables = {"PYTHONPATH": str(PROJECT_ROOT / "src"), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "convchoice.train", "-m", "arm=max,average", *tiny],
-        cwd=tmp_path, env={**os.environ, **variables, "MLFLOW_TRACKING_URI": uri},
+    return subprocess.run(
+        [sys.executable, "-m", "convchoice.train", "-m", *arguments, *tiny], cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "src"), **variables},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def test_a_password_of_the_environment_is_neither_printed_nor_stored(tmp_path: Path) -> None:
+    variables = {
+        "MLFLOW_TRACKING_URI": "http://user:secretpw@127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    done = sweep(tmp_path, "seed=0,1", **variables)
     assert done.returncode == 0, done.stderr
     assert "warning: MLflow logging failed" in done.stderr
     assert "secretpw" not in done.stdout + done.stderr
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "multirun.yaml" for path in written)
     assert not [path for path in written if b"secretpw" in path.read_bytes()]
+
+
+def test_a_sweep_logs_its_complete_and_failed_runs_and_its_comparison(
+    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
+) -> None:
+    diverging = ["optimizer.name=sgd", "optimizer.weight_decay=1.0"]
+    where = [f"tracking.uri={settings.uri}", f"tracking.experiment={settings.experiment}"]
+    done = sweep(tmp_path, "optimizer.learning_rate=0.001,0.01,1000", *where, *diverging)
+    assert done.returncode == 1, done.stderr
+    found = runs(store)
+    status = {name: run.info.status for name, run in found.items() if "/seed-" in name}
+    assert sorted(status.values()) == ["FAILED", "FINISHED", "FINISHED"]
+    (failed,) = [run for name, run in found.items() if status.get(name) == "FAILED"]
+    assert "loss" in failed.data.tags["convchoice.reason"]
+    assert float(failed.data.params["learning_rate"]) == 1000
+    (study,) = [name for name in found if name.startswith("study/")]
+    assert any(key.startswith("verdict/") for key in found[study].data.metrics)
+    assert len(found) == 3 + 3 + 1  # runs, their arms, the comparison
 
 
 def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
@@ -185,7 +209,9 @@ def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
     make_run(elsewhere / "deep", "max", 1, environment=made)
     make_run(root, "average", 0, evaluated=False)
     make_run(root / ".trained", "hidden", 0)
-    write_failure(run_path(root, "max", 2), {"reason": "nan", "fingerprint": "f", **made})
+    write_failure(
+        run_path(root, "max", 2), {"reason": "nan", "fingerprint": "f", "environment": made}
+    )
     call(settings, root, elsewhere)
     assert capsys.readouterr().out.endswith(
         "mlflow.db: 2 runs logged, 1 known already, 1 not evaluated yet; 1 arms updated\n"

@@ -6,7 +6,10 @@ what is complete by then, and continues an interrupted training from its checkpo
 
 import traceback
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
+from convchoice.config.validation import config_to_mapping
 from convchoice.errors import UserError, storing_in
 from convchoice.execution.completeness import complete_training, is_evaluated
 from convchoice.runs import environment
@@ -49,13 +52,13 @@ class Job:
     def work(self, listener: Listener) -> None:
         """Do the work in this process. Each run ends with exactly one `RunEnded` event."""
         left = {run.key: run for run in self.runs}
+        started = datetime.now(UTC)
 
         def report(event: Event) -> None:
             if isinstance(event, RunEnded):
                 run = left.pop(event.key)
                 if event.diverged:
-                    failure = {"reason": event.failure, "fingerprint": run.fingerprint}
-                    write_failure(run.folder, failure)
+                    write_failure(run.folder, _failure(run, event.failure, started))
             listener(event)
 
         failure, details = "", ""
@@ -96,3 +99,14 @@ class Job:
         for run in missing:
             if run.key in left:
                 finalise(run.folder)
+
+
+def _failure(run: RunSpecification, reason: str, started: datetime) -> dict[str, Any]:
+    """The record of a failed training, with what MLflow shows of it."""
+    return {
+        "reason": reason,
+        "fingerprint": run.fingerprint,
+        "started": started.isoformat(timespec="seconds"),
+        "config": config_to_mapping(run.config),
+        "environment": dict(run.environment),
+    }

@@ -15,7 +15,7 @@ def failed_path(path: Path) -> Path:
 
 
 def read_failure(path: Path) -> dict[str, Any] | None:
-    """The ``reason`` and ``fingerprint`` of a failed run, or None if it did not fail.
+    """The ``reason``, ``fingerprint`` and more of a failed run, or None if it did not fail.
 
     Raises:
         RunFolderError: if the file is damaged or was not written by convchoice.

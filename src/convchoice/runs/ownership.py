@@ -222,7 +222,7 @@ def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
 
     Args:
         path: the final run folder.
-        failure: ``reason`` and ``fingerprint`` of the run that failed.
+        failure: ``reason``, ``fingerprint`` and more of the run that failed.
 
     Raises:
         RunFolderError: if a file that would be replaced was not written by convchoice.

@@ -74,7 +74,7 @@ def arm_id(arm: str, made: Mapping[str, Any]) -> str:
 
     Args:
         arm: name.
-        made: a run's environment, or the record of a failed one.
+        made: a run's environment.
     """
     # Folders from before it was recorded are grouped by commit.
     return digest("arm", arm, str(made.get("arm_fingerprint") or made.get("commit")))
@@ -179,7 +179,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
             parameters_of(config_from_mapping(recorded)) if recorded else {"arm": arm, "seed": seed}
         ),
         tags={
-            ARM: arm_id(arm, failure),
+            ARM: arm_id(arm, failure.get("environment", {})),
             REASON: reason,
             NOTE: f"Training failed: {reason}",
             "study": _studies(arm),
