@@ -146,7 +146,10 @@ def _attribute(tag: str, name: str, value: str, identifiers: dict[str, str]) -> 
         return ";".join(each for each in kept if tag != "text" or each not in TEXT_STYLES)
     if value.startswith("rotate(-0 "):
         return ""
-    value = NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
+    decimals = 4 if name == "transform" else 2  # a transform scales an image
+    value = NUMBER.sub(
+        lambda number: f"{float(number[0]):.{decimals}f}".rstrip("0").rstrip("."), value
+    )
     return re.sub(r"\s*([MLCQzZ])\s*", r"\1", value).strip() if name == "d" else value
 
 
