@@ -57,7 +57,7 @@ class PlainTraining:
             accelerator="cpu", max_epochs=self.config.trainer.max_epochs, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0,
-        ).fit(Classifier(self.config), datamodule=images)  # fmt: skip
+        ).fit(Classifier([self.config]), datamodule=images)  # fmt: skip
         listener(RunEnded(*self.keys[0]))
 
 

@@ -67,7 +67,7 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
 
     keep_freed_memory()
     pixels, labels = load(DATA).train()
-    order = EpochOrder(images, seed=0)
+    order = EpochOrder(images, 0)
     batches = ShuffledBatches(
         torch.from_numpy(pixels[:images]).to(device),
         torch.from_numpy(labels[:images].astype(np.int64)).to(device),

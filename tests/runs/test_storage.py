@@ -309,15 +309,6 @@ def test_a_file_that_vanishes_between_its_stages_is_named(
     assert "pooling.yaml: there is no such file" in capsys.readouterr().err
 
 
-def test_the_checkpoint_never_leaves_the_file_system_of_its_run(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lightning writes it to the temporary folder first; a kill could leave half of it."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
-    work = job(tmp_path / "trained", data_root)
-    assert ending(Job((work,), evaluates=False)) == ""
-
-
 def test_files_are_replaced_together_or_not_at_all(disk: Path) -> None:
     replace_files(disk, {"a": "old", "b": "old"})
     fill(disk, leave=8192)

@@ -94,9 +94,9 @@ def test_more_training_images_than_there_are_means_all_of_them() -> None:
 @pytest.mark.parametrize(
     ("train_size", "validation_size", "message"),
     [
-        (5, 100, r"data\.train_size = 5: a stratified choice needs 10 to"),
-        (None, 5, r"data\.validation_size = 5: a stratified choice needs 10 to"),
-        (None, 1200, r"data\.validation_size = 1200: a stratified choice needs 10 to 1190"),
+        (5, 100, r"data\.train_size = 5: a stratified split needs 10 to"),
+        (None, 5, r"data\.validation_size = 5: a stratified split needs 10 to"),
+        (None, 1200, r"data\.validation_size = 1200: a stratified split needs 10 to 1190"),
     ],
 )
 def test_sizes_that_cannot_be_stratified_are_refused(

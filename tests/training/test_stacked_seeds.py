@@ -139,9 +139,9 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One seed's first weights are made to overflow; the others end as if it were not there."""
-    from convchoice.training import stacked_seeds as stacked  # noqa: PLC0415 - patched here
+    from convchoice.training import lightning_module  # noqa: PLC0415 - patched here
 
-    built = stacked.Network
+    built = lightning_module.Network
 
     def spoiled(config: Any, *arguments: Any) -> Any:
         network = built(config, *arguments)
@@ -152,7 +152,7 @@ def test_a_seed_whose_loss_is_lost_ends_alone(
 
     expected = jobs(tmp_path / "expected", data_root)
     train(expected, lambda event: None)
-    monkeypatch.setattr(stacked, "Network", spoiled)
+    monkeypatch.setattr(lightning_module, "Network", spoiled)
     together = jobs(tmp_path / "together", data_root)
     heard: list[Event] = []
     train(together, heard.append)

@@ -1,6 +1,7 @@
 """One run: its folder, its determinism, and going on after an interruption."""
 
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
-from convchoice.training.train import train
+from convchoice.training.train import AtomicCheckpoints, train
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -189,6 +190,15 @@ def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
     finalise(work.folder)
     assert heard == [RunStarted("tiny", 0, epochs=3, epochs_done=3)]
     assert comparable(read_run(work.folder)) == comparable(whole)
+
+
+def test_a_checkpoint_is_written_beside_its_final_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning writes it to the temporary folder first; a kill could leave half of it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "does not exist"))
+    AtomicCheckpoints().save_checkpoint({"epoch": 3}, tmp_path / CHECKPOINT)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True) == {"epoch": 3}
 
 
 def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root: Path) -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from convchoice.errors import storing_in
+
 WORK = ".work"
 """Folder, under a folder of runs, for lock files and other files that are no result."""
 
@@ -25,13 +27,14 @@ WORK = ".work"
 @contextmanager
 def _locked(path: Path, waiting: str) -> Iterator[None]:
     """Hold a lock; print `waiting` if another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(waiting, file=sys.stderr, flush=True)
-        lock.acquire()
+    with storing_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(waiting, file=sys.stderr, flush=True)
+            lock.acquire()
     try:
         yield
     finally:
@@ -51,7 +54,7 @@ def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
         action: for the message of a waiting process, such as ``training``.
 
     Raises:
-        OSError: if the folder cannot be written.
+        StorageError: if the folder cannot be written.
     """
     with ExitStack() as stack:
         for name in sorted(set(names)):

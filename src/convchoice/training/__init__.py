@@ -1,1 +1,1 @@
-"""Training by Lightning: batches, classifier, several seeds in one pass, checkpoints."""
+"""Training with Lightning: batches, module, callbacks, several seeds in one pass, checkpoints."""

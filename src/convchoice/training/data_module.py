@@ -1,7 +1,6 @@
-"""The images of a run, or of several trained together: who trains and who validates.
+"""The training and validation images of a run, or of several runs trained together.
 
-They are held in memory on the training device.
-The test set is not opened here.
+They are held in memory on the training device. The test set is not opened here.
 """
 
 from collections.abc import Sequence
@@ -17,22 +16,15 @@ from torch import Tensor
 from convchoice.config.schema import DataConfig
 from convchoice.data.dataset import StoredDataset
 from convchoice.data.preparation import training_images
-from convchoice.errors import ConfigurationError
-from convchoice.training.batches import (
-    EVALUATION_BATCH,
-    Batches,
-    EpochOrder,
-    ShuffledBatches,
-    StackedBatches,
-    StackedOrders,
-)
+from convchoice.errors import require
+from convchoice.training.batches import EVALUATION_BATCH, Batches, EpochOrder, ShuffledBatches
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which images of the official training set train and which validate.
+    """A split of the official training set.
 
     Attributes:
         training: indices, sorted.
@@ -44,17 +36,17 @@ class Split:
 
 
 def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -> Split:
-    """Deal the official training set out, stratified by label, by `validation_seed` alone.
+    """Split the official training set, stratified by label and fixed by `validation_seed`.
 
-    A `train_size` larger than what is left after the validation split takes all of it.
+    A `train_size` larger than the rest of the validation split takes the whole rest.
 
     Args:
         labels: (N,) of the official training set.
-        config: sizes and the seed of the split.
-        validation_size: images to hold out, 0 for none.
+        config: sizes, and the seed of the split.
+        validation_size: number of validation images, may be 0.
 
     Raises:
-        ConfigurationError: if a stratified split of those sizes cannot be made.
+        ConfigurationError: if a stratified split of these sizes is impossible.
     """
     every = np.arange(len(labels), dtype=np.int64)
     classes = len(np.unique(labels))
@@ -76,11 +68,11 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
 
 
 def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
-    """An order of images of which every beginning is stratified, so that subsets are nested.
+    """An order of images in which every prefix is stratified, so that subsets are nested.
 
-    Within a class the order is random; the r-th of a class's n images stands at (r + 1/2)/n. A
-    beginning that ends at t holds the share t of each class, rounded to the nearest image, where
-    classes of one size take turns in an order that is random too.
+    Within a class the order is random; the r-th of a class's n images is placed at (r + 1/2)/n. A
+    prefix that ends at t holds the share t of each class, rounded to the nearest image; classes of
+    equal size alternate in an order that is random too.
 
     Args:
         labels: (N,).
@@ -98,23 +90,21 @@ def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
 
 
 def _check_size(field: str, size: int, least: int, most: int) -> None:
-    if not least <= size <= most:
-        raise ConfigurationError(
-            field, size, f"a stratified choice needs {least} to {most} images here."
-        )
+    rule = f"a stratified split needs {least} to {most} images here."
+    require(least <= size <= most, field, size, rule)
 
 
 class ImageDataModule(LightningDataModule):
-    """The training and validation images of one run, in memory on the training device.
+    """The training and validation images, in memory on the training device.
 
     Args:
         config: which images.
-        seeds: of the runs that are trained together; they move the order, never the split.
+        seeds: of the runs that are trained together; they decide the order, never the split.
         stored: the verified data set.
     """
 
     def __init__(self, config: DataConfig, seeds: Sequence[int], stored: StoredDataset) -> None:
-        """Read, verify and deal out the training images."""
+        """Read, verify and split the training images."""
         super().__init__()
         self.config = config
         self.seeds = list(seeds)
@@ -126,7 +116,7 @@ class ImageDataModule(LightningDataModule):
         self.device = torch.device("cpu")
 
     def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
-        """Learn which device trains."""
+        """Take the device from the trainer."""
         if self.trainer is not None:
             self.device = self.trainer.strategy.root_device
 
@@ -135,14 +125,11 @@ class ImageDataModule(LightningDataModule):
         images = training_images(self._images, chosen, self.config)
         return images.to(self.device), self._labels[chosen].to(self.device)
 
-    def train_dataloader(self) -> ShuffledBatches | StackedBatches:
+    def train_dataloader(self) -> ShuffledBatches:
         """Batches of training images, in a new order each epoch."""
         images, labels = self._chosen(self.split.training)
-        orders = [EpochOrder(len(labels), seed) for seed in self.seeds]
-        size = self.config.batch_size
-        if len(orders) == 1:
-            return ShuffledBatches(images, labels, size, orders[0])
-        return StackedBatches(images, labels, size, StackedOrders(orders))
+        order = EpochOrder(len(labels), *self.seeds)
+        return ShuffledBatches(images, labels, self.config.batch_size, order)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Batches of validation images; none without a validation split."""

@@ -1,4 +1,4 @@
-"""The device that a run is trained on: its choice, its name, its clock and its memory."""
+"""The device of a training: choice, name, clock and memory."""
 
 import sys
 import time
@@ -13,15 +13,15 @@ BYTES_PER_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def device_of(accelerator: Accelerator) -> torch.device:
-    """The device that a configuration asks for.
+    """The device of a configuration.
 
     Raises:
-        ConfigurationError: if a GPU is asked for and torch sees none.
+        ConfigurationError: if a GPU is required and torch finds none.
     """
     gpu = torch.cuda.is_available()
     if accelerator is Accelerator.gpu and not gpu:
         raise ConfigurationError(
-            "trainer.accelerator", accelerator.name, "torch sees no CUDA GPU here.",
+            "trainer.accelerator", accelerator.name, "torch finds no CUDA GPU.",
             "Use trainer.accelerator=auto or cpu.",
         )  # fmt: skip
     return (
@@ -32,7 +32,7 @@ def device_of(accelerator: Accelerator) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What the maker calls the device."""
+    """The product name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -44,21 +44,21 @@ def device_name(device: torch.device) -> str:
 
 
 def finished_time(device: torch.device) -> float:
-    """`time.perf_counter` at the moment when the device has done all that it was given."""
+    """`time.perf_counter` when the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def peak_memory_bytes(device: torch.device) -> int | None:
-    """The most memory this run has held: the GPU's allocations, or this process's resident set.
+    """Peak memory: the GPU's allocations, or the resident set of this process.
 
-    None where the system does not tell (Windows).
+    None if the system does not report it (Windows).
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        import resource  # noqa: PLC0415 - there is none on Windows
+        import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
         return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_RSS_UNIT

@@ -1,9 +1,9 @@
-"""Keep freed memory for the next step instead of handing it back to the system.
+"""Keep freed memory for the next step instead of returning it to the system.
 
-A training step frees and asks for the same megabytes again and again. glibc returns blocks of that
-size to the system at once, and every page then has to be cleared and mapped anew. Without that,
-1.53 times as many images a second of the lecture's network were trained (1.34 to 1.72 in five
-rounds on one AMD EPYC core; `python bench/freed_memory.py`).
+A training step frees and allocates the same megabytes again and again. glibc returns blocks of that
+size to the system at once, and each page has to be cleared and mapped anew. Without that, the
+lecture's network trains 1.53 times as many images a second (1.34 to 1.72 in five rounds on one AMD
+EPYC core; `python bench/freed_memory.py`).
 """
 
 import ctypes
@@ -18,10 +18,10 @@ TOP_PAD = 64 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
-    """Ask the C library of this process to keep what is freed.
+    """Make the C library of this process keep freed memory.
 
     Returns:
-        True if it agreed; False where it is not glibc, which is no harm.
+        False if it is not glibc, which does no harm.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""One run, or several seeds of an arm together, trained by Lightning: a process's whole work.
+"""Training of one run, or of several seeds of an arm together, in one process.
 
-Writes into the runs' partial folders and leaves a checkpoint in the first after every epoch, from
-which a later start of the same runs goes on. `seeds` gives the folders their final names.
+The files are written to the partial folder of each run. After each epoch a checkpoint is written to
+the first of them; a later start of the same runs resumes from it.
 """
 
 import io
@@ -21,54 +21,103 @@ from safetensors.torch import save_file
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import StoredDataset, load
-from convchoice.errors import ConfigurationError, storing_in
+from convchoice.errors import require, storing_in
 from convchoice.networks.plan import Plan
-from convchoice.runs import run_folder
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.ownership import mark_of, start_partial
+from convchoice.runs.run_folder import (
+    CHECKPOINT,
+    ENVIRONMENT,
+    METRICS,
+    WEIGHTS,
+    partial_path,
+    write_config,
+    write_history,
+    write_json,
+)
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.callbacks import Recorder, TrainingError
+from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.data_module import ImageDataModule
 from convchoice.training.device import device_name, device_of, peak_memory_bytes
 from convchoice.training.lightning_module import Classifier
 from convchoice.training.memory import keep_freed_memory
-from convchoice.training.stacked_seeds import StackedClassifier
 
 
-def _quiet() -> None:
+def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
+    """Train runs that differ only in their seeds, and write their partial folders.
+
+    Raises:
+        UserError: for missing or altered data, an unavailable device or precision, or a full or
+            read-only disk. A run whose loss is not finite is reported to the listener as `RunEnded`
+            with ``diverged=True``, and its folder stays incomplete.
+    """
+    with storing_in(partial_path(runs[0].folder)):
+        recorder = Recorder(runs, listener)
+        try:
+            _train(runs, recorder)
+        except DivergedError as error:
+            for place in recorder.alive:
+                listener(RunEnded(*runs[place].key, str(error), diverged=True))
+
+
+def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
+    _silence_lightning()
+    keep_freed_memory()
+    config = runs[0].config
+    torch.set_num_threads(config.trainer.threads)
+    torch.manual_seed(config.seed)
+    started = _now()
+    checkpoint = _prepare_folders(runs)
+    stored = load(runs[0].data_root, config.data.name)
+    images = ImageDataModule(config.data, [run.seed for run in runs], stored)
+    classifier = Classifier([run.config for run in runs])
+    if config.trainer.precision == "64-true":
+        classifier.double()  # Lightning converts it only after it has loaded a checkpoint
+    trainer = trainer_of(config, partial_path(runs[0].folder), recorder)
+    trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
+    states = classifier.states()
+    environment = {**_environment(config, images, stored, trainer, len(runs)), "started": started}
+    for place in recorder.alive:
+        rows = recorder.rows[place]
+        cost = _cost(config, classifier.plan, rows, trainer, len(runs))
+        _write(runs[place], rows, states[place], cost, environment)
+
+
+def _silence_lightning() -> None:
     """Leave the terminal to this project's own progress display."""
     for name in ("pytorch_lightning", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
 
 
-def resumable_checkpoint(folder: Path, mark: str) -> Path | None:
-    """The checkpoint of an interrupted start of the same runs, if it can be read.
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
-    Nothing in the file is executed. A damaged checkpoint costs its epochs, not the run.
 
-    Args:
-        folder: final folder of the first run.
-        mark: fingerprints of the runs.
+def _prepare_folders(runs: Sequence[RunSpecification]) -> Path | None:
+    """Create the partial folders, or return the checkpoint of an interrupted start of these runs.
+
+    Nothing in a checkpoint is executed. A damaged one costs its epochs, not the run.
     """
-    checkpoint = run_folder.partial_path(folder) / run_folder.CHECKPOINT
-    if mark_of(folder) != mark or not checkpoint.is_file():
-        return None
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged file
-        # Not torch's own text: it suggests to load the file with weights_only=False.
-        print(
-            f"{checkpoint}: damaged ({type(error).__name__}); the run restarts from epoch 1.",
-            flush=True,
-        )
-        return None
-    return checkpoint
+    first, mark = runs[0].folder, "\n".join(run.fingerprint for run in runs)
+    checkpoint = partial_path(first) / CHECKPOINT
+    if mark_of(first) == mark and checkpoint.is_file():
+        try:
+            torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged file
+            # Not torch's own text: it suggests to load the file with weights_only=False.
+            reason = f"damaged ({type(error).__name__}); the run restarts from epoch 1"
+            print(f"{checkpoint}: {reason}.", flush=True)
+        else:
+            return checkpoint
+    for run in runs:
+        start_partial(run.folder, mark)
+    return None
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint in one step, beside its final name.
+    """Writes a checkpoint beside its final name and renames it.
 
     Lightning writes it to the system's temporary folder and moves it, which is not atomic between
     file systems.
@@ -86,23 +135,23 @@ class AtomicCheckpoints(TorchCheckpointIO):
         replace_files(Path(path).parent, {Path(path).name: buffer.getvalue()})
 
 
-def _check_precision(config: Config, device: torch.device) -> None:
-    """Lightning would quietly train in another precision than the one that is recorded."""
-    if config.trainer.precision == "16-mixed" and device.type == "cpu":
-        raise ConfigurationError(
-            "trainer.precision", "16-mixed", "float16 needs a GPU.", "Use bf16-mixed on a CPU."
-        )
-
-
 def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
-    """Lightning's trainer for one run."""
+    """Lightning's trainer, which writes its checkpoints to `folder`.
+
+    Raises:
+        ConfigurationError: for a device or precision that is not available.
+    """
     settings = config.trainer
     device = device_of(settings.accelerator)
-    _check_precision(config, device)
+    # Lightning would train in bfloat16 and only warn.
+    require(
+        settings.precision != "16-mixed" or device.type != "cpu", "trainer.precision", "16-mixed",
+        "float16 needs a GPU.", "Use bf16-mixed on a CPU.",
+    )  # fmt: skip
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        precision=cast("Any", settings.precision),  # one of PRECISIONS, checked in `configuration`
+        precision=cast("Any", settings.precision),
         max_epochs=settings.max_epochs,
         deterministic=settings.deterministic,
         default_root_dir=folder,
@@ -110,7 +159,7 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
             *callbacks,
             ModelCheckpoint(
                 dirpath=folder,
-                filename=Path(run_folder.CHECKPOINT).stem,
+                filename=Path(CHECKPOINT).stem,
                 every_n_epochs=1,
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
@@ -125,61 +174,10 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     )
 
 
-def train(jobs: Sequence[RunSpecification], listener: Listener) -> None:
-    """Train one run, or several that differ in their seed alone, and fill their partial folders.
-
-    Raises:
-        UserError: for missing or altered data, an unavailable device or precision, or a full or
-            read-only disk. A run whose loss is not finite is reported to the listener as `RunEnded`
-            with ``diverged=True``, and its folder stays incomplete.
-    """
-    with storing_in(run_folder.partial_path(jobs[0].folder)):
-        recorder = Recorder(jobs, listener)
-        try:
-            _train(jobs, recorder)
-        except TrainingError as error:
-            for place in recorder.alive:
-                listener(RunEnded(*jobs[place].key, str(error), diverged=True))
-
-
-def _train(jobs: Sequence[RunSpecification], recorder: Recorder) -> None:
-    _quiet()
-    keep_freed_memory()
-    config = jobs[0].config
-    torch.set_num_threads(config.trainer.threads)
-    torch.manual_seed(config.seed)
-    started = datetime.now(UTC)
-    checkpoint = _prepared(jobs)
-    stored = load(jobs[0].data_root, config.data.name)
-    images = ImageDataModule(config.data, [job.seed for job in jobs], stored)
-    classifier = (
-        Classifier(config) if len(jobs) == 1 else StackedClassifier([job.config for job in jobs])
-    )
-    if config.trainer.precision == "64-true":
-        classifier.double()  # before Lightning does: it loads a checkpoint into the module as it is
-    trainer = trainer_of(config, run_folder.partial_path(jobs[0].folder), recorder)
-    trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
-    states = classifier.states()
-    shared = _environment(jobs, images, stored, trainer, started)
-    for place in recorder.alive:
-        cost = _cost(config, classifier.plan, recorder.rows[place], trainer, len(jobs))
-        _write(jobs[place], recorder.rows[place], states[place], cost, shared)
-
-
-def _prepared(jobs: Sequence[RunSpecification]) -> Path | None:
-    """Prepare the partial folders; returns the checkpoint to resume from, if there is one."""
-    mark = "\n".join(job.fingerprint for job in jobs)
-    checkpoint = resumable_checkpoint(jobs[0].folder, mark)
-    if checkpoint is None:
-        for job in jobs:
-            start_partial(job.folder, mark)
-    return checkpoint
-
-
 def _cost(
     config: Config, plan: Plan, rows: list[dict[str, float]], trainer: Trainer, runs: int
 ) -> dict[str, float]:
-    """What a run cost; of runs trained together, each one's share of seconds and memory."""
+    """The costs of a run; of runs trained together, its share of seconds and memory."""
     cost = {
         "cost/parameters": plan.parameters,
         "cost/macs": plan.macs,
@@ -188,29 +186,21 @@ def _cost(
         "cost/train_seconds": sum(row["seconds"] for row in rows),
     }
     peak = peak_memory_bytes(trainer.strategy.root_device)
-    if peak is not None:
-        cost["cost/peak_memory_bytes"] = peak // runs
-    return cost
+    return cost if peak is None else {**cost, "cost/peak_memory_bytes": peak // runs}
 
 
 def _environment(
-    jobs: Sequence[RunSpecification],
-    images: ImageDataModule,
-    stored: StoredDataset,
-    trainer: Trainer,
-    started: datetime,
+    config: Config, images: ImageDataModule, stored: StoredDataset, trainer: Trainer, runs: int
 ) -> dict[str, Any]:
-    """Where and on what the runs were trained, all but each one's fingerprint."""
-    config = jobs[0].config
+    """The device and the data of the runs."""
     device = trainer.strategy.root_device
     return {
-        **jobs[0].environment,
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": config.trainer.precision,
         "deterministic": config.trainer.deterministic or device.type == "cpu",
-        "seeds_together": len(jobs),
+        "seeds_together": runs,
         "dataset": {
             "name": stored.name,
             "title": stored.title,
@@ -222,29 +212,23 @@ def _environment(
             "fallback_note": stored.fallback_note,
             "retry": stored.provenance.retry,
         },
-        "started": started.isoformat(timespec="seconds"),
     }
 
 
 def _write(
-    job: RunSpecification,
+    run: RunSpecification,
     rows: list[dict[str, float]],
     weights: dict[str, torch.Tensor],
     cost: dict[str, float],
     environment: dict[str, Any],
 ) -> None:
-    """Write the files of a run."""
-    partial = run_folder.partial_path(job.folder)
+    """Write the files of a run; environment.json last, because it makes the folder complete."""
+    folder = partial_path(run.folder)
     last = {key: value for key, value in rows[-1].items() if "/" in key}
-    save_file(
-        {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
-        partial / run_folder.WEIGHTS,
-    )
-    run_folder.write_config(partial, config_to_mapping(job.config))
-    run_folder.write_history(partial, rows)
-    run_folder.write_json(partial / run_folder.METRICS, {**last, **cost})
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    run_folder.write_json(
-        partial / run_folder.ENVIRONMENT,
-        {**environment, "fingerprint": job.fingerprint, "finished": finished},
-    )
+    tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    save_file(tensors, folder / WEIGHTS)
+    write_config(folder, config_to_mapping(run.config))
+    write_history(folder, rows)
+    write_json(folder / METRICS, {**last, **cost})
+    ended = {"fingerprint": run.fingerprint, "finished": _now()}
+    write_json(folder / ENVIRONMENT, {**run.environment, **environment, **ended})
