@@ -264,4 +264,7 @@ class Comparison(Model):
         unknown = sorted(({self.study.baseline} | references | pairs) - self.arms.keys())
         if unknown:
             raise ValueError(f"there is no result of arm {unknown[0]!r}.")
+        for name, arm in self.arms.items():
+            if self.measure.metric not in arm.scores:
+                raise ValueError(f"arm {name} has no score {self.measure.metric!r}.")
         return self
