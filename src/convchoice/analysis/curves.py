@@ -1,7 +1,6 @@
 """Curves of an arm over its seeds, and the paired differences of two arms' curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from convchoice.analysis.arms import band
@@ -15,17 +14,8 @@ SCALES = {"accuracy": 100.0, "nll": 1.0, "consistency": 100.0, "error_interior":
           "error_whole": 1.0}  # fmt: skip
 """Measures that have differences, and the factor to their unit."""
 Points = Mapping[Key, CurvePoint]
-
-
-@dataclass(frozen=True)
-class RecordedCurves:
-    """The points of one arm's runs, by curve and seed; runs without a curve are left out."""
-
-    runs: Mapping[Curve, Mapping[int, Points]]
-
-    def of(self, curve: Curve) -> Mapping[int, Points]:
-        """A curve's points by seed."""
-        return self.runs.get(curve, {})
+RecordedCurves = Mapping[Curve, Mapping[int, Points]]
+"""The points of one arm's runs, by curve and seed; runs without a curve are left out."""
 
 
 def recorded_curves(arm: str, runs: Sequence[Run]) -> RecordedCurves:
@@ -47,7 +37,7 @@ def recorded_curves(arm: str, runs: Sequence[Run]) -> RecordedCurves:
                     f"arm {arm}: the curve {curve.name} of seed {seed} has other points, or other"
                     f" numbers of images, than that of seed {first}. {FIX}"
                 )
-    return RecordedCurves(found)
+    return found
 
 
 def _layout(points: Points) -> dict[Key, tuple[int, bool]]:
@@ -80,7 +70,7 @@ def _line(points: Sequence[CurvePoint], seeds: Sequence[int], bands: Any) -> dic
 def arm_curves(recorded: RecordedCurves) -> list[CurveSeries]:
     """Every curve of an arm."""
     series = []
-    for by_seed in recorded.runs.values():
+    for by_seed in recorded.values():
         seeds = sorted(by_seed)
         for points in _lines(by_seed[seeds[0]]):
             bands = {
@@ -104,8 +94,8 @@ def curve_differences(ours: RecordedCurves, theirs: RecordedCurves) -> list[Curv
         UserError: if the arms evaluated a curve on different numbers of images.
     """
     found = []
-    for curve, by_seed in ours.runs.items():
-        others = theirs.of(curve)
+    for curve, by_seed in ours.items():
+        others = theirs.get(curve, {})
         seeds = sorted(by_seed.keys() & others.keys())
         for line in _lines(by_seed[seeds[0]]) if seeds else ():
             points = [point for point in line if point.key in others[seeds[0]]]
