@@ -206,8 +206,8 @@ def test_what_hydra_takes_passes_the_check(overrides: list[str]) -> None:
         ("max", "quick", ["conv.padding=vlid"], r"must be one of valid, same, full"),
         ("max", "quick", ["seed=0,1"], r"= 'seed=0,1': must have the form KEY=VALUE"),
         ("max", "quick", ["~conv"], r"= '~conv': must have the form KEY=VALUE"),
-        ("max", "quick", ["data.train_size=${nothing}"], r"data\.train_size = "),
-        ("max", "quick", ["data.train_size=${oc.env:NOTHING}"], r"data\.train_size = "),
+        ("max", "quick", ["data.train_size=${oc.env:HOME}"], r"an arm refers only to keys"),
+        ("max", "quick", ["data.train_size=${scale.nothing}"], r"nothing\}': cannot be resolved"),
     ],
 )
 def test_an_illegal_arm_is_refused(
@@ -238,6 +238,17 @@ def test_an_illegal_option_of_a_group_is_refused(tmp_path: Path, text: str, mess
     with pytest.raises(ConfigurationError, match=message) as refused:
         compose_arm("max", "quick", conf=conf)
     assert "\n" not in str(refused.value)
+
+
+def test_a_reference_of_the_wrong_type_is_refused_without_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKEN", "a-value")
+    with pytest.raises(
+        ConfigurationError, match=r"size = '\$\{oc\.env:TOKEN\}': cannot"
+    ) as refused:
+        compose_values(["data.train_size=${oc.env:TOKEN}"], "command line")
+    assert "a-value" not in str(refused.value)
 
 
 def test_an_arm_comes_back_from_its_file(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def check_new_arm(overrides: Iterable[str], origin: str) -> None:
         _check_key(key, override, origin, (*GROUPS, *ARM_KEYS))
         if key in GROUPS:
             _check_option(value.strip("'\""), override, origin)
-        _check_references(value, origin)
+        check_references(value, origin)
 
 
 def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
@@ -74,7 +74,7 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     choices = dict(_choice(entry, f"{origin}: defaults") for entry in defaults if entry != "_self_")
     for key, value in flattened({**values, "arm": {}}).items():
         _check_key(key, key, origin, ARM_KEYS)
-        _check_references(str(value), f"{origin}: {key}")
+        check_references(str(value), f"{origin}: {key}")
     return choices, values
 
 
@@ -100,8 +100,8 @@ def _check_option(option: str, given: str, origin: str) -> None:
     )  # fmt: skip
 
 
-def _check_references(text: str, origin: str) -> None:
-    """Refuse every reference but those to keys that an arm may set and to the scale's values."""
+def check_references(text: str, origin: str) -> None:
+    """Raise `ConfigurationError` unless all references are to `ARM_KEYS` and the scale's values."""
     rest = text
     for reference in REFERENCE.finditer(text):
         if reference[1] in ARM_KEYS or within(reference[1], ("scale",)):

@@ -21,8 +21,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convchoice.config.arm import Arm, arm_from_mapping
-from convchoice.config.arm_keys import read_arm_file
-from convchoice.config.mapping import convert, key_types
+from convchoice.config.arm_keys import check_references, read_arm_file
+from convchoice.config.mapping import convert, flattened, key_types
 from convchoice.config.schema import Config
 from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, nearest, require
@@ -68,7 +68,12 @@ def plain(config: DictConfig) -> dict[str, Any]:
             config, resolve=True, enum_to_str=True, throw_on_missing=True
         )
     except OmegaConfBaseException as error:
-        raise ConfigurationError(str(error.full_key), None, _reason(error)) from error
+        # OmegaConf's message may hold the value of an environment variable.
+        key, raw = str(error.full_key), OmegaConf.to_container(config, resolve=False)
+        raise ConfigurationError(
+            key, flattened(cast("dict[str, Any]", raw)).get(key),
+            "cannot be resolved to a value of its type.",
+        ) from error  # fmt: skip
     mapping = cast("dict[str, Any]", values)
     mapping.pop("scale", None)
     return mapping
@@ -239,6 +244,7 @@ class ArmComposer:
             simple = override.type is OverrideType.CHANGE and not override.is_sweep_override()
             require(simple, origin, override.input_line, "must have the form KEY=VALUE.")
             key, value = override.key_or_group, override.value()
+            check_references(str(value), origin)
             if key == "arm":
                 arm = None if value is None else str(value)
             elif (self.conf / key).is_dir() and isinstance(value, str):
