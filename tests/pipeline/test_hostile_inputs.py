@@ -1,0 +1,248 @@
+"""Files from elsewhere are inert: hostile names, notes, keys and values at every reader.
+
+Each draw replaces one part of a legal file by a hostile value and reads it. The file is accepted or
+refused with a `UserError`; there is no traceback, no control character and no flood of text in the
+message, no environment variable's value in anything that was read, and no file is touched.
+"""
+
+import copy
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.results_table import read_tables
+from convchoice.compose import Parameters, composed_arms, read_parameters
+from convchoice.config.arm import read_arm
+from convchoice.config.composition import compose_arm
+from convchoice.config.study import read_study
+from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
+from convchoice.errors import UserError
+from convchoice.reporting.page import page_view
+from convchoice.reporting.rendering import render
+
+SECRET = "s3cret-token-value"  # noqa: S105 - what no message may show
+DRAWS = [pytest.param(200, id="200"), pytest.param(5_000, marks=pytest.mark.soak, id="5000")]
+TEXTS = (
+    '"><svg onload=alert(1)>', "<script>alert(1)</script>", "</script><script>alert(1)</script>",
+    "javascript:alert(1)", "`code\n\n<img src=x onerror=alert(1)>`", "[a](javascript:alert(1))",
+    "${oc.env:CONVCHOICE_TEST_SECRET}", "${oc.env:HOME}", "${hydra:runtime.cwd}", "${arm}", "${",
+    "${oc.decode:${oc.env:CONVCHOICE_TEST_SECRET}}", "${${arm}}", "???", "../../etc/passwd",
+    "/etc/passwd", "~/.ssh/id_rsa", "a/b", "a\\b", "..", ".", "", " ", "\x1b[2J\x1b[31mred",
+    "\x1b]0;title\x07", "\x00", "\r\nSet-Cookie: a=b", "\u202etxt.exe", "\ud800", "a" * 100_000,
+    "http://user:pa55word@localhost/x", "tracking.uri=http://localhost:1",
+    "tracking.experiment=x-${oc.env:CONVCHOICE_TEST_SECRET}", "data.root=/tmp", "run_root=/tmp",
+    "hydra.run.dir=/tmp", "+hydra.job.env_set.A=${oc.env:CONVCHOICE_TEST_SECRET}", "~data",
+    "1e-3", "nan", "-0", "0x10", "{{ config }}", "{% for x in y %}", "$(touch owned)",
+    "`touch owned`",
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    *TEXTS, None, True, False, 0, -1, 2**63, 10**400, 1e308, -1e308, float("nan"), float("inf"),
+    1e-320, [], {}, [[]], {"a": {}}, [None], {"": ""}, {1: 2}, ["max"] * 3, list(range(10_000)),
+)  # fmt: skip
+RAW = (
+    "!!timestamp foo", '!!int ""', '!!float ""', "!!bool x", "!!python/object/apply:os.system [id]",
+    "!!python/name:os.system", "!!binary '?'", "!!set {a, b}", "!!omap [a: 1]", "2026-13-45",
+    "1" * 5_000, "&a [*a]", "*missing", "[" * 3_000, "{a: 1, a: 2}", "? [a]\n: b", "\t", "%YAML 9",
+    "0o9", "1_000", "12:34:56", "'" + "b" * 1_000_000 + "'",
+)  # fmt: skip
+MARK = "RAW-YAML-HERE"
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVCHOICE_TEST_SECRET", SECRET)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of a nested value, itself included."""
+    yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places(value[key], (*path, key))
+
+
+def changed(document: Any, source: random.Random, values: tuple[Any, ...]) -> Any:
+    """The document with one value or key replaced, or one key added."""
+    document = copy.deepcopy(document)
+    *path, last = source.choice([place for place in places(document) if place])
+    inside = document
+    for key in path:
+        inside = inside[key]
+    hostile = source.choice(values)
+    kind = source.random()
+    if isinstance(inside, dict) and kind < 0.2:
+        inside[source.choice(TEXTS)] = inside.pop(last)
+    elif isinstance(inside, dict) and kind < 0.3:
+        inside[source.choice(TEXTS)] = hostile
+    else:
+        inside[last] = hostile
+    return document
+
+
+def yaml_file(path: Path, document: Any, source: random.Random) -> None:
+    """Write a changed document, one time in four by text that no YAML library writes."""
+    if source.random() < 0.25:
+        text = yaml.safe_dump(changed(document, source, (MARK,)), allow_unicode=True)
+        text = text.replace(MARK, source.choice(RAW))
+    else:
+        text = yaml.safe_dump(changed(document, source, VALUES), allow_unicode=False)
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+
+
+def read(reader: Callable[[], Any], capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a reader returns; None if it refuses. Its message is short and inert."""
+    try:
+        result = reader()
+    except UserError as error:
+        message = str(error)
+        result = None
+        assert len(message) < 3_000, message[:500]
+        assert all(each.isprintable() or each == "\n" for each in message), repr(message)[:500]
+    else:
+        message = ""
+    output = capsys.readouterr()
+    for text in (message, repr(result), output.out, output.err):
+        assert SECRET not in text
+        assert "pa55word" not in text or result is not None
+        assert "\x1b" not in text
+    return result
+
+
+@pytest.mark.parametrize("draws", DRAWS)
+def test_a_hostile_study_is_inert(
+    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = random.Random(1)
+    documents = [
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted((CONF_DIR / "study").glob("*.yaml"))
+    ]
+    documents.append(
+        documents[0] | {"new_arms": {documents[0]["arms"][0]: ["conv.kernel_size=5", "arm=max"]}}
+    )
+    for _ in range(draws):
+        document = source.choice(documents)
+        path = tmp_path / f"{document['name']}.yaml"
+        yaml_file(path, document, source)
+        read(partial(read_study, path), capsys)
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".yaml"] * len(
+        list(tmp_path.iterdir())
+    )
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_override_of_a_study_from_elsewhere_sets_only_what_decides_numbers(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for override in (text, f"conv.kernel_size={text}", f"arm={text}", f"downsample={text}"):
+        document = {
+            "name": "theirs", "question": "?", "claim": "!", "source": "elsewhere",
+            "baseline": "max", "arms": ["b1"], "new_arms": {"b1": [override]},
+        }  # fmt: skip
+        path = tmp_path / "theirs.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8", errors="surrogatepass")
+        study = read(partial(read_study, path), capsys)
+        if study is None:
+            continue
+        parameters = Parameters("quick", ["max", "b1"], ["theirs"])
+        arms = read(partial(composed_arms, parameters, [study]), capsys)
+        for arm in arms or []:
+            usual = compose_arm("max", parameters.scale).config
+            assert arm.config.tracking == usual.tracking
+            assert (arm.config.run_root, arm.config.data.root) == ("runs", usual.data.root)
+
+
+@pytest.mark.parametrize("draws", DRAWS)
+def test_a_hostile_arm_is_inert(
+    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = random.Random(2)
+    document = yaml.safe_load(compose_arm("max", "quick").to_yaml())
+    path = tmp_path / "max.yaml"
+    for _ in range(draws):
+        yaml_file(path, document, source)
+        read(partial(read_arm, path), capsys)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("draws", DRAWS)
+def test_hostile_parameters_are_inert(
+    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = random.Random(3)
+    document = yaml.safe_load((PROJECT_ROOT / "params.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "params.yaml"
+    for _ in range(draws):
+        yaml_file(path, document, source)
+        read(partial(read_parameters, path), capsys)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("draws", DRAWS)
+def test_a_hostile_table_is_inert(
+    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = random.Random(4)
+    path = tmp_path / "results.csv"
+    for _ in range(draws):
+        rows = [["arm", "seed", "value"], *(["a", f"{n}", f"0.{n + 1}"] for n in range(3))]
+        hostile = str(source.choice(VALUES))
+        rows[source.randrange(4)][source.randrange(3)] = hostile
+        text = "\n".join(",".join(row) for row in rows)
+        path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
+        read(partial(read_tables, [path]), capsys)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Markup(HTMLParser):
+    """The elements of a page, each with the names of its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: set[tuple[str, tuple[str, ...]]] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add((tag, tuple(sorted(name for name, _ in attrs))))
+
+
+@pytest.mark.parametrize("draws", DRAWS)
+def test_a_hostile_result_and_its_page_are_inert(
+    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = random.Random(5)
+    original = PROJECT_ROOT / "reports" / "full" / "lecture" / COMPARISON
+    document = json.loads(original.read_text(encoding="utf-8"))
+    path = tmp_path / COMPARISON
+
+    def page(comparison: Any) -> str:
+        return render("index.html.j2", {**page_view([comparison], [[]]), "folder": "figures"})
+
+    legal = Markup(page(read_comparison(original))).elements
+    accepted = 0
+    for _ in range(draws):
+        content = changed(document, source, VALUES)
+        rest = {key: value for key, value in content.items() if key != "sha256"}
+        sha256 = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+        path.write_text(json.dumps(rest | {"sha256": sha256}), encoding="utf-8")
+        comparison = read(partial(read_comparison, path), capsys)
+        if comparison is None or accepted > draws // 20:
+            continue
+        accepted += 1
+        try:
+            shown = page(comparison)
+        except (LookupError, TypeError, ValueError, ArithmeticError):
+            continue  # parts contradict each other: `convchoice report` refuses that
+        assert Markup(shown).elements <= legal
+        assert not any(char in shown for char in "\x1b\x00\u202e")
+    assert accepted > draws // 50
+    assert list(tmp_path.iterdir()) == [path]
