@@ -35,10 +35,7 @@ def environment(engine: Mapping[str, str] | None = None) -> dict[str, str]:
 def command(
     folder: Path, data_root: Path, *arguments: str, engine: Mapping[str, str] | None = None
 ) -> list[str]:
-    """A sweep whose runs go to `folder`/runs and are told to `folder`/mlflow.db.
-
-    Where `engine` names a server of MLflow, they are told to that one.
-    """
+    """A sweep with runs in `folder`/runs, logged to `folder`/mlflow.db."""
     places = [f"run_root={folder}/runs", f"data.root={data_root}"]
     if "MLFLOW_TRACKING_URI" not in (engine or {}):
         places.append(f"tracking.uri={store_of(folder)}")
@@ -48,7 +45,7 @@ def command(
 def sweep(
     folder: Path, data_root: Path, *arguments: str, engine: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A sweep from its beginning to its end."""
+    """A whole sweep."""
     return subprocess.run(
         command(folder, data_root, *arguments, engine=engine), cwd=folder, env=environment(engine),
         capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
@@ -114,7 +111,7 @@ def hold_training(variable: str, value: object) -> list[int]:
 
 
 def runs(folder: Path) -> dict[RunKey, Run]:
-    """Every whole run of the sweep."""
+    """Every complete run of the sweep."""
     found = [read_run(path) for path in (folder / "runs").glob("[!.]*/seed-*[0-9]")]
     return {(run.arm, run.seed): run for run in found}
 
