@@ -19,11 +19,12 @@ from convchoice.command_parser import CommandParser
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.config.composition import check_option, options
 from convchoice.config.mapping import plain_values
+from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study
 from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
-from convchoice.execution.launch import read_launch
+from convchoice.execution.launch import pipeline_executor
 from convchoice.runs.atomic_write import replace_files
 
 ALL = "all"
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = parser().parse_args(arguments)
     if given.launch is not None:
-        read_launch(given.launch)
+        pipeline_executor(given.launch, Config(), Path())
         if given.study is None and given.scale is None:
             return
     parameters = chosen(given.study, given.scale, given.params)

@@ -76,10 +76,10 @@ def _executor(arm: Arm, output: Path) -> Executor:
     """The launcher that the environment names, or processes of this machine."""
     if not os.environ.get(LAUNCH, "").strip():
         return LocalExecutor()
-    from convchoice.execution.launch import read_launch  # noqa: PLC0415 - Hydra takes a second
+    from convchoice.execution.launch import pipeline_executor  # noqa: PLC0415 - Hydra takes a second
 
     folder = (output / WORK / "launch" / arm.name).resolve()
-    return read_launch(os.environ[LAUNCH]).executor(arm.config, folder)
+    return pipeline_executor(os.environ[LAUNCH], arm.config, folder)
 
 
 def _command(arguments: Sequence[str]) -> str:

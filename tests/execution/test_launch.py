@@ -1,6 +1,7 @@
 """The launcher that the environment names, and the executor that its configuration describes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,20 +11,8 @@ from convchoice.config.schema import Config, TrainerConfig
 from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch
-from convchoice.execution.executors import JoblibExecutor
-from convchoice.execution.launch import LAUNCH, Launch, read_launch, requested_launch
+from convchoice.execution.launch import LAUNCH, pipeline_executor
 from convchoice.execution.local_processes import LocalExecutor
-
-
-def test_a_name_and_settings_are_read() -> None:
-    chosen = requested_launch({LAUNCH: "  joblib hydra.launcher.n_jobs=3 hydra.launcher.verbose=1"})
-    assert chosen == Launch("joblib", ("hydra.launcher.n_jobs=3", "hydra.launcher.verbose=1"))
-    assert read_launch(chosen.text) == chosen
-    executor = chosen.executor(Config(), Path())
-    assert isinstance(executor, JoblibExecutor)
-    assert executor.n_jobs == 3
-    assert executor.options["verbose"] == 1
-    assert requested_launch({LAUNCH: " "}) is None
 
 
 def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
@@ -32,13 +21,18 @@ def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
     pytest.importorskip("submitit")
     ray = pytest.importorskip("ray")
     config = Config(trainer=TrainerConfig(threads=3))
-    found = {name: Launch(name).executor(config, tmp_path) for name in options("launch")}
+    found: dict[str, Any] = {
+        name: pipeline_executor(name, config, tmp_path) for name in options("launch")
+    }
     assert found["basic"] == LocalExecutor(workers=1)
-    assert found["joblib"].n_jobs is None  # type: ignore[attr-defined]
-    assert found["slurm"].settings["cpus_per_task"] == 3  # type: ignore[attr-defined]
-    assert found["ray"].num_cpus == 3  # type: ignore[attr-defined]
+    assert found["joblib"].n_jobs is None
+    assert found["slurm"].settings["cpus_per_task"] == 3
+    assert found["ray"].num_cpus == 3
     assert not ray.is_initialized()
     assert set(launch.PACKAGES) == {"basic", *options("hydra/launcher")}
+    settings = "  joblib hydra.launcher.n_jobs=3 'hydra.launcher.verbose=1' "
+    chosen: Any = pipeline_executor(settings, config, tmp_path)
+    assert (chosen.n_jobs, chosen.options["verbose"]) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +47,7 @@ def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
 )
 def test_an_unknown_launcher_or_setting_is_refused(text: str, refusal: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{LAUNCH}.*{refusal}"):
-        read_launch(text)
+        pipeline_executor(text, Config(), Path())
 
 
 def test_a_launcher_that_is_not_installed_is_refused_with_the_extra_to_install(
@@ -61,7 +55,7 @@ def test_a_launcher_that_is_not_installed_is_refused_with_the_extra_to_install(
 ) -> None:
     monkeypatch.setitem(launch.PACKAGES, "slurm", "not_installed_anywhere")
     with pytest.raises(ConfigurationError, match=r"not installed.*pip install .*\[launchers\]"):
-        read_launch("slurm")
+        pipeline_executor("slurm", Config(), Path())
 
 
 def test_choosing_checks_the_launcher_and_writes_it_nowhere(tmp_path: Path) -> None:

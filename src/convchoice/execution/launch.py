@@ -7,10 +7,8 @@ It is in no file: where a run is trained does not decide its numbers, so neither
 fingerprint may depend on it.
 """
 
-import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -108,49 +106,13 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
     return executor_for(hydra.runtime.choices["hydra/launcher"], named, folder)
 
 
-@dataclass(frozen=True)
-class Launch:
-    """A launcher and its settings.
-
-    Attributes:
-        name: of a file in `conf/launch`.
-        settings: overrides in Hydra's syntax.
-    """
-
-    name: str
-    settings: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The value of `CONVCHOICE_LAUNCH`."""
-        return shlex.join([self.name, *self.settings])
-
-    def executor(self, config: Config, folder: Path) -> Executor:
-        """The executor for runs with a configuration.
-
-        Args:
-            config: gives the cores of a job.
-            folder: see `executor_for`.
-
-        Raises:
-            ConfigurationError: for an unknown setting of the launcher.
-        """
-        register_configuration()
-        threads = f"trainer.threads={config.trainer.threads}"
-        with (
-            initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE),
-            composition_errors(LAUNCH, self.settings),
-        ):
-            overrides = [f"launch={self.name}", *self.settings, threads]
-            composed = compose("config", overrides, return_hydra_config=True)
-            return executor_of(composed.hydra, folder)
-
-
-def read_launch(text: str) -> Launch:
-    """The launcher that a text names.
+def pipeline_executor(text: str, config: Config, folder: Path) -> Executor:
+    """The executor that `CONVCHOICE_LAUNCH` describes.
 
     Args:
-        text: its name and settings.
+        text: the launcher's name and settings.
+        config: of the runs; its threads are the cores of a job.
+        folder: see `executor_for`.
 
     Raises:
         ConfigurationError: for an unknown launcher or setting, or one that is not installed.
@@ -167,17 +129,11 @@ def read_launch(text: str) -> Launch:
             f"only settings of the launcher may follow its name: {SETTINGS}KEY=VALUE.",
             "What is trained is chosen by params.yaml and conf/.",
         )  # fmt: skip
-    check_launcher(name)
-    launch = Launch(name, tuple(settings))
-    launch.executor(Config(), Path())
-    return launch
-
-
-def requested_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """The launcher that the environment names, if it names one.
-
-    Raises:
-        ConfigurationError: see `read_launch`.
-    """
-    text = environment.get(LAUNCH, "").strip()
-    return read_launch(text) if text else None
+    register_configuration()
+    overrides = [f"launch={name}", *settings, f"trainer.threads={config.trainer.threads}"]
+    with (
+        initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE),
+        composition_errors(LAUNCH, settings),
+    ):
+        composed = compose("config", overrides, return_hydra_config=True)
+        return executor_of(composed.hydra, folder)
