@@ -25,7 +25,7 @@ class Dataset(Enum):
 
 
 class Fallback(Enum):
-    """What to train on when no source of the data set can be reached."""
+    """What to train on if the data set cannot be downloaded."""
 
     digits = "digits"
 
@@ -103,7 +103,7 @@ class OptimizerName(Enum):
 
 
 class Accelerator(Enum):
-    """Where to train: `auto` takes a GPU where there is one."""
+    """Where to train: `auto` takes a GPU if there is one."""
 
     auto = "auto"
     cpu = "cpu"
@@ -129,11 +129,9 @@ class Store(Enum):
 
 
 LARGEST = 2**31 - 1
-MOST_SEEDS = 10_000
 LARGEST_SIDE = 256  # pixels; 60,000 images of this side take 4 GB
-SEED = legal.between(0, LARGEST)
-COUNT = legal.between(1, LARGEST)
-POSITIVE = legal.between(1e-38, 1e3)  # 1e-38: the smallest normal number of float32
+SEED, COUNT = legal.between(0, LARGEST), legal.between(1, LARGEST)
+POSITIVE = legal.between(1e-38, 1e3)  # from the smallest normal number of float32
 
 
 @dataclass
@@ -144,22 +142,21 @@ class DataConfig:
     root: str = key("data/raw", legal.FOLDER)
     """Folder of the verified files."""
     fallback: Fallback | None = Fallback.digits
-    """What to use when no source of MNIST can be reached; null, as for every other data set, stops
-    with an error instead."""
+    """What to use if MNIST cannot be downloaded; null (for other data sets always) is an error."""
     train_size: int | None = key(None, COUNT)
     """Training images (a stratified subset, fixed by `validation_seed`); null, or a number larger
     than there are, takes all that are not held out. Each subset contains every smaller one."""
     validation_size: int | None = key(None, legal.between(0, LARGEST))
     """Training images held out, stratified; null takes the data set's own number (MNIST: 5,000)."""
     validation_seed: int = key(2019, SEED)
-    """Fixes the validation split, the subset and the angles of `rotated`, independent of `seed`."""
+    """Fixes the validation split, the subset and the angles of `rotated`."""
     batch_size: int = key(64, legal.between(1, 1_000_000))
     canvas: int | None = key(None, legal.between(1, LARGEST_SIDE))
     """Side, in pixels, of the square to which every image (training, validation, test) is padded
     with zeros, centred, an odd pixel at the bottom and right; null leaves images unchanged."""
     rotated: bool = False
-    """Whether each training and validation image is rotated about its centre, bilinear, by a random
-    angle in [0, 360) degrees that is the same in every run and arm. Test images stay upright."""
+    """Rotate each training and validation image about its centre, bilinear, by a random angle in
+    [0, 360) degrees, the same in every run and arm. Test images stay upright."""
     permutation_seed: int | None = key(None, SEED)
     """Seed of one permutation of the pixels' positions, applied to every image (test images too)
     and all its channels; null leaves pixels where they are."""
@@ -175,7 +172,7 @@ class ConvConfig:
     kernel_size: Any = key(3, legal.size(1, LARGEST_SIDE))
     """One number for both axes, or [height, width]."""
     padding: Any = Padding.valid
-    """A word (see `Padding`), or pixels on each side: one number, or [height, width]."""
+    """A word, or pixels on each side: one number, or [height, width]."""
     padding_mode: PaddingMode = PaddingMode.zeros
     """What a convolution reads beyond the edge; pooling ignores it."""
     stride: Any = key(1, legal.size(1, LARGEST_SIDE))
@@ -190,7 +187,7 @@ class DownsampleConfig:
     window: int = key(2, legal.between(1, LARGEST_SIDE))
     stride: int = key(2, legal.between(1, LARGEST_SIDE))
     padding: int = key(0, legal.between(0, LARGEST_SIDE))
-    """Rows and columns on each side; never counted in a mean."""
+    """On each side; never counted in a mean."""
     kernel_size: int = key(3, legal.between(1, LARGEST_SIDE))
     """Side of the learned convolution of `all_conv` and `conv_pool`, and of `max_blur`'s blur."""
     sigma: float = key(1.0, legal.between(1e-3, 1e3))
@@ -241,9 +238,8 @@ class TrainerConfig:
     """CPU threads of one training. Two runs side by side, one thread each, are faster than one."""
     workers: int | None = key(None, legal.between(1, 1_024))
     """Processes side by side; null takes one per CPU core, or one on a GPU."""
-    seeds_together: int | None = key(None, legal.between(1, MOST_SEEDS))
-    """Seeds of an arm that one process trains at once, their weights stacked (equal results up to
-    rounding); null takes all on a GPU and one on the CPU."""
+    seeds_together: int | None = key(None, legal.between(1, 10_000))
+    """Seeds that one process trains at once, stacked; null takes all on a GPU, one on the CPU."""
 
 
 @dataclass
@@ -252,7 +248,7 @@ class EvaluationConfig:
 
     curves: list[Curve] = key([])
     images: int | None = key(None, COUNT)
-    """Test images of the curves, stratified by class; null, or more than there are, takes all."""
+    """Test images of the curves, stratified by class; null, or a larger number, takes all."""
 
 
 @dataclass
@@ -275,14 +271,13 @@ class ScaleConfig:
     epochs: int = 1
     train_size: int | None = None
     whole_seeds: int = 1
-    """Seeds of arms that train on the full training set, in studies that vary its size."""
+    """Seeds of arms that train on all images, in studies that vary their number."""
     recipe_seeds: int = 1
-    """Seeds of the lecture's own recipe, whose runs cost far more."""
+    """Seeds of the lecture's recipe, whose runs cost far more."""
     recipe_epochs: int = 1
-    curve_images: int | None = None
-    """Test images that `evaluation=curves` uses."""
+    curve_images: int | None = None  # of evaluation=curves
     epochs_for: dict[str, int] = field(default_factory=dict)
-    """Epochs by number of training images (`n300`), in studies that vary it."""
+    """Epochs by number of training images (`n300`)."""
 
 
 @dataclass
@@ -291,10 +286,10 @@ class Config:
 
     arm: str | None = key(None, legal.NAME)
     seed: int = key(0, SEED)
-    seeds: int = key(1, legal.between(1, MOST_SEEDS))
+    seeds: int = key(1, legal.between(1, 10_000))
     """How many seeds (0, 1, …) the training stage runs of this arm."""
     run_root: str = key("runs", legal.FOLDER)
-    """Folder in which run folders are created, as `<run_root>/<arm>/seed-<n>`."""
+    """Run folders are `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     data: DataConfig = field(default_factory=DataConfig)
     conv: ConvConfig = field(default_factory=ConvConfig)
