@@ -14,7 +14,17 @@ from convchoice.analysis.result_contrast import CostRatio
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError
 from convchoice.runs.run import read_run, runs_of_arm
-from making import DIGITS, LECTURE, MNIST, Compare, make_run, study_values
+from convchoice.runs.run_folder import PREDICTIONS
+from making import (
+    DIGITS,
+    LECTURE,
+    MNIST,
+    Compare,
+    altered,
+    logits_with_errors,
+    make_run,
+    study_values,
+)
 
 AVERAGE = {"config": {"downsample": {"operator": "average"}}}
 
@@ -223,6 +233,16 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path):
     make_run(tmp_path / "d", "average", 0)
     message = refused(tmp_path / "d", "max", "average")
     assert "predictions give a test accuracy of 0.9900" in message
+
+
+def test_another_order_of_test_images_is_refused(tmp_path: Path):
+    make_run(tmp_path, "max", 0)
+    with altered(make_run(tmp_path, "average", 0)) as folder:
+        logits, labels = logits_with_errors(1_000, 10, 0)
+        np.savez(folder / PREDICTIONS, logits=logits[::-1], labels=labels[::-1])
+    assert "arm average: its test labels differ from those of max" in refused(
+        tmp_path, "max", "average"
+    )
 
 
 def test_missing_metric_names_the_run(tmp_path: Path):

@@ -213,6 +213,7 @@ def compare(
     every_run = [run for arm in study.all_arms() for run in runs[arm]]
     made = provenance.provenance_of_runs(every_run)
     read = {arm: _read(arm, runs[arm]) for arm in study.all_arms()}
+    predictions.check_same_images({arm: item.predictions for arm, item in read.items()})
     results = {arm: _arm(study, arm, read) for arm in read}
     check_one_image({arm: each.introspection for arm, each in results.items()})
     found = [_contrast(study, arm, read) for arm in study.arms]

@@ -3,7 +3,7 @@
 Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,21 @@ def read_predictions(runs: Sequence[Run]) -> Predictions:
     if first_labels is None:
         raise ValueError("no runs")
     return Predictions(tuple(run.seed for run in runs), np.stack(rows), first_labels)
+
+
+def check_same_images(read: Mapping[str, Predictions]) -> None:
+    """Refuse arms that were tested on different images, or in a different order.
+
+    Raises:
+        RunFolderError: naming two such arms.
+    """
+    first, *others = read
+    for arm in others:
+        if not np.array_equal(read[arm].labels, read[first].labels):
+            raise RunFolderError(
+                f"arm {arm}: its test labels differ from those of {first}, so the images cannot be"
+                " paired. Evaluate both again: convchoice evaluate."
+            )
 
 
 # By class
