@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from convchoice.analysis.result import Comparison
+from convchoice.config.arm import Arm
+from convchoice.config.composition import ArmComposer
 from convchoice.config.schema import Curve
-from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.config.validation import CONF_DIR, config_from_mapping, config_to_mapping
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import write_checksums
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
@@ -269,3 +271,8 @@ LECTURE = study_values(
     },
 )
 """A study of a printed table, as a mapping."""
+
+
+def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
+    """One arm of `conf/arm`, composed by itself."""
+    return ArmComposer(scale, conf).arm(name, overrides)

@@ -19,13 +19,13 @@ from convchoice.compose import (
     read_parameters,
 )
 from convchoice.config.arm import Arm, read_arm
-from convchoice.config.composition import ArmComposer, compose_arm, options
+from convchoice.config.composition import ArmComposer, options
 from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import read_study, study_from_mapping
 from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
-from making import study_values
+from making import compose_arm, study_values
 
 PROJECT = CONF_DIR.parent
 

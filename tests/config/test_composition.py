@@ -9,7 +9,6 @@ from convchoice.config.arm import read_arm
 from convchoice.config.composition import (
     ArmComposer,
     check_overrides,
-    compose_arm,
     compose_values,
     options,
     quoted,
@@ -18,6 +17,7 @@ from convchoice.config.schema import Curve, Initialisation, OptimizerName
 from convchoice.config.validation import CONF_DIR, config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.networks.plan import plan
+from making import compose_arm
 
 GROUPS = ("conv", "data", "downsample", "evaluation", "model", "optimizer", "tracking", "trainer")
 

@@ -14,12 +14,11 @@ import pytest
 from convchoice.compose import read_parameters
 from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.arm_keys import ARM_KEYS, GROUPS, read_arm_file
-from convchoice.config.composition import compose_arm
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
 from convchoice.networks.suggestions import fitting_plan
 from drawing_settings import JUNK, drawn_configuration, drawn_study
-from making import study_values
+from making import compose_arm, study_values
 
 SECONDS = 20
 """CPU time of this process; a refusal takes milliseconds."""

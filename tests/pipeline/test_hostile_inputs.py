@@ -22,12 +22,12 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.compose import Parameters, composed_arms, read_parameters
 from convchoice.config.arm import read_arm
-from convchoice.config.composition import compose_arm
 from convchoice.config.study import read_study
 from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
+from making import compose_arm
 
 SECRET = "s3cret-token-value"  # noqa: S105 - what no message may show
 DRAWS = [pytest.param(200, id="200"), pytest.param(5_000, marks=pytest.mark.soak, id="5000")]

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from convchoice.config.composition import compose_arm, compose_values, options
+from convchoice.config.composition import compose_values, options
 from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
 from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
@@ -18,6 +18,7 @@ from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from convchoice.networks.pooling import gaussian_weights
 from convchoice.shapes import main as shapes
+from making import compose_arm
 
 PATH = PROJECT_ROOT / "docs" / "lecture.md"
 PAGE = PATH.read_text(encoding="utf-8")

@@ -271,8 +271,3 @@ class ArmComposer:
         if name not in self._bases:
             self._bases[name] = _composed(overrides, origin, self.conf)
         return self._bases[name]
-
-
-def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
-    """Compose one arm; see `ArmComposer.arm`."""
-    return ArmComposer(scale, conf).arm(name, overrides)

@@ -144,8 +144,8 @@ class DataConfig:
     fallback: Fallback | None = Fallback.digits
     """What to use if MNIST cannot be downloaded; null (for other data sets always) is an error."""
     train_size: int | None = key(None, COUNT)
-    """Training images (a stratified subset, fixed by `validation_seed`); null, or a number larger
-    than there are, takes all that are not held out. Each subset contains every smaller one."""
+    """Training images: a stratified subset, which contains every smaller one; null, or a larger
+    number than there are, takes all that are not held out."""
     validation_size: int | None = key(None, legal.between(0, LARGEST))
     """Training images held out, stratified; null takes the data set's own number (MNIST: 5,000)."""
     validation_seed: int = key(2019, SEED)
@@ -208,7 +208,7 @@ class ModelConfig:
     activation: Activation = Activation.relu
     head: Head = Head.flatten
     hidden_units: int = key(64, legal.between(0, 1_000_000))
-    """Units of the dense hidden layer; 0 leaves it out."""
+    """Of the dense hidden layer; 0 leaves it out."""
     initialisation: Initialisation = Initialisation.glorot_uniform
 
 
@@ -270,8 +270,7 @@ class ScaleConfig:
     seeds: int = 1
     epochs: int = 1
     train_size: int | None = None
-    whole_seeds: int = 1
-    """Seeds of arms that train on all images, in studies that vary their number."""
+    whole_seeds: int = 1  # of arms that train on all images, in studies that vary their number
     recipe_seeds: int = 1
     """Seeds of the lecture's recipe, whose runs cost far more."""
     recipe_epochs: int = 1
@@ -287,7 +286,7 @@ class Config:
     arm: str | None = key(None, legal.NAME)
     seed: int = key(0, SEED)
     seeds: int = key(1, legal.between(1, 10_000))
-    """How many seeds (0, 1, …) the training stage runs of this arm."""
+    """Seeds (0, 1, …) that the pipeline runs of this arm."""
     run_root: str = key("runs", legal.FOLDER)
     """Run folders are `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)
