@@ -33,7 +33,7 @@ def points_of(
     network = Network(config, shape).eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (6, *shape[1:]), dtype=torch.uint8, generator=generator)
-    points = list(equivariance_curve(network, images, torch.zeros(6, dtype=torch.int64)))
+    points = list(equivariance_curve(network, images))
     found = {(point.kind, point.layer, point.value): point for point in points}
     assert len(found) == len(points)
     return found, network, images
@@ -82,7 +82,7 @@ def test_a_convolution_with_symmetric_weights_follows_a_quarter_turn():
     with torch.no_grad():
         weight.copy_(sum(torch.rot90(weight, turns, (2, 3)) for turns in range(4)) / 4)  # type: ignore[operator, arg-type]
     images = torch.randint(0, 256, (3, 12, 12), dtype=torch.uint8)
-    points = equivariance_curve(network, images, torch.zeros(3, dtype=torch.int64))
+    points = equivariance_curve(network, images)
     turned = [point for point in points if point.kind == "rotation"]
     # The weights are float32: averaging four of them leaves their last digits unequal.
     assert all(point.error_whole is not None and point.error_whole < 1e-6 for point in turned)
@@ -172,7 +172,7 @@ def test_a_map_without_an_interior_has_no_interior_error():
 def test_blank_images_have_no_errors():
     network = Network(config_from_mapping({})).eval()
     images = torch.zeros(2, 28, 28, dtype=torch.uint8)
-    for point in equivariance_curve(network, images, torch.zeros(2, dtype=torch.int64)):
+    for point in equivariance_curve(network, images):
         assert (point.error_interior, point.error_whole) == (None, None)
 
 

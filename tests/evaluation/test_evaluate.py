@@ -75,7 +75,7 @@ def test_metrics_by_hand() -> None:
 
 def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> None:
     work = job(trained)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     run = read_run(work.folder)
     kept = run.pictures()
     assert kept is not None
@@ -89,7 +89,7 @@ def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> No
 
 def test_a_look_inside_the_network_is_kept(trained: Path) -> None:
     work = job(trained)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     assert read_run(work.trained).inside() is None
     found = read_run(work.folder).inside()
     assert found is not None
@@ -107,7 +107,7 @@ def test_it_is_measured_with_the_threads_that_it_was_trained_with(trained: Path)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        evaluate_run(job(trained), ignore)
+        evaluate_run(job(trained))
         measured = torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
@@ -117,7 +117,7 @@ def test_it_is_measured_with_the_threads_that_it_was_trained_with(trained: Path)
 
 def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
     work = job(trained)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     before, run = read_run(work.trained), read_run(work.folder)
     assert run.evaluated
     assert not before.evaluated
@@ -130,7 +130,7 @@ def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) ->
 
 def test_predictions_are_the_trained_networks(trained: Path) -> None:
     work = job(trained)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     run = read_run(work.folder)
     images, _ = datasets.load(trained / "raw").test()
     network = load_network(run)
@@ -149,7 +149,7 @@ def evaluating(work: RunSpecification, evaluation: EvaluationConfig) -> RunSpeci
 
 def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) -> None:
     work = with_curves(trained, Curve.rotation, Curve.consistency)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     run = read_run(work.folder)
     points = run.curves()
     assert {point.curve for point in points} == {Curve.rotation, Curve.consistency}
@@ -164,9 +164,9 @@ def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) ->
 
 def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
     work = with_curves(trained, *Curve)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     curved = read_run(work.folder)
-    evaluate_run(job(trained), ignore)
+    evaluate_run(job(trained))
     clean = read_run(work.folder)
     assert clean.metrics.items() < curved.metrics.items()
     assert np.array_equal(clean.predictions()[0], curved.predictions()[0])
@@ -174,9 +174,9 @@ def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
 
 def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
     work = with_curves(trained, Curve.scale)
-    evaluate_run(work, ignore)
+    evaluate_run(work)
     again = evaluating(replace(work, trained=work.folder), EvaluationConfig())
-    evaluate_run(again, ignore)
+    evaluate_run(again)
     run = read_run(work.folder)
     assert run.evaluated
     assert run.curves() == []
@@ -195,7 +195,7 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
     with pytest.raises(
         UserError, match=r"was trained on a data set with digest 000000000000…, but"
     ):
-        evaluate_run(job(trained), ignore)
+        evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
@@ -206,11 +206,11 @@ def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
     with altered(folder):
         save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
     with pytest.raises(RunFolderError, match=r"does not hold the weights of the network in config"):
-        evaluate_run(job(trained), ignore)
+        evaluate_run(job(trained))
     with altered(folder):
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunFolderError, match="cannot be read as weights"):
-        evaluate_run(job(trained), ignore)
+        evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
@@ -225,7 +225,7 @@ def test_a_byte_of_the_weights_that_was_altered_is_refused(trained: Path, touche
     if not touched:
         os.utime(path, ns=(written, written))
     with pytest.raises(RunFolderError, match=rf"{WEIGHTS}: was changed after the run"):
-        evaluate_run(job(trained), ignore)
+        evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 

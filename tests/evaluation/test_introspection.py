@@ -14,7 +14,7 @@ from convchoice.evaluation.introspection import (
     FILTERS_KEPT,
     GRADIENT_IMAGES,
     first_filters,
-    look_inside,
+    introspect,
     pixel_gradients,
     response_maps,
 )
@@ -58,7 +58,7 @@ def test_the_filters_of_other_layers_give_the_middle_outputs(kind: str) -> None:
 
 def test_the_cells_behind_a_dense_layer_see_no_place() -> None:
     config = config_from_mapping({"model": {**SMALL["model"], "first_layer": "dense"}})
-    found = look_inside(
+    found = introspect(
         Network(config).eval(), config, random_images(10), torch.arange(10, dtype=torch.int64)
     )
     assert found.filters.shape == (6, 1, 28, 28)
@@ -131,7 +131,7 @@ def test_everything_at_once_and_on_the_networks_own_pixels() -> None:
     network = Network(config).eval()
     images, labels = random_images(300), torch.arange(300) % 10
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    found = look_inside(network, config, images, labels)
+    found = introspect(network, config, images, labels)
     assert found.indices.tolist() == found.labels.tolist() == [0, 1, 2]
     assert found.images.shape == (3, 32, 32)
     assert found.images.sum() == images[:3].sum()  # moved, none lost

@@ -12,12 +12,11 @@ from convchoice.evaluation.robustness import (
     CONSISTENCY_PIXELS,
     consistency_curve,
     random_shifts,
-    rotation_curve,
-    scale_curve,
+    robustness_curve,
     scores,
-    shift_curve,
 )
 from convchoice.networks.network import Network
+from convchoice.runs.curve_points import CurvePoint
 
 
 class ColumnReader(nn.Module):
@@ -47,7 +46,7 @@ def test_scores_by_hand() -> None:
 
 def test_a_shift_to_the_side_moves_the_answer_and_one_downwards_does_not() -> None:
     images, labels = strokes(30, [14, 15, 15])
-    points = list(shift_curve(ColumnReader(), images, labels))
+    points = list(robustness_curve(Curve.shift, ColumnReader(), images, labels))
     assert len({point.key for point in points}) == len(points) == 63
     by_key = {(point.kind, point.value): point for point in points}
     assert all(by_key["vertical", pixels].accuracy == 1 for pixels in range(-10, 11))
@@ -59,9 +58,17 @@ def test_a_shift_to_the_side_moves_the_answer_and_one_downwards_does_not() -> No
     assert {point.images for point in points} == {3}
 
 
+def by_value(curve: Curve, images: Tensor, labels: Tensor) -> dict[float, CurvePoint]:
+    points = robustness_curve(curve, ColumnReader(), images, labels)
+    return {point.value: point for point in points}
+
+
 def test_turned_upside_down_a_stroke_is_read_on_the_other_side() -> None:
     images, labels = strokes(10, [2, 7])
-    points = {point.value: point for point in rotation_curve(ColumnReader(), images, labels)}
+    points = {
+        point.value: point
+        for point in robustness_curve(Curve.rotation, ColumnReader(), images, labels)
+    }
     assert sorted(points) == list(range(0, 360, 15))
     assert points[0].accuracy == 1
     assert points[180].accuracy == 0
@@ -72,7 +79,10 @@ def test_turned_upside_down_a_stroke_is_read_on_the_other_side() -> None:
 
 def test_scales_go_from_half_to_one_and_a_half() -> None:
     images, labels = strokes(10, [4, 5, 9])
-    points = {point.value: point for point in scale_curve(ColumnReader(), images, labels)}
+    points = {
+        point.value: point
+        for point in robustness_curve(Curve.scale, ColumnReader(), images, labels)
+    }
     assert sorted(points) == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
     assert points[1.0].accuracy == 1
     assert points[1.5].accuracy == pytest.approx(2 / 3)  # the stroke at the edge has left
@@ -114,10 +124,10 @@ def test_a_real_network_of_any_canvas(shape: tuple[int, int, int]) -> None:
     images = torch.randint(0, 256, (20, *shape[1:]), dtype=torch.uint8)
     labels = torch.arange(20) % 10
     clean = scores(network, images, labels, lambda batch: batch)
-    for curve, unmoved in ((shift_curve, 0), (rotation_curve, 0), (scale_curve, 1)):
+    for curve, unmoved in ((Curve.shift, 0), (Curve.rotation, 0), (Curve.scale, 1)):
         [point] = {
             (point.accuracy, point.nll)
-            for point in curve(network, images, labels)
+            for point in robustness_curve(curve, network, images, labels)
             if point.value == unmoved
         }
         assert point == clean

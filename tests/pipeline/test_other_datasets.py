@@ -39,7 +39,7 @@ def train_and_evaluate(name: str, data_root: Path, folder: Path, arm: str, **val
     trained, final = run_path(folder / "trained", arm, 0), run_path(folder / "runs", arm, 0)
     train([RunSpecification(config, data_root, trained, "f", {"versions": {}})], lambda event: None)
     finalise(trained)
-    evaluate_run(RunSpecification(config, data_root, final, trained=trained), lambda event: None)
+    evaluate_run(RunSpecification(config, data_root, final, trained=trained))
     return read_run(final)
 
 

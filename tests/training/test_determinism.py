@@ -28,7 +28,7 @@ def alone(config: Config, root: Path) -> Run:
     data_root = Path(config.data.root)
     train([RunSpecification(config, data_root, trained, "f")], ignore)
     finalise(trained)
-    evaluate_run(RunSpecification(config, data_root, folder, trained=trained), ignore)
+    evaluate_run(RunSpecification(config, data_root, folder, trained=trained))
     return read_run(folder)
 
 

@@ -1,1 +1,1 @@
-"""What is measured on the test set: accuracy, curves, equivariance, pictures."""
+"""Evaluation of trained runs on the test set, which only `evaluate` opens."""

@@ -1,8 +1,7 @@
-"""One trained run, measured on the test set: the only code that opens it.
+"""Evaluation of trained runs on the test set: the only code that opens it.
 
-The trained folder is copied under the run's final root with the predictions, the test metrics, the
-chosen curves, pictures of some wrong answers and a look inside the network added, so that every
-folder there is whole.
+The evaluated run folder holds the files of the training, the predictions, the test metrics, the
+curves, some images with wrong predictions, and the introspection of the network.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from convchoice.data.dataset import load
 from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.image_subset import chosen_images
-from convchoice.evaluation.introspection import look_inside
+from convchoice.evaluation.introspection import introspect
 from convchoice.networks.network import Network
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import FIX
@@ -36,69 +35,68 @@ from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of
 from convchoice.training.memory import keep_freed_memory
 
-_FROM_TRAINING = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
+COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
 
 
-def evaluate(jobs: Sequence[RunSpecification], listener: Listener) -> None:
-    """Measure trained runs, one after another, and write their final folders.
+def evaluate(runs: Sequence[RunSpecification], listener: Listener) -> None:
+    """Evaluate trained runs one after another, and write their final folders.
 
-    A run that cannot be measured ends with its reason; the others are measured all the same.
+    A run that cannot be evaluated ends with a failure; the others are evaluated nevertheless.
     """
     keep_freed_memory()
-    for job in jobs:
+    for run in runs:
+        listener(RunStarted(*run.key, epochs=1, epochs_done=0))
+        failure = ""
         try:
-            with storing_in(run_folder.partial_path(job.folder)):
-                evaluate_run(job, listener)
+            with storing_in(run_folder.partial_path(run.folder)):
+                evaluate_run(run)
         except UserError as error:
-            listener(RunEnded(job.arm, job.seed, str(error)))
-        else:
-            listener(RunEnded(job.arm, job.seed))
+            failure = str(error)
+        listener(RunEnded(*run.key, failure))
 
 
-def evaluate_run(job: RunSpecification, listener: Listener) -> None:
-    """Measure one trained run and write its final folder.
+def evaluate_run(specification: RunSpecification) -> None:
+    """Evaluate one trained run and write its final folder.
 
     Raises:
-        UserError: for a trained folder or a data set that is missing, damaged or another one.
+        UserError: if the trained folder or the data set is missing, damaged or another one.
     """
-    listener(RunStarted(job.arm, job.seed, epochs=1, epochs_done=0))
-    trained_folder = job.trained or job.folder
-    run = read_run(trained_folder)
+    run = read_run(specification.trained or specification.folder)
     torch.set_num_threads(int(run.config["trainer"]["threads"]))
     network = load_network(run)
-    test_set = open_test_set(run, job.data_root)
+    test_set = open_test_set(run, specification.data_root)
     logits = test_logits(network, test_set)
-    points = test_curves(network, test_set, job.config.evaluation)
-    inside = look_inside(network, test_set.config, test_set.images, test_set.labels)
+    evaluation = specification.config.evaluation
+    points = test_curves(network, test_set, evaluation)
+    inside = introspect(network, test_set.config, test_set.images, test_set.labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
-    # The training may have been planned with another evaluation: what was measured is recorded.
-    config = {**run.config, "evaluation": plain_values(job.config.evaluation)}
-    kept = {name: (trained_folder / name).read_bytes() for name in _FROM_TRAINING}
-    with written(job.folder) as partial:
-        for name, content in kept.items():
-            (partial / name).write_bytes(content)
-        run_folder.write_config(partial, config)
-        run_folder.write_json(partial / run_folder.METRICS, metrics)
-        answers, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
-        run_folder.write_predictions(partial, answers, labels)
-        run_folder.write_pictures(partial, kept_pictures(answers, labels, test_set.images.numpy()))
-        run_folder.write_inside(partial, inside)
-        run_folder.write_curves(partial, points)
+    predictions, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
+    files = {name: (run.path / name).read_bytes() for name in COPIED}
+    with written(specification.folder) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        # The run may have been trained with another evaluation in its configuration.
+        run_folder.write_config(folder, {**run.config, "evaluation": plain_values(evaluation)})
+        run_folder.write_json(folder / run_folder.METRICS, metrics)
+        run_folder.write_predictions(folder, predictions, labels)
+        pictures = kept_pictures(predictions, labels, test_set.images.numpy())
+        run_folder.write_pictures(folder, pictures)
+        run_folder.write_inside(folder, inside)
+        run_folder.write_curves(folder, points)
 
 
 def load_network(run: Run) -> Network:
-    """The trained network of a run folder, ready to answer; nothing in the file is executed.
+    """The trained network of a run folder, in evaluation mode. Nothing in the file is executed.
 
     Raises:
-        RunFolderError: if the weights were altered, cannot be read, or are not this
-            configuration's.
+        RunFolderError: if the weights are damaged or belong to another configuration.
     """
     path = run.weights_file()
     network = Network(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
+    with reading(path, "weights"):
+        weights = load_file(path)
     try:
-        with reading(path, "weights"):
-            weights = load_file(path)
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise RunFolderError(
@@ -112,20 +110,25 @@ class TestSet:
     """The test images of one run, on the CPU.
 
     Attributes:
-        config: the run's configuration.
-        images: uint8 (N, H, W) or (N, C, H, W), as the data set has them.
+        config: configuration of the run.
+        images: uint8 (N, H, W) or (N, C, H, W), as in the data set.
         labels: int64 (N,).
     """
 
-    __test__ = False  # no test of pytest's, whatever its name
+    __test__ = False  # not a test class of pytest
 
     config: Config
     images: Tensor
     labels: Tensor
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the evaluation."""
+        return device_of(self.config.trainer.accelerator)
+
 
 def open_test_set(run: Run, data_root: Path) -> TestSet:
-    """The test set that belongs to a run.
+    """The test set of a run.
 
     Raises:
         UserError: if the data set is not the one that the run was trained on.
@@ -139,34 +142,29 @@ def open_test_set(run: Run, data_root: Path) -> TestSet:
             f" {data_root} holds {stored.title} with digest {stored.digest[:12]}…. Train it again."
         )
     images, labels = stored.test()
-    return TestSet(
-        config,
-        torch.from_numpy(images),
-        torch.from_numpy(labels.astype(np.int64)),
-    )
+    return TestSet(config, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
 
 def test_logits(network: Network, test_set: TestSet) -> Tensor:
     """Logits (N, 10), float32, of the whole test set, on the CPU."""
-    device = device_of(test_set.config.trainer.accelerator)
+    device = test_set.device
     pixels = test_images(test_set.images.to(device), test_set.config.data)
-    answers = test_set.labels.to(device)
     network.to(device)
     with torch.inference_mode():
-        batches = Batches(pixels, answers, EVALUATION_BATCH)
+        batches = Batches(pixels, test_set.labels.to(device), EVALUATION_BATCH)
         return torch.cat([network(batch).float() for batch, _ in batches]).cpu()
 
 
 def test_curves(
     network: Network, test_set: TestSet, evaluation: EvaluationConfig
 ) -> list[CurvePoint]:
-    """The points of the curves that an evaluation asks for."""
+    """The points of the curves of an evaluation."""
     if not evaluation.curves:
         return []
-    # A second of torchvision, where it is used.
+    # torchvision takes a second to import
     from convchoice.evaluation.curves import measure_curves  # noqa: PLC0415
 
-    device = device_of(test_set.config.trainer.accelerator)
+    device = test_set.device
     chosen = torch.from_numpy(chosen_images(test_set.labels.numpy(), evaluation.images))
     return measure_curves(
         network.to(device),
@@ -178,7 +176,7 @@ def test_curves(
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The final `test/*` metrics.
+    """The `test/*` metrics of the predictions.
 
     Args:
         logits: (N, 10).

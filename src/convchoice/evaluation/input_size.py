@@ -1,9 +1,8 @@
-"""Whether a trained network works with inputs of another size, and how well.
+"""Whether a trained network accepts inputs of another size, and how accurate it is on them.
 
-The question is the lecture's ("works with inputs of different size"): the network is fed the digit
-itself larger or smaller, the whole canvas resized to n × n pixels, and its layers are laid on that
-input anew with the weights that it learned. (A digit of one size on a larger canvas is another
-question, that of `data.canvas` and of shifts.)
+The question is the lecture's ("works with inputs of different size"). The whole canvas is resized
+to n × n pixels, and the layers are applied to it with the trained weights. (A digit of unchanged
+size on a larger canvas is another question, see `data.canvas` and the shift curve.)
 """
 
 from collections.abc import Iterator
@@ -21,14 +20,14 @@ from convchoice.networks.plan import Kind, Plan, plan
 from convchoice.runs.curve_points import CurvePoint
 
 INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
-"""Heights in pixels; single steps where the lecture's network, 26 to 29, begins and ends."""
+"""Heights in pixels; single steps around the range that the lecture's network accepts, 26 to 29."""
 
 
 def accepts(trained: Plan, other: Plan) -> bool:
-    """Whether the weights of one plan fit another that was laid on an input of another size.
+    """Whether the weights of one plan fit another plan for an input of another size.
 
-    Each layer must have as many parameters as before, and a flattened map must have its grid: a
-    dense layer's weights belong to places, so another grid with as many cells would not do.
+    Each layer must have as many parameters as before. A flattened map must have the same grid,
+    because the weights of a dense layer belong to positions.
     """
     return len(trained.layers) == len(other.layers) and all(
         ours.parameters == theirs.parameters
@@ -38,15 +37,13 @@ def accepts(trained: Plan, other: Plan) -> bool:
 
 
 def network_for(network: Network, config: Config, height: int, width: int) -> Network | None:
-    """The trained network laid on another input, or None where its weights do not fit there.
-
-    Decided by the plan alone.
+    """The trained network for another input size, or None if its weights do not fit.
 
     Args:
         network: trained.
         config: its configuration.
         height: of the input, pixels.
-        width: likewise.
+        width: of the input, pixels.
     """
     shape = (network.plan.layers[0].input_shape[0], height, width)
     try:
@@ -55,32 +52,32 @@ def network_for(network: Network, config: Config, height: int, width: int) -> Ne
         return None
     if not accepts(network.plan, other):
         return None
-    laid = Network(config, shape)
-    laid.load_state_dict(network.state_dict())
-    return laid.to(next(network.parameters()).device).eval()
+    resized_network = Network(config, shape)
+    resized_network.load_state_dict(network.state_dict())
+    return resized_network.to(next(network.parameters()).device).eval()
 
 
 def input_size_curve(
     network: Network, config: Config, images: Tensor, labels: Tensor
 ) -> Iterator[CurvePoint]:
-    """Accuracy and log-likelihood for inputs of 18 to 56 pixels; sizes that do not fit are said so.
+    """Accuracy and log-likelihood for inputs of 18 to 56 pixels, and which sizes are accepted.
 
     Args:
         network: trained.
         config: its configuration.
         images: uint8, (N, H, W) or (N, C, H, W), on the network's device. An image that is not
             square keeps its proportions; its height is n.
-        labels: int64 (N,), likewise.
+        labels: int64 (N,), on the same device.
     """
     height, width = images.shape[-2:]
     for side in INPUT_SIDES:
         other_width = max(1, round(side * width / height))
-        laid = network_for(network, config, side, other_width)
+        other = network_for(network, config, side, other_width)
         point = CurvePoint(
-            Curve.input_size, "", "", "pixels", side, None, len(labels), accepted=laid is not None
+            Curve.input_size, "", "", "pixels", side, None, len(labels), accepted=other is not None
         )
-        if laid is not None:
-            fed = partial(resized, height=side, width=other_width)
-            accuracy, nll = scores(laid, images, labels, fed)
+        if other is not None:
+            transform = partial(resized, height=side, width=other_width)
+            accuracy, nll = scores(other, images, labels, transform)
             point = replace(point, accuracy=accuracy, nll=nll)
         yield point

@@ -1,9 +1,9 @@
-"""A trained network looked into: filters, response maps of a few digits, and its use of pixels.
+"""Introspection of a trained network: filters, response maps of a few digits, use of pixels.
 
-Use of pixels is told twice. Counted, from geometry alone, as `sizes.reading` has it. And by
-gradient, of what was learned: the mean over test images of |∂ largest logit / ∂ pixel|, and, for
-the effective receptive field (Luo et al. 2016, Understanding the effective receptive field), the
-same of the cell in the middle of the last map, its channels added up.
+The use of pixels is measured twice. From geometry: how often each pixel is read. And by gradients
+of the trained network: the mean over test images of |∂ largest logit / ∂ pixel|, and, for the
+effective receptive field (Luo et al. 2016, Understanding the effective receptive field), the same
+of the cell in the middle of the last map, summed over its channels.
 """
 
 from collections.abc import Sequence
@@ -25,26 +25,26 @@ from convchoice.networks.receptive_field import (
     spatial_layers,
     stage_ends,
 )
-from convchoice.runs.introspection import Inside, Numbers, Places
+from convchoice.runs.introspection import Introspection, Numbers, Places
 from convchoice.training.batches import scaled
 
 CLASSES_SHOWN = (0, 1, 2)
 """The first test image of each is shown: round, straight, and both at once on MNIST."""
 FILTERS_KEPT = 12
 CHANNELS_KEPT = 4
-"""The first ones: where the seed and the shapes agree, they began from the same weights in every
-arm, so the same channel of two arms is the one to compare."""
+"""The first ones: if seed and shapes agree, they have the same initial weights in every arm, so the
+same channel of two arms can be compared."""
 GRADIENT_IMAGES = 200
-"""Of each run; an arm's seeds differ more than its images do."""
+"""Of each run; the seeds of an arm differ more than its images."""
 GRADIENT_BATCH = 50
-"""Images at a time: their response maps are all held for the way back."""
+"""Images at a time: all their response maps are kept for the backward pass."""
 
 
 def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:
     """The first filters of the first layer, (F, C, f_h, f_w).
 
-    Where positions do not share their filters, those of the position in the middle are taken; a
-    dense layer's filters are as large as the image.
+    If positions do not share their filters, those of the middle position are taken; the filters
+    of a dense layer are as large as the image.
     """
     layer, module = network.plan.layers[0], next(network.children())
     if isinstance(module, Convolution):
@@ -56,13 +56,13 @@ def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:
         kernel = [axis.kernel for axis in module.axes]
         return module.weight[position].T[:count].reshape(-1, module.channels, *kernel)
     assert isinstance(module, DenseMap)  # noqa: S101 - a block begins with one of the three
-    # A row of the weights is a unit, and the units of a position lie together.
+    # A row of the weights is a unit, and the units of a position are adjacent.
     units = module.weight[position * filters : position * filters + min(count, filters)]
     return units.reshape(-1, *layer.input_shape)
 
 
 def response_maps(network: Network, images: Tensor) -> dict[str, Numbers]:
-    """The first channels of each block's stages, by layer, for images (M, H, W) of bytes."""
+    """The first channels of the last layer of each stage, by layer, for uint8 images (M, H, W)."""
     wanted = {layer.name for layer in stage_ends(network.plan.layers)}
     maps, kept = scaled(images), {}
     with torch.no_grad():
@@ -78,10 +78,10 @@ def pixel_gradients(network: Network, images: Tensor) -> tuple[Tensor, Tensor | 
 
     Args:
         network: in evaluation mode.
-        images: uint8 (N, H, W) or (N, C, H, W), as the network gets them, on its device.
+        images: uint8 (N, H, W) or (N, C, H, W), the network's input, on its device.
 
     Returns:
-        The second is None where the network has no map whose cells see a place each.
+        The second is None for a network without maps.
     """
     sums = [
         _summed_gradients(network, scaled(some)) for some in torch.split(images, GRADIENT_BATCH)
@@ -91,7 +91,7 @@ def pixel_gradients(network: Network, images: Tensor) -> tuple[Tensor, Tensor | 
 
 
 def _summed_gradients(network: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a batch (B, C, H, W): |gradient| summed over images and channels, (H, W) each."""
+    """The sums over a batch (B, C, H, W) and over channels, (H, W) each."""
     spatial = spatial_layers(network.plan.layers)
     values = pixels.requires_grad_()
     middle = 0 * pixels[:, :, 0, 0]
@@ -110,7 +110,7 @@ def _array(values: Tensor) -> Numbers:
 
 
 def _reads(layers: Sequence[PlannedLayer], mode: PaddingMode) -> dict[str, tuple[Places, Places]]:
-    """How often the first and the last of some windowed layers read the image."""
+    """How often the first and the last of some layers with windows read the image."""
     ends = [layers[:1], layers] if layers else []
     return {
         last.name: (np.array(rows), np.array(columns))
@@ -120,7 +120,7 @@ def _reads(layers: Sequence[PlannedLayer], mode: PaddingMode) -> dict[str, tuple
 
 
 def _fields(layers: Sequence[PlannedLayer]) -> dict[str, Places]:
-    """What the cell in the middle of each windowed layer's map sees."""
+    """The receptive field of the middle cell of each layer with windows."""
     return {
         layer.name: np.array(
             [
@@ -132,27 +132,27 @@ def _fields(layers: Sequence[PlannedLayer]) -> dict[str, Places]:
     }
 
 
-def look_inside(network: Network, config: Config, images: Tensor, labels: Tensor) -> Inside:
-    """All that a run keeps of its network's inside.
+def introspect(network: Network, config: Config, images: Tensor, labels: Tensor) -> Introspection:
+    """The measurements that a run stores.
 
     Args:
-        network: trained, in evaluation mode; it is left as it is.
+        network: trained, in evaluation mode; it is not changed.
         config: its configuration.
-        images: the test set's, uint8 (N, H, W) or (N, C, H, W), as the data set has them.
+        images: uint8 (N, H, W) or (N, C, H, W), the test set.
         labels: (N,).
     """
     device = next(network.parameters()).device
     classes = labels.numpy()
 
-    def fed(indices: Places) -> Tensor:
+    def inputs(indices: Places) -> Tensor:
         return test_images(images[torch.from_numpy(indices)].to(device), config.data)
 
     shown = first_of_classes(classes, CLASSES_SHOWN)
     many = chosen_images(classes, GRADIENT_IMAGES)
-    pictures = fed(shown)
-    gradient, middle = pixel_gradients(network, fed(many))
+    pictures = inputs(shown)
+    gradient, middle = pixel_gradients(network, inputs(many))
     windowed = [layer for layer in spatial_layers(network.plan.layers) if layer.axes is not None]
-    return Inside(
+    return Introspection(
         images=pictures.cpu().numpy(),
         indices=shown,
         labels=classes[shown],
