@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.arm import Arm
 from convchoice.config.schema import Config
 from convchoice.errors import ConfigurationError
 from convchoice.execution import local_processes, runner
-from convchoice.execution.completeness import is_trained, specify
+from convchoice.execution.completeness import is_trained, refuse_to_replace, specify
 from convchoice.execution.executors import JoblibExecutor, run_job
 from convchoice.execution.job import Job
 from convchoice.execution.local_processes import LocalExecutor
@@ -165,3 +166,15 @@ def test_only_a_run_of_the_same_fingerprint_is_complete(tmp_path: Path, configs:
     partial = make_run(tmp_path, "tiny", 1, evaluated=False)
     partial.rename(partial_path(partial))
     assert runner.missing_runs([replace(item, folder=partial)]) != []
+
+
+def test_a_run_never_takes_the_place_of_the_pipelines_arm(tmp_path: Path, configs: Configs) -> None:
+    (config,) = configs(1, run_root=str(tmp_path / "runs"))
+    (tmp_path / "configs").mkdir()
+    composed = tmp_path / "configs" / "tiny.yaml"
+    composed.write_text(Arm("tiny", config).to_yaml(), encoding="utf-8")
+    (item,) = specify([config])
+    refuse_to_replace(item)
+    other = replace(config, conv=replace(config.conv, kernel_size=2))
+    with pytest.raises(ConfigurationError, match=r"the pipeline's, whose arm differs in conv\."):
+        refuse_to_replace(replace(item, config=other))
