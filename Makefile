@@ -99,4 +99,4 @@ ui: install ## show the runs in MLflow, on http://127.0.0.1:5000 or a free port
 	@$(BIN)/convchoice ui --port $(PORT)
 
 clean: ## remove runs and temporary files; keep .venv, data and reports
-	rm -rf .work configs configs.partial configs.replaced trained runs compared mlflow.db mlartifacts .mlflow.db.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .work configs configs.partial configs.replaced trained runs compared mlflow.db mlflow.db.lock mlartifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,8 +27,9 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 BATCH = 1000
 """The most metrics that MLflow accepts in one call."""
 DEFAULTS = {
-    # MLflow's progress bars would interrupt the progress display of this project.
+    # MLflow's progress bars and links would interrupt the progress display of this project.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # A server that is down costs seconds, not the minutes of MLflow's own defaults.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -189,7 +190,11 @@ class MlflowStore:
         name, digest, source = dataset
         described = self._entities.Dataset(name, digest, "convchoice", source)
         context = [self._entities.InputTag("mlflow.data.context", "training and test")]
-        self.client.log_inputs(run_id, [self._entities.DatasetInput(described, context)])
+        inputs = [self._entities.DatasetInput(described, context)]
+        try:
+            self.client.log_inputs(run_id, inputs)
+        except Exception:  # noqa: BLE001 - MLflow refuses one of two that log a new one at once
+            self.client.log_inputs(run_id, inputs)
 
     def nest(self, runs: Sequence[Any], parent: str) -> None:
         """Show runs below a parent run."""
