@@ -41,6 +41,7 @@ class Server:
     def start(self) -> "Server":
         """Start it and wait until it answers."""
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # uvicorn's
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", *self._command],
