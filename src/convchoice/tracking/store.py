@@ -105,7 +105,8 @@ class MlflowStore:
             raise TrackingError(
                 f"the MLflow experiment {name!r} was deleted. Restore it (mlflow experiments"
                 f" restore --experiment-id {number}), remove it for good (mlflow gc"
-                f" --backend-store-uri URI --experiment-ids {number}) or use another: tracking.experiment=NAME"
+                f" --backend-store-uri URI --experiment-ids {number}) or use another:"
+                " tracking.experiment=NAME"
             )
         return str(found.experiment_id)
 
