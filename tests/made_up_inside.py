@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from convchoice.runs.introspection import Inside
+from convchoice.runs.introspection import Introspection
 
 
-def made_up_inside(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Inside:
+def made_up_inside(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Introspection:
     """What a run of a small network would keep.
 
     Args:
@@ -19,7 +19,7 @@ def made_up_inside(seed: int = 0, *, edge: float = 0.5, padded: bool = False) ->
     middle = np.zeros((8, 8), dtype=np.float32)
     middle[2:6, 2:6] = 1
     first = [2, 3, 3, 3, 3, 3, 3, 2] if padded else [1, 2, 3, 3, 3, 3, 2, 1]
-    return Inside(
+    return Introspection(
         images=np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8),
         indices=np.array([3, 2, 1]),
         labels=np.array([0, 1, 2]),

@@ -12,12 +12,12 @@ from convchoice.config.arm import Arm
 from convchoice.config.composition import ArmComposer
 from convchoice.config.schema import Curve
 from convchoice.config.validation import CONF_DIR, config_from_mapping, config_to_mapping
-from convchoice.runs import run_folder
+from convchoice.runs import introspection, pictures, run_folder
 from convchoice.runs.checksums import write_checksums
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
-from convchoice.runs.introspection import Inside
+from convchoice.runs.introspection import Introspection
 from convchoice.runs.ownership import written
-from convchoice.runs.pictures import kept_pictures
+from convchoice.runs.run import Run, read_run
 
 Compare = Callable[..., Comparison]
 """The type of the fixture `comparison_of`."""
@@ -80,7 +80,7 @@ def make_run(
     evaluated: bool = True,
     curves: Sequence[CurvePoint] = (),
     picture_shape: tuple[int, ...] | None = None,
-    inside: Inside | None = None,
+    inside: Introspection | None = None,
 ) -> Path:
     """Write one run folder.
 
@@ -156,10 +156,17 @@ def make_run(
             run_folder.write_curves(folder, curves)
             if picture_shape is not None:
                 drawn = made_up_images(images, picture_shape)
-                run_folder.write_pictures(folder, kept_pictures(logits, labels, drawn))
+                kept = pictures.kept_pictures(logits, labels, drawn)
+                pictures.write(folder / run_folder.PICTURES, kept)
             if inside is not None:
-                run_folder.write_inside(folder, inside)
+                introspection.write(folder / run_folder.INSIDE, inside)
     return path
+
+
+def runs_of_arm(root: Path, arm: str) -> list[Run]:
+    """The runs of one arm under `root`, by seed."""
+    paths = sorted((root / arm).iterdir(), key=lambda path: int(path.name.removeprefix("seed-")))
+    return [read_run(path) for path in paths]
 
 
 @contextmanager

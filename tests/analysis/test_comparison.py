@@ -13,7 +13,7 @@ from convchoice.analysis.result_arm import Change
 from convchoice.analysis.result_contrast import CostRatio
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError
-from convchoice.runs.run import read_run, runs_of_arm
+from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS
 from making import (
     DIGITS,
@@ -23,6 +23,7 @@ from making import (
     altered,
     logits_with_errors,
     make_run,
+    runs_of_arm,
     study_values,
 )
 

@@ -16,8 +16,7 @@ from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
 from convchoice.runs.curve_points import CurvePoint
-from convchoice.runs.run import runs_of_arm
-from making import curve_points, make_run, study_values
+from making import curve_points, make_run, runs_of_arm, study_values
 
 T = TypeVar("T", bound=CurveLine)
 Curves = dict[str, list[list[CurvePoint]]]

@@ -19,10 +19,9 @@ from convchoice.analysis.introspection import (
 )
 from convchoice.analysis.result_introspection import Estimate, ReceptiveField
 from convchoice.errors import RunFolderError
-from convchoice.runs.introspection import Inside
-from convchoice.runs.run import runs_of_arm
+from convchoice.runs.introspection import Introspection
 from made_up_inside import made_up_inside
-from making import Compare, make_run
+from making import Compare, make_run, runs_of_arm
 
 
 @given(
@@ -58,7 +57,7 @@ def test_half_pixels_by_hand() -> None:
     assert half_pixels(np.ones((4, 4))) == 8
 
 
-def recorded(root: Path, *kept: Inside | None, arm: str = "max") -> Any:
+def recorded(root: Path, *kept: Introspection | None, arm: str = "max") -> Any:
     for seed, inside in enumerate(kept):
         make_run(root, arm, seed, inside=inside)
     return arm_introspection(runs_of_arm(root, arm))

@@ -10,10 +10,9 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.svg import RenderedFigure
-from convchoice.runs.run import runs_of_arm
 from made_up_inside import made_up_inside
 from made_up_reports import PADDED, RECORDED
-from making import LECTURE, make_run, study_values
+from making import LECTURE, make_run, runs_of_arm, study_values
 
 Made = Callable[..., Comparison]
 

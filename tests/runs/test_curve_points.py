@@ -1,13 +1,14 @@
-"""The table of curves: what is written is read, and nothing else is."""
+"""The table of curve points: what is written is read, and nothing else."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convchoice.config.schema import Curve
-from convchoice.errors import RunFolderError
 from convchoice.runs.curve_points import (
     COLUMNS,
     CurvePoint,
@@ -47,9 +48,16 @@ points = st.builds(
 )
 
 
-@given(st.lists(points, unique_by=lambda point: point.key))
+def read(text: str) -> list[CurvePoint]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "curves.csv"
+        path.write_text(text, encoding="utf-8")
+        return points_of_table(path)
+
+
+@given(st.lists(points))
 def test_what_is_written_is_read_to_the_last_digit(given_points: list[CurvePoint]) -> None:
-    assert points_of_table(table_text(given_points), "curves.csv") == given_points
+    assert read(table_text(given_points)) == given_points
 
 
 def test_the_table_by_hand() -> None:
@@ -63,31 +71,25 @@ def test_the_table_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new"),
     [
-        ("curve,kind", "kind,curve", "needs the columns curve, kind"),
-        (table_text([]), "", "needs the columns"),
-        ("shift,", "shfit,", r"line 2: KeyError\. Evaluate the run again: convchoice evaluate"),
-        (",0.5,", ",1.5,", "line 2: accuracy: Input should be less than or equal to 1"),
-        (",1.25,", ",-1.25,", "line 2: nll: Input should be greater than or equal to 0"),
-        (",0.5,", ",nan,", "line 2: accuracy: "),
-        (",0.5,", ",much,", "line 2: accuracy: Input should be a valid number"),
-        (",50,1,", ",0,1,", "line 2: images: "),
-        (",50,1,", ",50,7,", "line 2: accepted: "),
-        ("pixels,-3.0", "miles,-3.0", "line 2: unit: "),
-        (",0.0,1.5\n", ",0.0\n", "line 3: ValueError"),
+        ("kind", "kinds"),
+        ("shift,", "shfit,"),
+        (",0.5,", ",1.5,"),
+        (",1.25,", ",-1.25,"),
+        (",0.5,", ",nan,"),
+        (",0.5,", ",much,"),
+        (",50,1,", ",0,1,"),
+        (",50,1,", ",50,7,"),
+        ("pixels,-3.0", "miles,-3.0"),
+        (",0.0,1.5\n", ",0.0,1.5,2\n"),
     ],
 )
-def test_a_damaged_table_is_refused_by_line(old: str, new: str, message: str) -> None:
+def test_illegal_cells_are_refused(old: str, new: str) -> None:
     text = table_text(POINTS)
     assert old in text
-    with pytest.raises(RunFolderError, match=f"curves.csv: {message}"):
-        points_of_table(text.replace(old, new, 1), "curves.csv")
-
-
-def test_a_point_may_not_occur_twice() -> None:
-    with pytest.raises(RunFolderError, match="holds a point twice"):
-        points_of_table(table_text([SHIFT, replace(SHIFT, accuracy=0.6)]), "curves.csv")
+    with pytest.raises((ValueError, KeyError)):
+        read(text.replace(old, new, 1))
 
 
 def test_the_summary_by_hand() -> None:

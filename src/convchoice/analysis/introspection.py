@@ -23,7 +23,7 @@ from convchoice.analysis.result_introspection import (
     ShownImage,
 )
 from convchoice.errors import RunFolderError
-from convchoice.runs.introspection import Inside
+from convchoice.runs.introspection import Introspection as RunIntrospection
 from convchoice.runs.run import Run
 
 SHOWN_CLASS = 2
@@ -54,7 +54,7 @@ def half_pixels(gradient: Numbers) -> int:
     return int(np.searchsorted(sums, sums[-1] / 2)) + 1
 
 
-def _gradient(records: Sequence[Inside]) -> Gradient:
+def _gradient(records: Sequence[RunIntrospection]) -> Gradient:
     gradients = [record.gradient.astype(np.float64) for record in records]
     relative = [gradient / (gradient.mean() or 1.0) for gradient in gradients]
     rings = [ring_means(gradient) for gradient in gradients]
@@ -66,7 +66,7 @@ def _gradient(records: Sequence[Inside]) -> Gradient:
     )
 
 
-def _middle_gradient(records: Sequence[Inside]) -> MiddleGradient | None:
+def _middle_gradient(records: Sequence[RunIntrospection]) -> MiddleGradient | None:
     kept = [each.middle_gradient for each in records if each.middle_gradient is not None]
     if not kept:
         return None
@@ -82,7 +82,7 @@ def _middle_gradient(records: Sequence[Inside]) -> MiddleGradient | None:
     )
 
 
-def _layout(record: Inside) -> tuple[Any, ...]:
+def _layout(record: RunIntrospection) -> tuple[Any, ...]:
     reads = {layer: np.outer(*both).tolist() for layer, both in record.reads.items()}
     maps = {layer: values.shape for layer, values in record.maps.items()}
     fields = {layer: intervals.tolist() for layer, intervals in record.fields.items()}

@@ -23,12 +23,11 @@ from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.image_subset import chosen_images
 from convchoice.evaluation.introspection import introspect
 from convchoice.networks.network import Network
-from convchoice.runs import run_folder
+from convchoice.runs import introspection, pictures, run_folder
 from convchoice.runs.checksums import FIX
 from convchoice.runs.curve_points import CurvePoint, summary_metrics
 from convchoice.runs.events import Listener, RunEnded, RunStarted
 from convchoice.runs.ownership import written
-from convchoice.runs.pictures import kept_pictures
 from convchoice.runs.run import Run, read_run, reading
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
@@ -80,9 +79,9 @@ def evaluate_run(specification: RunSpecification) -> None:
         run_folder.write_config(folder, {**run.config, "evaluation": plain_values(evaluation)})
         run_folder.write_json(folder / run_folder.METRICS, metrics)
         run_folder.write_predictions(folder, predictions, labels)
-        pictures = kept_pictures(predictions, labels, test_set.images.numpy())
-        run_folder.write_pictures(folder, pictures)
-        run_folder.write_inside(folder, inside)
+        wrong = pictures.kept_pictures(predictions, labels, test_set.images.numpy())
+        pictures.write(folder / run_folder.PICTURES, wrong)
+        introspection.write(folder / run_folder.INSIDE, inside)
         run_folder.write_curves(folder, points)
 
 

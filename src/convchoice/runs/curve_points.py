@@ -7,13 +7,13 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_config
 
 from convchoice.config.schema import Curve
-from convchoice.errors import RunFolderError
 
 MEASURES = ("accuracy", "nll", "ink_lost", "consistency", "error_interior", "error_whole")
 FIX = "Evaluate the run again: convchoice evaluate."
@@ -28,6 +28,7 @@ CurveByName = Annotated[
 ]
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class CurvePoint:
     """One measured point; its fields are the columns of the table, None an empty cell.
@@ -73,7 +74,7 @@ class CurvePoint:
 
 COLUMNS = tuple(item.name for item in fields(CurvePoint))
 _TEXTS = ("kind", "layer")
-_POINT = TypeAdapter(CurvePoint)
+_POINTS = TypeAdapter(list[CurvePoint])
 
 
 def table_text(points: Iterable[CurvePoint]) -> str:
@@ -88,38 +89,20 @@ def table_text(points: Iterable[CurvePoint]) -> str:
     return file.getvalue()
 
 
-def _point(row: Sequence[str]) -> CurvePoint:
-    cells: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
-    present = {name: cell for name, cell in cells.items() if cell != "" or name in _TEXTS}
-    return _POINT.validate_python({"jump_pixels": None, **present})
-
-
-def points_of_table(text: str, origin: str) -> list[CurvePoint]:
-    """The points of a table's text.
-
-    Args:
-        text: as `table_text` returns it.
-        origin: the file's name, for the messages.
+def points_of_table(path: Path) -> list[CurvePoint]:
+    """The points of a file that holds a `table_text`.
 
     Raises:
-        RunFolderError: for other columns, an illegal row, or a point that is there twice.
+        Exception: of any type, if it holds anything else.
     """
-    rows = list(csv.reader(io.StringIO(text)))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise RunFolderError(f"{origin}: needs the columns {', '.join(COLUMNS)}. {FIX}")
-    points = []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            points.append(_point(row))
-        except (KeyError, ValueError) as error:
-            reason = type(error).__name__
-            if isinstance(error, ValidationError):
-                first = error.errors()[0]
-                reason = f"{first['loc'][0]}: {first['msg']}"
-            raise RunFolderError(f"{origin}: line {number}: {reason}. {FIX}") from error
-    if len({point.key for point in points}) != len(points):
-        raise RunFolderError(f"{origin}: holds a point twice. {FIX}")
-    return points
+    with path.open(newline="", encoding="utf-8") as file:
+        return _POINTS.validate_python(
+            [
+                {"jump_pixels": None}
+                | {name: cell for name, cell in row.items() if cell or name in _TEXTS}
+                for row in csv.DictReader(file, restkey="more")
+            ]
+        )
 
 
 def summary_metrics(points: Sequence[CurvePoint]) -> dict[str, float]:

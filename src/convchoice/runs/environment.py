@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +14,18 @@ UNKNOWN = "unknown"
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide the numbers of a run."""
-    versions = {}
-    for name in RECORDED_PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = UNKNOWN
-    return versions
+    installed = {name: list(distributions(name=name)) for name in RECORDED_PACKAGES}
+    return {name: found[0].version if found else UNKNOWN for name, found in installed.items()}
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
+        return subprocess.check_output(
+            command, text=True, timeout=30, stderr=subprocess.DEVNULL
+        ).strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
 
 
 def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:

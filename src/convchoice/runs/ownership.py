@@ -1,11 +1,11 @@
 """Which run folders convchoice wrote, and how they are removed and replaced.
 
 A folder named ``seed-0`` may belong to another program. `check_replaceable` proves, before any
-work, that everything a run would remove or replace was written by convchoice. Files are removed by
+work, that convchoice wrote everything that a run would remove or replace. Files are removed by
 name, never as a tree. Never imports torch.
 
-While a run is written, two more folders may exist beside its final one: ``seed-0.partial``, which
-is renamed when it is complete, and ``seed-0.replaced``, the previous run until it is removed.
+Beside the final folder ``seed-0`` there may be ``seed-0.partial``, which is renamed when it is
+complete, and ``seed-0.replaced``, the previous run until it is removed.
 """
 
 import re
@@ -30,21 +30,19 @@ from convchoice.runs.run_folder import (
     write_json,
 )
 
-REPLACED_SUFFIX = ".replaced"
 MARK_HEADER = "convchoice: a run in progress\n"
-"""First line of the file `MARK`; it proves that convchoice made a partial folder."""
+"""First line of the file `MARK`, which proves that convchoice made a partial folder."""
 PROOF = (MARK, CONFIG, ENVIRONMENT, SUMS)
 """Removed last and in this order, so that a killed removal can be continued."""
-KNOWN_FILES = (*CONTENT, CHECKPOINT, "mlflow_run_id.txt", *PROOF)
-"""`mlflow_run_id.txt` is from earlier versions."""
+OF_EARLIER_VERSIONS = "mlflow_run_id.txt"
+KNOWN_FILES = (*CONTENT, CHECKPOINT, OF_EARLIER_VERSIONS, *PROOF)
 _TEMPORARY = re.compile(rf"\.({'|'.join(map(re.escape, KNOWN_FILES))})\.\d+")
-_MARK_OF_EARLIER_VERSIONS = re.compile(r"[0-9a-f]{64}(\n[0-9a-f]{64})*")
 _RUN_FOLDER = re.compile(r"seed-(\d+)(?:\.partial|\.replaced|\.failed)?")
 
 
 def replaced_path(path: Path) -> Path:
-    """Where the previous run lies until it is removed."""
-    return path.with_name(path.name + REPLACED_SUFFIX)
+    """Where the previous run is until it is removed."""
+    return path.with_name(path.name + ".replaced")
 
 
 def check_replaceable(path: Path) -> None:
@@ -63,9 +61,11 @@ def check_replaceable(path: Path) -> None:
 
 def _check_owned(folder: Path) -> None:
     """Refuse a folder unless it is absent, or its files are known and one of them proves it."""
-    if not folder.exists() and not folder.is_symlink():
-        return
-    foreign = folder if folder.is_symlink() or not folder.is_dir() else _foreign_entry(folder)
+    foreign = None
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        foreign = folder
+    elif folder.exists():
+        foreign = _foreign_entry(folder)
     if foreign is not None:
         raise RunFolderError(
             f"{foreign}: was not written by convchoice, and a run would replace it."
@@ -84,12 +84,8 @@ def _foreign_entry(folder: Path) -> Path | None:
 
 def _is_proven(folder: Path) -> bool:
     """Whether the mark, the checksums or the environment are such as only convchoice writes."""
-    try:
-        mark = (folder / MARK).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        mark = "none"
-    # A killed process may leave a mark without content.
-    if mark.startswith(MARK_HEADER) or mark == "" or _MARK_OF_EARLIER_VERSIONS.fullmatch(mark):
+    mark = _read_mark(folder)
+    if mark is not None and (mark.startswith(MARK_HEADER) or mark == ""):  # "": killed meanwhile
         return True
     try:
         if set(TRAINED_FILES) <= set(read_checksums(folder).digests) <= set(CONTENT):
@@ -97,21 +93,26 @@ def _is_proven(folder: Path) -> bool:
     except RunFolderError:
         pass  # absent or damaged
     try:
-        environment = read_json(folder / ENVIRONMENT)
+        return {"fingerprint", "dataset", "commit"} <= read_json(folder / ENVIRONMENT).keys()
     except RunFolderError:
         return False
-    return {"fingerprint", "dataset", "commit"} <= environment.keys()
+
+
+def _read_mark(folder: Path) -> str | None:
+    try:
+        return (folder / MARK).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _remove_files(folder: Path) -> None:
     """Remove a partial or replaced folder, file by file."""
     _check_owned(folder)
-    if not folder.exists():
-        return
-    names = {entry.name for entry in folder.iterdir()}
-    for name in (*sorted(names - set(PROOF)), *(name for name in PROOF if name in names)):
-        (folder / name).unlink(missing_ok=True)
-    folder.rmdir()
+    if folder.exists():
+        names = {entry.name for entry in folder.iterdir()}
+        for name in (*sorted(names - set(PROOF)), *PROOF):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def remove_run(path: Path) -> None:
@@ -135,7 +136,7 @@ def remove_leftovers(arm_folder: Path, seeds: Collection[int]) -> None:
         seeds: the arm's seeds.
 
     Raises:
-        RunFolderError: if one of the folders was not written by convchoice; none is removed then.
+        RunFolderError: if convchoice did not write one of the folders; none is removed then.
     """
     found = (_RUN_FOLDER.fullmatch(path.name) for path in arm_folder.glob("seed-*"))
     numbers = sorted({int(match[1]) for match in found if match} - set(seeds))
@@ -149,14 +150,14 @@ def remove_leftovers(arm_folder: Path, seeds: Collection[int]) -> None:
 
 
 def start_partial(path: Path, mark: str = "") -> Path:
-    """An empty partial folder for the run `path`; what an earlier start left in it is removed.
+    """An empty partial folder for the run `path`; the files of an earlier start are removed.
 
     Args:
         path: the final run folder.
-        mark: identity of the work, for `mark_of`.
+        mark: identity of the work, see `mark_of`.
 
     Raises:
-        RunFolderError: if a folder of that name was not written by convchoice.
+        RunFolderError: if convchoice did not write the present folder.
         StorageError: if it cannot be written.
     """
     partial = partial_path(path)
@@ -169,21 +170,18 @@ def start_partial(path: Path, mark: str = "") -> Path:
 
 def mark_of(path: Path) -> str | None:
     """The identity of the work in the partial folder of `path`; None if there is none."""
-    try:
-        text = (partial_path(path) / MARK).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return text.removeprefix(MARK_HEADER) if text.startswith(MARK_HEADER) else None
+    mark = _read_mark(partial_path(path)) or ""
+    return mark.removeprefix(MARK_HEADER) if mark.startswith(MARK_HEADER) else None
 
 
 def finalise(path: Path) -> None:
     """Write the checksums of the complete partial folder, and rename it to `path`.
 
-    A run that is already there is renamed first and removed afterwards: a killed process leaves no
-    incomplete folder under the final name.
+    The previous run is renamed first and removed afterwards: a killed process leaves no incomplete
+    folder under the final name.
 
     Raises:
-        RunFolderError: if a folder that would be replaced was not written by convchoice.
+        RunFolderError: if convchoice did not write a folder that would be replaced.
         StorageError: if the files cannot be written.
     """
     partial = partial_path(path)
@@ -204,7 +202,7 @@ def written(path: Path) -> Iterator[Path]:
     """A partial folder to write a run into; it is finalised on success and removed on failure.
 
     Raises:
-        RunFolderError: if a folder that would be replaced was not written by convchoice.
+        RunFolderError: if convchoice did not write a folder that would be replaced.
         StorageError: if the files cannot be written.
     """
     check_replaceable(path)
@@ -222,10 +220,10 @@ def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
 
     Args:
         path: the final run folder.
-        failure: ``reason``, ``fingerprint`` and more of the run that failed.
+        failure: ``reason`` and ``fingerprint`` of the run that failed.
 
     Raises:
-        RunFolderError: if a file that would be replaced was not written by convchoice.
+        RunFolderError: if convchoice did not write a file that would be replaced.
     """
     check_replaceable(path)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
@@ -237,7 +235,7 @@ def remove_failure(path: Path) -> None:
     """Remove the record of a failed training, if there is one.
 
     Raises:
-        RunFolderError: if the file was not written by convchoice.
+        RunFolderError: if convchoice did not write the file.
     """
     if read_failure(path) is not None:
         failed_path(path).unlink()

@@ -1,6 +1,6 @@
-"""Reading a run folder: every file is verified against the checksums.
+"""Reading a run folder. Every file is verified against the checksums before it is used.
 
-Any missing, changed or damaged file raises `RunFolderError` and is named. Never imports torch.
+A missing, changed or damaged file raises `RunFolderError` and is named. Never imports torch.
 """
 
 import csv
@@ -14,16 +14,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice.config.schema import Curve
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError
-from convchoice.runs import introspection as inside
-from convchoice.runs import pictures
+from convchoice.runs import introspection, pictures
 from convchoice.runs.checksums import FIX, SUMS, Checksums, read_checksums
 from convchoice.runs.curve_points import FIX as EVALUATE_AGAIN
-from convchoice.runs.curve_points import CurvePoint, points_of_table, summary_metrics
-from convchoice.runs.introspection import Inside
-from convchoice.runs.pictures import Pictures
+from convchoice.runs.curve_points import CurvePoint, points_of_table
 from convchoice.runs.run_folder import (
     CONFIG,
     CURVES,
@@ -66,21 +62,30 @@ def reading(path: Path, content: str, fix: str = FIX) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, read."""
+    """One run folder, read.
+
+    Attributes:
+        path: the folder.
+        config: the resolved configuration.
+        history: a row an epoch: ``epoch`` (from 1), ``train/loss``, ``train/accuracy``,
+            ``val/loss`` and ``val/accuracy`` (absent without a validation split), ``seconds``.
+        metrics: accuracies are fractions of 1, times seconds, memory bytes.
+        environment: see `environment.json`.
+        checksums: of the folder.
+
+    All methods raise `RunFolderError` if their file is changed or damaged.
+    """
 
     path: Path
     config: dict[str, Any]
     history: list[dict[str, float]]
-    """A row an epoch: ``epoch`` (from 1), ``train/loss``, ``train/accuracy``, ``val/loss`` and
-    ``val/accuracy`` (absent without a validation split), ``seconds``."""
     metrics: dict[str, float]
-    """Accuracies are fractions of 1, times seconds, memory bytes."""
     environment: dict[str, Any]
     checksums: Checksums
 
     @property
     def arm(self) -> str:
-        """The arm's name."""
+        """Name of the arm."""
         return str(self.config["arm"])
 
     @property
@@ -90,50 +95,35 @@ class Run:
 
     @property
     def evaluated(self) -> bool:
-        """Whether the test set's metrics and predictions are there."""
+        """Whether the run has test metrics and predictions."""
         return "test/accuracy" in self.metrics and (self.path / PREDICTIONS).exists()
 
     def weights_file(self) -> Path:
-        """The file of the weights, verified.
-
-        Raises:
-            RunFolderError: if it was changed.
-        """
+        """The file of the weights."""
         self.checksums.verify(WEIGHTS)
         return self.path / WEIGHTS
 
     def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """The test set's logits (N, 10) and labels (N,).
+        """The test set's logits (N, 10) and labels (N,)."""
+        found = self._read(PREDICTIONS, "predictions", _predictions)
+        if found is None:
+            raise RunFolderError(f"{self.path / PREDICTIONS}: is missing. {EVALUATE_AGAIN}")
+        return found
 
-        Raises:
-            RunFolderError: if the file is missing, changed or damaged.
-        """
-        path = self.path / PREDICTIONS
-        self.checksums.verify(PREDICTIONS)
-        with (
-            reading(path, "predictions", EVALUATE_AGAIN),
-            path.open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
+    def pictures(self) -> pictures.Pictures | None:
+        """Some test images with wrong predictions, or None."""
+        return self._read(PICTURES, "pictures", pictures.read)
 
-    def pictures(self) -> Pictures | None:
-        """Some test images with wrong predictions, or None.
+    def inside(self) -> introspection.Introspection | None:
+        """The network's filters and maps, or None."""
+        return self._read(INSIDE, "filters and maps", introspection.read)
 
-        Raises:
-            RunFolderError: if the file is changed or damaged.
-        """
-        return self._optional(PICTURES, pictures.read, "pictures")
+    def curves(self) -> list[CurvePoint]:
+        """The points of the curves; empty if the evaluation measures none."""
+        return self._read(CURVES, "curves", points_of_table) or []
 
-    def inside(self) -> Inside | None:
-        """The network's filters and maps, or None.
-
-        Raises:
-            RunFolderError: if the file is changed or damaged.
-        """
-        return self._optional(INSIDE, inside.read, "filters and maps")
-
-    def _optional(self, name: str, read: Callable[[Path], T], content: str) -> T | None:
+    def _read(self, name: str, content: str, read: Callable[[Path], T]) -> T | None:
+        """The content of a file of the evaluation, or None if it is absent."""
         self.checksums.verify(name)
         path = self.path / name
         if not path.exists():
@@ -141,45 +131,24 @@ class Run:
         with reading(path, content, EVALUATE_AGAIN):
             return read(path)
 
-    def curves(self) -> list[CurvePoint]:
-        """The measured points; empty if the evaluation measures no curves.
 
-        Raises:
-            RunFolderError: if the file is missing though the configuration names curves, is changed
-                or damaged, or disagrees with the configuration or the metrics.
-        """
-        path = self.path / CURVES
-        self.checksums.verify(CURVES)
-        named = set((self.config.get("evaluation") or {}).get("curves") or [])
-        if not named and not path.exists():
-            return []
-        with reading(path, "curves", EVALUATE_AGAIN):
-            points = points_of_table(path.read_text(encoding="utf-8"), str(path))
-        measured = {point.curve.name for point in points}
-        # A network that begins with its head has no map, and so no equivariance.
-        if not measured <= named or named - measured - {Curve.equivariance.name}:
-            raise RunFolderError(
-                f"{path}: holds {', '.join(sorted(measured)) or 'no curve'}, but {CONFIG} names"
-                f" {', '.join(sorted(named)) or 'none'}. {EVALUATE_AGAIN}"
-            )
-        for key, value in summary_metrics(points).items():
-            recorded = self.metrics.get(key)
-            if recorded is None or not math.isclose(recorded, value, rel_tol=1e-9, abs_tol=1e-12):
-                raise RunFolderError(
-                    f"{path}: gives {key} = {value:.6g}, but {METRICS} holds {recorded}: they are"
-                    f" not of one evaluation. {EVALUATE_AGAIN}"
-                )
-        return points
+def _predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
 
 
 def read_run(path: Path) -> Run:
-    """Read one run folder: the files of the training, verified; the others when they are used.
+    """Read a run folder: the files of the training now, the others when they are used.
 
     Raises:
-        RunFolderError: if the folder is missing, incomplete, changed or damaged, holds a number
-            that is not finite, or is not the run that its name says.
+        RunFolderError: if the folder is missing, incomplete, changed or damaged, or is not the run
+            that its name says.
     """
-    return _read(path, path)
+    _check_complete(path)
+    checksums = read_checksums(path)
+    for name in TRAINED_FILES:
+        checksums.verify(name)
+    return _read(path, path, checksums)
 
 
 def read_partial(path: Path) -> Run:
@@ -188,22 +157,20 @@ def read_partial(path: Path) -> Run:
     Raises:
         RunFolderError: as `read_run`.
     """
-    return _read(partial_path(path), path)
+    partial = partial_path(path)
+    _check_complete(partial)
+    return _read(partial, path, Checksums(partial, {}))
 
 
-def _read(path: Path, final: Path) -> Run:
-    """The run in the folder `path`, whose final name is, or will be, `final`."""
+def _check_complete(path: Path) -> None:
     if not path.is_dir():
         raise RunFolderError(f"{path}: there is no such run folder.")
     missing = [name for name in TRAINED_FILES if not (path / name).is_file()]
     if missing:
         raise RunFolderError(f"{path}: not a complete run folder: {', '.join(missing)} missing.")
-    if path == final:
-        checksums = read_checksums(path)
-        for name in TRAINED_FILES:
-            checksums.verify(name)
-    else:
-        checksums = Checksums(path, {})
+
+
+def _read(path: Path, final: Path, checksums: Checksums) -> Run:
     with reading(path / CONFIG, "a configuration"):
         config = read_yaml(path / CONFIG)
         if (final.parent.name, final.name) != (config["arm"], f"seed-{config['seed']}"):
@@ -211,27 +178,14 @@ def _read(path: Path, final: Path) -> Run:
                 f"{path}: holds the run of arm {config['arm']!r} with seed {config['seed']!r},"
                 " which is not what the name of its folder says."
             )
-    return Run(
-        path=path,
-        config=config,
-        history=_read_history(path / HISTORY),
-        metrics=_read_metrics(path / METRICS),
-        environment=read_json(path / ENVIRONMENT),
-        checksums=checksums,
-    )
-
-
-def _read_history(path: Path) -> list[dict[str, float]]:
-    with reading(path, "a table of numbers"), path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _read_metrics(path: Path) -> dict[str, float]:
-    metrics = read_json(path)
+    history = path / HISTORY
+    with reading(history, "a table of numbers"), history.open(newline="", encoding="utf-8") as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    metrics = read_json(path / METRICS)
     for key, value in metrics.items():
         if type(value) not in {int, float} or not math.isfinite(value):
-            raise RunFolderError(f"{path}: {key} = {value!r} is not a finite number.")
-    return metrics
+            raise RunFolderError(f"{path / METRICS}: {key} = {value!r} is not a finite number.")
+    return Run(path, config, rows, metrics, read_json(path / ENVIRONMENT), checksums)
 
 
 def run_folders(path: Path) -> list[Path]:
@@ -244,16 +198,3 @@ def run_folders(path: Path) -> list[Path]:
 
 def _has_files_of_a_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (CONFIG, ENVIRONMENT, WEIGHTS, SUMS))
-
-
-def runs_of_arm(root: Path, arm: str) -> list[Run]:
-    """The runs of one arm under `root`, by seed.
-
-    Raises:
-        RunFolderError: if there is none, or one of them cannot be read.
-    """
-    folder = root / arm
-    paths = [path for path in folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit()]
-    if not paths:
-        raise RunFolderError(f"{folder}: no run folders (seed-0, seed-1, …) of arm {arm!r} here.")
-    return sorted((read_run(path) for path in paths), key=lambda run: run.seed)

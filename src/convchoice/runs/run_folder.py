@@ -28,12 +28,8 @@ import yaml
 from numpy.typing import NDArray
 
 from convchoice.errors import RunFolderError
-from convchoice.runs import introspection as inside
-from convchoice.runs import pictures
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.curve_points import CurvePoint, table_text
-from convchoice.runs.introspection import Inside
-from convchoice.runs.pictures import Pictures
 
 CONFIG = "config.yaml"
 HISTORY = "history.csv"
@@ -116,16 +112,6 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
 def write_predictions(folder: Path, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
     """Write the test set's logits (N, 10) and labels (N,)."""
     np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
-
-
-def write_pictures(folder: Path, kept: Pictures) -> None:
-    """Write images with wrong predictions."""
-    pictures.write(folder / PICTURES, kept)
-
-
-def write_inside(folder: Path, looked_into: Inside) -> None:
-    """Write the network's filters and maps."""
-    inside.write(folder / INSIDE, looked_into)
 
 
 def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:

@@ -1,0 +1,224 @@
+"""Reading run folders: what is written is read, and everything else is refused by one exception."""
+
+import pickle
+import random
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convchoice.compare import main as compare
+from convchoice.config.validation import config_from_mapping
+from convchoice.errors import RunFolderError
+from convchoice.execution.completeness import is_evaluated, is_trained
+from convchoice.runs.checksums import SUMS, write_checksums
+from convchoice.runs.run import Run, read_run, run_folders
+from convchoice.runs.run_folder import (
+    CONTENT,
+    MEASURED_FILES,
+    METRICS,
+    PREDICTIONS,
+    TRAINED_FILES,
+    WEIGHTS,
+    write_json,
+)
+from convchoice.runs.specification import RunSpecification
+from made_up_inside import made_up_inside
+from making import altered, curve_points, make_run
+
+
+def complete_run(root: Path) -> Path:
+    """A run folder with every possible file."""
+    return make_run(
+        root, "max", 0, curves=curve_points(), picture_shape=(4, 4), inside=made_up_inside()
+    )
+
+
+def read_all(folder: Path) -> Run:
+    """Read everything that `compare` and `evaluate` read."""
+    run = read_run(folder)
+    for read in (run.weights_file, run.predictions, run.curves, run.pictures, run.inside):
+        read()
+    return run
+
+
+def alter(path: Path) -> None:
+    """Change a file so that it can still be read."""
+    content = path.read_bytes()
+    if path.suffix == ".npz":  # bytes 10 to 13: the time of the first member
+        content = content[:10] + b"\x01" + content[11:]
+    else:
+        content = content.replace(b"0.1", b"0.2", 1) if b"0.1" in content else content + b"\n"
+    assert content != path.read_bytes()
+    path.write_bytes(content)
+
+
+def specification(folder: Path) -> RunSpecification:
+    return RunSpecification(config_from_mapping({"arm": "max"}), Path(), folder, "f" * 64)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    run = read_all(make_run(tmp_path, "max", 3, errors=7, epochs=2, curves=curve_points()))
+    assert (run.arm, run.seed, run.evaluated) == ("max", 3, True)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    logits, labels = run.predictions()
+    assert logits.shape == (len(labels), 10)
+    assert int((logits.argmax(1) != labels).sum()) == 7
+    assert run.curves() == curve_points()
+    plain = read_run(make_run(tmp_path, "max", 4))
+    assert (plain.curves(), plain.pictures(), plain.inside()) == ([], None, None)
+
+
+@pytest.mark.parametrize("name", TRAINED_FILES)
+def test_a_run_without_one_of_its_files_is_found_and_refused(tmp_path: Path, name: str) -> None:
+    folder = make_run(tmp_path, "max", 0)
+    (folder / name).unlink()
+    assert run_folders(tmp_path) == run_folders(folder) == [folder]
+    with pytest.raises(RunFolderError, match=rf"not a complete run folder: {name} missing"):
+        read_run(folder)
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_changed_file_is_named_and_the_run_is_made_again(tmp_path: Path, name: str) -> None:
+    folder = complete_run(tmp_path)
+    assert is_evaluated(specification(folder))
+    alter(folder / name)
+    with pytest.raises(RunFolderError, match=rf"seed-0/{name}: was changed after the run"):
+        read_all(folder)
+    assert is_trained(specification(folder)) == (name in MEASURED_FILES)
+    assert name in TRAINED_FILES or not is_evaluated(specification(folder))
+
+
+@pytest.mark.parametrize("name", MEASURED_FILES)
+def test_a_removed_or_added_file_is_named(tmp_path: Path, name: str) -> None:
+    folder = complete_run(tmp_path)
+    (folder / name).rename(tmp_path / name)
+    with pytest.raises(RunFolderError, match=rf"seed-0/{name}: is missing, but {SUMS} lists it"):
+        read_all(folder)
+    write_checksums(folder)
+    (tmp_path / name).rename(folder / name)
+    with pytest.raises(RunFolderError, match=rf"seed-0/{name}: is not part of this run"):
+        read_all(folder)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"no digest  config.yaml\n"])
+def test_missing_or_damaged_checksums_are_named(tmp_path: Path, content: bytes | None) -> None:
+    folder = make_run(tmp_path, "max", 0)
+    (folder / SUMS).unlink()
+    if content is not None:
+        (folder / SUMS).write_bytes(content)
+    with pytest.raises(RunFolderError, match=rf"seed-0/{SUMS}: (must hold|cannot be|is missing)"):
+        read_run(folder)
+
+
+@pytest.mark.parametrize("name", [*CONTENT, SUMS])
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_damaged_file_always_raises_the_same_exception(
+    tmp_path: Path, name: str, checked: bool
+) -> None:
+    """Byte flips and cuts are found by the checksums; without these, nothing else is raised."""
+    chance = random.Random(name)
+    folder = complete_run(tmp_path)
+    path = folder / name
+    original = path.read_bytes()
+    for _ in range(20):
+        content = bytearray(original)
+        for _ in range(chance.choice((1, 1, 8))):
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content[: chance.choice((len(content), chance.randrange(len(content))))])
+        if checked:
+            with pytest.raises(RunFolderError, match=rf"seed-0/{name}|{SUMS}"):
+                read_all(folder)
+        elif name != SUMS:
+            write_checksums(folder)
+            with suppress(RunFolderError):
+                read_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "a: [", "config.yaml: cannot be read as a configuration"),
+        ("config.yaml", "a: 1", "config.yaml: cannot be read as a configuration"),
+        ("metrics.json", "{", "metrics.json: cannot be read"),
+        ("metrics.json", "[]", "must hold a mapping"),
+        ("metrics.json", '{"test/accuracy": NaN}', "test/accuracy = nan is not a finite number"),
+        ("metrics.json", '{"test/accuracy": "good"}', "= 'good' is not a finite number"),
+        ("history.csv", "epoch,train/loss\n1,much\n", "cannot be read as a table of numbers"),
+        ("history.csv", "epoch,train/loss\n1\n", "cannot be read as a table of numbers"),
+        ("environment.json", "", "environment.json: cannot be read"),
+        ("curves.csv", "curve,value\nshift,1\n", "cannot be read as curves .* Evaluate the run"),
+        ("inside.npz", "text", "cannot be read as filters and maps .* Evaluate the run"),
+        ("pictures.npz", "text", "cannot be read as pictures .* Evaluate the run"),
+        ("predictions.npz", "text", "cannot be read as predictions .* Evaluate the run"),
+    ],
+)
+def test_illegal_content_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    with altered(complete_run(tmp_path)) as folder:
+        (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(RunFolderError, match=message):
+        read_all(folder)
+
+
+def test_the_run_of_another_name_is_refused(tmp_path: Path) -> None:
+    make_run(tmp_path, "max", 0).rename(tmp_path / "max" / "seed-1")
+    with pytest.raises(RunFolderError, match="which is not what the name of its folder says"):
+        read_run(tmp_path / "max" / "seed-1")
+
+
+def test_predictions_never_execute_anything(tmp_path: Path) -> None:
+    class Planted:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "executed",))
+
+    array = np.empty(1, dtype=object)
+    array[0] = Planted()
+    folder = make_run(tmp_path, "max", 0)
+    with altered(folder):
+        np.savez(folder / PREDICTIONS, logits=array, labels=array)
+    with pytest.raises(RunFolderError, match="cannot be read as predictions"):
+        read_run(folder).predictions()
+    with altered(folder):
+        (folder / PREDICTIONS).write_bytes(pickle.dumps(Planted()))
+    with pytest.raises(RunFolderError, match="cannot be read as predictions"):
+        read_run(folder).predictions()
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_copy_is_intact(tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "max" / "seed-0"
+    shutil.copytree(complete_run(tmp_path), copy, copy_function=shutil.copyfile)
+    read_all(copy)
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
+def test_the_checksums_have_the_format_of_sha256sum(tmp_path: Path) -> None:
+    folder = complete_run(tmp_path)
+    check = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
+    assert subprocess.run(check, cwd=folder, check=False).returncode == 0
+    alter(folder / METRICS)
+    assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, PREDICTIONS])
+def test_compare_names_a_changed_file_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for arm in ("max", "average"):
+        make_run(tmp_path / "runs", arm, 0)
+    alter(tmp_path / "runs" / "average" / "seed-0" / name)
+    with pytest.raises(SystemExit, match="2"):
+        compare([str(tmp_path / "runs"), "--output", str(tmp_path / "reports")])
+    error = capsys.readouterr().err
+    assert f"average/seed-0/{name}: was changed after the run" in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "reports").exists()
+
+
+def test_json_holds_only_finite_numbers(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "metrics.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
