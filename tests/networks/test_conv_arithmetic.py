@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from convchoice.config.schema import ConvConfig, DownsampleConfig, Operator, Padding
 from convchoice.networks.conv_arithmetic import (
+    Axes,
     Axis,
+    GeometryError,
     blur_axes,
+    check_fit,
     convolution_axes,
     learned_axes,
     pooling_axes,
-    same_axes,
     same_padding,
 )
 
@@ -68,11 +70,11 @@ def test_axes_of_the_operators_by_hand() -> None:
     # 25 maxima → 13 blurs, centred on the 1st, 3rd … 25th; 10 → 5, centred on the 1st … 9th.
     assert blur_axes(dense, config) == (Axis(25, 3, 2, 1, 1), Axis(10, 3, 2, 1, 0))
     assert learned_axes((26, 11), config) == (Axis(26, 3, 2, 0, 1), Axis(11, 3, 2, 0, 0))
-    assert same_axes((5, 4), 4) == (Axis(5, 4, 1, 1, 2), Axis(4, 4, 1, 1, 2))
 
 
 def test_kernel_fits_with_at_least_one_position_and_one_pixel() -> None:
-    assert Axis(3, 3, 1).fits
-    assert not Axis(2, 3, 1).fits
-    assert Axis(2, 3, 1, 1, 0).fits
-    assert not Axis(1, 1, 1, 1, -1).fits
+    for fits in (Axis(3, 3, 1), Axis(2, 3, 1, 1, 0)):
+        check_fit("layer", Axes(fits, fits))
+    for small in (Axis(2, 3, 1), Axis(1, 1, 1, 1, -1)):
+        with pytest.raises(GeometryError, match="along the width"):
+            check_fit("layer", Axes(Axis(3, 3, 1), small))

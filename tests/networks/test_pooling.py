@@ -13,8 +13,8 @@ from convchoice.config.schema import DownsampleConfig, Operator
 from convchoice.networks.conv_arithmetic import Axes, Axis, blur_axes, pooling_axes
 from convchoice.networks.pooling import (
     MaxOverFilters,
+    WeightedMean,
     binomial_weights,
-    blur,
     gaussian_weights,
     pooling,
 )
@@ -35,14 +35,15 @@ def seeded(*shape: int) -> Tensor:
 
 
 def axes_on(maps: Tensor, window: int, stride: int, padding: int = 0) -> Axes:
-    height, width = (Axis(size, window, stride, padding, padding) for size in maps.shape[2:])
-    return height, width
+    return Axes(*(Axis(size, window, stride, padding, padding) for size in maps.shape[2:]))
 
 
 def max_blur(maps: Tensor, config: DownsampleConfig) -> nn.Sequential:
     """The two layers that the plan has for this operator."""
     dense = pooling_axes((maps.shape[2], maps.shape[3]), config, stride=1)
-    return nn.Sequential(pooling(Operator.max, dense), blur(blur_axes(dense, config)))
+    axes = blur_axes(dense, config)
+    blur = WeightedMean(binomial_weights(*axes.kernel), axes)
+    return nn.Sequential(pooling(Operator.max, dense), blur)
 
 
 def naive(maps: Tensor, axes: Axes, reduce: Callable[[list[Pixel]], float]) -> Tensor:
@@ -130,14 +131,13 @@ def test_max_blur_equals_the_naive_loop(layout: tuple[int, int, int], side: int)
     dense_axes, grid = axes_on(maps, window, 1, padding), axes_on(maps, window, stride, padding)
     dense = naive(maps, dense_axes, lambda pixels: max(value for _, _, value in pixels))
     # The blur is centred, by its tap (side − 1) // 2, on the maximum that pooling would have kept.
-    height, width = (Axis(size, side, stride, (side - 1) // 2, side) for size in dense.shape[2:])
-    expected = naive(
-        dense,
-        (height, width),
-        lambda pixels: weighted_mean(
-            pixels, lambda y, x: math.comb(side - 1, y) * math.comb(side - 1, x)
-        ),
-    )[:, :, : grid[0].output, : grid[1].output]
+    axes = Axes(*(Axis(size, side, stride, (side - 1) // 2, side) for size in dense.shape[2:]))
+
+    def weight(y: int, x: int) -> float:
+        return math.comb(side - 1, y) * math.comb(side - 1, x)
+
+    expected = naive(dense, axes, lambda pixels: weighted_mean(pixels, weight))
+    expected = expected[:, :, : grid.height.output, : grid.width.output]
     torch.testing.assert_close(max_blur(maps, config)(maps), expected, rtol=1e-12, atol=1e-12)
 
 

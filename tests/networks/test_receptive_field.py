@@ -15,12 +15,12 @@ from convchoice.errors import UserError
 from convchoice.networks.conv_arithmetic import Axis
 from convchoice.networks.layers import Convolution
 from convchoice.networks.network import Network
-from convchoice.networks.plan import PADDED_BY_MODE, PlannedLayer, plan
+from convchoice.networks.plan import PlannedLayer, plan
 from convchoice.networks.receptive_field import (
     central_cell,
     field_along,
     image_reads,
-    pixel_at,
+    padded_pixels,
     reads_along,
     spatial_layers,
     stage_ends,
@@ -46,16 +46,14 @@ def test_reads_by_hand() -> None:
 @pytest.mark.parametrize(
     ("mode", "pixels", "counts"),
     [
-        (PaddingMode.zeros, [None, None, 0, 1, 2, 3, None, None], [2, 3, 3, 2]),
+        (PaddingMode.zeros, [-1, -1, 0, 1, 2, 3, -1, -1], [2, 3, 3, 2]),
         (PaddingMode.replicate, [0, 0, 0, 1, 2, 3, 3, 3], [3, 3, 3, 3]),
         (PaddingMode.circular, [2, 3, 0, 1, 2, 3, 0, 1], [3, 3, 3, 3]),
         (PaddingMode.reflect, [2, 1, 0, 1, 2, 3, 2, 1], [2, 4, 4, 2]),
     ],
 )
-def test_padding_modes_by_hand(
-    mode: PaddingMode, pixels: list[int | None], counts: list[int]
-) -> None:
-    assert [pixel_at(Axis(4, 5, 1, 2, 2), position, mode) for position in range(-2, 6)] == pixels
+def test_padding_modes_by_hand(mode: PaddingMode, pixels: list[int], counts: list[int]) -> None:
+    assert padded_pixels(Axis(4, 5, 1, 2, 2), mode) == pixels
     assert reads(Axis(4, 3, 1, 1, 1), mode) == counts
 
 
@@ -66,7 +64,7 @@ def planned(values: dict[str, Any], side: int = 28) -> list[PlannedLayer]:
 def test_two_layers_by_hand() -> None:
     # 6 → 4 by a window of 3, → 2 by a window of 2 with stride 2: each of the 4 cells counts once.
     layers = planned({"model": {"filters": [2], "downsample_after": [1]}}, 6)
-    assert image_reads(layers, ZEROS) == ([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 1])
+    assert image_reads(layers) == ([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 1])
     assert field_along(layers, 0, 0) == (0, 3)
     assert field_along(layers, 0, 1) == (2, 5)
     assert central_cell(layers[-1]) == (1, 1)
@@ -100,12 +98,12 @@ def test_stage_ends() -> None:
     ]
 
 
-def network_of_ones(network: Network, mode: PaddingMode) -> nn.Sequential:
+def network_of_ones(network: Network) -> nn.Sequential:
     """A linear network with the same windows, one channel, weights 1 and biases 0."""
     modules: list[nn.Module] = []
     for layer in spatial_layers(network.plan.layers):
         if layer.axes is not None:
-            module = Convolution(1, 1, *layer.axes, mode if layer.kind in PADDED_BY_MODE else ZEROS)
+            module = Convolution(1, 1, *layer.axes, layer.padding_mode)
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
             modules.append(module)
@@ -138,8 +136,8 @@ def test_reads_equal_the_gradient_of_a_linear_network(
     except UserError:
         reject()  # a window that does not fit, or more padding than the mode can supply
     pixels = torch.zeros(1, 1, side, side, dtype=torch.float64, requires_grad=True)
-    [expected] = torch.autograd.grad(network_of_ones(network, mode)(pixels).sum(), pixels)
-    rows, columns = image_reads(spatial_layers(network.plan.layers), mode)
+    [expected] = torch.autograd.grad(network_of_ones(network)(pixels).sum(), pixels)
+    rows, columns = image_reads(spatial_layers(network.plan.layers))
     assert np.array_equal(np.outer(rows, columns), expected[0, 0].numpy())
 
 

@@ -50,17 +50,11 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
             {"conv": {"padding": 2}, "downsample": {"operator": "weighted", "window": 40}},
             ["downsample.window=12", "model.downsample_after=[]"],
         ),
-        # Numbers that no loop may count down over.
-        ({"conv": {"kernel_size": 2**31 - 1}}, ["conv.kernel_size=4", "conv.padding=same"]),
-        (
-            {"downsample": {"window": 2**31 - 1}},
-            ["downsample.window=5", "model.downsample_after=[]"],
-        ),
-        ({"conv": {"stride": 2**31 - 1}}, ["conv.stride=1"]),
-        (
-            {"conv": {"kernel_size": [2**31 - 1, 2**31 - 1], "padding": [2**31 - 9, 3]}},
-            ["conv.padding=same"],
-        ),
+        # The largest sizes that a configuration may have.
+        ({"conv": {"kernel_size": 256}}, ["conv.kernel_size=4", "conv.padding=same"]),
+        ({"downsample": {"window": 256}}, ["downsample.window=5", "model.downsample_after=[]"]),
+        ({"conv": {"stride": 256}}, ["conv.stride=1"]),
+        ({"conv": {"kernel_size": [256, 256], "padding": [248, 3]}}, ["conv.padding=same"]),
     ],
 )  # fmt: skip
 def test_suggestions_are_the_nearest_values_that_fit(

@@ -48,7 +48,7 @@ def convolution(filter_: Tensor, size: int, **config: object) -> Convolution:
 
 def pooled(operator: Operator) -> list[list[float]]:
     """The slide's image in 2×2 windows with stride 2."""
-    axes = (Axis(4, 2, 2), Axis(4, 2, 2))
+    axes = Axes(Axis(4, 2, 2), Axis(4, 2, 2))
     values: list[list[float]] = pooling(operator, axes)(IMAGE)[0, 0].tolist()
     return values
 
@@ -278,13 +278,14 @@ def test_slip_8_pooling_shrinks_the_flatten_head_and_no_convolution() -> None:
 
 @pytest.mark.parametrize("operator", [Operator.max, Operator.average, Operator.weighted])
 def test_slip_8_pooling_has_no_parameters(operator: Operator) -> None:
-    assert not list(pooling(operator, (Axis(8, 4, 2, 1, 1), Axis(8, 4, 2, 1, 1))).parameters())
+    axes = Axes(Axis(8, 4, 2, 1, 1), Axis(8, 4, 2, 1, 1))
+    assert not list(pooling(operator, axes).parameters())
 
 
 @pytest.mark.parametrize("sigma", [0.1, 1.0, 30.0])
 def test_slip_9_a_2x2_weighted_window_is_average_pooling(sigma: float) -> None:
     assert gaussian_weights(2, 2, sigma).flatten().tolist() == [0.25] * 4
-    axes = (Axis(4, 2, 2), Axis(4, 2, 2))
+    axes = Axes(Axis(4, 2, 2), Axis(4, 2, 2))
     assert pooling(Operator.weighted, axes, sigma)(IMAGE)[0, 0].tolist() == RIGHT_AVERAGES
     with pytest.raises(ConfigurationError, match="exactly average pooling"):
         lecture("downsample=weighted", "downsample.window=2", f"downsample.sigma={sigma}")

@@ -33,7 +33,6 @@ from convchoice.networks.conv_arithmetic import (
     Axis,
     GeometryError,
     check_fit,
-    check_padding_mode,
     convolution_axes,
     pooling_axes,
 )
@@ -167,8 +166,7 @@ def project_axes(settings: Settings) -> Axes:
         conv = ConvConfig(kernel, padding, PaddingMode[settings["mode"]], stride)
         conv = checked_blocks(Config(conv=conv)).conv
         axes = convolution_axes(sizes, conv)
-        check_fit("window", axes)
-        check_padding_mode("window", axes, conv.padding_mode)
+        check_fit("window", axes, conv.padding_mode)
         return axes
     downsample = DownsampleConfig(Operator[settings["operator"]], kernel, stride, pixels)
     checked_blocks(Config(downsample=downsample))

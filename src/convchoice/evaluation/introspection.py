@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convchoice.config.schema import Config, PaddingMode
+from convchoice.config.schema import Config
 from convchoice.data.preparation import test_images
 from convchoice.evaluation.image_subset import chosen_images, first_of_classes
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
@@ -53,8 +53,8 @@ def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:
     row, column = central_cell(layer)
     position = row * width + column
     if isinstance(module, LocallyConnected):
-        kernel = [axis.kernel for axis in module.axes]
-        return module.weight[position].T[:count].reshape(-1, module.channels, *kernel)
+        own = module.weight[position].T[:count]
+        return own.reshape(-1, module.channels, *module.axes.kernel)
     assert isinstance(module, DenseMap)  # noqa: S101 - a block begins with one of the three
     # A row of the weights is a unit, and the units of a position are adjacent.
     units = module.weight[position * filters : position * filters + min(count, filters)]
@@ -109,13 +109,13 @@ def _array(values: Tensor) -> Numbers:
     return values.detach().float().cpu().numpy()
 
 
-def _reads(layers: Sequence[PlannedLayer], mode: PaddingMode) -> dict[str, tuple[Places, Places]]:
+def _reads(layers: Sequence[PlannedLayer]) -> dict[str, tuple[Places, Places]]:
     """How often the first and the last of some layers with windows read the image."""
     ends = [layers[:1], layers] if layers else []
     return {
         last.name: (np.array(rows), np.array(columns))
         for *before, last in ends
-        for rows, columns in [image_reads([*before, last], mode)]
+        for rows, columns in [image_reads([*before, last])]
     }
 
 
@@ -158,7 +158,7 @@ def introspect(network: Network, config: Config, images: Tensor, labels: Tensor)
         labels=classes[shown],
         filters=_array(first_filters(network)),
         maps=response_maps(network, pictures),
-        reads=_reads(windowed, config.conv.padding_mode),
+        reads=_reads(windowed),
         fields=_fields(windowed),
         gradient_images=len(many),
         gradient=_array(gradient),

@@ -8,8 +8,8 @@ torch.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from convchoice.config.pairs import Pair, pair_of
 from convchoice.config.schema import ConvConfig, DownsampleConfig, Padding, PaddingMode
@@ -49,34 +49,38 @@ class Axis:
         return self.size + min(self.after, 0)
 
     @property
-    def fits(self) -> bool:
-        """Whether there is at least one position and one input pixel."""
-        return self.output >= 1 and self.cropped_size >= 1
-
-    @property
     def formula(self) -> str:
         """The output size formula with this axis's numbers."""
         padding = self.before + self.after
-        sign = "−" if padding < 0 else "+"
-        return (
-            f"⌊({self.size} {sign} {abs(padding)} − {self.kernel})/{self.stride}⌋ + 1"
-            f" = {self.output}"
-        )
+        padded = f"{self.size} {'−' if padding < 0 else '+'} {abs(padding)}"
+        return f"⌊({padded} − {self.kernel})/{self.stride}⌋ + 1 = {self.output}"
 
 
-Axes = tuple[Axis, Axis]
-"""A kernel along the height and along the width."""
+class Axes(NamedTuple):
+    """A kernel along the height and along the width."""
 
+    height: Axis
+    width: Axis
 
-def _axes(axis: Callable[..., Axis], *pairs: Pair) -> Axes:
-    """`axis` called with the height's numbers, then with the width's."""
-    height, width = (axis(*numbers) for numbers in zip(*pairs, strict=True))
-    return height, width
+    @property
+    def kernel(self) -> Pair:
+        """Kernel pixels."""
+        return self.height.kernel, self.width.kernel
 
+    @property
+    def stride(self) -> Pair:
+        """Pixels between neighbouring positions."""
+        return self.height.stride, self.width.stride
 
-def output_sizes(axes: Axes) -> Pair:
-    """Height and width of the output."""
-    return axes[0].output, axes[1].output
+    @property
+    def before(self) -> Pair:
+        """Padding pixels above and to the left."""
+        return self.height.before, self.width.before
+
+    @property
+    def output(self) -> Pair:
+        """Height and width of the output."""
+        return self.height.output, self.width.output
 
 
 def same_padding(size: int, kernel: int, stride: int) -> Pair:
@@ -100,12 +104,7 @@ def convolution_axes(sizes: Pair, config: ConvConfig) -> Axes:
         return Axis(size, kernel, stride, before, after)
 
     pixels = (0, 0) if isinstance(config.padding, Padding) else pair_of(config.padding)
-    return _axes(axis, sizes, pair_of(config.kernel_size), pair_of(config.stride), pixels)
-
-
-def same_axes(sizes: Pair, kernel: int) -> Axes:
-    """A square kernel with stride 1 and "same" padding: as many outputs as inputs."""
-    return _axes(lambda size: Axis(size, kernel, 1, *same_padding(size, kernel, 1)), sizes)
+    return Axes(*map(axis, sizes, pair_of(config.kernel_size), pair_of(config.stride), pixels))
 
 
 def pooling_axes(sizes: Pair, config: DownsampleConfig, stride: int | None = None) -> Axes:
@@ -116,10 +115,8 @@ def pooling_axes(sizes: Pair, config: DownsampleConfig, stride: int | None = Non
         config: window, stride and padding.
         stride: replaces the configuration's stride.
     """
-    step = config.stride if stride is None else stride
-    return _axes(
-        lambda size: Axis(size, config.window, step, config.padding, config.padding), sizes
-    )
+    pad, step = config.padding, stride or config.stride
+    return Axes(*(Axis(size, config.window, step, pad, pad) for size in sizes))
 
 
 def strided_axes(convolution: Axes, config: DownsampleConfig) -> Axes:
@@ -135,9 +132,7 @@ def strided_axes(convolution: Axes, config: DownsampleConfig) -> Axes:
         after = extent - unstrided.size - unstrided.before
         return Axis(unstrided.size, unstrided.kernel, stride, unstrided.before, after)
 
-    grid = output_sizes(pooling_axes(output_sizes(convolution), config))
-    height, width = (axis(*both) for both in zip(convolution, grid, strict=True))
-    return height, width
+    return Axes(*map(axis, convolution, pooling_axes(convolution.output, config).output))
 
 
 def learned_axes(sizes: Pair, config: DownsampleConfig) -> Axes:
@@ -151,7 +146,7 @@ def learned_axes(sizes: Pair, config: DownsampleConfig) -> Axes:
         before = max(surplus, 0) // 2
         return Axis(size, config.kernel_size, config.stride, before, surplus - before)
 
-    return _axes(axis, sizes, output_sizes(pooling_axes(sizes, config)))
+    return Axes(*map(axis, sizes, pooling_axes(sizes, config).output))
 
 
 def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
@@ -171,39 +166,33 @@ def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
         after = (outputs - 1) * config.stride + config.kernel_size - before - size
         return Axis(size, config.kernel_size, config.stride, before, after)
 
-    return _axes(axis, output_sizes(dense))
+    return Axes(*map(axis, dense.output))
 
 
-def check_fit(name: str, axes: Axes) -> None:
-    """Check that a kernel has at least one position on both axes.
+def check_fit(name: str, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> None:
+    """Check that a kernel has a position on both axes, and that its padding can be supplied.
+
+    Args:
+        name: of the layer, for messages.
+        axes: the kernel.
+        mode: what the padding contains; reflected and circular padding are limited by the input.
 
     Raises:
         GeometryError: with the layer's name, the sizes, the formula and the rule.
     """
-    height, width = axes
-    for axis, side in ((height, "height"), (width, "width")):
-        if not axis.fits:
-            along = "" if height == width else f" along the {side}"
+    window, size = (f"{h}×{w}" for h, w in (axes.kernel, (axes.height.size, axes.width.size)))
+    for axis, side in zip(axes, ("height", "width"), strict=True):
+        if axis.output < 1 or axis.cropped_size < 1:
+            along = "" if axes.height == axes.width else f" along the {side}"
             raise GeometryError(
-                f"{name}: a {height.kernel}×{width.kernel} window does not fit its"
-                f" {height.size}×{width.size} input{along}: {axis.formula}, and a size must be at"
-                " least 1."
+                f"{name}: a {window} window does not fit its {size} input{along}: {axis.formula},"
+                " and a size must be at least 1."
             )
-
-
-def check_padding_mode(name: str, axes: Axes, mode: PaddingMode) -> None:
-    """Check that reflected or circular padding is no wider than the input allows.
-
-    Raises:
-        GeometryError: with the layer's name, the sizes and the rule.
-    """
-    height, width = axes
     for axis in axes:
         pad, pixels = max(axis.before, axis.after), axis.cropped_size
-        largest = {PaddingMode.reflect: pixels - 1, PaddingMode.circular: pixels}.get(mode, pad)
-        if pad > largest:
+        most = {PaddingMode.reflect: pixels - 1, PaddingMode.circular: pixels}.get(mode, pad)
+        if pad > most:
             raise GeometryError(
-                f"{name}: padding_mode={mode.name} can add at most {largest} pixels to an axis of"
-                f" {pixels}, but a {height.kernel}×{width.kernel} kernel on a"
-                f" {height.size}×{width.size} input needs {pad}."
+                f"{name}: padding_mode={mode.name} can add at most {most} pixels to an axis of"
+                f" {pixels}, but a {window} kernel on a {size} input needs {pad}."
             )

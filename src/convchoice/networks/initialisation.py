@@ -21,7 +21,7 @@ def fans(layer: Learned) -> tuple[int, int]:
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
     if isinstance(layer, LocallyConnected):
-        area = layer.axes[0].kernel * layer.axes[1].kernel
+        area = math.prod(layer.axes.kernel)
         return layer.channels * area, layer.filters * area
     area = math.prod(layer.kernel_size)
     return layer.in_channels // layer.groups * area, layer.out_channels // layer.groups * area
@@ -37,18 +37,13 @@ def draw_(layer: Learned, initialisation: Initialisation, generator: torch.Gener
     """
     fan_in, fan_out = fans(layer)
     bias: Tensor | None = layer.bias
-    with torch.no_grad():
-        if initialisation is Initialisation.glorot_uniform:
-            limit = math.sqrt(3.0) * math.sqrt(2.0 / float(fan_in + fan_out))
-            layer.weight.uniform_(-limit, limit, generator=generator)
-            if bias is not None:
-                bias.zero_()
-            return
+    if initialisation is Initialisation.glorot_uniform:
+        limit, bound = math.sqrt(3.0) * math.sqrt(2.0 / float(fan_in + fan_out)), 0.0
+    else:
         # √3 · gain / √fan_in with the gain of a leaky ReLU of slope √5 is 1/√fan_in; computed as
         # torch does, for the same rounding.
         gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
-        limit = math.sqrt(3.0) * (gain / math.sqrt(fan_in))
-        layer.weight.uniform_(-limit, limit, generator=generator)
-        if bias is not None:
-            bound = 1 / math.sqrt(fan_in)
-            bias.uniform_(-bound, bound, generator=generator)
+        limit, bound = math.sqrt(3.0) * (gain / math.sqrt(fan_in)), 1 / math.sqrt(fan_in)
+    nn.init.uniform_(layer.weight, -limit, limit, generator)
+    if bias is not None:
+        nn.init.uniform_(bias, -bound, bound, generator)

@@ -14,23 +14,21 @@ from torch.nn import functional
 from convchoice.config.schema import Activation, PaddingMode
 from convchoice.networks.conv_arithmetic import Axes, Axis
 
-_PAD_MODE = {
-    PaddingMode.zeros: "constant",
-    PaddingMode.reflect: "reflect",
-    PaddingMode.replicate: "replicate",
-    PaddingMode.circular: "circular",
+DETECTORS: dict[Activation, type[nn.Module]] = {
+    Activation.relu: nn.ReLU,
+    Activation.tanh: nn.Tanh,
+    Activation.gelu: nn.GELU,
 }
 
 
 def padded(maps: Tensor, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> Tensor:
     """Pad maps (N, C, H, W) as the axes say; a negative `after` crops trailing pixels."""
     height, width = axes
-    if height.after < 0 or width.after < 0:
-        rows = maps.shape[2] + min(height.after, 0)
-        columns = maps.shape[3] + min(width.after, 0)
-        maps = maps[:, :, :rows, :columns]
+    rows, columns = (maps.shape[2 + side] + min(axes[side].after, 0) for side in (0, 1))
+    maps = maps[:, :, :rows, :columns]
     pads = (width.before, max(width.after, 0), height.before, max(height.after, 0))
-    return functional.pad(maps, pads, mode=_PAD_MODE[mode]) if any(pads) else maps
+    torch_mode = "constant" if mode is PaddingMode.zeros else mode.name
+    return functional.pad(maps, pads, mode=torch_mode) if any(pads) else maps
 
 
 class Convolution(nn.Conv2d):
@@ -59,18 +57,19 @@ class Convolution(nn.Conv2d):
         depthwise: bool = False,
     ) -> None:
         """Use torch's own padding where it can express the axes: it is faster."""
-        even = height.before == height.after and width.before == width.after
+        axes = Axes(height, width)
+        even = all(axis.before == axis.after for axis in axes)
         native = even and padding_mode is PaddingMode.zeros
         super().__init__(
             channels,
             filters,
-            kernel_size=(height.kernel, width.kernel),
-            stride=(height.stride, width.stride),
-            padding=(height.before, width.before) if native else 0,
+            axes.kernel,
+            axes.stride,
+            padding=axes.before if native else 0,
             groups=channels if depthwise else 1,
             bias=not depthwise,
         )
-        self.axes = (height, width)
+        self.axes = axes
         self.border_mode = padding_mode
         self.native = native
 
@@ -108,7 +107,7 @@ class LocallyConnected(nn.Module):
         super().__init__()
         self.channels = channels
         self.filters = filters
-        self.axes = (height, width)
+        self.axes = Axes(height, width)
         self.border_mode = padding_mode
         positions = height.output * width.output
         patch = channels * height.kernel * width.kernel
@@ -117,16 +116,13 @@ class LocallyConnected(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Unfold into patches, multiply by each position's filters, fold into a map."""
-        height, width = self.axes
-        patches = functional.unfold(
-            padded(maps, self.axes, self.border_mode),
-            (height.kernel, width.kernel),
-            stride=(height.stride, width.stride),
-        )  # (N, patch, positions)
+        inputs, axes = padded(maps, self.axes, self.border_mode), self.axes
+        # The patches are (N, patch, positions).
+        patches = functional.unfold(inputs, axes.kernel, stride=axes.stride)
         products = torch.baddbmm(self.bias.unsqueeze(1), patches.permute(2, 0, 1), self.weight)
         # One copy to channels last, the memory format of the next layers.
         rows = products.transpose(0, 1).contiguous()
-        return rows.reshape(-1, height.output, width.output, self.filters).permute(0, 3, 1, 2)
+        return rows.reshape(-1, *axes.output, self.filters).permute(0, 3, 1, 2)
 
 
 class DenseMap(nn.Linear):
@@ -150,17 +146,6 @@ class DenseMap(nn.Linear):
         """Flatten, multiply, reshape into a map."""
         values = super().forward(input.flatten(1))
         return values.reshape(-1, *self.row_shape).permute(0, 3, 1, 2)
-
-
-def detector(activation: Activation) -> nn.Module:
-    """The module of an activation."""
-    modules: dict[Activation, type[nn.Module]] = {
-        Activation.relu: nn.ReLU,
-        Activation.tanh: nn.Tanh,
-        Activation.gelu: nn.GELU,
-        Activation.none: nn.Identity,
-    }
-    return modules[activation]()
 
 
 class GlobalAverage(nn.Module):

@@ -14,14 +14,14 @@ from convchoice.config.schema import Config, Initialisation
 from convchoice.networks.conv_arithmetic import Axes
 from convchoice.networks.initialisation import Learned, draw_
 from convchoice.networks.layers import (
+    DETECTORS,
     Convolution,
     DenseMap,
     GlobalAverage,
     LocallyConnected,
-    detector,
 )
 from convchoice.networks.plan import Kind, PlannedLayer, plan
-from convchoice.networks.pooling import MaxOverFilters, blur, pooling
+from convchoice.networks.pooling import MaxOverFilters, WeightedMean, binomial_weights, pooling
 
 
 def derived_seed(seed: int, *names: str) -> int:
@@ -34,23 +34,23 @@ def derived_seed(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def _kernel_module(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
+def _window_module(layer: PlannedLayer, axes: Axes, config: Config) -> nn.Module:
     channels, filters = layer.input_shape[0], layer.output_shape[0]
-    mode = config.conv.padding_mode
     if layer.kind is Kind.locally_connected:
-        return LocallyConnected(channels, filters, *axes, mode)
+        return LocallyConnected(channels, filters, *axes, layer.padding_mode)
     if layer.kind is Kind.blur:
-        return blur(axes)
-    if layer.kind is Kind.pooling and layer.operator is not None:
+        return WeightedMean(binomial_weights(*axes.kernel), axes)
+    if layer.kind is Kind.pooling and layer.operator:
         return pooling(layer.operator, axes, config.downsample.sigma)
-    return Convolution(channels, filters, *axes, mode, depthwise=layer.kind is Kind.depthwise)
+    depthwise = layer.kind is Kind.depthwise
+    return Convolution(channels, filters, *axes, layer.padding_mode, depthwise=depthwise)
 
 
 def _module(layer: PlannedLayer, config: Config) -> nn.Module:
     if layer.axes is not None:
-        return _kernel_module(layer, layer.axes, config)
+        return _window_module(layer, layer.axes, config)
     if layer.kind is Kind.detector:
-        return detector(config.model.activation)
+        return DETECTORS[config.model.activation]()
     if layer.kind is Kind.maxout:
         return MaxOverFilters(config.downsample.pieces)
     if layer.kind is Kind.dense_map:
@@ -97,12 +97,7 @@ class Network(nn.Sequential):
         return input
 
     def initialise(self, initialisation: Initialisation, seed: int) -> None:
-        """Draw the initial weights, each layer's from its own generator.
-
-        Args:
-            initialisation: the distribution.
-            seed: the run's seed.
-        """
+        """Draw the initial weights for a run's seed, each layer's from its own generator."""
         for name, module in self.named_children():
             if isinstance(module, Learned):
                 generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))

@@ -7,27 +7,31 @@ cannot disagree. Every size follows from `conv_arithmetic`. This module never im
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from convchoice.config.datasets import image_shape
 from convchoice.config.pairs import Pair, shown
-from convchoice.config.schema import Activation, Config, FirstLayer, Head, Operator
+from convchoice.config.schema import (
+    Activation,
+    Config,
+    ConvConfig,
+    Head,
+    Operator,
+    Padding,
+    PaddingMode,
+)
 from convchoice.networks.conv_arithmetic import (
     Axes,
     blur_axes,
     check_fit,
-    check_padding_mode,
     convolution_axes,
     learned_axes,
-    output_sizes,
     pooling_axes,
-    same_axes,
     strided_axes,
 )
 
 CLASSES = 10
 BYTES_PER_VALUE = 4
-MAP_AXES = 3
-"""Axes of a response map's shape, (C, H, W)."""
 
 Shape = tuple[int, ...]
 """(C, H, W) of response maps, or (features,)."""
@@ -49,10 +53,6 @@ class Kind(Enum):
     dense = "dense"
 
 
-PADDED_BY_MODE = (Kind.convolution, Kind.depthwise, Kind.locally_connected)
-"""Layers whose padding follows `conv.padding_mode`; the others never read padding."""
-
-
 @dataclass(frozen=True)
 class PlannedLayer:
     """One layer of the plan.
@@ -63,15 +63,16 @@ class PlannedLayer:
         label: description for readers, such as ``convolution 3×3, stride 1``.
         input_shape: (C, H, W), or (features,).
         output_shape: likewise.
-        axes: the kernel along height and width; None for layers without a kernel.
-        parameters: number of weights and biases.
-        macs: multiply-accumulates per image, of learned layers.
-        pooling_operations: elements read per image, of pooling layers and fixed blurs.
         receptive_field: (height, width) in image pixels, borders disregarded; None in the head.
         jump: distance in image pixels between the receptive fields of neighbouring outputs; None
             in the head. After a dense first layer every output depends on the whole image: the
             receptive field is the image and the jump (0, 0), whatever layers follow.
+        axes: the kernel along height and width; None for layers without a kernel.
+        padding_mode: what the padding contains; always zeros for pooling, which never reads it.
         operator: the operator of a pooling or depthwise layer.
+        parameters: number of weights and biases.
+        macs: multiply-accumulates per image, of learned layers.
+        pooling_operations: elements read per image, of pooling layers and fixed blurs.
     """
 
     name: str
@@ -79,21 +80,19 @@ class PlannedLayer:
     label: str
     input_shape: Shape
     output_shape: Shape
-    axes: Axes | None
-    parameters: int
-    macs: int
-    pooling_operations: int
     receptive_field: Pair | None
     jump: Pair | None
+    axes: Axes | None = None
+    padding_mode: PaddingMode = PaddingMode.zeros
     operator: Operator | None = None
+    parameters: int = 0
+    macs: int = 0
+    pooling_operations: int = 0
 
     @property
     def formula(self) -> str:
         """The output size formula with its numbers, once if height and width agree."""
-        if self.axes is None:
-            return ""
-        height, width = self.axes
-        return height.formula if height == width else f"{height.formula}; {width.formula}"
+        return "; ".join(dict.fromkeys(axis.formula for axis in self.axes or ()))
 
     @property
     def sees_everything(self) -> bool:
@@ -142,101 +141,73 @@ class _Planner:
         self.jump: Pair = (1, 1)
         self.layers: list[PlannedLayer] = []
 
-    def add(
-        self,
-        name: str,
-        kind: Kind,
-        label: str,
-        output_shape: Shape,
-        *,
-        axes: Axes | None = None,
-        parameters: int = 0,
-        macs: int = 0,
-        pooling_operations: int = 0,
-        operator: Operator | None = None,
-    ) -> None:
+    def add(self, name: str, kind: Kind, label: str, output: Shape, **values: Any) -> None:
         """Append a layer that takes the current shape."""
-        on_grid = len(output_shape) == MAP_AXES
-        field, jump = (self.receptive_field, self.jump) if on_grid else (None, None)
-        self.layers.append(
-            PlannedLayer(
-                name, kind, label, self.shape, output_shape, axes, parameters, macs,
-                pooling_operations, field, jump, operator,
-            )
-        )  # fmt: skip
-        self.shape = output_shape
+        view = (self.receptive_field, self.jump) if len(output) > 1 else (None, None)
+        self.layers.append(PlannedLayer(name, kind, label, self.shape, output, *view, **values))
+        self.shape = output
 
     @property
     def sizes(self) -> Pair:
-        """Height and width of the current map."""
         return self.shape[1], self.shape[2]
 
-    def kernel(
-        self,
-        name: str,
-        kind: Kind,
-        axes: Axes,
-        filters: int | None = None,
-        operator: Operator | None = None,
+    def window(
+        self, name: str, kind: Kind, axes: Axes, filters: int = 0, operator: Operator | None = None
     ) -> None:
         """Append a layer with a kernel; without `filters` it works on each channel alone."""
-        check_fit(name, axes)
-        if kind in PADDED_BY_MODE:
-            check_padding_mode(name, axes, self.config.conv.padding_mode)
-        height, width = axes
+        learned = kind not in {Kind.pooling, Kind.blur}
+        mode = self.config.conv.padding_mode if learned else PaddingMode.zeros
+        check_fit(name, axes, mode)
         # The receptive field grows by (f − 1) jumps; the jump is multiplied by the stride.
         (rows, columns), (down, across) = self.receptive_field, self.jump
-        grown = (rows + (height.kernel - 1) * down, columns + (width.kernel - 1) * across)
-        self.receptive_field, self.jump = grown, (down * height.stride, across * width.stride)
-        learned = kind not in {Kind.pooling, Kind.blur}
-        channels, positions = self.shape[0], height.output * width.output
-        weights = height.kernel * width.kernel * channels * (filters or 1)
+        height, width = axes
+        self.receptive_field = (
+            rows + (height.kernel - 1) * down,
+            columns + (width.kernel - 1) * across,
+        )
+        self.jump = (down * height.stride, across * width.stride)
+        positions = math.prod(axes.output)
+        weights = math.prod(axes.kernel) * self.shape[0] * (filters or 1)
         copies = positions if kind is Kind.locally_connected else 1
+        costs = {"pooling_operations": weights * positions}
+        if learned:
+            costs = {"parameters": (weights + filters) * copies, "macs": weights * positions}
         label = operator.name if operator else kind.value
-        stride = shown((height.stride, width.stride))
+        label = f"{label} {height.kernel}×{width.kernel}, stride {shown(axes.stride)}"
+        output = (filters or self.shape[0], *axes.output)
         self.add(
-            name,
-            kind,
-            f"{label} {height.kernel}×{width.kernel}, stride {stride}",
-            (filters or channels, height.output, width.output),
-            axes=axes,
-            parameters=(weights + (filters or 0)) * copies if learned else 0,
-            macs=weights * positions if learned else 0,
-            pooling_operations=0 if learned else weights * positions,
-            operator=operator,
+            name, kind, label, output, axes=axes, padding_mode=mode, operator=operator, **costs
         )
 
-    def dense_map(self, name: str, axes: Axes, filters: int) -> None:
-        """A dense layer whose output has the shape of a convolution over `axes`."""
-        check_fit(name, axes)
-        inputs, output_shape = math.prod(self.shape), (filters, *output_sizes(axes))
-        outputs = math.prod(output_shape)
-        macs, label = inputs * outputs, f"dense {outputs:,}"
-        self.receptive_field, self.jump = self.image, (0, 0)
-        self.add(name, Kind.dense_map, label, output_shape, parameters=macs + outputs, macs=macs)
+    def dense(self, name: str, kind: Kind, output: Shape) -> None:
+        inputs, units = math.prod(self.shape), math.prod(output)
+        macs = inputs * units
+        self.add(name, kind, f"dense {units:,}", output, parameters=macs + units, macs=macs)
 
     def detector(self, name: str) -> None:
         activation = self.config.model.activation
         if activation is not Activation.none:
             self.add(name, Kind.detector, activation.name, self.shape)
 
-    def block(self, number: int, filters: int, *, downsampled: bool) -> None:
+    def block(self, number: int, filters: int) -> None:
         """Convolution (or another first layer), detector, downsampling."""
-        config = self.config.downsample
-        operator = config.operator if downsampled else Operator.none
+        config, model = self.config.downsample, self.config.model
+        operator = config.operator if number in model.downsample_after else Operator.none
+        kind = Kind[model.first_layer.name] if number == 1 else Kind.convolution
         name = f"block{number}"
-        kind = self.config.model.first_layer if number == 1 else FirstLayer.convolution
         first = f"{name}.{kind.name}"
         axes = convolution_axes(self.sizes, self.config.conv)
+        check_fit(first, axes)
         if operator is Operator.strided:
-            check_fit(first, axes)
-            check_fit(f"{name}.downsample", pooling_axes(output_sizes(axes), config))
+            check_fit(f"{name}.downsample", pooling_axes(axes.output, config))
             axes = strided_axes(axes, config)
         learned = filters * config.pieces if operator is Operator.maxout else filters
-        if kind is FirstLayer.dense:
-            self.dense_map(first, axes, learned)
+        if kind is Kind.dense:
+            # Its output has the shape of the convolution's.
+            self.receptive_field, self.jump = self.image, (0, 0)
+            self.dense(first, Kind.dense_map, (learned, *axes.output))
         else:
-            self.kernel(first, Kind[kind.name], axes, learned)
+            self.window(first, kind, axes, learned)
         self.detector(f"{name}.detector")
         if operator not in {Operator.none, Operator.strided}:
             self.downsample(name, operator, filters)
@@ -247,29 +218,25 @@ class _Planner:
         axes = pooling_axes(self.sizes, config)
         if operator is Operator.all_conv:
             check_fit(name, axes)
-            self.kernel(name, Kind.convolution, learned_axes(self.sizes, config), filters)
+            self.window(name, Kind.convolution, learned_axes(self.sizes, config), filters)
             self.detector(f"{name}_detector")
         elif operator is Operator.conv_pool:
-            same = same_axes(self.sizes, config.kernel_size)
-            self.kernel(name, Kind.convolution, same, filters)
+            same = convolution_axes(self.sizes, ConvConfig(config.kernel_size, Padding.same))
+            self.window(name, Kind.convolution, same, filters)
             self.detector(f"{name}_detector")
-            self.kernel(f"{name}_pooling", Kind.pooling, axes, operator=Operator.max)
+            self.window(f"{name}_pooling", Kind.pooling, axes, operator=Operator.max)
         elif operator is Operator.max_blur:
             dense = pooling_axes(self.sizes, config, stride=1)
-            self.kernel(name, Kind.pooling, dense, operator=Operator.max)
-            self.kernel(f"{name}_blur", Kind.blur, blur_axes(dense, config))
+            self.window(name, Kind.pooling, dense, operator=Operator.max)
+            self.window(f"{name}_blur", Kind.blur, blur_axes(dense, config))
         elif operator is Operator.maxout:
             label, values = f"max over {config.pieces} filters", math.prod(self.shape)
             pooled = (filters, *self.sizes)
             self.add(f"{block}.maxout", Kind.maxout, label, pooled, pooling_operations=values)
-            self.kernel(name, Kind.pooling, axes, operator=Operator.max)
+            self.window(name, Kind.pooling, axes, operator=Operator.max)
         else:
             kind = Kind.depthwise if operator is Operator.depthwise else Kind.pooling
-            self.kernel(name, kind, axes, operator=operator)
-
-    def dense(self, name: str, units: int) -> None:
-        macs = self.shape[0] * units
-        self.add(name, Kind.dense, f"dense {units}", (units,), parameters=macs + units, macs=macs)
+            self.window(name, kind, axes, operator=operator)
 
     def head(self) -> None:
         model = self.config.model
@@ -278,9 +245,9 @@ class _Planner:
         else:
             self.add("head.average", Kind.global_average, "global average", (self.shape[0],))
         if model.hidden_units:
-            self.dense("head.hidden", model.hidden_units)
+            self.dense("head.hidden", Kind.dense, (model.hidden_units,))
             self.detector("head.detector")
-        self.dense("head.output", CLASSES)
+        self.dense("head.output", Kind.dense, (CLASSES,))
 
 
 def plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:
@@ -295,6 +262,6 @@ def plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Pla
     """
     planner = _Planner(config, input_shape or image_shape(config.data))
     for number, filters in enumerate(config.model.filters, start=1):
-        planner.block(number, filters, downsampled=number in config.model.downsample_after)
+        planner.block(number, filters)
     planner.head()
     return Plan(tuple(planner.layers))

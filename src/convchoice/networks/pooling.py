@@ -32,7 +32,6 @@ class WeightedMean(nn.Module):
         """Normalise the weights; they are not part of the state dict."""
         super().__init__()
         self.axes = axes
-        self.strides = (axes[0].stride, axes[1].stride)
         self.has_padding = any(axis.before > 0 or axis.after > 0 for axis in axes)
         self.register_buffer("weights", weights / weights.sum(), persistent=False)
 
@@ -40,18 +39,16 @@ class WeightedMean(nn.Module):
         """(N, C, H, W) → (N, C, H', W')."""
         channels = maps.shape[1]
         kernel = self.weights.to(maps.dtype).expand(channels, 1, *self.weights.shape)
-        pooled: Tensor = functional.conv2d(
-            padded(maps, self.axes), kernel, stride=self.strides, groups=channels
-        )
-        return pooled / self._existing_weight(maps) if self.has_padding else pooled
-
-    def _existing_weight(self, maps: Tensor) -> Tensor:
-        """The sum of the weights of each window's existing pixels, (1, 1, H', W')."""
+        stride = self.axes.stride
+        pooled = functional.conv2d(padded(maps, self.axes), kernel, stride=stride, groups=channels)
+        if not self.has_padding:
+            return pooled
         ones = torch.ones(1, 1, *maps.shape[2:], dtype=self.weights.dtype, device=maps.device)
+        # The sum of the weights of each window's existing pixels, (1, 1, H', W').
         existing = functional.conv2d(
-            padded(ones, self.axes), self.weights[None, None], stride=self.strides
+            padded(ones, self.axes), self.weights[None, None], stride=stride
         )
-        return existing.to(maps.dtype)
+        return pooled / existing.to(maps.dtype)
 
 
 def gaussian_weights(height: int, width: int, sigma: float) -> Tensor:
@@ -100,17 +97,15 @@ class L2Pooling(nn.Module):
     """
 
     def __init__(self, axes: Axes) -> None:
-        """Store window, strides and padding."""
+        """Store the window."""
         super().__init__()
-        height, width = axes
-        self.window = (height.kernel, width.kernel)
-        self.strides = (height.stride, width.stride)
-        self.padding = (height.before, width.before)
+        self.axes = axes
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, H', W')."""
+        axes = self.axes
         squares = functional.avg_pool2d(
-            maps.pow(2), self.window, self.strides, self.padding, divisor_override=1
+            maps.pow(2), axes.kernel, axes.stride, axes.before, divisor_override=1
         )
         zero = squares == 0
         # Both fills are needed: the square root has an infinite slope at 0.
@@ -142,11 +137,6 @@ class MaxOverFilters(nn.Module):
         return largest.reshape(images, height, width, -1).permute(0, 3, 1, 2)
 
 
-def blur(axes: Axes) -> WeightedMean:
-    """A binomial blur, renormalised over the existing pixels at a border."""
-    return WeightedMean(binomial_weights(axes[0].kernel, axes[1].kernel), axes)
-
-
 def pooling(operator: Operator, axes: Axes, sigma: float = 1.0) -> nn.Module:
     """The module of an operator that reduces each window to one number.
 
@@ -158,15 +148,13 @@ def pooling(operator: Operator, axes: Axes, sigma: float = 1.0) -> nn.Module:
     Raises:
         ValueError: for an operator that is more than one window.
     """
-    height, width = axes
-    window, strides = (height.kernel, width.kernel), (height.stride, width.stride)
-    padding = (height.before, width.before)
+    layout = axes.kernel, axes.stride, axes.before
     if operator is Operator.max:
-        return nn.MaxPool2d(window, strides, padding)
+        return nn.MaxPool2d(*layout)
     if operator is Operator.average:
-        return nn.AvgPool2d(window, strides, padding, count_include_pad=False)
+        return nn.AvgPool2d(*layout, count_include_pad=False)
     if operator is Operator.weighted:
-        return WeightedMean(gaussian_weights(*window, sigma), axes)
+        return WeightedMean(gaussian_weights(*axes.kernel, sigma), axes)
     if operator is Operator.l2:
         return L2Pooling(axes)
     raise ValueError(f"{operator.name} is not a function of one window")

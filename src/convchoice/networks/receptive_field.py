@@ -9,10 +9,17 @@ module never imports torch.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
+
+import numpy as np
 
 from convchoice.config.schema import PaddingMode
 from convchoice.networks.conv_arithmetic import Axis
-from convchoice.networks.plan import MAP_AXES, PADDED_BY_MODE, Kind, PlannedLayer
+from convchoice.networks.plan import Kind, PlannedLayer
+
+NUMPY_MODES: dict[PaddingMode, Any] = {
+    PaddingMode.reflect: "reflect", PaddingMode.replicate: "edge", PaddingMode.circular: "wrap",
+}  # fmt: skip
 
 
 def spatial_layers(layers: Sequence[PlannedLayer]) -> list[PlannedLayer]:
@@ -28,35 +35,19 @@ def stage_ends(layers: Sequence[PlannedLayer]) -> Iterator[PlannedLayer]:
 
     A block without downsampling has one stage and yields one layer.
     """
-    maps = (layer for layer in layers if len(layer.output_shape) == MAP_AXES)
+    maps = (layer for layer in layers if layer.jump is not None)
     for _, members in groupby(maps, key=lambda layer: layer.name.partition(".")[0]):
         block = list(members)
-        detected = len(block) > 1 and block[1].kind is Kind.detector
-        first = block[1] if detected else block[0]
-        yield first
-        if block[-1] is not first:
-            yield block[-1]
+        first = next((layer for layer in block[1:2] if layer.kind is Kind.detector), block[0])
+        yield from dict.fromkeys([first, block[-1]])
 
 
-def pixel_at(axis: Axis, position: int, mode: PaddingMode) -> int | None:
-    """The input pixel at a position of the padded axis; None for padding that is zero.
-
-    Args:
-        axis: sizes and padding.
-        position: from −before on; 0 is the first input pixel.
-        mode: what the padding contains.
-    """
-    pixels = axis.cropped_size
-    if 0 <= position < pixels:
-        return position
-    if mode is PaddingMode.replicate:
-        return min(max(position, 0), pixels - 1)
-    if mode is PaddingMode.circular:
-        return position % pixels
-    if mode is PaddingMode.reflect:
-        period = 2 * (pixels - 1)
-        return min(position % period, -position % period)
-    return None
+def padded_pixels(axis: Axis, mode: PaddingMode) -> list[int]:
+    """The input pixel at each position of the padded axis; −1 where the padding is zero."""
+    pixels, pads = np.arange(axis.cropped_size), (axis.before, max(axis.after, 0))
+    if mode is PaddingMode.zeros:
+        return list(np.pad(pixels, pads, constant_values=-1))
+    return list(np.pad(pixels, pads, mode=NUMPY_MODES[mode]))
 
 
 def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[int]:
@@ -67,32 +58,29 @@ def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[i
         outputs: for each output position, how often it is read itself.
         mode: what the padding contains.
     """
-    counts = [0] * axis.size
+    counts, pixels = [0] * axis.size, padded_pixels(axis, mode)
     for output, count in enumerate(outputs):
-        first = output * axis.stride - axis.before
-        for position in range(first, first + axis.kernel):
-            pixel = pixel_at(axis, position, mode)
-            if pixel is not None:
+        first = output * axis.stride
+        for pixel in pixels[first : first + axis.kernel]:
+            if pixel >= 0:
                 counts[pixel] += count
     return counts
 
 
-def image_reads(layers: Sequence[PlannedLayer], mode: PaddingMode) -> tuple[list[int], list[int]]:
+def image_reads(layers: Sequence[PlannedLayer]) -> tuple[list[int], list[int]]:
     """How often the cells of the last layer read each row and each column of the image.
 
     The count of a pixel is its row's count times its column's count.
 
     Args:
         layers: from the network's first layer on, all with response maps.
-        mode: what the padding of the learned layers contains.
     """
 
     def along(side: int) -> list[int]:
         counts = [1] * layers[-1].output_shape[1 + side]
         for layer in reversed(layers):
             if layer.axes is not None:
-                padding = mode if layer.kind in PADDED_BY_MODE else PaddingMode.zeros
-                counts = reads_along(layer.axes[side], counts, padding)
+                counts = reads_along(layer.axes[side], counts, layer.padding_mode)
         return counts
 
     return along(0), along(1)
