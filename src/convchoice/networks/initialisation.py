@@ -38,12 +38,16 @@ def draw_(layer: Learned, initialisation: Initialisation, generator: torch.Gener
     fan_in, fan_out = fans(layer)
     bias: Tensor | None = layer.bias
     if initialisation is Initialisation.glorot_uniform:
-        limit, bound = math.sqrt(3.0) * math.sqrt(2.0 / float(fan_in + fan_out)), 0.0
-    else:
-        # √3 · gain / √fan_in with the gain of a leaky ReLU of slope √5 is 1/√fan_in; computed as
-        # torch does, for the same rounding.
-        gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
-        limit, bound = math.sqrt(3.0) * (gain / math.sqrt(fan_in)), 1 / math.sqrt(fan_in)
+        limit = math.sqrt(3.0) * math.sqrt(2.0 / float(fan_in + fan_out))
+        nn.init.uniform_(layer.weight, -limit, limit, generator)
+        if bias is not None:
+            nn.init.zeros_(bias)
+        return
+    # √3 · gain / √fan_in with the gain of a leaky ReLU of slope √5 is 1/√fan_in; computed as
+    # torch does, for the same rounding.
+    gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
+    limit = math.sqrt(3.0) * (gain / math.sqrt(fan_in))
     nn.init.uniform_(layer.weight, -limit, limit, generator)
     if bias is not None:
+        bound = 1 / math.sqrt(fan_in)
         nn.init.uniform_(bias, -bound, bound, generator)
