@@ -1,4 +1,4 @@
-"""The chosen curves, and the images that they are measured on."""
+"""The named curves, and the images on which they are measured."""
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from convchoice.networks.network import Network
 @given(
     arrays.arrays(np.uint8, st.integers(1, 200), elements=st.integers(0, 9)), st.integers(1, 250)
 )
-def test_images_are_stratified_sorted_and_as_many_as_asked_for(
-    labels: np.ndarray, count: int
-) -> None:
+def test_chosen_images_are_stratified_and_sorted(labels: np.ndarray, count: int) -> None:
     chosen = chosen_images(labels, count)
     assert len(chosen) == min(count, len(labels))
     assert (np.diff(chosen) > 0).all()
@@ -28,13 +26,13 @@ def test_images_are_stratified_sorted_and_as_many_as_asked_for(
         assert abs((labels[chosen] == digit).sum() - wanted) <= 1
 
 
-def test_images_are_spread_over_the_whole_set_and_null_takes_all() -> None:
+def test_chosen_images_are_spread_over_the_file() -> None:
     labels = np.zeros(1000, dtype=np.uint8)
     assert chosen_images(labels, 4).tolist() == [0, 250, 500, 750]
     assert chosen_images(labels, None).tolist() == list(range(1000))
 
 
-def test_the_chosen_curves_alone_in_a_fixed_order() -> None:
+def test_only_the_named_curves_are_measured_in_a_fixed_order() -> None:
     config = config_from_mapping({"model": {"filters": [2], "downsample_after": [1]}})
     network = Network(config).eval()
     images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)

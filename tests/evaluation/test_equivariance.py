@@ -1,4 +1,4 @@
-"""Equivariance errors: 0 where theory says 0, not 0 elsewhere, and by naive reckoning."""
+"""Equivariance errors: 0 where theory says 0, not 0 elsewhere, and a naive computation."""
 
 import math
 from typing import Any
@@ -53,7 +53,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("values", SHAPES.values(), ids=SHAPES)
-def test_away_from_borders_a_shift_by_whole_cells_is_followed_exactly(values: dict[str, Any]):
+def test_a_shift_by_whole_cells_has_no_interior_error(values: dict[str, Any]):
     points, *_ = points_of(values)
     shifts = [point for point in points.values() if point.kind == "translation"]
     whole = [point for point in shifts if point.value % (point.jump_pixels or 1) == 0]
@@ -67,7 +67,7 @@ def test_away_from_borders_a_shift_by_whole_cells_is_followed_exactly(values: di
     assert min(point.error_interior for point in part if point.error_interior is not None) > 0.01
 
 
-def test_a_convolution_follows_no_rotation_and_no_change_of_scale():
+def test_a_convolution_is_not_equivariant_to_rotation_and_scale():
     points, *_ = points_of({})
     for kind, value in (("rotation", 90), ("scale", 0.8), ("scale", 1.2)):
         error = points[kind, "block1.convolution", value].error_interior
@@ -75,7 +75,7 @@ def test_a_convolution_follows_no_rotation_and_no_change_of_scale():
         assert error > 0.05
 
 
-def test_a_convolution_with_symmetric_weights_follows_a_quarter_turn():
+def test_a_convolution_with_symmetric_weights_is_equivariant_to_a_quarter_turn():
     config = config_from_mapping({"model": {"filters": [3], "downsample_after": []}})
     network = Network(config, (1, 12, 12)).eval()
     weight = network.get_submodule("block1_convolution").weight
@@ -89,7 +89,7 @@ def test_a_convolution_with_symmetric_weights_follows_a_quarter_turn():
     assert len(turned) == 2
 
 
-def test_the_error_on_the_whole_map_by_naive_reckoning():
+def test_the_error_on_the_whole_map_by_a_naive_computation():
     points, network, images = points_of({"conv": {"padding": "same"}})
     pixels = images[:, None].double() / 255
     first = network.double().get_submodule("block1_convolution")
@@ -118,7 +118,7 @@ def test_the_error_on_the_whole_map_by_naive_reckoning():
 def test_clean_cells_are_those_that_no_other_pixel_changes(
     kernel: int, padding: str, operator: str, window: int, side: int, first: int
 ):
-    """Change everything outside the interval, padding included: a clean cell stays as it is."""
+    """Changing everything outside the interval, padding included, does not change a clean cell."""
     config = config_from_mapping(
         {
             "conv": {"kernel_size": kernel, "padding": padding},
@@ -147,7 +147,7 @@ def test_clean_cells_are_those_that_no_other_pixel_changes(
             assert bool(same[max(low, 0) : high + 1].all())
 
 
-def test_what_is_measured_follows_from_the_image_and_the_jumps():
+def test_the_transforms_follow_from_the_image_and_the_jumps():
     def kinds(values: dict[str, Any], height: int, width: int) -> list[tuple[str, float]]:
         layers = spatial_layers(plan(config_from_mapping(values), (1, height, width)).layers)
         return [(move.kind, move.value) for move in moves(layers)]
@@ -176,7 +176,7 @@ def test_blank_images_have_no_errors():
         assert (point.error_interior, point.error_whole) == (None, None)
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_network_is_not_changed():
     _, network, _ = points_of({})
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 

@@ -1,4 +1,4 @@
-"""Measuring a trained run: its metrics by hand, its refusals, and that nothing is executed."""
+"""The evaluation of a trained run: metrics by hand, and what is refused."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ SMALL = {
 
 
 def ignore(event: Event) -> None:
-    """Hear nothing."""
+    """Ignore an event."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_metrics_by_hand() -> None:
     assert measured["test/nll"] == pytest.approx(-(np.log(0.5) + np.log(0.25)) / 2)
 
 
-def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> None:
+def test_images_with_wrong_predictions_are_stored(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work)
     run = read_run(work.folder)
@@ -87,7 +87,7 @@ def test_wrong_answers_are_kept_as_pictures_of_the_data_set(trained: Path) -> No
     assert np.array_equal(kept.pixels, images[wrong])
 
 
-def test_a_look_inside_the_network_is_kept(trained: Path) -> None:
+def test_the_introspection_is_stored(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work)
     assert read_run(work.trained).inside() is None
@@ -102,8 +102,8 @@ def test_a_look_inside_the_network_is_kept(trained: Path) -> None:
     assert (work.folder / INSIDE).stat().st_size < 40_000
 
 
-def test_it_is_measured_with_the_threads_that_it_was_trained_with(trained: Path) -> None:
-    """Whatever the process was at before: sums of other threads may be others in the last bit."""
+def test_the_evaluation_uses_the_threads_of_the_training(trained: Path) -> None:
+    """Sums over other numbers of threads may differ in the last bit."""
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
@@ -115,7 +115,7 @@ def test_it_is_measured_with_the_threads_that_it_was_trained_with(trained: Path)
     assert measured == run.config["trainer"]["threads"] == run.environment["threads"] != 3
 
 
-def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) -> None:
+def test_the_final_folder_has_the_trained_files_and_test_results(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work)
     before, run = read_run(work.trained), read_run(work.folder)
@@ -128,7 +128,7 @@ def test_the_final_folder_is_the_trained_one_with_test_results(trained: Path) ->
     assert run.metrics["test/accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
 
 
-def test_predictions_are_the_trained_networks(trained: Path) -> None:
+def test_predictions_are_those_of_the_trained_network(trained: Path) -> None:
     work = job(trained)
     evaluate_run(work)
     run = read_run(work.folder)
@@ -162,7 +162,7 @@ def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) ->
     assert upright.accuracy == (logits[chosen].argmax(1) == labels[chosen]).mean()
 
 
-def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
+def test_predictions_do_not_depend_on_the_curves(trained: Path) -> None:
     work = with_curves(trained, *Curve)
     evaluate_run(work)
     curved = read_run(work.folder)
@@ -172,7 +172,7 @@ def test_the_clean_answers_do_not_depend_on_the_curves(trained: Path) -> None:
     assert np.array_equal(clean.predictions()[0], curved.predictions()[0])
 
 
-def test_a_later_evaluation_without_curves_leaves_none(trained: Path) -> None:
+def test_a_later_evaluation_without_curves_has_none(trained: Path) -> None:
     work = with_curves(trained, Curve.scale)
     evaluate_run(work)
     again = evaluating(replace(work, trained=work.folder), EvaluationConfig())
@@ -199,7 +199,7 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
-def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
+def test_damaged_weights_and_those_of_another_network_are_refused(trained: Path) -> None:
     folder = run_path(trained / "trained", "tiny", 0)
     path = folder / WEIGHTS
     whole = load_file(path)
@@ -215,8 +215,8 @@ def test_damaged_or_foreign_weights_are_refused(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("touched", [True, False])
-def test_a_byte_of_the_weights_that_was_altered_is_refused(trained: Path, touched: bool) -> None:
-    """Even where the time of writing is the old one, as a failing disk leaves it."""
+def test_a_changed_byte_of_the_weights_is_refused(trained: Path, touched: bool) -> None:
+    """Even with an unchanged modification time, as a failing disk leaves it."""
     path = run_path(trained / "trained", "tiny", 0) / WEIGHTS
     written = path.stat().st_mtime_ns
     content = bytearray(path.read_bytes())
@@ -229,7 +229,7 @@ def test_a_byte_of_the_weights_that_was_altered_is_refused(trained: Path, touche
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
-def test_one_run_that_cannot_be_measured_leaves_the_others_alone(trained: Path) -> None:
+def test_a_run_that_cannot_be_evaluated_does_not_affect_the_others(trained: Path) -> None:
     foreign = run_path(trained / "trained", "tiny", 1)
     shutil.copytree(run_path(trained / "trained", "tiny", 0), foreign)
     good = job(trained)

@@ -1,4 +1,4 @@
-"""Which inputs a trained network takes, and that its layers are laid on them anew."""
+"""Which input sizes a trained network accepts."""
 
 from typing import Any
 
@@ -23,15 +23,15 @@ def taken(values: dict[str, Any]) -> list[float]:
     return [point.value for point in points if point.accepted]
 
 
-def test_the_lectures_network_takes_26_to_29_pixels() -> None:
+def test_the_lectures_network_accepts_26_to_29_pixels() -> None:
     assert taken({}) == [26, 27, 28, 29]
 
 
-def test_a_global_average_takes_them_all() -> None:
+def test_a_global_average_accepts_all_sizes() -> None:
     assert taken({"model": {"head": "global_average"}}) == list(INPUT_SIDES)
 
 
-def test_too_small_an_input_is_not_taken_by_any_head() -> None:
+def test_no_head_accepts_too_small_an_input() -> None:
     sides = taken({"model": {"head": "global_average"}, "conv": {"kernel_size": 4}})
     assert sides == [side for side in INPUT_SIDES if side >= 25]  # ((n − 3)/2 − 3)/2 − 3 ≥ 1
     assert 24 in INPUT_SIDES
@@ -39,8 +39,8 @@ def test_too_small_an_input_is_not_taken_by_any_head() -> None:
 
 @pytest.mark.parametrize("operator", ["max", "strided", "all_conv"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_every_side_is_taken_that_torch_would_take(operator: str, padding: str) -> None:
-    """The plan's word against a network that is built for the size and given the weights."""
+def test_every_size_that_torch_accepts_is_accepted(operator: str, padding: str) -> None:
+    """The plan agrees with a network that is built for the size and loads the weights."""
     config = config_from_mapping(
         {"downsample": {"operator": operator}, "conv": {"padding": padding}}
     )
@@ -57,7 +57,7 @@ def test_every_side_is_taken_that_torch_would_take(operator: str, padding: str) 
             assert ours(torch.zeros(1, 1, side, side)).shape == (1, 10)
 
 
-def test_another_grid_with_as_many_cells_is_not_taken() -> None:
+def test_another_grid_with_as_many_cells_is_not_accepted() -> None:
     config = config_from_mapping({"model": {"filters": [2], "downsample_after": []}})
     trained, other = plan(config, (1, 6, 10)), plan(config, (1, 10, 6))  # 4×8 and 8×4
     assert trained.parameters == other.parameters
@@ -65,7 +65,7 @@ def test_another_grid_with_as_many_cells_is_not_taken() -> None:
     assert accepts(trained, plan(config, (1, 6, 10)))
 
 
-def test_the_size_it_was_trained_on_gives_the_clean_answers() -> None:
+def test_the_trained_size_gives_the_same_scores() -> None:
     config = config_from_mapping({})
     network = Network(config).eval()
     images = torch.randint(0, 256, (30, 28, 28), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""A network looked into: its filters, maps and gradients against torch and by hand."""
+"""Filters, maps and gradients of a network, compared with torch and by hand."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_the_filters_of_other_layers_give_the_middle_outputs(kind: str) -> None:
     torch.testing.assert_close((found * seen).sum((1, 2, 3)), response)  # biases are still 0
 
 
-def test_the_cells_behind_a_dense_layer_see_no_place() -> None:
+def test_a_network_without_maps_has_no_middle_gradient() -> None:
     config = config_from_mapping({"model": {**SMALL["model"], "first_layer": "dense"}})
     found = introspect(
         Network(config).eval(), config, random_images(10), torch.arange(10, dtype=torch.int64)
@@ -66,7 +66,7 @@ def test_the_cells_behind_a_dense_layer_see_no_place() -> None:
     assert (found.reads, found.fields, found.middle_gradient) == ({}, {}, None)
 
 
-def test_maps_are_those_that_the_network_passes_on() -> None:
+def test_maps_are_those_of_the_network() -> None:
     network = network_of(SMALL)
     images = random_images(3)
     maps = response_maps(network, images)
@@ -83,7 +83,7 @@ def test_maps_are_those_that_the_network_passes_on() -> None:
     np.testing.assert_allclose(maps["block2.downsample"], passed[0][:, :CHANNELS_KEPT], rtol=1e-5)
 
 
-def test_gradients_are_the_slopes_of_small_steps() -> None:
+def test_gradients_agree_with_finite_differences() -> None:
     network = network_of(SMALL).double()
     images = random_images(2)
     gradient, _ = pixel_gradients(network.float(), images)
@@ -125,7 +125,7 @@ def test_gradients_are_means_over_all_images() -> None:
         torch.testing.assert_close(whole, (70 * one + 50 * other) / 120)
 
 
-def test_everything_at_once_and_on_the_networks_own_pixels() -> None:
+def test_introspection_uses_the_networks_input() -> None:
     values = {**SMALL, "data": {"canvas": 32, "permutation_seed": 1}}
     config = config_from_mapping(values)
     network = Network(config).eval()

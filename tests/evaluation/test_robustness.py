@@ -1,4 +1,4 @@
-"""Answers to transformed digits: a network that can be reckoned by hand, and a real one."""
+"""Robustness curves of a network that can be computed by hand, and of a real one."""
 
 import math
 
@@ -20,7 +20,7 @@ from convchoice.runs.curve_points import CurvePoint
 
 
 class ColumnReader(nn.Module):
-    """Answers with the column in which most ink lies; each logit is that column's ink."""
+    """Predicts the column with the most ink; each logit is the ink of a column."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images.sum((1, 2))
@@ -44,7 +44,7 @@ def test_scores_by_hand() -> None:
     assert mirrored == (0, pytest.approx(math.log(1 + math.exp(2))))
 
 
-def test_a_shift_to_the_side_moves_the_answer_and_one_downwards_does_not() -> None:
+def test_shifts_by_hand() -> None:
     images, labels = strokes(30, [14, 15, 15])
     points = list(robustness_curve(Curve.shift, ColumnReader(), images, labels))
     assert len({point.key for point in points}) == len(points) == 63
@@ -63,7 +63,7 @@ def by_value(curve: Curve, images: Tensor, labels: Tensor) -> dict[float, CurveP
     return {point.value: point for point in points}
 
 
-def test_turned_upside_down_a_stroke_is_read_on_the_other_side() -> None:
+def test_rotations_by_hand() -> None:
     images, labels = strokes(10, [2, 7])
     points = {
         point.value: point
@@ -77,7 +77,7 @@ def test_turned_upside_down_a_stroke_is_read_on_the_other_side() -> None:
     assert points[180].nll == pytest.approx(swapped[1])
 
 
-def test_scales_go_from_half_to_one_and_a_half() -> None:
+def test_scales_by_hand() -> None:
     images, labels = strokes(10, [4, 5, 9])
     points = {
         point.value: point
@@ -91,13 +91,13 @@ def test_scales_go_from_half_to_one_and_a_half() -> None:
 
 
 class Constant(nn.Module):
-    """One answer whatever is shown."""
+    """The same prediction for every image."""
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.tensor([[0.0, 1.0]]).expand(len(images), 2)
 
 
-def test_consistency_asks_for_one_answer_right_or_wrong() -> None:
+def test_consistency_counts_equal_predictions() -> None:
     images, labels = strokes(20, [10] * 300)
     [same] = consistency_curve(Constant(), images, torch.tensor([0, 1] * 150))
     assert same.consistency == 1

@@ -1,4 +1,4 @@
-"""The commit, in a clone, in a changed clone, and where there is none."""
+"""The recorded commit: of a clone, of a changed clone, and without a repository."""
 
 import subprocess
 from pathlib import Path

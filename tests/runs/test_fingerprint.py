@@ -1,4 +1,4 @@
-"""What makes a finished run stale, and what does not."""
+"""What changes the fingerprint of a run, and what does not."""
 
 from pathlib import Path
 

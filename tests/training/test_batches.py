@@ -23,7 +23,7 @@ def test_pixels_are_divided_by_255() -> None:
     assert scaled(image).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_three_channels_come_out_channels_last_too() -> None:
+def test_three_channels_are_channels_last_too() -> None:
     image = torch.arange(24, dtype=torch.uint8).view(2, 3, 2, 2)
     pixels = scaled(image)
     assert torch.equal(pixels, image.float() / 255)

@@ -1,4 +1,4 @@
-"""Who trains and who validates."""
+"""The split into training and validation images."""
 
 import itertools
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_the_split_is_fixed_by_its_own_seed_alone() -> None:
     assert not np.array_equal(first.validation, other.validation)
 
 
-def test_the_seeds_of_the_runs_never_move_the_split(data_root: Path) -> None:
+def test_the_split_does_not_depend_on_the_seeds_of_the_runs(data_root: Path) -> None:
     config = DataConfig(train_size=100)
     seeds = ([0], [1], [2, 3])
     first, *others = (ImageDataModule(config, each, load(data_root)).split for each in seeds)
@@ -40,7 +40,7 @@ def test_the_seeds_of_the_runs_never_move_the_split(data_root: Path) -> None:
         assert np.array_equal(first.validation, other.validation)
 
 
-def test_a_subset_leaves_the_validation_images_as_they_are() -> None:
+def test_a_subset_does_not_change_the_validation_images() -> None:
     whole = split(LABELS, DataConfig(), 100)
     subset = split(LABELS, DataConfig(train_size=200), 100)
     assert np.array_equal(whole.validation, subset.validation)
@@ -50,7 +50,7 @@ def test_a_subset_leaves_the_validation_images_as_they_are() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=10), st.integers(0, 99), st.data())
-def test_every_beginning_of_the_order_is_stratified(
+def test_every_prefix_of_the_order_is_stratified(
     counts: list[int], seed: int, data: st.DataObject
 ) -> None:
     labels = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
@@ -61,7 +61,7 @@ def test_every_beginning_of_the_order_is_stratified(
     assert np.abs(np.bincount(labels[order[:size]], minlength=len(counts)) - shares).max() <= 1.5
 
 
-def test_a_subset_lies_within_every_larger_one() -> None:
+def test_subsets_are_nested() -> None:
     labels = np.random.default_rng(0).integers(0, 10, 20_000).astype(np.uint8)
     subsets = [
         set(split(labels, DataConfig(train_size=size), 500).training.tolist())
@@ -86,7 +86,7 @@ def test_no_validation_split_trains_on_everything() -> None:
     assert len(dealt.training) == len(LABELS)
 
 
-def test_more_training_images_than_there_are_means_all_of_them() -> None:
+def test_a_larger_train_size_takes_all_images() -> None:
     dealt = split(LABELS, DataConfig(train_size=10**6), validation_size=100)
     assert len(dealt.training) == 1100
 

@@ -1,4 +1,4 @@
-"""The same bits: alone or in a sweep, in one process or several, whatever ran there before."""
+"""The same bits: alone or in a sweep, in one process or several, whatever ran before."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ from convchoice.training.train import train
 
 
 def ignore(event: Event) -> None:
-    """Hear nothing."""
+    """Ignore an event."""
 
 
 def alone(config: Config, root: Path) -> Run:
-    """Train and measure one run in this process."""
+    """Train and evaluate one run in this process."""
     trained, folder = (run_path(root / name, "max", config.seed) for name in ("trained", "runs"))
     data_root = Path(config.data.root)
     train([RunSpecification(config, data_root, trained, "f")], ignore)
@@ -33,16 +33,14 @@ def alone(config: Config, root: Path) -> Run:
 
 
 def bits(run: Run) -> tuple[object, ...]:
-    """Weights, predictions and every number but those of the clock and of memory."""
+    """Weights, predictions and all numbers except times and memory."""
     logits, _ = run.predictions()
     history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
     metrics = {key: value for key, value in run.metrics.items() if not key.startswith("cost/")}
     return (run.path / WEIGHTS).read_bytes(), logits.tobytes(), history, metrics
 
 
-def test_a_run_of_a_sweep_is_the_run_alone_after_whatever_ran_before(
-    tmp_path: Path, data_root: Path
-) -> None:
+def test_a_run_of_a_sweep_has_the_bits_of_the_run_alone(tmp_path: Path, data_root: Path) -> None:
     overrides = [
         "arm=max", "seed=0,1", "model.filters=[4,4]", "model.hidden_units=8",
         "data.train_size=100", "trainer.max_epochs=2", "trainer.accelerator=cpu", "tracking=none",

@@ -1,4 +1,4 @@
-"""Seeds trained together: each one's numbers are those that it gets alone."""
+"""Seeds that are trained together have the numbers that they have alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +68,7 @@ def assert_same(job: RunSpecification, other: RunSpecification, tolerance: float
          "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
     ],
 )  # fmt: skip
-def test_each_seed_ends_as_it_does_alone(
+def test_stacked_seeds_agree_with_single_ones(
     tmp_path: Path, data_root: Path, changes: dict[str, Any]
 ) -> None:
     together = jobs(tmp_path / "together", data_root, **changes)
@@ -78,7 +78,7 @@ def test_each_seed_ends_as_it_does_alone(
         assert_same(job, alone, 1e-9)
 
 
-def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_root: Path) -> None:
+def test_the_environment_records_that_seeds_were_stacked(tmp_path: Path, data_root: Path) -> None:
     together = jobs(tmp_path, data_root)
     heard: list[Event] = []
     train(together, heard.append)
@@ -98,12 +98,10 @@ def test_the_folder_says_that_seeds_were_trained_together(tmp_path: Path, data_r
 
 
 class StoppedError(Exception):
-    """Stands for whatever ends a process in mid-training."""
+    """Ends a training."""
 
 
-def test_interrupted_seeds_go_on_together_to_the_same_last_bit(
-    tmp_path: Path, data_root: Path
-) -> None:
+def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
     whole, parts = jobs(tmp_path / "whole", data_root), jobs(tmp_path / "parts", data_root)
     train(whole, lambda event: None)
 
@@ -121,7 +119,9 @@ def test_interrupted_seeds_go_on_together_to_the_same_last_bit(
         assert_same(job, expected, 0)
 
 
-def test_other_seeds_do_not_go_on_from_a_groups_checkpoint(tmp_path: Path, data_root: Path) -> None:
+def test_other_seeds_do_not_resume_from_the_checkpoint_of_a_group(
+    tmp_path: Path, data_root: Path
+) -> None:
     parts = jobs(tmp_path, data_root)
 
     def interrupt(event: Event) -> None:
@@ -135,10 +135,10 @@ def test_other_seeds_do_not_go_on_from_a_groups_checkpoint(tmp_path: Path, data_
     assert heard[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
 
 
-def test_a_seed_whose_loss_is_lost_ends_alone(
+def test_a_diverged_seed_does_not_affect_the_others(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One seed's first weights are made to overflow; the others end as if it were not there."""
+    """The initial weights of one seed overflow; the others have the same bits as without it."""
     from convchoice.training import lightning_module  # noqa: PLC0415 - patched here
 
     built = lightning_module.Network

@@ -1,4 +1,4 @@
-"""One run: its folder, its determinism, and going on after an interruption."""
+"""One run: its folder, its determinism, and resuming after an interruption."""
 
 import re
 import tempfile
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
 
 
 class StoppedError(Exception):
-    """Stands for whatever ends a process in mid-training."""
+    """Ends a training."""
 
 
 def job(root: Path, data_root: Path, **changes: Any) -> RunSpecification:
@@ -49,7 +49,7 @@ def trained(root: Path, data_root: Path, **changes: Any) -> Run:
 
 
 def comparable(run: Run) -> tuple[Any, ...]:
-    """All of a run that must be the same to the last bit: weights, history but for its clock."""
+    """Everything that must be the same to the last bit: weights, history and metrics, not times."""
     weights = {
         name: weight.tolist()
         for name, weight in load_file(run.path / "weights.safetensors").items()
@@ -59,7 +59,9 @@ def comparable(run: Run) -> tuple[Any, ...]:
     return weights, history, metrics
 
 
-def test_a_run_folder_is_whole_and_says_how_it_was_made(tmp_path: Path, data_root: Path) -> None:
+def test_a_run_folder_is_complete_and_records_its_environment(
+    tmp_path: Path, data_root: Path
+) -> None:
     run = trained(tmp_path, data_root)
     assert sorted(path.name for path in run.path.iterdir()) == sorted(
         [*run_folder.TRAINED_FILES, SUMS]
@@ -81,12 +83,12 @@ def test_a_run_folder_is_whole_and_says_how_it_was_made(tmp_path: Path, data_roo
     assert run.config["seed"] == 0
 
 
-def test_it_learns(tmp_path: Path, data_root: Path) -> None:
+def test_the_loss_decreases(tmp_path: Path, data_root: Path) -> None:
     run = trained(tmp_path, data_root, optimizer={"learning_rate": 0.01})
     assert run.history[-1]["train/loss"] < 0.7 * run.history[0]["train/loss"]
 
 
-def test_the_same_run_again_is_the_same_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
+def test_the_same_run_again_has_the_same_bits(tmp_path: Path, data_root: Path) -> None:
     first = trained(tmp_path / "first", data_root)
     trained(tmp_path / "between", data_root, seed=5)  # leaves whatever state it leaves
     torch.rand(7)
@@ -95,7 +97,7 @@ def test_the_same_run_again_is_the_same_to_the_last_bit(tmp_path: Path, data_roo
 
 
 @pytest.mark.parametrize("epochs_done", [1, 2])
-def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
+def test_an_interrupted_run_resumes_to_the_last_bit(
     tmp_path: Path, data_root: Path, epochs_done: int
 ) -> None:
     whole = trained(tmp_path / "whole", data_root)
@@ -117,7 +119,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same_to_the_last_bit(
     assert comparable(read_run(work.folder)) == comparable(whole)
 
 
-def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root: Path) -> None:
+def test_the_checkpoint_of_another_run_is_not_used(tmp_path: Path, data_root: Path) -> None:
     work = job(tmp_path, data_root)
 
     def interrupt(event: Event) -> None:
@@ -131,7 +133,7 @@ def test_another_runs_checkpoint_is_never_gone_on_with(tmp_path: Path, data_root
     assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
 
 
-def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
+def test_a_pickle_instead_of_a_checkpoint_is_not_executed(
     tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Planted:
@@ -150,7 +152,7 @@ def test_a_planted_pickle_in_the_place_of_a_checkpoint_is_not_executed(
     assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
 
 
-def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
+def test_a_damaged_checkpoint_restarts_the_run(
     tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = trained(tmp_path / "whole", data_root)
@@ -172,7 +174,7 @@ def test_a_damaged_checkpoint_costs_its_epochs_and_not_the_run(
     assert comparable(read_run(work.folder)) == comparable(whole)
 
 
-def test_a_run_stopped_after_its_last_epoch_still_says_that_it_goes_on(
+def test_a_run_that_was_stopped_after_its_last_epoch_resumes(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained(tmp_path / "whole", data_root)
@@ -201,14 +203,14 @@ def test_a_checkpoint_is_written_beside_its_final_name(
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True) == {"epoch": 3}
 
 
-def test_a_precision_that_would_not_be_used_is_refused(tmp_path: Path, data_root: Path) -> None:
+def test_float16_on_a_cpu_is_refused(tmp_path: Path, data_root: Path) -> None:
     settings = SMALL["trainer"] | {"precision": "16-mixed"}
     work = job(tmp_path, data_root, trainer=settings)
     with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
         train([work], lambda event: None)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(
+def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_epoch(
     tmp_path: Path, data_root: Path
 ) -> None:
     work = job(
@@ -229,7 +231,7 @@ def test_a_run_without_validation_has_no_validation_columns(
     assert set(run.history[0]) == {"epoch", "train/loss", "train/accuracy", "seconds"}
 
 
-def test_the_listener_hears_of_the_progress(
+def test_progress_is_reported(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convchoice.training.callbacks.TICK_SECONDS", 0.0)
@@ -241,7 +243,7 @@ def test_the_listener_hears_of_the_progress(
     assert all(event.loss > 0 for event in heard if isinstance(event, EpochProgress))
 
 
-def test_rmsprop_is_keras_of_2019() -> None:
+def test_rmsprop_by_hand() -> None:
     """Two steps by hand: v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε)."""
     weight = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     optimizer = optimizer_of(OptimizerConfig(), [weight])
@@ -263,7 +265,7 @@ def test_the_running_mean_weights_batches_by_their_size() -> None:
     assert means.empty
 
 
-def test_the_running_means_of_several_runs_are_kept_apart() -> None:
+def test_the_running_means_of_several_runs_are_separate() -> None:
     means = RunningMeans(2)
     means.add(torch.tensor([1.0, 2.0]), torch.tensor([3, 0]), 3)
     means.add(torch.tensor([5.0, 2.0]), torch.tensor([0, 1]), 1)
