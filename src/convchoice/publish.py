@@ -1,7 +1,12 @@
 """Log to MLflow what it does not have yet: runs, studies and models.
 
-After a DVC cache hit, for runs from another machine or without tracking, or after a problem with
-MLflow. A second call logs nothing. Run folders are never written to.
+Examples:
+    convchoice publish
+    convchoice publish runs /mnt/other/runs --uri http://127.0.0.1:5000
+    convchoice publish runs --params params.yaml --models
+
+For runs from DVC's cache or another machine, runs without tracking, or after a problem with MLflow.
+A second call logs nothing. Run folders are never written to.
 """
 
 import argparse
@@ -16,7 +21,7 @@ from convchoice.command_parser import CommandParser
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import RunFolderError, UserError, exit_codes, without_password
+from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
 from convchoice.runs.failures import FAILED_SUFFIX
 from convchoice.runs.run import Run, read_run
@@ -25,13 +30,6 @@ from convchoice.summary import read_comparisons
 from convchoice.tracking.entry import ARM
 from convchoice.tracking.publish import entry_of, publish_entry, update_arm
 from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line
-
-EXAMPLES = """\
-examples:
-  convchoice publish                          # runs/, to mlflow.db or MLFLOW_TRACKING_URI
-  convchoice publish runs /mnt/other/runs --uri http://127.0.0.1:5000
-  convchoice publish runs --params params.yaml --models
-"""
 
 
 def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
@@ -167,11 +165,7 @@ def publish_models(
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = CommandParser(
-        prog="convchoice publish",
-        description="Log to MLflow the runs, studies and models that it does not have yet.",
-        epilog=EXAMPLES,
-    )
+    made = CommandParser("convchoice publish", __doc__)
     made.add_argument(
         "paths",
         nargs="*",
@@ -216,7 +210,8 @@ def publish(given: argparse.Namespace) -> list[str]:
         What is wrong with folders that cannot be read.
 
     Raises:
-        UserError: for a path or a result that does not exist, or a problem with MLflow.
+        UserError: for a path or a result that does not exist.
+        JobError: for a problem with MLflow.
     """
     comparisons, reports = chosen_comparisons(given)
     folders = list(run_folders(given.paths))
@@ -234,7 +229,7 @@ def publish(given: argparse.Namespace) -> list[str]:
     except Exception as error:
         if os.environ.get("CONVCHOICE_TRACEBACK"):
             raise
-        raise UserError(
+        raise JobError(
             f"MLflow logging failed: {one_line(error)}. Run the command again for the rest."
         ) from error
     return unreadable
