@@ -26,7 +26,7 @@ from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
-from convchoice.runs.manifest import check_output, write_output
+from convchoice.runs.manifest import write_output
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"
@@ -52,10 +52,9 @@ def study_result(reports: Path, study: str) -> Comparison:
     """
     path = reports / study / COMPARISON
     comparison = read_comparison(path)
-    if comparison.study.name != study:  # the name becomes part of file names
-        raise RunFolderError(
-            f"{path}: study.name = {comparison.study.name!r}, but its folder is {study}."
-        )
+    found = comparison.study.name
+    if found != study:  # the name becomes part of file names
+        raise RunFolderError(f"{path}: study.name = {found!r}, but its folder is {study}.")
     return comparison
 
 
@@ -77,7 +76,6 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
         UserError: if one of the files exists and was not written by convchoice.
         RunFolderError: if parts of a result contradict each other.
     """
-    check_output(reports, (PAGE, MARKDOWN))
     figures, texts = [], {}
     for comparison in comparisons:
         with _consistent(reports / comparison.study.name / COMPARISON):
@@ -107,18 +105,12 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice report", __doc__)
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")
-    which.add_argument(
-        "--params", type=Path, metavar="FILE", help="YAML file whose key `studies` lists them"
-    )
-    made.add_argument(
-        "--reports", type=Path, default=Path("reports"), metavar="FOLDER", help="default: reports"
-    )
-    made.add_argument(
-        "--configs",
-        type=Path,
-        metavar="FOLDER",
-        help="composed configurations; if given, the studies are logged to their MLflow store",
-    )
+    file = "YAML file whose key `studies` lists them"
+    which.add_argument("--params", type=Path, metavar="FILE", help=file)
+    reports, help_text = Path("reports"), "default: reports"
+    made.add_argument("--reports", type=Path, default=reports, metavar="FOLDER", help=help_text)
+    store = "composed configurations; if given, the studies are logged to their MLflow store"
+    made.add_argument("--configs", type=Path, metavar="FOLDER", help=store)
     return made
 
 
@@ -126,11 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report of some studies."""
     with exit_codes():
         given = parser().parse_args(arguments)
-        studies = (
-            studies_of_parameters(given.params)
-            if given.params
-            else [name.strip() for name in given.studies.split(",") if name.strip()]
-        )
+        named = [name.strip() for name in (given.studies or "").split(",") if name.strip()]
+        studies = studies_of_parameters(given.params) if given.params else named
         if not studies:
             raise UserError("--studies: name at least one study.")
         for name in studies:

@@ -1,69 +1,31 @@
-"""Figures of accuracy over shift, angle, scale and input size, and of consistency.
+"""Figures of accuracy over epochs, shifts, angles, scales and input sizes, and of consistency.
 
 A figure for which no arm has the numbers is left out.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_curves import CurveSeries
 from convchoice.config.schema import Curve
-from convchoice.reporting.drawing import (
-    BAND,
-    arm_styles,
-    legend,
-    line_with_band,
-    name_rows,
-    new_figure,
-    panels,
-    quiet_frame,
-    row_inches,
-)
-from convchoice.reporting.spans import span
+from convchoice.reporting.drawing import ACCENT, BAND, looks, name_rows, new_figure, row_inches
+from convchoice.reporting.plots import LinePanel, interval_rows, line_panels, rows_in_words
 from convchoice.reporting.svg import RenderedFigure, rendered
 
 VISIBLE_INK = 0.01
 """A larger share of lost ink is shaded: from there on the digit itself is cut."""
+FEWEST_EPOCHS = 2
+"""A single epoch is a point and not a curve."""
+MEAN_AND_BAND = "Mean over seeds with its 95 % interval as a band."
 
 Lines = Mapping[str, CurveSeries]
 """The series of one curve by arm; arms without it are left out."""
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """How a curve over one transform is drawn."""
-
-    curve: Curve
-    kinds: tuple[str, ...]
-    axis: str
-    unmoved: float
-    compared: float
-    """The finding compares this value with the unmoved digits."""
-    event: str
-    """The finding's subject: the transform by the compared value."""
-    ticks: tuple[float, ...]
-
-
-ROBUSTNESS = (
-    Robustness(
-        Curve.shift, ("horizontal", "vertical", "diagonal"),
-        "shift, pixels (right and down: positive)", 0, 4,
-        "A shift by 4 pixels down and to the right", (-10, -5, 0, 5, 10),
-    ),
-    Robustness(
-        Curve.rotation, ("",), "rotation, degrees anticlockwise", 0, 45,
-        "A rotation by 45°", (0, 45, 90, 135, 180, 225, 270, 315),
-    ),
-    Robustness(
-        Curve.scale, ("",), "size of the digit, as a factor", 1, 0.7,
-        "Shrinking to 0.7 of the size", (0.5, 0.75, 1, 1.25, 1.5),
-    ),
-)  # fmt: skip
 
 
 def lines_of(comparison: Comparison, curve: Curve, kind: str = "") -> dict[str, CurveSeries]:
@@ -76,108 +38,149 @@ def lines_of(comparison: Comparison, curve: Curve, kind: str = "") -> dict[str, 
     }
 
 
-def seeds_and_images(lines: Lines) -> str:
+def seeds_and_images(series: Iterable[CurveSeries]) -> str:
     """``n = 3 seeds per arm, 2,000 test images``."""
-    images = sorted({series.images for series in lines.values()})
-    counts = text.seed_counts(series.n for series in lines.values())
+    every = list(series)
+    images = sorted({each.images for each in every})
+    counts = text.seed_counts(each.n for each in every)
     return f"{counts} per arm, {' or '.join(map(text.whole, images))} test images"
 
 
-def _draw(axes: Axes, comparison: Comparison, lines: Lines, measure: str) -> None:
-    styles = arm_styles(list(comparison.arms))
-    for arm, series in lines.items():
-        if band := series.bands.get(measure):
-            line_with_band(axes, series.values, (band.mean, band.low, band.high), styles[arm], 100)
-    # A t interval is not bounded by 0 and 100 %.
+def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
+    """Training loss and held-out accuracy by epoch; None if no arm has two epochs."""
+    curves = {arm: item.learning_curves for arm, item in comparison.arms.items()}
+    if max(len(each.epochs) for each in curves.values()) < FEWEST_EPOCHS:
+        return None
+    validated = all("val/accuracy" in each.bands for each in curves.values())
+    part, accuracy = ("validation", "val/accuracy") if validated else ("training", "train/accuracy")
+    shown = {"train/loss": ("training loss, nats", 1), accuracy: (f"{part} accuracy, %", 100)}
+    every = [
+        LinePanel(label, {arm: (c.epochs, c.bands[metric]) for arm, c in curves.items()}, "", scale)
+        for metric, (label, scale) in shown.items()
+    ]
+    figure, places, words = line_panels(comparison, every, 2.45)
+    published = comparison.published.by_epoch if comparison.published else []
+    for axes, (metric, (_, scale)) in zip(places, shown.items(), strict=True):
+        rows = [row for row in published if row.metric == metric]
+        epochs, values = [row.epoch or 0 for row in rows], [scale * row.published for row in rows]
+        axes.plot(epochs, values, "x", color=ACCENT.stand_in, markersize=7, markeredgewidth=2)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    places[-1].set_xlabel("epoch")
+    crosses = " Red crosses: the published run." if published else ""
+    return rendered(
+        figure,
+        f"{comparison.study.name}-learning-curves",
+        f"Training loss and {part} accuracy by epoch",
+        f"{MEAN_AND_BAND} Training values are running means over the epoch.{crosses}"
+        f" {text.seed_counts(item.n for item in comparison.arms.values())} per arm.",
+        f"{words}.",
+    )
+
+
+class Robustness(NamedTuple):
+    """How a curve over one transform is drawn."""
+
+    curve: Curve
+    title: str
+    kinds: tuple[str, ...]
+    axis: str
+    unmoved: float
+    ticks: tuple[float, ...]
+
+
+ROBUSTNESS = (
+    Robustness(
+        Curve.shift, "Accuracy on shifted digits", ("horizontal", "vertical", "diagonal"),
+        "shift, pixels (right and down: positive)", 0, (-10, -5, 0, 5, 10),
+    ),
+    Robustness(
+        Curve.rotation, "Accuracy on rotated digits", ("",), "rotation, degrees anticlockwise", 0,
+        (0, 45, 90, 135, 180, 225, 270, 315),
+    ),
+    Robustness(
+        Curve.scale, "Accuracy on larger and smaller digits", ("",),
+        "size of the digit, as a factor", 1, (0.5, 0.75, 1, 1.25, 1.5),
+    ),
+)  # fmt: skip
+
+
+def _accuracy(lines: Lines, title: str = "") -> LinePanel:
+    shown = {
+        arm: (series.values, series.bands["accuracy"])
+        for arm, series in lines.items()
+        if "accuracy" in series.bands
+    }
+    return LinePanel("test accuracy, %", shown, title, 100)
+
+
+def _within_0_and_100(axes: Axes) -> None:
+    """A t interval is not bounded by 0 and 100 %."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 0.0), min(high, 100.0))
 
 
-def _at(series: CurveSeries, value: float) -> float | None:
-    """The mean accuracy at a point; None if it was not evaluated there."""
-    means = dict(zip(series.values, series.bands["accuracy"].mean, strict=True))
-    return means.get(value)
-
-
-def robustness_finding(transform: Robustness, lines: Lines) -> str:
-    """What the compared transform costs each arm, in percentage points of accuracy."""
-    costs = {
-        arm: 100 * (unmoved - moved)
-        for arm, series in lines.items()
-        if (unmoved := _at(series, transform.unmoved)) is not None
-        and (moved := _at(series, transform.compared)) is not None
-    }
-    if not costs:
-        return f"Accuracy over {transform.axis.partition(',')[0]}"
-    return f"{transform.event} costs {span(costs, 1)} percentage points of accuracy"
-
-
-def _shade_cut_digits(axes: Axes, lines: Lines, unmoved: float) -> bool:
-    """Shade where ink leaves the canvas, if that is the same for all arms."""
+def _shade_cut_digits(axes: Axes, lines: Lines, unmoved: float) -> str:
+    """Shade where ink leaves the canvas, if that is the same for all arms; describe the shade."""
     table = pd.DataFrame({arm: series.bands["ink_lost"].mean for arm, series in lines.items()})
-    table.index = next(iter(lines.values())).values
-    if (table.nunique(axis=1) > 1).any():
-        return False
+    table.index = pd.Index(next(iter(lines.values())).values)
     cut = table.index[table.iloc[:, 0] > VISIBLE_INK]
+    if (table.nunique(axis=1) > 1).any() or cut.empty:
+        return ""
     for side in (cut[cut < unmoved], cut[cut > unmoved]):
         if len(side):
             axes.axvspan(side.min(), side.max(), color=BAND.stand_in, linewidth=0, zorder=0)
-    return len(cut) > 0
+    most = text.percent(table.max(axis=None), 0)
+    return f" Grey: more than 1 % of the ink is off the canvas, at most {most} %."
 
 
-def _ink_sentence(lines: Lines, *, shaded: bool) -> str:
-    """How much ink leaves the canvas, so that a cut digit is not taken for a moved one."""
-    bands = [series.bands["ink_lost"] for series in lines.values()]
-    most = max(value or 0.0 for band in bands for value in band.mean)
-    if most <= VISIBLE_INK:
-        return ""
-    grey = " Grey: more than 1 % of the ink is off the canvas." if shaded else ""
-    return f"{grey} At most {text.percent(most, 0)} % of the ink is off the canvas."
+def robustness_figures(comparison: Comparison) -> list[RenderedFigure | None]:
+    """Accuracy over each transform, a panel a kind."""
+    return [_robustness_figure(comparison, transform) for transform in ROBUSTNESS]
 
 
-def robustness_figure(comparison: Comparison, transform: Robustness) -> RenderedFigure | None:
-    """Accuracy over one transform, a panel a kind."""
+def _robustness_figure(comparison: Comparison, transform: Robustness) -> RenderedFigure | None:
     kinds = {kind: lines_of(comparison, transform.curve, kind) for kind in transform.kinds}
     kinds = {kind: lines for kind, lines in kinds.items() if lines}
     if not kinds:
         return None
-    height = 3.1 if len(kinds) == 1 else 0.3 + 1.5
-    figure, every = panels(len(kinds), height, columns=1, share=True)
-    shaded = False
-    for axes, (kind, lines) in zip(every, kinds.items(), strict=True):
-        _draw(axes, comparison, lines, "accuracy")
-        shaded |= _shade_cut_digits(axes, lines, transform.unmoved)
-        axes.set_ylabel("test accuracy, %")
-        axes.set_title(kind)
-        quiet_frame(axes, grid="y")
-    every[-1].set_xticks(transform.ticks)
-    every[-1].set_xlabel(transform.axis)
-    *_, lines = kinds.values()
-    styles = arm_styles(list(comparison.arms))
-    shown = {arm for each in kinds.values() for arm in each}
-    legend(figure, {arm: styles[arm] for arm in styles if arm in shown})
+    height = 3.1 if len(kinds) == 1 else 1.8
+    every = [_accuracy(lines, kind) for kind, lines in kinds.items()]
+    figure, places, words = line_panels(comparison, every, height, share=True)
+    shaded = ""
+    for axes, lines in zip(places, kinds.values(), strict=True):
+        shaded = _shade_cut_digits(axes, lines, transform.unmoved) or shaded
+    _within_0_and_100(places[0])
+    places[-1].set_xticks(transform.ticks)
+    places[-1].set_xlabel(transform.axis)
+    series = [each for lines in kinds.values() for each in lines.values()]
     return rendered(
         figure,
         f"{comparison.study.name}-{transform.curve.name}",
-        robustness_finding(transform, lines),
-        f"Mean over seeds with its 95 % interval as a band. {seeds_and_images(lines)}."
-        f"{_ink_sentence(lines, shaded=shaded)}",
-        f"Test accuracy in percent over {transform.axis}. {_points_in_words(transform, lines)}.",
+        transform.title,
+        f"{MEAN_AND_BAND}{shaded} {seeds_and_images(series)}.",
+        f"{transform.axis}: {words}.",
     )
 
 
-def _points_in_words(transform: Robustness, lines: Lines) -> str:
-    """Each arm's accuracy at the first, the unmoved and the last point."""
-    words = []
-    for arm, series in lines.items():
-        places = dict.fromkeys((series.values[0], float(transform.unmoved), series.values[-1]))
-        points = [
-            f"{text.percent(accuracy, 1)} at {text.number(place, 0 if place == int(place) else 1)}"
-            for place in places
-            if (accuracy := _at(series, place)) is not None
-        ]
-        words.append(f"{arm}: {text.listed(points)}")
-    return "; ".join(words)
+def input_size_figure(comparison: Comparison) -> RenderedFigure | None:
+    """Accuracy over the size of the input; a size that does not fit has no point."""
+    lines = lines_of(comparison, Curve.input_size)
+    if not lines:
+        return None
+    figure, [axes], words = line_panels(comparison, [_accuracy(lines)], 3.1)
+    sizes = [size for series in lines.values() for size in series.values]
+    axes.set_xlim(min(sizes) - 1, max(sizes) + 1)
+    _within_0_and_100(axes)
+    axes.set_xlabel("side of the input, pixels")
+    return rendered(
+        figure,
+        f"{comparison.study.name}-input-size",
+        "Accuracy by size of the input",
+        "The digit is resized and the trained layers are applied to it. A size without a point is"
+        f" one that the network does not accept. {MEAN_AND_BAND}"
+        f" {seeds_and_images(lines.values())}.",
+        f"{words}.",
+    )
 
 
 def consistency_figure(comparison: Comparison) -> RenderedFigure | None:
@@ -185,96 +188,25 @@ def consistency_figure(comparison: Comparison) -> RenderedFigure | None:
     lines = lines_of(comparison, Curve.consistency)
     if not lines:
         return None
-    styles = arm_styles(list(comparison.arms))
-    figure = new_figure(0.95 + row_inches(list(lines), 0.4) * len(lines))
+    figure = new_figure(0.95 + row_inches(lines, 0.4) * len(lines))
     axes = figure.subplots()
-    words, means = [], {}
-    for row, (arm, series) in enumerate(lines.items()):
-        band, look = series.bands["consistency"], styles[arm]
-        means[arm] = 100 * (band.mean[0] or 0.0)
-        ends = (band.low[0], band.high[0])
-        bounds = None if None in ends else [100 * (end or 0.0) for end in ends]
-        if bounds:
-            axes.plot(bounds, [row, row], color=look.colour, linewidth=1.6)
-        axes.plot([means[arm]], [row], look.marker, color=look.colour, markersize=7)
-        words.append(f"{arm}: {text.number(means[arm], 1)} {text.interval(bounds, 1)}")
+    bands = [series.bands["consistency"] for series in lines.values()]
+    means = [100 * (band.mean[0] or 0.0) for band in bands]
+    ends = [(band.low[0], band.high[0]) for band in bands]
+    bounds = [None if None in each else [100 * (end or 0.0) for end in each] for each in ends]
+    for row, arm in enumerate(lines):
+        look = looks(comparison.arms)[arm]
+        interval_rows(axes, [row], [means[row]], [bounds[row]], look, markersize=7)
     name_rows(axes, list(lines))
     axes.margins(x=0.08)
-    quiet_frame(axes, grid="x")
     axes.set_xlabel("images with the same prediction twice, %")
     pixels = next(iter(lines.values())).values[0]
     return rendered(
         figure,
         f"{comparison.study.name}-consistency",
-        f"Under two random shifts, {span(means, 1, ' %')} of the images keep their prediction",
+        "Consistency under two random shifts",
         f"Each image is shifted twice at random, by up to {pixels:g} pixels in each direction; the"
         " prediction may be right or wrong. Mean over seeds with its 95 % interval."
-        f" {seeds_and_images(lines)}.",
-        f"A point an arm, in percent. {'; '.join(words)}.",
-    )
-
-
-def accepted_sizes(series: CurveSeries) -> str:
-    """The input sizes that an arm accepts: ``26 to 29 pixels``."""
-    sizes = [
-        size for size, accepted in zip(series.values, series.accepted, strict=True) if accepted
-    ]
-    if not sizes:
-        return "none of them"
-    return f"{sizes[0]:g} pixels" if len(sizes) == 1 else f"{sizes[0]:g} to {sizes[-1]:g} pixels"
-
-
-def input_size_finding(lines: Lines) -> str:
-    """Which sizes of input each arm accepts; arms that accept the same sizes together."""
-    arms: dict[str, list[str]] = {}
-    for arm, series in lines.items():
-        arms.setdefault(accepted_sizes(series), []).append(arm)
-    found = [
-        f"{text.listed(names)} {'accepts' if len(names) == 1 else 'accept'} {sizes}"
-        for sizes, names in arms.items()
-    ]
-    tried = next(iter(lines.values())).values
-    return f"Of inputs of {tried[0]:g} to {tried[-1]:g} pixels, {text.listed(found)}"
-
-
-def input_size_figure(comparison: Comparison) -> RenderedFigure | None:
-    """Accuracy over the size of the input; crosses below mark sizes that do not fit."""
-    lines = lines_of(comparison, Curve.input_size)
-    if not lines:
-        return None
-    styles = arm_styles(list(comparison.arms))
-    figure = new_figure(3.1)
-    axes = figure.subplots()
-    _draw(axes, comparison, lines, "accuracy")
-    rejected = [
-        (row, styles[arm].colour, size)
-        for row, (arm, series) in enumerate(lines.items())
-        for size, accepted in zip(series.values, series.accepted, strict=True)
-        if not accepted
-    ]
-    for row, colour, size in rejected:
-        axes.plot(
-            [size], [-0.05 - 0.045 * row], "x", transform=axes.get_xaxis_transform(),
-            color=colour, markersize=4, clip_on=False,
-        )  # fmt: skip
-    quiet_frame(axes, grid="y")
-    axes.tick_params(axis="x", pad=8 + 6 * len(lines) if rejected else 3)
-    axes.set_xlabel("side of the input, pixels")
-    axes.set_ylabel("test accuracy, %")
-    legend(figure, {arm: styles[arm] for arm in lines})
-    words = []
-    for arm, series in lines.items():
-        band = series.bands.get("accuracy")
-        means = [mean for mean in band.mean if mean is not None] if band else []
-        ends = [text.percent(end(means), 1) for end in (min, max)] if means else []
-        accuracies = f", {' to '.join(ends)} %" if ends else ""
-        words.append(f"{arm}: {accepted_sizes(series)}{accuracies}")
-    crosses = " Crosses: the network does not accept this size." if rejected else ""
-    return rendered(
-        figure,
-        f"{comparison.study.name}-input-size",
-        input_size_finding(lines),
-        "The digit is resized and the trained layers are applied to it. Mean over seeds with its"
-        f" 95 % interval as a band. {seeds_and_images(lines)}.{crosses}",
-        f"Test accuracy in percent over the side of the input in pixels. {'; '.join(words)}.",
+        f" {seeds_and_images(lines.values())}.",
+        f"In percent: {rows_in_words(list(lines), means, bounds, 1)}.",
     )

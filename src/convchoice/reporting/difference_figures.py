@@ -1,150 +1,103 @@
-"""Forest plots of the paired differences: in the study's metric and in log-likelihood."""
+"""Forest plots of paired differences: in the study's metric, and in errors by class."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from convchoice.analysis import sentences, text
-from convchoice.analysis.measure import Measure, measure_of
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast, Difference
 from convchoice.reporting.drawing import (
     BAND,
     MUTED,
     PAPER,
     SERIES,
+    SMALL_TEXT,
+    Look,
     name_rows,
     new_figure,
-    quiet_frame,
+    panels,
     row_inches,
+    wrapped,
 )
+from convchoice.reporting.plots import Bounds, interval_rows, rows_in_words
+from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.svg import RenderedFigure, rendered
 
-NLL = measure_of("test/nll")
+LOOK = Look(SERIES[0], "o")
 AXIS_LABEL_CHARACTERS = 32
 """What fits beside the longest names of contrasts."""
-MANY = 6
-"""Up to this many contrasts a title names each one."""
-INCONCLUSIVE = "inconclusive"
-
-
-def _findings(contrasts: Sequence[Contrast], word: Callable[[Contrast], str]) -> str:
-    """A word for each arm against its reference; arms with the same word together."""
-    references: dict[str, dict[str, list[str]]] = {}
-    for contrast in contrasts:
-        words = references.setdefault(contrast.reference, {})
-        words.setdefault(word(contrast), []).append(contrast.arm)
-    clauses = [
-        f"against {reference}, "
-        + text.listed(
-            [
-                f"{text.listed(arms)} {'is' if len(arms) == 1 else 'are'} {found}"
-                for found, arms in words.items()
-            ]
-        )
-        for reference, words in references.items()
-    ]
-    return "; ".join(clauses)
-
-
-def differences_finding(comparison: Comparison) -> str:
-    """Each arm's verdict against its reference; of many, how many arms have each verdict."""
-    if len(comparison.contrasts) > MANY:
-        return sentences.grouped(comparison.contrasts)
-    sentence = _findings(comparison.contrasts, lambda contrast: contrast.verdict)
-    return sentence[0].upper() + sentence[1:]
-
-
-def _side(contrast: Contrast) -> str:
-    """The side of 0 on which the interval of the negative log-likelihood lies."""
-    bounds = contrast.nll and contrast.nll.interval_95
-    if not bounds or bounds.low <= 0 <= bounds.high:
-        return INCONCLUSIVE
-    return "worse" if bounds.low > 0 else "better"
-
-
-def nll_finding(comparison: Comparison) -> str:
-    """The side of 0 on which each arm's interval of the negative log-likelihood lies."""
-    contrasts = comparison.contrasts
-    if len(contrasts) > MANY:
-        sides = ("better", "worse", INCONCLUSIVE)
-        found = sentences.grouped(contrasts, _side, sides, sides[-1:])
-        return f"By negative log-likelihood: {found[0].lower()}{found[1:]}"
-    return f"By negative log-likelihood: {_findings(contrasts, _side)}"
+PANEL_CHARACTERS = 30
 
 
 def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     """A forest plot of the study's metric over the band of the margin; None without a contrast."""
-    if not comparison.contrasts:
+    differences = [contrast.difference for contrast in comparison.contrasts]
+    measure, margin = comparison.measure, comparison.study.margin
+    if not differences:
         return None
-    return _forest(
-        comparison,
-        [contrast.difference for contrast in comparison.contrasts],
-        comparison.measure,
-        ("differences", differences_finding(comparison)),
-        margin=comparison.study.margin,
-    )
-
-
-def nll_figure(comparison: Comparison) -> RenderedFigure | None:
-    """The same of the negative log-likelihood; None if unknown, or if it is the study's metric."""
-    differences = [item.nll for item in comparison.contrasts if item.nll is not None]
-    complete = differences and len(differences) == len(comparison.contrasts)
-    if not complete or comparison.study.metric == NLL.metric:
-        return None
-    return _forest(comparison, differences, NLL, ("nll", nll_finding(comparison)))
-
-
-def _forest(
-    comparison: Comparison,
-    differences: Sequence[Difference],
-    measure: Measure,
-    name_and_title: tuple[str, str],
-    margin: float | None = None,
-) -> RenderedFigure:
-    """A forest plot with one difference a contrast, over the band of a margin if there is one."""
-    contrasts = comparison.contrasts
-    names = [f"{contrast.arm} − {contrast.reference}" for contrast in contrasts]
+    names = [f"{contrast.arm} − {contrast.reference}" for contrast in comparison.contrasts]
     figure = new_figure(1.1 + row_inches(names, 0.42) * len(names))
     axes = figure.subplots()
-    if margin is not None:
-        axes.axvspan(-margin, margin, color=BAND.stand_in, linewidth=0, zorder=0)
-    axes.axvline(0, color=MUTED.stand_in, linewidth=1, zorder=1)
-    look = {"color": SERIES[0], "solid_capstyle": "butt"}
+    axes.axvspan(-margin, margin, color=BAND.stand_in, linewidth=0, zorder=0)
+    means, bounds = [item.mean for item in differences], [item.interval_95 for item in differences]
     for row, item in enumerate(differences):
-        for bounds, width in ((item.interval_95, 1.6), (item.interval_90, 4.2)):
-            if bounds:
-                axes.plot(bounds, [row, row], linewidth=width, **look)  # type: ignore[arg-type]
-        axes.plot(
-            [item.mean], [row], "o", markersize=7.5, markerfacecolor=PAPER.stand_in,
-            markeredgecolor=SERIES[0], markeredgewidth=2,
-        )  # fmt: skip
-    name_rows(axes, names)
+        if item.interval_90:
+            axes.hlines(row, *item.interval_90, color=SERIES[0], linewidth=4.2)
+    _rows_around_0(axes, names, means, bounds, size=7.5)
     axes.margins(x=0.06)
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
-    for words, x, align in ((f"← {left}", 0, "left"), (f"{right} →", 1, "right")):
-        axes.text(
-            x, 1.02, words, transform=axes.transAxes, ha=align, color=MUTED.stand_in, fontsize=9
-        )
-    quiet_frame(axes, grid="x")
+    axes.set_title(f"← {left}", color=MUTED.stand_in, fontsize=SMALL_TEXT)
+    axes.set_title(f"{right} →", color=MUTED.stand_in, fontsize=SMALL_TEXT, loc="right")
     unit = f", {measure.short_unit}" if measure.short_unit else ""
     axes.set_xlabel(textwrap.fill(f"difference in {measure.label}{unit}", AXIS_LABEL_CHARACTERS))
-    rows = [
-        f"{contrast.arm} minus {contrast.reference}: {text.signed(item.mean, measure.decimals)}"
-        f" {text.interval(item.interval_95, measure.decimals, with_signs=True)}"
-        + (f", {contrast.verdict}" if margin is not None else "")
-        for contrast, item in zip(contrasts, differences, strict=True)
-    ]
-    band = (
-        "no margin is set"
-        if margin is None
-        else f"the band is the margin, {text.margin(comparison)}"
-    )
-    name, title = name_and_title
     return rendered(
         figure,
-        f"{comparison.study.name}-{name}",
-        title,
-        "Mean paired difference with its 95 % interval (thin) and 90 % interval (thick);"
-        f" {band}. {text.seed_counts(item.n for item in contrasts)}, paired.",
-        f"Forest plot{' in ' if measure.unit else ''}{measure.unit}. {'; '.join(rows)}.",
+        f"{comparison.study.name}-differences",
+        f"Difference in {measure.label}",
+        "Mean paired difference, arm minus reference, with its 95 % interval (thin) and 90 %"
+        f" interval (thick); the band is the margin, {text.margin(comparison)}."
+        f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
+        f"{rows_in_words(names, means, bounds, measure.decimals)}{unit}.",
+    )
+
+
+def _rows_around_0(
+    axes: Axes, names: Sequence[str], means: Sequence[float], bounds: Sequence[Bounds], size: float
+) -> None:
+    axes.axvline(0, color=MUTED.stand_in, linewidth=1, zorder=1)
+    hollow = {"markerfacecolor": PAPER.stand_in, "markeredgewidth": size / 4}
+    interval_rows(axes, range(len(names)), means, bounds, LOOK, markersize=size, **hollow)
+    name_rows(axes, names)
+
+
+def class_errors_figure(comparison: Comparison) -> RenderedFigure | None:
+    """Each contrast's difference in errors by true class; None if not recorded."""
+    found = {
+        f"{item.arm} − {item.reference}": item.class_errors
+        for item in comparison.contrasts
+        if item.class_errors is not None
+    }
+    if not found or len(found) < len(comparison.contrasts):
+        return None
+    names = class_names(comparison)
+    figure, every = panels(len(found), 0.85 + 0.24 * len(names), columns=2, share=True)
+    words = []
+    for axes, (contrast, errors) in zip(every, found.items(), strict=True):
+        _rows_around_0(axes, names, errors.mean, errors.interval_95, size=5)
+        axes.set_title(wrapped(contrast, PANEL_CHARACTERS), fontsize=SMALL_TEXT)
+        axes.set_xlabel("difference in errors per seed", fontsize=SMALL_TEXT)
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        axes.tick_params(labelbottom=True)
+        words.append(f"{contrast}: {rows_in_words(names, errors.mean, errors.interval_95, 1)}")
+    return rendered(
+        figure,
+        f"{comparison.study.name}-errors-by-class",
+        "Differences in errors by class",
+        "Wrong predictions by true class, arm minus reference: mean over common seeds with its 95 %"
+        " interval. The intervals are not adjusted for their number: without any difference about"
+        " 1 in 20 excludes 0, and no verdict is based on them."
+        f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
+        f"{'. '.join(words)}.",
     )

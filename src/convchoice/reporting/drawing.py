@@ -1,4 +1,4 @@
-"""The figures' shared style: colours, markers, sizes, axes, legends, lines with bands.
+"""The figures' shared style: colours, markers, sizes, names of arms, legends.
 
 Matplotlib draws with the stand-in colour of each `Ink`; `svg` replaces them. Knows nothing about
 studies.
@@ -7,18 +7,19 @@ studies.
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import AutoLocator, MaxNLocator
 
+STYLE = Path(__file__).with_name("figures.mplstyle")
 WIDTH_INCHES = 5.0
 """On a phone a figure is then shown at nine tenths of its size and its text stays legible."""
 LEGEND_CHARACTERS = 56
@@ -60,72 +61,36 @@ SERIES = tuple(ink.stand_in for ink in ARM_INKS)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8", "H", "+")
 """One more than colours, so that a colour and a marker together repeat after 240 arms."""
 
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "convchoice",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "text.color": TEXT.stand_in,
-    "axes.labelcolor": TEXT.stand_in,
-    "axes.labelsize": 10,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.edgecolor": LINE.stand_in,
-    "axes.facecolor": "none",
-    "axes.formatter.useoffset": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "figure.facecolor": "none",
-    "grid.color": LINE.stand_in,
-    "grid.alpha": 0.45,
-    "grid.linewidth": 0.6,
-    "xtick.color": LINE.stand_in,
-    "ytick.color": LINE.stand_in,
-    "xtick.labelcolor": TEXT.stand_in,
-    "ytick.labelcolor": TEXT.stand_in,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "legend.handletextpad": 0.4,
-}
 
-
-@dataclass(frozen=True)
-class ArmStyle:
+class Look(NamedTuple):
     """How one arm is drawn in every figure of a study."""
 
     colour: str
     marker: str
 
 
-def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
+def looks(arms: Iterable[str]) -> dict[str, Look]:
     """A colour and a marker for each arm, in the order of the study."""
     return {
-        arm: ArmStyle(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
+        arm: Look(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
         for index, arm in enumerate(arms)
     }
 
 
-@contextmanager
-def style() -> Iterator[None]:
+def style() -> AbstractContextManager[None]:
     """Matplotlib's settings while drawing and while writing, whatever a matplotlibrc says."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        yield
+    return mpl.rc_context(fname=STYLE)
 
 
 def new_figure(height_inches: float) -> Figure:
     """An empty figure with the report's width."""
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches))
     FigureCanvasSVG(figure)
     return figure
 
 
 def panels(
-    count: int, height_inches: float, *, columns: int = 2, share: bool = False
+    count: int, height_inches: float, *, columns: int = 1, share: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels, filled row by row.
 
@@ -153,14 +118,11 @@ def wrapped(name: str, characters: int = LABEL_CHARACTERS) -> str:
     return "\n".join(piece for each in pieces for piece in each)
 
 
-def quiet_frame(axes: Axes, *, grid: str) -> None:
-    """Remove ticks, and draw a faint grid along an axis (``x``, ``y`` or ``both``)."""
-    axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]
-    axes.tick_params(bottom=False, left=False)
-    if grid == "x":
-        axes.spines["left"].set_visible(False)
+def add_grid(axes: Axes, along: str) -> None:
+    """A faint grid along an axis (``x``, ``y`` or ``both``), at no more than six places."""
+    axes.grid(visible=True, axis=along)  # type: ignore[arg-type]
     for axis in (axes.xaxis, axes.yaxis):
-        if isinstance(axis.get_major_locator(), mpl.ticker.AutoLocator):
+        if isinstance(axis.get_major_locator(), AutoLocator):
             axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
 
 
@@ -168,52 +130,21 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Name the rows of a plot from top to bottom."""
     axes.set_yticks(range(len(names)), [wrapped(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.spines["left"].set_visible(False)
+    add_grid(axes, "x")
 
 
-def row_inches(names: Sequence[str], least: float) -> float:
+def row_inches(names: Iterable[str], least: float) -> float:
     """Height of a row that holds the longest of some names."""
     return max(least, 0.17 * max(wrapped(name).count("\n") + 1 for name in names) + 0.12)
 
 
-def legend(figure: Figure, styles: Mapping[str, ArmStyle], *, lines: bool = True) -> None:
-    """Name the arms above a figure.
-
-    Args:
-        figure: without another legend.
-        styles: of the arms that it shows.
-        lines: whether they are shown as lines with markers, or as markers alone.
-    """
+def legend(figure: Figure, shown: Mapping[str, Look], *, line: str = "-") -> None:
+    """Name the arms above a figure, each with its marker and, unless `line` is empty, a line."""
     handles = [
-        Line2D(
-            [], [], color=each.colour, marker=each.marker, markersize=5,
-            linestyle="-" if lines else "", linewidth=1.6, label=wrapped(arm),
-        )
-        for arm, each in styles.items()
-    ]  # fmt: skip
-    longest = max(len(line) for arm in styles for line in wrapped(arm).split("\n"))
+        Line2D([], [], color=colour, marker=marker, ms=5, ls=line, lw=1.6, label=wrapped(arm))
+        for arm, (colour, marker) in shown.items()
+    ]
+    longest = max(len(part) for arm in shown for part in wrapped(arm).split("\n"))
     columns = max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
-
-
-def line_with_band(
-    axes: Axes,
-    places: Sequence[float],
-    values: tuple[Sequence[float | None], Sequence[float | None], Sequence[float | None]],
-    arm: ArmStyle,
-    scale: float = 1.0,
-) -> None:
-    """An arm's means as a line and their intervals as a band; missing values interrupt both.
-
-    Args:
-        axes: of the plot.
-        places: along the horizontal axis.
-        values: mean, low and high at each place.
-        arm: how the arm is drawn.
-        scale: factor of the values.
-    """
-    mean, low, high = (
-        [math.nan if value is None else scale * value for value in part] for part in values
-    )
-    axes.plot(places, mean, color=arm.colour, marker=arm.marker, markersize=4, linewidth=1.4)
-    if not all(math.isnan(value) for value in low):
-        axes.fill_between(places, low, high, color=arm.colour, alpha=0.15, linewidth=0)

@@ -1,55 +1,36 @@
-"""All figures of a study's result, in the order of the report.
-
-The title of every figure is its finding, computed from the same numbers as its marks.
-"""
-
-from collections.abc import Callable
-from functools import partial
+"""All figures of a study's result, in the order of the report."""
 
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.curve_figures import (
-    ROBUSTNESS,
-    consistency_figure,
-    input_size_figure,
-    robustness_figure,
-)
-from convchoice.reporting.difference_figures import differences_figure, nll_figure
-from convchoice.reporting.drawing import style
-from convchoice.reporting.equivariance_figure import equivariance_figure
-from convchoice.reporting.introspection_figures import edge_figure, filter_figure, response_figure
-from convchoice.reporting.learning_curves import learning_curves_figure
-from convchoice.reporting.prediction_figures import (
-    class_errors_figure,
-    confusion_figure,
-    flip_figures,
-)
-from convchoice.reporting.receptive_field_figures import effective_field_figure, field_figure
-from convchoice.reporting.score_figures import macs_figure, published_figure, seeds_figure
-from convchoice.reporting.svg import RenderedFigure
-
-FIGURES: tuple[Callable[[Comparison], RenderedFigure | None], ...] = (
-    differences_figure,
-    nll_figure,
-    published_figure,
-    seeds_figure,
-    macs_figure,
-    learning_curves_figure,
-    *(partial(robustness_figure, transform=transform) for transform in ROBUSTNESS),
-    consistency_figure,
-    input_size_figure,
+from convchoice.reporting import (
+    curve_figures,
+    difference_figures,
     equivariance_figure,
-    edge_figure,
-    field_figure,
-    effective_field_figure,
-    filter_figure,
-    response_figure,
-    class_errors_figure,
-    confusion_figure,
+    introspection_figures,
+    prediction_figures,
+    score_figures,
 )
+from convchoice.reporting.drawing import style
+from convchoice.reporting.svg import RenderedFigure
 
 
 def figures_of(comparison: Comparison) -> list[RenderedFigure]:
     """Every figure for which a result has the numbers."""
     with style():
-        made = [figure(comparison) for figure in FIGURES] + flip_figures(comparison)
+        made = [
+            difference_figures.differences_figure(comparison),
+            score_figures.seeds_figure(comparison),
+            score_figures.macs_figure(comparison),
+            curve_figures.learning_curves_figure(comparison),
+            *curve_figures.robustness_figures(comparison),
+            curve_figures.consistency_figure(comparison),
+            curve_figures.input_size_figure(comparison),
+            equivariance_figure.equivariance_figure(comparison),
+            introspection_figures.edge_figure(comparison),
+            introspection_figures.field_figure(comparison),
+            introspection_figures.filter_figure(comparison),
+            introspection_figures.response_figure(comparison),
+            difference_figures.class_errors_figure(comparison),
+            prediction_figures.confusion_figure(comparison),
+            *prediction_figures.flip_figures(comparison),
+        ]
     return [figure for figure in made if figure is not None]

@@ -1,39 +1,36 @@
-"""Figures of trained networks: filters, responses to an image, use of pixels near the border.
+"""Figures of trained networks: filters, responses, receptive fields, use of pixels near the border.
 
 A figure is part of a study only if what it shows can differ: if an arm differs from its reference
 in a configuration key that affects it, or if the study has a single arm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_curves import Band
-from convchoice.analysis.result_introspection import Introspection, PixelReads
-from convchoice.reporting.drawing import (
-    LINE,
-    arm_styles,
-    legend,
-    line_with_band,
-    panels,
-    quiet_frame,
-)
-from convchoice.reporting.prediction_figures import class_names
-from convchoice.reporting.rasters import (
-    COLOUR_CHANNELS,
+from convchoice.analysis.result_introspection import Introspection, PixelReads, ReceptiveField
+from convchoice.reporting.drawing import LINE, SERIES, wrapped
+from convchoice.reporting.pictures import (
+    ABOVE,
+    Frame,
     Numbers,
-    Panel,
-    Section,
+    Picture,
+    Raster,
     channels_last,
-    image_grid,
     mosaic,
+    picture_grid,
     shades,
     signed_colours,
+    to_bytes,
 )
-from convchoice.reporting.spans import span
+from convchoice.reporting.plots import LinePanel, line_panels
+from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.svg import RenderedFigure, rendered
 
 LAYER_KEYS = ("conv.", "downsample.", "model.first_layer", "data.permutation_seed")
@@ -41,10 +38,11 @@ LAYER_KEYS = ("conv.", "downsample.", "model.first_layer", "data.permutation_see
 BORDER_KEYS = ("conv.padding", "conv.padding_mode")
 """Keys that affect what is computed at the border."""
 MOST_ARMS = 12
-CONTRASTING = 0.5
-"""A filter contrasts pixels if |sum of weights| is below this part of the sum of |weights|; the
-part is 1 for a filter that only adds pixels up."""
+COLOURS = 3
 MAP_COLUMNS = 2
+FIELDS_A_ROW = 3
+FRAME_COLOURS = (SERIES[0], *SERIES[2:])
+"""Without orange, which shows gradients."""
 
 Arms = dict[str, Introspection]
 
@@ -56,83 +54,45 @@ def arms_of(comparison: Comparison, keys: Sequence[str]) -> Arms:
         for arm in comparison.arms.values()
         for key in arm.differs_from_reference
     )
-    if not differs:
-        return {}
-    found = {arm: item.introspection for arm, item in comparison.arms.items()}
+    found = {arm: item.introspection for arm, item in comparison.arms.items() if differs}
     return {arm: item for arm, item in found.items() if item is not None}
 
 
-def first_arms(arms: Arms) -> tuple[Arms, str]:
-    """As many arms as a figure holds, and a sentence on the others for its caption."""
-    shown = dict(list(arms.items())[:MOST_ARMS])
-    left_out = [arm for arm in arms if arm not in shown]
-    return shown, f" Not shown: {text.listed(left_out)}." if left_out else ""
-
-
-def image_words(comparison: Comparison, arms: Arms) -> str:
-    """The image that is shown: ``test image 1, of class 2``."""
-    image = next(iter(arms.values())).image
-    return f"test image {image.index}, of class {class_names(comparison)[image.label]}"
-
-
-def _seed_words(arms: Arms) -> str:
-    seeds = sorted({item.seed for item in arms.values()})
-    return f"seed {' or '.join(map(str, seeds))}{' of each arm' if len(arms) > 1 else ''}"
-
-
-def contrasting(filters: Numbers) -> int:
-    """How many filters (F, C, h, w) weigh some pixels up and others down, about evenly."""
-    flat = filters.reshape(len(filters), -1)
-    return int((np.abs(flat.sum(axis=1)) < CONTRASTING * np.abs(flat).sum(axis=1)).sum())
-
-
-def filter_finding(filters: Mapping[str, Numbers]) -> str:
-    """How many of the filters shown contrast pixels."""
-    counts = {arm: contrasting(weights) for arm, weights in filters.items()}
-    totals = {len(weights) for weights in filters.values()}
-    if len(totals) > 1:
-        shares = {arm: 100 * counts[arm] / len(filters[arm]) for arm in filters}
-        return f"First-layer filters shown that contrast pixels: {span(shares, 0, ' %')}"
-    return f"Of {totals.pop()} first-layer filters shown, {span(counts, 0)} contrast pixels"
+def _first_arms(arms: Arms) -> tuple[Arms, str]:
+    """As many arms as a figure holds, and a sentence on the others and on the seed."""
+    seeds = " or ".join(map(str, sorted({item.seed for item in arms.values()})))
+    sentence = f"n = 1: seed {seeds}, after training."
+    if len(arms) > MOST_ARMS:
+        sentence += f" The first {MOST_ARMS} of {len(arms)} arms."
+    return dict(islice(arms.items(), MOST_ARMS)), sentence
 
 
 def filter_figure(comparison: Comparison) -> RenderedFigure | None:
     """The first filters of each arm's first layer."""
-    arms, left_out = first_arms(arms_of(comparison, LAYER_KEYS))
+    arms, seed = _first_arms(arms_of(comparison, LAYER_KEYS))
     if not arms:
         return None
     filters = {arm: item.filters.unpacked() for arm, item in arms.items()}
-    largest: dict[tuple[int, ...], float] = {}
-    for weights in filters.values():
-        shape = weights.shape[1:]
-        largest[shape] = max(largest.get(shape, 0.0), float(np.abs(weights).max()))
     columns = max(map(len, filters.values()))
-    sections, words = [], []
+    rows, words = [], []
     for arm, weights in filters.items():
         channels, height, width = weights.shape[1:]
-        full = largest[weights.shape[1:]]
+        full = float(np.abs(weights).max())
         tiles = [
-            signed_colours(each, full) if channels == COLOUR_CHANNELS else shades(each[0], full)
+            signed_colours(each, full) if channels == COLOURS else shades(each[0], full)
             for each in weights
         ]
-        empty = [np.zeros_like(tiles[0])] * (columns - len(tiles))
         size = f"{height}×{width}" + (f"×{channels}" if channels > 1 else "")
-        scale = f"{size}, −{text.number(full, 2)} to {text.number(full, 2)}"
-        sections.append(Section([Panel("", mosaic(tiles + empty, columns))], arm, scale))
-        low, high = (text.number(float(end), 2) for end in (weights.min(), weights.max()))
-        words.append(
-            f"{arm}: {len(weights)} filters of {size}, weights {low} to {high},"
-            f" {contrasting(weights)} contrast pixels"
-        )
+        words.append(f"{arm}: {size}, −{text.number(full, 2)} to {text.number(full, 2)}")
+        rows.append([Picture(mosaic(tiles, columns), wrapped(words[-1], 56))])
     return rendered(
-        image_grid(sections, 1),
+        picture_grid(rows, 1),
         f"{comparison.study.name}-filters",
-        filter_finding(filters),
+        "Filters of the first layer",
         "Weights of the first filters of the first layer: orange above 0, blue below; filters of"
-        " three colours show each colour's weight. Arms whose filters have the same size share the"
-        " scale at the right. If a layer does not share its weights, those of the middle output. A"
-        " filter contrasts pixels if |Σ w| is less than half of Σ |w|."
-        f" n = 1: {_seed_words(arms)}, after training.{left_out}",
+        " three colours show each colour's weight. Each arm has its own scale. If a layer does not"
+        " share its weights, those of the middle output."
+        f" {seed}",
         f"A row of small squares for each arm. {'; '.join(words)}.",
     )
 
@@ -144,77 +104,96 @@ def stage_of(layer: str) -> str:
     return f"{block.replace('block', 'block ')} {stage}"
 
 
-def response_finding(arms: Arms) -> str:
-    """The largest response of the first and of the last maps."""
-    first, last = (
-        span({arm: item.maps[place].largest for arm, item in arms.items()}, 2) for place in (0, -1)
-    )
-    return f"Largest response to one image: {first} in the first maps, {last} in the last"
-
-
 def response_figure(comparison: Comparison) -> RenderedFigure | None:
     """Maps of one image by arm and stage, on one scale a stage."""
-    arms, left_out = first_arms(arms_of(comparison, LAYER_KEYS))
-    arms = {arm: item for arm, item in arms.items() if item.maps}
+    found = arms_of(comparison, LAYER_KEYS)
+    arms, seed = _first_arms({arm: item for arm, item in found.items() if item.maps})
     if not arms:
         return None
+    every = [each for item in arms.values() for each in item.maps]
     full: dict[str, float] = {}
-    for item in arms.values():
-        for each in item.maps:
-            stage = stage_of(each.layer)
-            full[stage] = max(full.get(stage, 0.0), each.largest)
-    sections: list[Section] = []
+    for each in every:
+        full[stage_of(each.layer)] = max(full.get(stage_of(each.layer), 0.0), each.largest)
+    rows: list[list[Picture | None]] = []
     words = []
     for arm, item in arms.items():
+        last = len(rows) == len(arms) - 1
         maps = {stage_of(each.layer): each for each in item.maps}
-        shown = [Panel("" if sections else "image", channels_last(item.image))]
+        row: list[Picture | None] = [Picture(channels_last(item.image), arm)]
         for stage in sorted(full):
-            tiles = (
-                [shades(each, full[stage]) for each in maps[stage].unpacked()]
-                if stage in maps
-                else []
-            )
-            label = "" if sections else f"{stage} 0 to {text.number(full[stage], 2)}"
-            shown.append(Panel(label, mosaic(tiles, MAP_COLUMNS) if tiles else None))
-        sections.append(Section(shown, arm))
-        layers = [
-            f"{stage} {each.shape[1]}×{each.shape[2]}, at most {text.number(each.largest, 2)}"
-            for stage, each in maps.items()
-        ]
-        words.append(f"{arm}: {'; '.join(layers)}")
-    channels = max(each.shape[0] for item in arms.values() for each in item.maps)
+            if stage not in maps:
+                row.append(None)
+                continue
+            scale = wrapped(f"{stage} 0 to {text.number(full[stage], 2)}", 12)
+            tiles = [shades(each, full[stage]) for each in maps[stage].unpacked()]
+            row.append(Picture(mosaic(tiles, MAP_COLUMNS), below=scale if last else ""))
+        rows.append(row)
+        sizes = [f"{stage} {each.shape[1]}×{each.shape[2]}" for stage, each in maps.items()]
+        words.append(f"{arm}: {', '.join(sizes)}")
+    image = next(iter(arms.values())).image
     return rendered(
-        image_grid(sections, 1 + len(full)),
+        picture_grid(rows, 1 + len(full)),
         f"{comparison.study.name}-responses",
-        response_finding(arms),
-        f"The first {channels} channels of each block, after its convolution and detector and after"
-        f" its downsampling, for {image_words(comparison, arms)}, at the left as the network"
-        " receives it. Each stage has one scale for all arms, given above it: orange above 0, blue"
-        " below. A place is empty where an arm has no such step. With one"
-        " seed, layers of the same name and shape start from the same weights in every arm."
-        f" n = 1 image, {_seed_words(arms)}, after training.{left_out}",
-        f"A row an arm: the image, then its maps. {'. '.join(words)}.",
+        "Responses to one image",
+        f"The first {max(each.shape[0] for each in every)} channels of each block, after its"
+        f" convolution and detector and after its downsampling, for test image {image.index}, of"
+        f" class {class_names(comparison)[image.label]}, at the left as the network receives"
+        " it. Each stage has one scale for all arms, given below: orange above 0, blue"
+        " below. A place is empty where an arm has no such step. With one seed, layers of the same"
+        f" name and shape start from the same weights in every arm. {seed}",
+        f"A row an arm: the image, then its maps. {'; '.join(words)}.",
     )
 
 
-def edge_finding(arms: Arms) -> str:
-    """How much the outermost pixels are used relative to the mean pixel."""
-    counted = span({arm: item.reads[-1].rings[0] for arm, item in arms.items()}, 2)
-    learned = span({arm: item.gradient.rings.mean[0] or 0.0 for arm, item in arms.items()}, 2)
-    return (
-        f"Use of the outermost pixels relative to the mean pixel: {counted} by geometry, {learned}"
-        " by gradient"
+def field_size(field: ReceptiveField) -> str:
+    """Height and width of a receptive field, padding included."""
+    return "×".join(f"{last - first + 1}" for first, last in (field.rows, field.columns))
+
+
+def _over_image(item: Introspection, gradient: Numbers) -> Raster:
+    """The image in grey under the gradient in orange, RGB (H, W, 3)."""
+    grey = np.atleast_3d(channels_last(item.image)).mean(axis=-1, keepdims=True) / 255
+    strength = (gradient / (gradient.max() or 1.0))[..., None]
+    return to_bytes(strength * np.array(to_rgb(ABOVE)) + (1 - strength) * grey)
+
+
+def field_figure(comparison: Comparison) -> RenderedFigure | None:
+    """Each layer's receptive field on a test image, and the pixels that the last cell uses."""
+    found = arms_of(comparison, LAYER_KEYS)
+    arms, _ = _first_arms({arm: item for arm, item in found.items() if item.fields})
+    layers = dict.fromkeys(field.layer for item in arms.values() for field in item.fields)
+    colours = dict(zip(layers, FRAME_COLOURS, strict=False))
+    pictures, words, counts = [], [], set()
+    for arm, item in arms.items():
+        if not (gradient := item.middle_gradient):
+            continue
+        lines = [f"{each.layer.replace('.', ' ')} {field_size(each)}" for each in item.fields]
+        lines.append(f"half of its use: {text.number(gradient.half_pixels.mean, 0)} pixels")
+        frames = [Frame(each.rows, each.columns, colours[each.layer]) for each in item.fields]
+        inks = [frame.colour for frame in frames]
+        pixels, above = _over_image(item, gradient.unpacked()), wrapped(arm)
+        pictures.append(Picture(pixels, above, "\n".join(lines), inks, frames))
+        words.append(f"{arm}: {', '.join(lines)}")
+        counts.add(gradient.n)
+    if not pictures:
+        return None
+    rows = [pictures[at : at + FIELDS_A_ROW] for at in range(0, len(pictures), FIELDS_A_ROW)]
+    return rendered(
+        picture_grid(rows, FIELDS_A_ROW),
+        f"{comparison.study.name}-receptive-fields",
+        "Receptive fields",
+        "Frames: the pixels that the middle cell of each layer's map sees, by sizes, strides and"
+        " padding alone; a frame that leaves the image includes padding. Orange: the pixels that"
+        " the middle cell of the last map uses after training, |∂ cell / ∂ pixel| summed over"
+        " channels, mean over seeds; full orange is the strongest pixel."
+        f" {text.seed_counts(counts)} per arm.",
+        f"Nested frames on a test image. {'; '.join(words)}.",
     )
 
 
 def _counted(reads: PixelReads) -> Band:
     missing: list[float | None] = [None] * len(reads.rings)
     return Band(mean=list(reads.rings), low=missing, high=missing)
-
-
-def _counts(reads: PixelReads) -> Numbers:
-    """How often each pixel is read, (H, W)."""
-    return np.outer(reads.rows, reads.columns).astype(np.float64)
 
 
 def edge_figure(comparison: Comparison) -> RenderedFigure | None:
@@ -227,39 +206,32 @@ def edge_figure(comparison: Comparison) -> RenderedFigure | None:
         "by geometry, last map": {arm: _counted(item.reads[-1]) for arm, item in arms.items()},
         "by gradient": {arm: item.gradient.rings for arm, item in arms.items()},
     }
-    styles = arm_styles(list(comparison.arms))
-    figure, every = panels(len(bands), 1.9, columns=1)
-    words = []
-    for axes, (title, by_arm) in zip(every, bands.items(), strict=True):
+    every = [
+        LinePanel("", {arm: (range(len(band.mean)), band) for arm, band in by_arm.items()}, title)
+        for title, by_arm in bands.items()
+    ]
+    figure, places, words = line_panels(comparison, every, 1.9)
+    for axes in places:
         axes.axhline(1, color=LINE.stand_in, linewidth=1)
-        for arm, band in by_arm.items():
-            places = range(len(band.mean))
-            line_with_band(axes, places, (band.mean, band.low, band.high), styles[arm])
         axes.set_ylim(bottom=0)
-        axes.set_title(title)
-        quiet_frame(axes, grid="y")
-        ends = [
-            f"{arm} {text.number(band.mean[0] or 0, 2)} outermost,"
-            f" {text.number(band.mean[-1] or 0, 2)} in the middle"
-            for arm, band in by_arm.items()
-        ]
-        words.append(f"{title}: {'; '.join(ends)}")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     figure.supylabel("use relative to the mean pixel", fontsize=10)
-    every[-1].set_xlabel("distance from the border, pixels")
-    legend(figure, {arm: styles[arm] for arm in arms})
+    places[-1].set_xlabel("distance from the border, pixels")
     gradients = [item.gradient for item in arms.values()]
-    unseen = {arm: float((_counts(item.reads[-1]) == 0).sum()) for arm, item in arms.items()}
+    last = {arm: item.reads[-1] for arm, item in arms.items()}
+    unseen = [
+        f"{arm} {(np.outer(each.rows, each.columns) == 0).sum()}" for arm, each in last.items()
+    ]
     return rendered(
         figure,
         f"{comparison.study.name}-edge-pixels",
-        edge_finding(arms),
+        "Use of pixels by their distance from the border",
         "Mean over the pixels at each distance from the border; 1 is the mean of all pixels. By"
         " geometry: how many windows of the first layer read a pixel, and how many paths lead from"
         " it to cells of the last map, by sizes, strides and padding alone. By gradient: |∂ largest"
         " logit / ∂ pixel| of the trained networks, mean over seeds with its 95 % interval as a"
-        f" band. Pixels that no cell of the last map sees: {span(unseen, 0)}."
+        f" band. Pixels that no cell of the last map sees: {text.listed(unseen)}."
         f" {text.seed_counts(each.n for each in gradients)} per arm,"
         f" {text.whole(gradients[0].images)} test images.",
-        f"Lines over the distance from the border. {'. '.join(words)}.",
+        f"{words}.",
     )

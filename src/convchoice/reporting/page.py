@@ -4,20 +4,19 @@ The templates write numbers with `analysis.text`; this module decides what is sh
 functions: no files, no HTML, no Markdown.
 """
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
 from convchoice.analysis import sentences, text
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import Caution, Comparison, PublishedValue
+from convchoice.analysis.result import Comparison, PublishedValue
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
 from convchoice.reporting.prediction_figures import class_names
-from convchoice.reporting.rendering import slug
 from convchoice.reporting.svg import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
@@ -41,18 +40,8 @@ COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = 
 )
 """Heading, field of `Costs`, field of `CostRatio`, how the cost is written."""
 
-VERDICT_MEANINGS = (
-    ("better", "the whole 95 % interval is beyond the margin"),
-    ("slightly better", "the 95 % interval is above 0"),
-    ("negligibly better", "above 0, and shown to be smaller than the margin"),
-    ("equivalent", "shown to be smaller than the margin: the 90 % interval is within it"),
-    ("inconclusive", "none of these: more seeds are needed"),
-    ("worse, slightly, negligibly", "the same below 0"),
-)
 
-
-@dataclass(frozen=True)
-class Badge:
+class Badge(NamedTuple):
     """The outcome of a study in a few words, with its tone."""
 
     text: str
@@ -83,34 +72,15 @@ def tone(verdict: str) -> str:
     return VERDICT_TONES.get(verdict.rsplit(maxsplit=1)[-1], "open")
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Horizontal places of a contrast's marks in its card's drawing."""
-
-    margin_low: float
-    margin_high: float
-    zero: float
-    low: float
-    high: float
-    mean: float
-
-
-def bars(comparison: Comparison) -> dict[str, Bar]:
-    """The drawing of each contrast, all of a study on one scale."""
-    margin = comparison.study.margin
-    ends = {
-        item.arm: item.difference.interval_95 or (item.difference.mean, item.difference.mean)
+def bar_scale(comparison: Comparison) -> float:
+    """Units of a card's drawing per unit of a difference, one for all contrasts of a study."""
+    ends = [
+        end
         for item in comparison.contrasts
-    }
-    reach = max([margin, *(abs(end) for both in ends.values() for end in both)])
-
-    def place(value: float) -> float:
-        return round(BAR_WIDTH * (0.5 + 0.46 * value / reach), 2)
-
-    return {
-        item.arm: Bar(*map(place, (-margin, margin, 0, *ends[item.arm], item.difference.mean)))
-        for item in comparison.contrasts
-    }
+        for end in (item.difference.mean, *(item.difference.interval_95 or ()))
+    ]
+    reach: float = max([comparison.study.margin, *map(abs, ends)])
+    return 0.46 * BAR_WIDTH / reach
 
 
 def cost_cells(arm: ArmResult, contrast: Contrast | None) -> list[tuple[str, str]]:
@@ -124,14 +94,8 @@ def cost_cells(arm: ArmResult, contrast: Contrast | None) -> list[tuple[str, str
 
 
 def yaml_value(value: JsonValue) -> str:
-    """A configuration value as its YAML file has it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(map(yaml_value, value))}]"
-    return str(value)
+    """A configuration value as a YAML file may have it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def published_cells(row: PublishedValue) -> dict[str, str]:
@@ -149,100 +113,28 @@ def published_cells(row: PublishedValue) -> dict[str, str]:
     }
 
 
-def wilson_sentence(comparison: Comparison) -> str:
-    """The interval of a published test accuracy; empty if there is none."""
-    wilson = comparison.published and comparison.published.wilson_95
-    if not wilson:
-        return ""
-    return (
-        f"The published test accuracy is that of one run: {wilson.errors} errors in"
-        f" {text.whole(wilson.images)} images, Wilson 95 % interval"
-        f" {text.percent_interval(wilson.interval)} %."
-    )
-
-
-def omissions(comparison: Comparison, figures: Sequence[RenderedFigure]) -> list[str]:
-    """Why figures that a reader may look for are missing."""
-    if comparison.provenance.table is not None:
-        return []
-    names = {figure.name.removeprefix(f"{comparison.study.name}-") for figure in figures}
-    reasons = []
-    if "learning-curves" not in names:
-        reasons.append("Learning curves need at least two epochs; one was trained.")
-    macs = {arm.costs.macs for arm in comparison.arms.values()}
-    if len(macs) == 1 and len(comparison.arms) > 1 and None not in macs:
-        reasons.append(
-            f"All arms take the same {text.whole(macs.pop())} multiply-accumulates, so there is no"
-            " figure of score against them."
-        )
-    without_pictures = [
-        item.arm
-        for item in comparison.contrasts
-        if item.flips and item.flips.images and f"flips-{slug(item.arm)}" not in names
-    ]
-    if without_pictures:
-        reasons.append(
-            f"{text.listed(without_pictures)}: these runs kept no pictures of the images that flip."
-            " Evaluate them again to see them."
-        )
-    if unseen := [arm for arm, item in comparison.arms.items() if item.introspection is None]:
-        reasons.append(
-            f"{text.listed(unseen)}: these runs recorded no filters, responses or receptive fields."
-            " Evaluate them again to see them."
-        )
-    return reasons
-
-
-def _is_strong(caution: Caution) -> bool:
-    return caution.kind in STRONG_CAUTIONS
-
-
-@dataclass(frozen=True)
-class StudyView:
-    """One study's part of the report."""
-
-    comparison: Comparison
-    figures: Sequence[RenderedFigure]
-    badge: Badge | None
-    bars: dict[str, Bar]
-    cautions: list[str]
-    """Strong ones first, then those about seeds."""
-    mild_cautions: list[str]
-    too_few_seeds: str
-    """Shown with the answer if some contrast has too few seeds to ever reject; else empty."""
-    class_names: list[str]
-    published: list[dict[str, str]]
-    wilson: str
-    omissions: list[str]
-
-
-def study_view(comparison: Comparison, figures: Sequence[RenderedFigure]) -> StudyView:
-    """What the report shows of a study."""
+def study_view(comparison: Comparison, figures: Sequence[RenderedFigure] = ()) -> dict[str, Any]:
+    """What the report shows of a study beside its numbers."""
     seeds = sentences.seed_lines(comparison)
-    fewest = min((item.n for item in comparison.contrasts), default=None)
-    too_few = fewest is not None and fewest < FEWEST_SEEDS
-    mild = [each.text for each in comparison.cautions if not _is_strong(each)] + seeds
+    too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
+    strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
+    mild = [each.text for each in comparison.cautions if each.kind not in STRONG_CAUTIONS] + seeds
     first = next(iter(comparison.arms.values()))
     published = comparison.published
-    return StudyView(
-        comparison=comparison,
-        figures=figures,
-        badge=badge(comparison),
-        bars=bars(comparison),
-        cautions=[each.text for each in comparison.cautions if _is_strong(each)] + mild,
-        mild_cautions=mild,
-        too_few_seeds=next(iter(seeds), "") if too_few else "",
-        class_names=class_names(comparison) if first.class_errors else [],
-        published=[
-            published_cells(row) for row in [*published.by_epoch, *published.final]
-        ] if published else [],
-        wilson=wilson_sentence(comparison),
-        omissions=omissions(comparison, figures),
-    )  # fmt: skip
+    return {
+        "comparison": comparison,
+        "figures": figures,
+        "badge": badge(comparison),
+        "bar_scale": bar_scale(comparison),
+        "cautions": strong + mild,
+        "mild_cautions": mild,
+        "too_few_seeds": next(iter(seeds), "") if too_few else "",
+        "class_names": class_names(comparison) if first.class_errors else [],
+        "published": [*published.by_epoch, *published.final] if published else [],
+    }
 
 
-@dataclass(frozen=True)
-class Banner:
+class Banner(NamedTuple):
     """A caution at the top of the report."""
 
     text: str
@@ -256,7 +148,7 @@ def banners(comparisons: Sequence[Comparison]) -> list[Banner]:
     studies: dict[tuple[bool, str], list[str]] = {}
     for comparison in comparisons:
         for caution in comparison.cautions:
-            key = (not _is_strong(caution), caution.text)
+            key = (caution.kind not in STRONG_CAUTIONS, caution.text)
             studies.setdefault(key, []).append(comparison.study.name)
     every = len(comparisons)
     return [
@@ -275,13 +167,13 @@ def page_view(
         "margins": sorted(
             {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}
         ),
-        "verdict_meanings": VERDICT_MEANINGS,
         "cost_headings": [heading for heading, *_ in COSTS],
         "bar_width": BAR_WIDTH,
         "nll": measure_of("test/nll"),
         "text": text,
         "sentences": sentences,
         "cost_cells": cost_cells,
+        "published_cells": published_cells,
         "yaml_value": yaml_value,
         "tone": tone,
     }

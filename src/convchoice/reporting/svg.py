@@ -13,12 +13,13 @@ import warnings
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from convchoice.reporting.drawing import INKS, TEXT, Ink
+from convchoice.reporting.drawing import INKS, TEXT
 from convchoice.reporting.rendering import printable, render, slug
 
 TITLE_CHARACTERS = 45
@@ -26,12 +27,13 @@ TITLE_LINE_POINTS = 17
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 PNG = "data:image/png;base64,"
 PALETTE_COLOURS = 256
-REFERENCE = re.compile(r"^(?:url\()?#([\w.-]+)\)?$")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
-SHARED_STYLES = {"font-family", "stroke-linejoin", "image-rendering"}
-"""Styles that the template sets for a figure's root."""
-TEXT_STYLES = {"font-size:10px", f"fill:{TEXT.stand_in}"}
-"""Likewise for texts."""
+DROPPED = re.compile(r"(?s)<(metadata|style)\b.*?</\1>")
+"""Elements that would hold for the whole page, or say nothing."""
+INHERITED = re.compile(
+    rf"font-size: 10px; |font-family: [^;]+; |; fill: {TEXT.stand_in}|image-rendering:.*"
+)
+"""Styles that the template sets for the whole figure."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class RenderedFigure:
     name: str
     """Unique in a report: letters, digits, ``-`` and ``_``."""
     title: str
-    """What the figure shows, as a finding."""
+    """What the figure shows."""
     caption: str
     """How to read it, with n."""
     alt: str
-    """Its content in words, for readers who do not see it."""
+    """Its numbers in words, for readers who do not see it."""
     inline: Markup
     """An ``<svg>`` element for a page, without background and title."""
     file: str
@@ -54,120 +56,60 @@ class RenderedFigure:
 
 def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> RenderedFigure:
     """A figure in both renderings; call it within `drawing.style`."""
-    buffer = io.StringIO()
+    identifier, buffer = slug(name), io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": identifier}):
         # Text stays text, and the reader's fonts may have what matplotlib's lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    root = ET.fromstring(printable(buffer.getvalue()))  # noqa: S314 - matplotlib's own output
-    identifier = slug(name)
-    width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
-    drawing = _drawing(root, identifier)
+    drawing = _compact(buffer.getvalue())
+    width, height = (72 * inches for inches in figure.get_size_inches())
     lines = textwrap.wrap(title, TITLE_CHARACTERS)
-    values = {
-        "name": identifier,
-        "title": title,
-        "alt": alt,
-        "width": f"{width:g}",
-        "height": f"{height:g}",
-        "head": (head := TITLE_LINE_POINTS * len(lines) + 14),
-        "total": f"{(total := height + head + 8):g}",
-        "pixels": (f"{1.5 * width:g}", f"{1.5 * total:g}"),
-        "lines": [(TITLE_LINE_POINTS * (index + 1), line) for index, line in enumerate(lines)],
-        "ink": TEXT.in_file,
-        "fonts": FONTS,
-    }
-    inline = {**values, "drawing": _coloured(drawing, {ink: ink.in_page for ink in INKS})}
-    file = {**values, "drawing": _coloured(drawing, {ink: ink.in_file for ink in INKS})}
-    return RenderedFigure(
-        name=identifier,
-        title=title,
-        caption=caption,
-        alt=alt,
-        inline=Markup(render("figure.svg.j2", {**inline, "standalone": False})),  # noqa: S704 - autoescaped
-        file=render("figure.svg.j2", {**file, "standalone": True}),
-    )
+    head = TITLE_LINE_POINTS * len(lines) + 14
+    view = {
+        "name": identifier, "title": title, "alt": alt, "lines": lines, "ink": TEXT.in_file,
+        "fonts": FONTS, "line_height": TITLE_LINE_POINTS, "head": head, "width": width,
+        "height": height, "total": height + head + 8,
+    }  # fmt: skip
+    in_page, in_file = drawing, drawing
+    for ink in INKS:
+        in_page = in_page.replace(ink.stand_in, ink.in_page)
+        in_file = in_file.replace(ink.stand_in, ink.in_file)
+    inline = render("figure.svg.j2", {**view, "drawing": Markup(in_page), "standalone": False})  # noqa: S704 - serialised by ElementTree, which escapes texts
+    file = render("figure.svg.j2", {**view, "drawing": Markup(in_file), "standalone": True})  # noqa: S704 - likewise
+    return RenderedFigure(identifier, title, caption, alt, Markup(inline), file)  # noqa: S704 - autoescaped
 
 
-def _coloured(drawing: str, colours: dict[Ink, str]) -> Markup:
-    for ink, colour in colours.items():
-        drawing = drawing.replace(ink.stand_in, colour)
-    return Markup(drawing)  # noqa: S704 - serialised by ElementTree, which escapes texts
-
-
-def _drawing(root: ET.Element, name: str) -> str:
-    """The elements of matplotlib's SVG, shortened, with identifiers of the figure's own."""
-    used = {
-        found[1]
-        for element in root.iter()
-        for value in element.attrib.values()
-        if (found := REFERENCE.search(value))
-    }
-    numbers = {identifier: f"{name}-{index}" for index, identifier in enumerate(sorted(used))}
+def _compact(svg: str) -> str:
+    """The elements of matplotlib's SVG without namespaces, unused identifiers and long numbers."""
+    root = ET.fromstring(printable(DROPPED.sub("", svg)))  # noqa: S314 - matplotlib's own output
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        attributes = {name.rpartition("}")[2]: value for name, value in element.items()}
+        if element.tag in {"g", "image"}:
+            attributes.pop("id", None)
         element.attrib = {
-            key: short
-            for key, value in attributes.items()
-            if key != "id" or value in numbers
-            if (short := _attribute(element.tag, key, value, numbers))
+            name: short for name, value in attributes.items() if (short := _short(name, value))
         }
+        element.tail = None
         if element.tag != "text":
             element.text = None
-        element.tail = None
-    for group in root.iter("g"):
-        _share_style(group)
-    _remove_empty(root)
     return "".join(ET.tostring(child, encoding="unicode") for child in root)
 
 
-def _share_style(group: ET.Element) -> None:
-    """Move the style of a series' markers to their group, where all have the same."""
-    styles = {child.get("style") for child in group if child.tag == "use"}
-    if len(group) > 1 and len(styles) == 1 and all(child.tag == "use" for child in group):
-        group.set("style", styles.pop() or "")
-        for child in group:
-            child.attrib.pop("style", None)
-
-
-def _attribute(tag: str, name: str, value: str, identifiers: dict[str, str]) -> str:
-    """An attribute's value with two decimals and the identifiers of this figure; may be empty."""
-    if name == "id":
-        return identifiers[value]
-    if value.startswith(PNG):
-        return _smaller_png(value)
-    if found := REFERENCE.search(value):
-        value = value.replace(found[1], identifiers[found[1]])
-    if name == "style":
-        styles = [each.replace(": ", ":") for each in value.split("; ")]
-        kept = [each for each in styles if each.partition(":")[0] not in SHARED_STYLES]
-        return ";".join(each for each in kept if tag != "text" or each not in TEXT_STYLES)
+def _short(name: str, value: str) -> str:
     if value.startswith("rotate(-0 "):
         return ""
+    if value.startswith(PNG):
+        return _with_palette(value)
+    if name == "style":
+        return INHERITED.sub("", value).replace(": ", ":").replace("; ", ";")
     decimals = 4 if name == "transform" else 2  # a transform scales an image
-    value = NUMBER.sub(
-        lambda number: f"{float(number[0]):.{decimals}f}".rstrip("0").rstrip("."), value
-    )
+    value = NUMBER.sub(lambda found: f"{float(found[0]):.{decimals}f}", value)
     return re.sub(r"\s*([MLCQzZ])\s*", r"\1", value).strip() if name == "d" else value
 
 
-def _remove_empty(parent: ET.Element) -> None:
-    """Remove metadata, invisible elements and groups without attributes or without content."""
-    for child in list(parent):
-        _remove_empty(child)
-        place = list(parent).index(child)
-        invisible = child.tag == "path" and child.get("style") == "fill:none"
-        if child.tag in {"metadata", "style"} or invisible or (child.tag == "g" and not len(child)):
-            parent.remove(child)
-        elif child.tag == "g" and not child.attrib:
-            parent.remove(child)
-            for offset, grandchild in enumerate(child):
-                parent.insert(place + offset, grandchild)
-
-
-def _smaller_png(uri: str) -> str:
+def _with_palette(uri: str) -> str:
     """The same pixels in a palette, where they have few colours enough."""
     image = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix(PNG)))).convert("RGBA")
     pixels = np.asarray(image)
@@ -176,7 +118,6 @@ def _smaller_png(uri: str) -> str:
         return uri
     indexed = Image.fromarray(indices.reshape(pixels.shape[:2]).astype(np.uint8))
     indexed.putpalette(palette[:, :3].tobytes())
-    opacity = palette[:, 3].tobytes()
     buffer = io.BytesIO()
-    indexed.save(buffer, "PNG", optimize=True, transparency=opacity)
+    indexed.save(buffer, "PNG", optimize=True, transparency=palette[:, 3].tobytes())
     return PNG + base64.b64encode(buffer.getvalue()).decode("ascii")
