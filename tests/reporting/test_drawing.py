@@ -11,8 +11,8 @@ from convchoice.reporting.drawing import (
     INKS,
     MARKERS,
     SERIES,
-    arm_styles,
     legend,
+    looks,
     new_figure,
     style,
     wrapped,
@@ -24,7 +24,7 @@ CSS = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates" / "report.
 def test_colours_and_markers_do_not_repeat():
     assert len(set(SERIES)) == len(SERIES) == 15
     assert len(set(MARKERS)) == len(MARKERS) == 16
-    styles = arm_styles([f"arm{number}" for number in range(240)])
+    styles = looks([f"arm{number}" for number in range(240)])
     assert len(set(styles.values())) == 240
     assert len({each.in_file for each in ARM_INKS}) == 15
 
@@ -57,7 +57,7 @@ def test_a_legend_fits_its_figure(count: int):
         figure = new_figure(6.0)
         axes = figure.subplots()
         axes.plot([0, 1])
-        legend(figure, arm_styles(names))
+        legend(figure, looks(names))
         figure.draw_without_rendering()
         [shown] = figure.legends
         box = shown.get_window_extent()

@@ -1,4 +1,4 @@
-"""What the page shows beside the numbers: badges, bars, costs, reasons for missing figures."""
+"""What the page shows beside the numbers: badges, bars, costs, notes on seeds."""
 
 from typing import Any
 
@@ -10,9 +10,8 @@ from convchoice.reporting.page import (
     Badge,
     badge,
     banners,
-    bars,
+    bar_scale,
     cost_cells,
-    omissions,
     study_view,
     tone,
     yaml_value,
@@ -65,12 +64,10 @@ def test_verdicts_have_tones(verdict: str, expected: str):
 
 
 def test_bars_by_hand():
-    # Differences of 1.25 ± 0.75 beside a margin of 0.1: the scale ends at 2.
-    bar = bars(made_up_comparison({"a": ("base", "better")}))["a"]
-    assert bar.zero == BAR_WIDTH / 2
-    assert bar.high == round(BAR_WIDTH * 0.96, 2)
-    assert bar.low == round(BAR_WIDTH * (0.5 + 0.46 / 4), 2)
-    assert bar.margin_high - bar.zero == pytest.approx(bar.zero - bar.margin_low)
+    # Differences of 1.25 ± 0.75 beside a margin of 0.1: 2 is drawn at 0.46 of the width.
+    scale = bar_scale(made_up_comparison({"a": ("base", "better")}))
+    assert scale == pytest.approx(0.46 * BAR_WIDTH / 2)
+    assert bar_scale(made_up_comparison({})) == pytest.approx(0.46 * BAR_WIDTH / 0.1)
 
 
 def test_costs_and_ratios(comparison: Comparison):
@@ -80,22 +77,12 @@ def test_costs_and_ratios(comparison: Comparison):
 
 
 def test_values_as_in_yaml():
-    assert [yaml_value(value) for value in (None, True, 3, "a", [1, None])] == [
-        "null", "true", "3", "a", "[1, null]",
-    ]  # fmt: skip
-
-
-def test_missing_figures_have_reasons(made: Any):
-    reasons = omissions(made(ERRORS), [])
-    assert len(reasons) == 4
-    assert reasons[0].startswith("Learning curves need at least two epochs")
-    assert "All arms take the same 2,794,240 multiply-accumulates" in reasons[1]
-    assert reasons[2].startswith("average: these runs kept no pictures")
-    assert reasons[3].startswith("max and average: these runs recorded no filters")
+    values = [yaml_value(value) for value in (None, True, 3, "a", [1, None])]
+    assert values == ["null", "true", "3", "a", "[1, null]"]
 
 
 def test_too_few_seeds_are_said_with_the_answer(made: Any):
-    view = study_view(made(ERRORS), [])
-    assert "With 2 seeds a sign-flip test cannot reject at 0.05" in view.too_few_seeds
+    few = study_view(made(ERRORS))["too_few_seeds"]
+    assert "With 2 seeds a sign-flip test cannot reject at 0.05" in few
     enough = made({"max": [10] * 6, "average": [12] * 6})
-    assert study_view(enough, []).too_few_seeds == ""
+    assert study_view(enough)["too_few_seeds"] == ""

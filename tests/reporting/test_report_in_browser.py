@@ -71,7 +71,7 @@ def test_the_page_fits_and_requests_nothing(page: Path, tmp_path: Path, width: i
     assert measured["wide"] == []
     assert measured["scroll"] <= width
     assert measured["requests"] == []
-    assert measured["figures"] == 19 + 9
+    assert measured["figures"] == 18 + 7
     assert measured["cut"] == []
     assert measured["active"] == 0
 

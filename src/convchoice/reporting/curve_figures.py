@@ -165,9 +165,10 @@ def _robustness_figure(comparison: Comparison, transform: Robustness) -> Rendere
 def input_size_figure(comparison: Comparison) -> RenderedFigure | None:
     """Accuracy over the size of the input; a size that does not fit has no point."""
     lines = lines_of(comparison, Curve.input_size)
-    if not lines:
+    panel = _accuracy(lines)
+    if not panel.lines:
         return None
-    figure, [axes], words = line_panels(comparison, [_accuracy(lines)], 3.1)
+    figure, [axes], words = line_panels(comparison, [panel], 3.1)
     sizes = [size for series in lines.values() for size in series.values]
     axes.set_xlim(min(sizes) - 1, max(sizes) + 1)
     _within_0_and_100(axes)

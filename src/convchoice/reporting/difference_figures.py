@@ -51,7 +51,11 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     axes.set_title(f"← {left}", color=MUTED.stand_in, fontsize=SMALL_TEXT)
     axes.set_title(f"{right} →", color=MUTED.stand_in, fontsize=SMALL_TEXT, loc="right")
     unit = f", {measure.short_unit}" if measure.short_unit else ""
-    axes.set_xlabel(textwrap.fill(f"difference in {measure.label}{unit}", AXIS_LABEL_CHARACTERS))
+    label = f"difference in {measure.label}{unit}"
+    axes.set_xlabel(textwrap.fill(label, AXIS_LABEL_CHARACTERS))
+    named = [
+        f"{name}, {each.verdict}" for name, each in zip(names, comparison.contrasts, strict=True)
+    ]
     return rendered(
         figure,
         f"{comparison.study.name}-differences",
@@ -59,7 +63,7 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         "Mean paired difference, arm minus reference, with its 95 % interval (thin) and 90 %"
         f" interval (thick); the band is the margin, {text.margin(comparison)}."
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
-        f"{rows_in_words(names, means, bounds, measure.decimals)}{unit}.",
+        f"{label}: {rows_in_words(named, means, bounds, measure.decimals)}.",
     )
 
 

@@ -168,7 +168,7 @@ def field_figure(comparison: Comparison) -> RenderedFigure | None:
         if not (gradient := item.middle_gradient):
             continue
         lines = [f"{each.layer.replace('.', ' ')} {field_size(each)}" for each in item.fields]
-        lines.append(f"half of its use: {text.number(gradient.half_pixels.mean, 0)} pixels")
+        lines.append(f"half in {text.number(gradient.half_pixels.mean, 0)} pixels")
         frames = [Frame(each.rows, each.columns, colours[each.layer]) for each in item.fields]
         inks = [frame.colour for frame in frames]
         pixels, above = _over_image(item, gradient.unpacked()), wrapped(arm)
@@ -185,7 +185,8 @@ def field_figure(comparison: Comparison) -> RenderedFigure | None:
         "Frames: the pixels that the middle cell of each layer's map sees, by sizes, strides and"
         " padding alone; a frame that leaves the image includes padding. Orange: the pixels that"
         " the middle cell of the last map uses after training, |∂ cell / ∂ pixel| summed over"
-        " channels, mean over seeds; full orange is the strongest pixel."
+        " channels, mean over seeds; full orange is the strongest pixel, and the number below is"
+        " that of the pixels that hold half of the sum."
         f" {text.seed_counts(counts)} per arm.",
         f"Nested frames on a test image. {'; '.join(words)}.",
     )

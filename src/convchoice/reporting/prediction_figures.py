@@ -46,7 +46,7 @@ def confusion_figure(comparison: Comparison) -> RenderedFigure | None:
         axes.set_ylabel("true class", fontsize=SMALL_TEXT)
         row, column = np.unravel_index(matrix.argmax(), matrix.shape)
         rate = text.number(matrix.max(), 1)
-        words.append(f"{arm}: {names[row]} predicted as {names[column]} {rate}")
+        words.append(f"{arm}: {names[row]} predicted as {names[column]}, {rate} per seed")
     pairs = ", ".join(map(" ".join, zip(numbers, names, strict=True)))
     numbered = "" if short is names else f" Classes: {pairs}."
     return rendered(
@@ -86,7 +86,8 @@ def flip_figure(comparison: Comparison, contrast: Contrast) -> RenderedFigure | 
         kept = [flip for flip in images if flip.image in comparison.pictures][:FLIPS_A_ROW]
         if kept:
             row = [_flip(comparison, contrast, flip) for flip in kept]
-            words.append(f"{heading}: {', '.join(' '.join(each.below.split()) for each in row)}")
+            below = [", ".join(picture.below.split("\n")) for picture in row]
+            words.append(f"{heading}: {'; '.join(below)}")
             above = wrapped(heading, HEADING_CHARACTERS)
             rows.append([row[0]._replace(above=above), *row[1:]])
     if not rows:
