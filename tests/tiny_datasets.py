@@ -5,6 +5,7 @@ import io
 import pickle
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,14 +59,19 @@ def _cifar_archive(images: np.ndarray, labels: np.ndarray, patch: pytest.MonkeyP
     return buffer.getvalue()
 
 
-def replace_by_tiny(name: str, patch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Replace a data set by a small one; returns its files' contents by name."""
+def replace_by_tiny(name: str, patch: pytest.MonkeyPatch, mirror: Path) -> None:
+    """Replace a data set by a small one; its mirror becomes a folder, which is made."""
     real = datasets.SPECS[name]
     if CIFAR_ARCHIVE in real.files:
         files = {CIFAR_ARCHIVE: _cifar_archive(*arrays(name), patch)}
     else:
         files = _idx_files(*arrays(name))
+    mirror.mkdir(exist_ok=True)
+    for file, content in files.items():
+        (mirror / file).write_bytes(content)
+    patch.setenv(real.mirror_variable, str(mirror))
     sha256s = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-    sizes = {"train_size": TRAIN_IMAGES, "test_size": TEST_IMAGES, "validation_size": 20}
-    patch.setitem(datasets.SPECS, name, replace(real, files=sha256s, **sizes))  # type: ignore[arg-type]
-    return files
+    tiny = replace(
+        real, files=sha256s, train_size=TRAIN_IMAGES, test_size=TEST_IMAGES, validation_size=20
+    )
+    patch.setitem(datasets.SPECS, name, tiny)

@@ -1,8 +1,5 @@
 """The stage `download`: store verified data sets, or the fallback, in their folders.
 
-    convchoice download [--root data/raw] [--fallback digits|none]
-    convchoice download --data fashion_mnist kmnist cifar10
-
 If only the fallback is stored, the data set is requested again. A data set's folder and fallback
 (null for none) are `root` and `fallback` of its file in `conf/data`. `CONVCHOICE_FALLBACK=none`
 overrides the latter, so that a machine that must have MNIST stops without it.
@@ -19,49 +16,10 @@ from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data.download import ensure
-from convchoice.errors import UserError, exit_codes
+from convchoice.errors import UserError, exit_codes, require
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
-NO_FALLBACK = "none"
-CHOICES = (*Fallback.__members__, NO_FALLBACK)
-DIGEST_LETTERS = 12
-
-
-def default_fallback(conf: Path = CONF_DIR, dataset: Dataset = Dataset.mnist) -> str:
-    """The fallback from `CONVCHOICE_FALLBACK`, or else from the data set's configuration file.
-
-    Raises:
-        UserError: if the value is not one of `CHOICES`.
-    """
-    if SPECS[dataset.name].fallback is None:
-        return NO_FALLBACK
-    path = conf / "data" / f"{dataset.name}.yaml"
-    origin, choice = f"{path}: fallback: ", str(read_yaml(path).get("fallback") or NO_FALLBACK)
-    if os.environ.get(FALLBACK_VARIABLE):
-        origin, choice = f"{FALLBACK_VARIABLE}=", os.environ[FALLBACK_VARIABLE]
-    if choice not in CHOICES:
-        raise UserError(f"{origin}{choice}: must be one of {', '.join(CHOICES)}.")
-    return choice
-
-
-def fetch(dataset: Dataset, root: Path, fallback_choice: str) -> None:
-    """Store one data set and print one line: what is stored, and where.
-
-    Raises:
-        UserError: if neither the data set nor a fallback could be stored.
-    """
-    fallback = None if fallback_choice == NO_FALLBACK else Fallback[fallback_choice]
-    if fallback not in {None, SPECS[dataset.name].fallback}:
-        raise UserError(
-            f"--fallback {fallback_choice}: is a fallback for MNIST only, not for"
-            f" {SPECS[dataset.name].short_title}. Omit --fallback."
-        )
-    stored = ensure(root, dataset, fallback, retry=True)
-    spec = stored.spec
-    print(
-        f"{stored.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
-        f" SHA-256 {stored.digest[:DIGEST_LETTERS]}…, in {stored.root / stored.name}"
-    )
+CHOICES = (*Fallback.__members__, "none")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,42 +30,43 @@ def parser() -> argparse.ArgumentParser:
         prog="convchoice download",
         description="Download data sets, verify and store them. An environment variable for each"
         f" data set ({variables}: a folder or a URL) is tried before the public mirrors.",
-        epilog="example: convchoice download --data fashion_mnist kmnist --root data/raw",
+        epilog="example: convchoice download --data fashion_mnist kmnist",
     )
+    which = f"data sets: {', '.join(names)} (default: mnist)"
     made.add_argument(
-        "--data",
-        nargs="+",
-        choices=names,
-        default=[Dataset.mnist.name],
-        metavar="NAME",
-        help=f"data sets: {', '.join(names)} (default: {Dataset.mnist.name})",
+        "--data", nargs="+", choices=names, default=["mnist"], metavar="NAME", help=which
     )
     made.add_argument("--root", type=Path, help="folder (default: `root` in conf/data/<name>.yaml)")
-    made.add_argument(
-        "--fallback",
-        choices=CHOICES,
-        help="replacement if no source answers (default: `fallback` in conf/data/<name>.yaml)",
-    )
+    fallback = "replacement if no source answers (default: `fallback` in conf/data/<name>.yaml)"
+    made.add_argument("--fallback", choices=CHOICES, help=fallback)
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the stage.
+    """Store each data set, and print one line: what is stored, and where.
 
     Raises:
         UserError: if a data set could not be stored.
     """
     options = parser().parse_args(arguments)
-    datasets = [Dataset[name] for name in dict.fromkeys(options.data)]
-    if options.root and len(datasets) > 1:
+    chosen = options.fallback or os.environ.get(FALLBACK_VARIABLE)
+    rule = f"must be one of {', '.join(CHOICES)}."
+    require(chosen in {None, "", *CHOICES}, FALLBACK_VARIABLE, chosen, rule)
+    if options.root and len(options.data) > 1:
         raise UserError(
             f"--root {options.root}: each data set needs a folder of its own. Name one data set, or"
             " omit --root."
         )
-    fallbacks = [options.fallback or default_fallback(dataset=dataset) for dataset in datasets]
-    for dataset, fallback in zip(datasets, fallbacks, strict=True):
-        root = options.root or read_yaml(CONF_DIR / "data" / f"{dataset.name}.yaml")["root"]
-        fetch(dataset, Path(str(root)), fallback)
+    for name in options.data:
+        settings = read_yaml(CONF_DIR / "data" / f"{name}.yaml")
+        fallback = Fallback.__members__.get(chosen or settings["fallback"])
+        root = Path(options.root or settings["root"])
+        stored = ensure(root, Dataset[name], fallback, retry=True)
+        spec = stored.spec
+        print(
+            f"{spec.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
+            f" SHA-256 {stored.digest[:12]}…, in {stored.root / spec.name}"
+        )
 
 
 if __name__ == "__main__":

@@ -12,37 +12,28 @@ operators if torchvision's library does not load. Until then nothing heavy is im
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-OPERATORS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
+ARGUMENTS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 _libraries: list[Any] = []  # a declaration lives as long as its library object
 
 
-def library_loads(folder: Path) -> bool:
-    """Whether the compiled library in torchvision's package folder fits the installed torch."""
+def declare_operators(folder: Path) -> None:
+    """Declare the two operators if the compiled library in torchvision's folder does not load."""
     torch = importlib.import_module("torch")
-    for library in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
-        try:
-            torch.ops.load_library(str(library))
-        except OSError:
-            continue
-        return True
-    return False
-
-
-def declare_operators() -> None:
-    """Declare the two operators, without an implementation."""
-    library = importlib.import_module("torch").library.Library("torchvision", "DEF")
-    for schema in OPERATORS:
-        library.define(schema)
+    for compiled in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
+        with suppress(OSError):
+            torch.ops.load_library(str(compiled))
+            return
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(name + ARGUMENTS)
     _libraries.append(library)
 
 
@@ -50,21 +41,16 @@ class _TorchvisionHook(MetaPathFinder):
     """Runs once, at the first import of torchvision, and removes itself."""
 
     def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,  # noqa: ARG002 - the protocol's argument
+        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname == "torchvision":
             sys.meta_path.remove(self)
             spec = PathFinder.find_spec(fullname, path)
-            if spec is not None and spec.origin and not library_loads(Path(spec.origin).parent):
-                declare_operators()
+            if spec is not None and spec.origin:
+                declare_operators(Path(spec.origin).parent)
         return None
 
 
 def install() -> None:
-    """Add the import hook, unless it is there or torchvision is already imported."""
-    installed = any(isinstance(finder, _TorchvisionHook) for finder in sys.meta_path)
-    if not installed and "torchvision" not in sys.modules:
-        sys.meta_path.insert(0, _TorchvisionHook())
+    """Add the import hook."""
+    sys.meta_path.insert(0, _TorchvisionHook())

@@ -45,7 +45,7 @@ def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("once")
     stored = store_digits(root / "raw")
     folder = run_path(root / "trained", "tiny", 0)
-    assert stored.name == "digits"
+    assert stored.spec.name == "digits"
     train([RunSpecification(config_from_mapping(SMALL), root / "raw", folder, "f")], ignore)
     finalise(folder)
     return root

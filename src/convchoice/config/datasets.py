@@ -11,16 +11,14 @@ from convchoice.config.schema import DataConfig, Fallback
 
 Shape3 = tuple[int, int, int]
 
-TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
-TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
-TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
-TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
-IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-"""The files of a data set in MNIST's format."""
+IDX_FILES = (
+    "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
+)  # fmt: skip
+"""The files of a data set in MNIST's format: training images and labels, test images and labels."""
 CIFAR_ARCHIVE = "cifar-10-python.tar.gz"
 
 CLASSES = 10
-DIGIT_NAMES = tuple(str(digit) for digit in range(CLASSES))
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,13 @@ class DatasetSpec:
     name: str
     short_title: str
     title: str
-    files: Mapping[str, str | None]
-    """SHA-256 by name of the files as published; None for a file that is generated here."""
+    files: Mapping[str, str]
+    """SHA-256 by name of the files as published; empty for a file that is generated here."""
     train_size: int = 60_000
     test_size: int = 10_000
     validation_size: int = 5_000
     """Default number of training images that are held out for validation."""
-    class_names: tuple[str, ...] = DIGIT_NAMES
+    class_names: tuple[str, ...] = tuple("0123456789")
     """The meaning of labels 0 to 9."""
     image_shape: Shape3 = (1, 28, 28)
     """(C, H, W) of every image."""
@@ -53,7 +51,7 @@ class DatasetSpec:
         return f"{self.name.upper()}_MIRROR"
 
 
-def _idx_files(*sha256s: str) -> dict[str, str | None]:
+def _idx_files(*sha256s: str) -> dict[str, str]:
     return dict(zip(IDX_FILES, sha256s, strict=True))
 
 
@@ -120,15 +118,13 @@ DIGITS = DatasetSpec(
     name="digits",
     short_title="scikit-learn's digits",
     title="scikit-learn's digits (1,797 handwritten digits)",
-    files=dict.fromkeys(IDX_FILES),
+    files=dict.fromkeys(IDX_FILES, ""),
     train_size=1_297,
     test_size=500,
     validation_size=108,  # one in twelve, as for MNIST
 )
 
-SPECS: Mapping[str, DatasetSpec] = {
-    spec.name: spec for spec in (MNIST, FASHION_MNIST, KMNIST, CIFAR10, DIGITS)
-}
+SPECS = {spec.name: spec for spec in (MNIST, FASHION_MNIST, KMNIST, CIFAR10, DIGITS)}
 
 
 def spec_of(data: DataConfig) -> DatasetSpec:
@@ -142,6 +138,4 @@ def image_shape(data: DataConfig) -> Shape3:
     Training, validation and test images have this shape, and so has a fallback.
     """
     channels, height, width = spec_of(data).image_shape
-    if data.canvas is not None:
-        height = width = data.canvas
-    return channels, height, width
+    return (channels, data.canvas or height, data.canvas or width)

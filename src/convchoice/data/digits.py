@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from convchoice.config.datasets import CLASSES, DIGITS, IDX_FILES
 
-SOURCE_SIDE = 8
-SOURCE_MAXIMUM = 16
-IMAGE_SIDE = 28
-DIGIT_SIDE = 20
+BORDER = 4
 """MNIST's digits fill at most 20×20 of their 28×28 pixels."""
-WEIGHT_UNIT = 10
-"""Bilinear weights from 8 to 20 pixels are integer tenths."""
 UNSIGNED_BYTE = 0x08
 """Type code of the IDX format."""
 
@@ -31,22 +26,20 @@ def bilinear_weights() -> NDArray[np.int64]:
     The centre of pixel i is at (i + 1/2)·8/20 − 1/2 = (4i − 3)/10 in source pixels. Beyond the
     centre of the first or last source pixel, that pixel is repeated.
     """
-    weights = np.zeros((DIGIT_SIDE, SOURCE_SIDE), dtype=np.int64)
-    for pixel in range(DIGIT_SIDE):
-        low, tenths = divmod(4 * pixel - 3, WEIGHT_UNIT)
-        weights[pixel, max(low, 0)] += WEIGHT_UNIT - tenths
-        weights[pixel, min(low + 1, SOURCE_SIDE - 1)] += tenths
+    weights = np.zeros((20, 8), dtype=np.int64)
+    for pixel in range(20):
+        low, tenths = divmod(4 * pixel - 3, 10)
+        weights[pixel, max(low, 0)] += 10 - tenths
+        weights[pixel, min(low + 1, 7)] += tenths
     return weights
 
 
 def enlarge(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images (N, 8, 8) with values 0 to 16 as (N, 28, 28) with values 0 to 255."""
     weights = bilinear_weights()
-    hundredths = weights @ images.astype(np.int64) @ weights.T
-    unit = WEIGHT_UNIT**2 * SOURCE_MAXIMUM
-    pixels = (2 * 255 * hundredths + unit) // (2 * unit)  # rounded to nearest, halves up
-    border = (IMAGE_SIDE - DIGIT_SIDE) // 2
-    return np.pad(pixels, ((0, 0), (border, border), (border, border))).astype(np.uint8)
+    values = weights @ images.astype(np.int64) @ weights.T  # 0 to 1,600
+    pixels = (255 * values + 800) // 1600  # rounded to nearest, halves up
+    return np.pad(pixels, ((0, 0), (BORDER, BORDER), (BORDER, BORDER))).astype(np.uint8)
 
 
 def is_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -82,8 +75,7 @@ def digits_files() -> dict[str, bytes]:
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     source = load_digits()
-    images = enlarge(source.images.astype(np.uint8))
-    labels = source.target.astype(np.uint8)
+    images, labels = enlarge(source.images.astype(np.uint8)), source.target.astype(np.uint8)
     test = is_test(labels)
     arrays = (images[~test], labels[~test], images[test], labels[test])
     return {name: encode_idx(array) for name, array in zip(IDX_FILES, arrays, strict=True)}

@@ -1,7 +1,7 @@
-"""Transforms of image batches: shifts, rotations, changes of scale and of size.
+"""Transforms of batches of test images: shifts, rotations, changes of scale and of size.
 
 Images are float (B, C, H, W) on a background of 0, which fills what a transform uncovers. Rows
-count downwards, columns to the right, angles anticlockwise.
+count downwards, columns to the right, angles anticlockwise. Resampling is bilinear.
 """
 
 import math
@@ -15,18 +15,13 @@ from torchvision.transforms.v2 import functional
 
 INK_BATCH = 1000
 """Images that are in float64 at a time, which takes eight times the bytes."""
+BILINEAR = InterpolationMode.BILINEAR
 
 Transform = Callable[[Tensor], Tensor]
 
 
 def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
-    """Images moved by whole pixels; what leaves the canvas is lost.
-
-    Args:
-        images: (B, C, H, W).
-        rows: pixels downwards; negative upwards.
-        columns: pixels to the right; negative to the left.
-    """
+    """Images moved by whole pixels, downwards and to the right; what leaves the canvas is lost."""
     height, width = images.shape[-2:]
     if abs(rows) >= height or abs(columns) >= width:
         return torch.zeros_like(images)
@@ -35,57 +30,28 @@ def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def rotated(images: Tensor, degrees: float) -> Tensor:
-    """Images (B, C, H, W) rotated about the centre on the same canvas; bilinear.
+    """Images rotated about the centre on the same canvas.
 
     Multiples of 90° are exact on square images, because torchvision then moves whole pixels.
     """
-    result: Tensor = functional.rotate(images, degrees, interpolation=InterpolationMode.BILINEAR)
+    result: Tensor = functional.rotate(images, degrees, interpolation=BILINEAR)
     return result
 
 
 def rescaled(images: Tensor, factor: float) -> Tensor:
-    """Images (B, C, H, W) enlarged about the centre on the same canvas; bilinear.
-
-    A factor below 1 shrinks, and 1 returns the images themselves.
-    """
+    """Images enlarged about the centre on the same canvas; a factor below 1 shrinks."""
     if factor == 1:
         return images
-    result: Tensor = functional.affine(
-        images,
-        angle=0.0,
-        translate=[0, 0],
-        scale=factor,
-        shear=[0.0, 0.0],
-        interpolation=InterpolationMode.BILINEAR,
-    )
+    result: Tensor = functional.affine(images, 0.0, [0, 0], factor, [0.0, 0.0], BILINEAR)
     return result
 
 
 def resized(images: Tensor, height: int, width: int) -> Tensor:
-    """Images (B, C, H, W) resampled to (B, C, height, width); bilinear, with antialiasing."""
+    """Images resampled to (B, C, height, width), with antialiasing."""
     if (height, width) == tuple(images.shape[-2:]):
         return images
-    result: Tensor = functional.resize(
-        images, [height, width], interpolation=InterpolationMode.BILINEAR, antialias=True
-    )
+    result: Tensor = functional.resize(images, [height, width], BILINEAR, antialias=True)
     return result
-
-
-def gathered_shifts(images: Tensor, shifts: Tensor, most: int) -> Tensor:
-    """Each image moved by its own shift.
-
-    Args:
-        images: (B, C, H, W).
-        shifts: (B, 2), int64: rows downwards and columns to the right, between −most and most.
-        most: pixels.
-    """
-    height, width = images.shape[-2:]
-    framed = pad(images, (most, most, most, most)).permute(0, 2, 3, 1)
-    image = torch.arange(len(images), device=images.device)
-    rows = torch.arange(height, device=images.device) + most - shifts[:, :1]
-    columns = torch.arange(width, device=images.device) + most - shifts[:, 1:]
-    moved: Tensor = framed[image[:, None, None], rows[:, :, None], columns[:, None]]
-    return moved.permute(0, 3, 1, 2)
 
 
 def mean_ink(images: Tensor) -> Tensor:
@@ -108,37 +74,16 @@ def mean_ink(images: Tensor) -> Tensor:
     return total / max(inked, 1)
 
 
-def _offsets(ink: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns of every pixel's centre from the canvas's centre, broadcast to (H, W)."""
+def ink_lost(
+    ink: Tensor, *, rows: int = 0, columns: int = 0, degrees: float = 0, factor: float = 1
+) -> float:
+    """Share of the mean ink (H, W) that an enlargement, rotation and shift move off the canvas."""
     height, width = ink.shape
-    rows = torch.arange(height, device=ink.device, dtype=torch.float64) - (height - 1) / 2
-    columns = torch.arange(width, device=ink.device, dtype=torch.float64) - (width - 1) / 2
-    return rows[:, None].expand(height, width), columns[None].expand(height, width)
-
-
-def _lost(ink: Tensor, rows: Tensor, columns: Tensor) -> float:
-    """Share of the ink whose offsets from the centre are outside the canvas."""
-    height, width = ink.shape
-    outside = (rows.abs() > height / 2) | (columns.abs() > width / 2)
-    return min(1.0, float(ink[outside].sum()))
-
-
-def ink_lost_by_shift(ink: Tensor, rows: int, columns: int) -> float:
-    """Share of the mean ink (H, W) that a shift moves off the canvas."""
-    down, right = _offsets(ink)
-    return _lost(ink, down + rows, right + columns)
-
-
-def ink_lost_by_rotation(ink: Tensor, degrees: float) -> float:
-    """Share of the mean ink (H, W) that a rotation moves off the canvas."""
-    down, right = _offsets(ink)
+    down = torch.arange(height, device=ink.device, dtype=torch.float64)[:, None] - (height - 1) / 2
+    right = torch.arange(width, device=ink.device, dtype=torch.float64) - (width - 1) / 2
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     # Rounded, because the last digit of a cosine would lose the border at 90°.
-    rows = (cosine * down - sine * right).round(decimals=9)
-    return _lost(ink, rows, (cosine * right + sine * down).round(decimals=9))
-
-
-def ink_lost_by_scale(ink: Tensor, factor: float) -> float:
-    """Share of the mean ink (H, W) that an enlargement moves off the canvas."""
-    down, right = _offsets(ink)
-    return _lost(ink, factor * down, factor * right)
+    vertical = (factor * (cosine * down - sine * right)).round(decimals=9) + rows
+    horizontal = (factor * (cosine * right + sine * down)).round(decimals=9) + columns
+    outside = (vertical.abs() > height / 2) | (horizontal.abs() > width / 2)
+    return min(1.0, float(ink[outside].sum()))

@@ -17,13 +17,9 @@ CHUNK_IMAGES = 256
 
 
 def on_canvas(images: Tensor, side: int | None) -> Tensor:
-    """Images (..., H, W) centred on side × side pixels of zero.
+    """Images (..., H, W) centred on side × side pixels of zero; unchanged if `side` is None.
 
     If the number of added pixels is odd, the right or lower border has one more.
-
-    Args:
-        images: of any type.
-        side: at least H and W; None returns the images themselves.
     """
     if side is None:
         return images
@@ -33,11 +29,9 @@ def on_canvas(images: Tensor, side: int | None) -> Tensor:
 
 
 def permuted(images: Tensor, seed: int | None) -> Tensor:
-    """Images (..., H, W) with their pixels permuted, all images and channels alike.
+    """Images (..., H, W) with their H·W pixels in the random order of a seed; unchanged if None.
 
-    Args:
-        images: of any type, on any device.
-        seed: of the permutation of the H·W pixels; None returns the images themselves.
+    All images and channels are permuted alike.
     """
     if seed is None:
         return images
@@ -64,13 +58,13 @@ def rotated_by(images: Tensor, degrees: Tensor) -> Tensor:
     Returns:
         uint8 of the same shape, rounded to the nearest integer.
     """
-    if not len(images):
-        return images
     parts = zip(torch.split(images, CHUNK_IMAGES), torch.split(degrees, CHUNK_IMAGES), strict=True)
     return torch.cat([_rotated_chunk(some, angles) for some, angles in parts])
 
 
 def _rotated_chunk(images: Tensor, degrees: Tensor) -> Tensor:
+    if not len(images):
+        return images
     height, width = images.shape[-2:]
     pixels = images.reshape(len(images), -1, height, width).float()
     radians = degrees.to(torch.float64) * (math.pi / 180)
@@ -89,9 +83,6 @@ def training_images(images: Tensor, chosen: Tensor, config: DataConfig) -> Tenso
         images: the complete official training set, uint8 (N, H, W) or (N, C, H, W).
         chosen: indices (M,).
         config: canvas, rotation and permutation.
-
-    Returns:
-        uint8 (M, H, W) or (M, C, H, W).
     """
     pixels = on_canvas(images[chosen], config.canvas)
     if config.rotated:
@@ -100,12 +91,7 @@ def training_images(images: Tensor, chosen: Tensor, config: DataConfig) -> Tenso
 
 
 def test_images(images: Tensor, config: DataConfig) -> Tensor:
-    """Test images as a configuration's network receives them; they are never rotated.
-
-    Args:
-        images: uint8 (N, H, W) or (N, C, H, W), on any device.
-        config: canvas and permutation.
-    """
+    """Test images, uint8, as a configuration's network receives them; they are never rotated."""
     return _channels_last(permuted(on_canvas(images, config.canvas), config.permutation_seed))
 
 

@@ -138,7 +138,7 @@ def open_test_set(run: Run, data_root: Path) -> TestSet:
     if stored.digest != trained_on:
         raise UserError(
             f"{run.path}: was trained on a data set with digest {trained_on[:12]}…, but"
-            f" {data_root} holds {stored.title} with digest {stored.digest[:12]}…. Train it again."
+            f" {data_root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
         )
     images, labels = stored.test()
     return TestSet(config, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))

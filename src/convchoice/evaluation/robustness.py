@@ -14,10 +14,7 @@ from torch.nn import functional
 from convchoice.config.schema import Curve
 from convchoice.data.image_transforms import (
     Transform,
-    gathered_shifts,
-    ink_lost_by_rotation,
-    ink_lost_by_scale,
-    ink_lost_by_shift,
+    ink_lost,
     mean_ink,
     rescaled,
     rotated,
@@ -72,21 +69,21 @@ def _shifts() -> Iterator[Step]:
     for kind, (down, right) in SHIFT_KINDS.items():
         for pixels in SHIFT_PIXELS:
             rows, columns = down * pixels, right * pixels
-            lost = partial(ink_lost_by_shift, rows=rows, columns=columns)
+            lost = partial(ink_lost, rows=rows, columns=columns)
             yield kind, pixels, partial(shifted, rows=rows, columns=columns), lost
 
 
 def _rotations() -> Iterator[Step]:
     """Rotations anticlockwise by 0°, 15°, … 345° about the centre."""
     for degrees in ROTATION_DEGREES:
-        lost = partial(ink_lost_by_rotation, degrees=degrees)
+        lost = partial(ink_lost, degrees=degrees)
         yield "", degrees, partial(rotated, degrees=degrees), lost
 
 
 def _scales() -> Iterator[Step]:
     """Scales of 0.5, 0.6, … 1.5 about the centre."""
     for factor in SCALE_FACTORS:
-        lost = partial(ink_lost_by_scale, factor=factor)
+        lost = partial(ink_lost, factor=factor)
         yield "", factor, partial(rescaled, factor=factor), lost
 
 
@@ -110,11 +107,11 @@ def robustness_curve(
     """
     ink = mean_ink(images)
     unit, steps = STEPS[curve]
-    for kind, value, transform, ink_lost in steps():
+    for kind, value, transform, lost in steps():
         accuracy, nll = scores(network, images, labels, transform)
         yield CurvePoint(
             curve, kind, "", unit, value, None, len(labels),
-            accuracy=accuracy, nll=nll, ink_lost=ink_lost(ink),
+            accuracy=accuracy, nll=nll, ink_lost=lost(ink),
         )  # fmt: skip
 
 
@@ -147,8 +144,8 @@ def consistency_curve(network: nn.Module, images: Tensor, labels: Tensor) -> Ite
     for batch, truth in Batches(images, labels, EVALUATION_BATCH):
         predictions = []
         for pair in (0, 1):
-            chosen = shifts[first : first + len(truth), pair].to(batch.device)
-            moved = gathered_shifts(batch, chosen, CONSISTENCY_PIXELS)
+            chosen = shifts[first : first + len(truth), pair].tolist()
+            moved = torch.stack([shifted(one, *by) for one, by in zip(batch, chosen, strict=True)])
             classes, right, loss = _classify(network, moved, truth)
             predictions.append(classes)
             correct += right
@@ -156,7 +153,7 @@ def consistency_curve(network: nn.Module, images: Tensor, labels: Tensor) -> Ite
         same += int((predictions[0] == predictions[1]).sum())
         first += len(truth)
     spread = range(-CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1)
-    lost = [ink_lost_by_shift(ink, rows, columns) for rows in spread for columns in spread]
+    lost = [ink_lost(ink, rows=rows, columns=columns) for rows in spread for columns in spread]
     yield CurvePoint(
         Curve.consistency, "", "", "pixels", CONSISTENCY_PIXELS, None, len(labels),
         accuracy=correct / (2 * len(labels)), nll=nll / (2 * len(labels)),

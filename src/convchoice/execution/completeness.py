@@ -10,7 +10,7 @@ from convchoice.config.identity import numeric_identity
 from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config, Dataset
 from convchoice.config.validation import config_from_mapping
-from convchoice.data.dataset import StoredDataset, load
+from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.runs import environment
 from convchoice.runs.failures import read_failure
@@ -72,10 +72,10 @@ def specify_evaluation(
 
 def _stored(root: str, name: Dataset, fallback: bool) -> StoredDataset:
     stored = load(Path(root), name)
-    if stored.fallback_note is not None and not fallback:
+    if stored.is_fallback and not fallback:
         raise UserError(
-            f"data.fallback = None: {root} holds {stored.title}, not {name.name}."
-            f" Download it: {stored.provenance.retry}. Or allow the stand-in: data.fallback=digits."
+            f"data.fallback = None: {root} holds {stored.spec.title}, not {name.name}."
+            f" Download it: {RETRY}. Or allow the stand-in: data.fallback=digits."
         )
     return stored
 

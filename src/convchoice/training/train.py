@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
-from convchoice.data.dataset import StoredDataset, load
+from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.errors import require, storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs.atomic_write import replace_files
@@ -202,15 +202,15 @@ def _environment(
         "deterministic": config.trainer.deterministic or device.type == "cpu",
         "seeds_together": runs,
         "dataset": {
-            "name": stored.name,
-            "title": stored.title,
+            "name": stored.spec.name,
+            "title": stored.spec.title,
             "digest": stored.digest,
             "train_images": len(images.split.training),
             "validation_images": len(images.split.validation),
             "test_images": stored.spec.test_size,
             "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,
-            "retry": stored.provenance.retry,
+            "retry": RETRY if stored.is_fallback else None,
         },
     }
 
