@@ -1,4 +1,4 @@
-"""Warnings of MLflow's and SQLAlchemy's own, none of them ours to mend."""
+"""Warnings that MLflow and SQLAlchemy raise themselves."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Trained networks as MLflow models: which seed, without pickle, the same answers when served."""
+"""Trained networks as MLflow models: the chosen seed, no pickle, the same answers when served."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ from servers import Server
 from small_data import store_digits
 
 pytestmark = [
-    # MLflow's, pydantic's and SQLAlchemy's own, none of them ours to mend.
+    # Raised by MLflow, pydantic and SQLAlchemy themselves.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -47,7 +47,7 @@ def runs_with(tmp_path: Path, accuracies: list[float]) -> list[Run]:
     ]
 
 
-def test_the_best_seed_on_validation_images_stands_for_its_arm(tmp_path: Path) -> None:
+def test_the_best_seed_on_validation_images_represents_its_arm(tmp_path: Path) -> None:
     run, reason = chosen_run(runs_with(tmp_path, [0.97, 0.99, 0.98]))
     assert run.seed == 1
     assert reason == "the best of 3 seeds on validation images, 99.00 %"
@@ -63,7 +63,7 @@ def test_without_validation_images_it_is_the_first_seed(tmp_path: Path) -> None:
     assert "no validation images" in reason
 
 
-def test_versions_are_pinned_whichever_build_of_torch_there_is() -> None:
+def test_versions_are_pinned_for_any_build_of_torch() -> None:
     pins = dict(pin.split("==") for pin in requirements())
     assert pins["torch"] == torch.__version__.partition("+")[0]
     assert pins["numpy"] == np.__version__

@@ -1,7 +1,7 @@
 """The code of a logged model: MLflow copies this file and runs it, so that nothing is pickled.
 
-The network is built again from its composed YAML, and its weights are safetensors. It is the
-training code's own: the package lies beside it in the logged model.
+The network is built from its composed YAML by this package, a copy of which is in the logged model,
+and its weights are read from safetensors.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
 CONFIG, WEIGHTS, CLASSES = "config", "weights", "classes"
-"""Names of the artifacts: the composed YAML, the safetensors, a class's name a line."""
+"""Names of the artifacts: composed YAML, safetensors, names of the classes (one per line)."""
 
 
 class ImageClassifier(PythonModel):
-    """Images as the data set has them to answers."""
+    """Classifies images as the data set has them."""
 
     def load_context(self, context: Any) -> None:
         """Build the network and load its weights; torch is imported only here."""
@@ -36,19 +36,19 @@ class ImageClassifier(PythonModel):
     def predict(
         self,
         context: Any,  # noqa: ARG002
-        model_input: np.ndarray,  # MLflow knows this spelling alone
+        model_input: np.ndarray,  # MLflow accepts only this annotation
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
-        """An answer an image.
+        """Classify images.
 
         Args:
-            context: MLflow's.
+            context: unused.
             model_input: uint8 (N, H, W) or (N, C, H, W), as the data set has them.
-            params: none are used.
+            params: unused.
 
         Returns:
-            A data frame with a row an image: `answer` (the class's name), `probability` of it, and
-            all `logits`.
+            A data frame with one row per image: `answer` (the name of the class), its `probability`
+            and all `logits`.
         """
         import pandas as pd  # noqa: PLC0415
         import torch  # noqa: PLC0415
