@@ -45,8 +45,8 @@ class PlainTraining:
 
         from convchoice.data.dataset import load
         from convchoice.training.data_module import ImageDataModule
+        from convchoice.training.device import keep_freed_memory
         from convchoice.training.lightning_module import Classifier
-        from convchoice.training.memory import keep_freed_memory
 
         keep_freed_memory()
         torch.set_num_threads(self.config.trainer.threads)

@@ -52,7 +52,7 @@ class BareForward:
         from convchoice.evaluation.evaluate import load_network
         from convchoice.runs.run import read_run
         from convchoice.training.batches import EVALUATION_BATCH, Batches
-        from convchoice.training.memory import keep_freed_memory
+        from convchoice.training.device import keep_freed_memory
 
         keep_freed_memory()
         torch.set_num_threads(1)

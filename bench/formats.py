@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from convchoice.config.schema import Config
 from convchoice.networks.network import Network
+from convchoice.training.device import keep_freed_memory
 from convchoice.training.lightning_module import optimizer_of
-from convchoice.training.memory import keep_freed_memory
 
 ROUNDS = 5
 SECONDS = 0.5

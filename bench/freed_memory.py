@@ -27,8 +27,8 @@ def images_per_second(*, keep: bool) -> float:
 
     from convchoice.config.schema import Config
     from convchoice.networks.network import Network
+    from convchoice.training.device import keep_freed_memory
     from convchoice.training.lightning_module import optimizer_of
-    from convchoice.training.memory import keep_freed_memory
 
     torch.set_num_threads(1)
     if keep:

@@ -61,9 +61,8 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
     from convchoice.data.dataset import load
     from convchoice.networks.network import Network
     from convchoice.training.batches import EpochOrder, ShuffledBatches
-    from convchoice.training.device import finished_time
+    from convchoice.training.device import finished_time, keep_freed_memory
     from convchoice.training.lightning_module import optimizer_of
-    from convchoice.training.memory import keep_freed_memory
 
     keep_freed_memory()
     pixels, labels = load(DATA).train()

@@ -11,8 +11,8 @@ from convchoice.errors import JobError, exit_codes
 from convchoice.execution.completeness import specify_evaluation
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import failure_text, run
-from convchoice.runs.failures import read_failure
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
+from convchoice.runs.run_folder import read_failure
 from convchoice.runs.specification import RunSpecification
 
 

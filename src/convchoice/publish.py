@@ -23,9 +23,8 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
-from convchoice.runs.failures import FAILED_SUFFIX
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import METRICS
+from convchoice.runs.run_folder import FAILED_SUFFIX, METRICS
 from convchoice.summary import read_comparisons
 from convchoice.tracking.entry import ARM
 from convchoice.tracking.publish import entry_of, publish_entry, update_arm

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from convchoice.config.schema import Curve
 from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.curves import measure_curves
-from convchoice.evaluation.image_subset import chosen_images
+from convchoice.evaluation.introspection import chosen_images
 from convchoice.networks.network import Network
 
 

@@ -16,7 +16,7 @@ from convchoice.data import dataset as datasets
 from convchoice.errors import RunFolderError, UserError
 from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
-from convchoice.evaluation.image_subset import chosen_images
+from convchoice.evaluation.introspection import chosen_images
 from convchoice.runs.curve_points import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.ownership import finalise

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.evaluation.image_subset import first_of_classes
 from convchoice.evaluation.introspection import (
     CHANNELS_KEPT,
     FILTERS_KEPT,
     GRADIENT_IMAGES,
     first_filters,
+    first_of_classes,
     introspect,
     pixel_gradients,
     response_maps,

@@ -17,9 +17,8 @@ from convchoice.execution.job import Job
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import missing_runs, run, update_runs
 from convchoice.runs.events import Listener, RunEnded
-from convchoice.runs.failures import read_failure
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path
+from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
 from convchoice.runs.specification import RunSpecification
 from making import make_run
 from stages import numbers

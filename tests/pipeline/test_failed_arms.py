@@ -8,9 +8,8 @@ import yaml
 
 from convchoice import compare, report
 from convchoice.evaluate import evaluate_stage
-from convchoice.runs.failures import read_failure
 from convchoice.runs.ownership import write_failure
-from convchoice.runs.run_folder import run_path
+from convchoice.runs.run_folder import read_failure, run_path
 from convchoice.train import train_stage
 from making import make_run, study_values
 from stages import composed_arm

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from convchoice.errors import RunFolderError
-from convchoice.runs.failures import failed_path, read_failure
 from convchoice.runs.ownership import (
     check_replaceable,
     finalise,
@@ -18,7 +17,7 @@ from convchoice.runs.ownership import (
     written,
 )
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import CONTENT
+from convchoice.runs.run_folder import CONTENT, failed_path, read_failure
 from convchoice.train import main
 from making import make_run
 

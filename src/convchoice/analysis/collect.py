@@ -6,9 +6,8 @@ from pathlib import Path
 from convchoice.analysis.provenance import dataset_name
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
-from convchoice.runs.failures import FAILED_SUFFIX, read_failure
 from convchoice.runs.run import Run, read_run, run_folders
-from convchoice.runs.run_folder import CONFIG
+from convchoice.runs.run_folder import CONFIG, FAILED_SUFFIX, read_failure
 
 TABLE_SUFFIX = ".csv"
 

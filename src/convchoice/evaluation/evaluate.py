@@ -20,8 +20,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
-from convchoice.evaluation.image_subset import chosen_images
-from convchoice.evaluation.introspection import introspect
+from convchoice.evaluation.introspection import chosen_images, introspect
 from convchoice.networks.network import Network
 from convchoice.runs import introspection, pictures, run_folder
 from convchoice.runs.checksums import FIX
@@ -31,8 +30,7 @@ from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, read_run, reading
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
-from convchoice.training.device import device_of
-from convchoice.training.memory import keep_freed_memory
+from convchoice.training.device import device_of, keep_freed_memory
 
 COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
 

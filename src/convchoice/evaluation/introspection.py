@@ -6,15 +6,15 @@ effective receptive field (Luo et al. 2016, Understanding the effective receptiv
 of the cell in the middle of the last map, summed over its channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from convchoice.config.schema import Config
 from convchoice.data.preparation import test_images
-from convchoice.evaluation.image_subset import chosen_images, first_of_classes
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
 from convchoice.networks.network import Network
 from convchoice.networks.plan import PlannedLayer
@@ -38,6 +38,24 @@ GRADIENT_IMAGES = 200
 """Of each run; the seeds of an arm differ more than its images."""
 GRADIENT_BATCH = 50
 """Images at a time: all their response maps are kept for the backward pass."""
+
+
+def chosen_images(labels: NDArray[np.integer], count: int | None) -> Places:
+    """Indices of `count` test images, sorted, the same for every run; None takes all.
+
+    Stratified by class, and within a class spread evenly over the file: MNIST's first 5,000 test
+    images are cleaner than its last 5,000, so the first `count` would overestimate every network.
+    """
+    if count is None or count >= len(labels):
+        return np.arange(len(labels))
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.arange(count) * len(labels) // count])
+
+
+def first_of_classes(labels: NDArray[np.integer], classes: Iterable[int]) -> Places:
+    """The index of the first image of each class in labels (N,); absent classes are left out."""
+    places = (np.flatnonzero(labels == label) for label in classes)
+    return np.array([found[0] for found in places if len(found)], dtype=np.int64)
 
 
 def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:

@@ -13,11 +13,10 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.errors import ConfigurationError, RunFolderError, UserError
 from convchoice.runs import environment
-from convchoice.runs.failures import read_failure
 from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_partial, read_run
-from convchoice.runs.run_folder import MEASURED_FILES, run_path
+from convchoice.runs.run_folder import MEASURED_FILES, read_failure, run_path
 from convchoice.runs.specification import RunSpecification
 
 

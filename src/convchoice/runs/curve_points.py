@@ -20,12 +20,12 @@ FIX = "Evaluate the run again: convchoice evaluate."
 
 Unit = Literal["pixels", "degrees", "factor"]
 Key = tuple[Curve, str, str, float]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-CurveByName = Annotated[
-    Curve, BeforeValidator(lambda value: Curve[value] if isinstance(value, str) else value)
-]
+Share = Annotated[float, Field(ge=0, le=1)] | None
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+def _curve(value: str | Curve) -> Curve:
+    return Curve[value] if isinstance(value, str) else value
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -34,11 +34,9 @@ class CurvePoint:
     """One measured point; its fields are the columns of the table, None an empty cell.
 
     Attributes:
-        curve: which curve.
         kind: of a shift: horizontal, vertical, diagonal; of an equivariance: translation, rotation,
             scale; else empty.
         layer: of an equivariance: the planned layer's name; else empty.
-        unit: of `value`.
         value: the shift, the angle, the factor or the size.
         jump_pixels: of an equivariance: pixels from one cell of the layer to the next.
         images: number of measured images.
@@ -51,20 +49,20 @@ class CurvePoint:
         error_whole: relative equivariance error on the whole map.
     """
 
-    curve: CurveByName
+    curve: Annotated[Curve, BeforeValidator(_curve)]
     kind: str
     layer: str
     unit: Unit
-    value: Number
+    value: Annotated[float, Field(allow_inf_nan=False)]
     jump_pixels: int | None
     images: Annotated[int, Field(gt=0)]
     accepted: bool = True
-    accuracy: Share | None = None
-    nll: Positive | None = None
-    ink_lost: Share | None = None
-    consistency: Share | None = None
-    error_interior: Positive | None = None
-    error_whole: Positive | None = None
+    accuracy: Share = None
+    nll: Positive = None
+    ink_lost: Share = None
+    consistency: Share = None
+    error_interior: Positive = None
+    error_whole: Positive = None
 
     @property
     def key(self) -> Key:
@@ -73,19 +71,16 @@ class CurvePoint:
 
 
 COLUMNS = tuple(item.name for item in fields(CurvePoint))
-_TEXTS = ("kind", "layer")
-_POINTS = TypeAdapter(list[CurvePoint])
 
 
 def table_text(points: Iterable[CurvePoint]) -> str:
     """The table as CSV; floats are written so that they are read back unchanged."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")  # None becomes an empty cell
+    writer.writeheader()
     for point in points:
-        cells = {name: getattr(point, name) for name in COLUMNS}
-        cells |= {"curve": point.curve.name, "accepted": int(point.accepted)}
-        writer.writerow("" if cell is None else cell for cell in cells.values())
+        coded = {"curve": point.curve.name, "accepted": int(point.accepted)}
+        writer.writerow(vars(point) | coded)
     return file.getvalue()
 
 
@@ -96,13 +91,25 @@ def points_of_table(path: Path) -> list[CurvePoint]:
         Exception: of any type, if it holds anything else.
     """
     with path.open(newline="", encoding="utf-8") as file:
-        return _POINTS.validate_python(
-            [
-                {"jump_pixels": None}
-                | {name: cell for name, cell in row.items() if cell or name in _TEXTS}
-                for row in csv.DictReader(file, restkey="more")
-            ]
-        )
+        rows = list(csv.DictReader(file, restkey="more"))
+    texts = {"kind", "layer"}
+    cells = [{name: cell for name, cell in row.items() if cell or name in texts} for row in rows]
+    return TypeAdapter(list[CurvePoint]).validate_python(
+        [{"jump_pixels": None} | row for row in cells]
+    )
+
+
+def _summarised(point: CurvePoint) -> tuple[str, float | None]:
+    """The metric that a point contributes to, and its value there."""
+    match point.curve:
+        case Curve.consistency:
+            return "test/shift_consistency", point.consistency
+        case Curve.equivariance:
+            return f"test/{point.kind}_error", point.error_whole
+        case Curve.input_size:
+            return "test/input_sizes_accepted", point.accepted
+        case _:
+            return f"test/{point.curve.name}_accuracy", point.accuracy
 
 
 def summary_metrics(points: Sequence[CurvePoint]) -> dict[str, float]:
@@ -115,21 +122,11 @@ def summary_metrics(points: Sequence[CurvePoint]) -> dict[str, float]:
         `test/scale_error`: relative equivariance error on the whole maps, mean over layers and
         points.
     """
-    values: dict[str, list[float | None]] = {}
-    for point in points:
-        match point.curve:
-            case Curve.shift | Curve.rotation | Curve.scale:
-                values.setdefault(f"{point.curve.name}_accuracy", []).append(point.accuracy)
-            case Curve.consistency:
-                values.setdefault("shift_consistency", []).append(point.consistency)
-            case Curve.equivariance:
-                values.setdefault(f"{point.kind}_error", []).append(point.error_whole)
-            case Curve.input_size:
-                values.setdefault("input_sizes_accepted", []).append(point.accepted)
-    found: dict[str, float] = {}
-    for name, measured in values.items():
-        numbers = [value for value in measured if value is not None]
-        if numbers:
-            sums = np.sum if name == "input_sizes_accepted" else np.mean
-            found[f"test/{name}"] = float(sums(numbers))
-    return found
+    values: dict[str, list[float]] = {}
+    for name, value in map(_summarised, points):
+        if value is not None:
+            values.setdefault(name, []).append(value)
+    return {
+        name: float(np.sum(found) if name == "test/input_sizes_accepted" else np.mean(found))
+        for name, found in values.items()
+    }

@@ -12,20 +12,13 @@ RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", 
 UNKNOWN = "unknown"
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide the numbers of a run."""
-    installed = {name: list(distributions(name=name)) for name in RECORDED_PACKAGES}
-    return {name: found[0].version if found else UNKNOWN for name, found in installed.items()}
-
-
 def _git(root: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(root), *arguments]
     try:
-        return subprocess.check_output(
-            command, text=True, timeout=30, stderr=subprocess.DEVNULL
-        ).strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
+    return done.stdout.strip()
 
 
 def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
@@ -41,19 +34,22 @@ def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
     top = _git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != root.resolve():
         return UNKNOWN, None
-    commit = _git(root, "rev-parse", "HEAD")
     written = (":!reports", ":!dvc.lock", ":!params.yaml")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
-    return commit or UNKNOWN, None if changes is None else bool(changes)
+    return _git(root, "rev-parse", "HEAD") or UNKNOWN, None if changes is None else bool(changes)
 
 
 def describe(root: Path = PROJECT_ROOT) -> dict[str, Any]:
     """The part of `environment.json` that is the same for every run of a start."""
     commit, dirty = commit_state(root)
+    versions = {
+        name: next((found.version for found in distributions(name=name)), UNKNOWN)
+        for name in RECORDED_PACKAGES
+    }
     return {
         "commit": commit,
         "dirty": dirty,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": package_versions(),
+        "versions": versions,
     }

@@ -33,32 +33,18 @@ class RunStarted(Event):
 
 @dataclass(frozen=True)
 class EpochProgress(Event):
-    """Progress within an epoch.
+    """Progress within an epoch."""
 
-    Attributes:
-        epoch: the current epoch, from 1.
-        epochs: epochs of the run.
-        fraction: completed share of the run's batches, 0 … 1.
-        loss: mean training loss of the epoch so far.
-        seconds_left: estimate from the speed so far.
-    """
-
-    epoch: int
+    epoch: int  # the current one, from 1
     epochs: int
-    fraction: float
-    loss: float
-    seconds_left: float
+    fraction: float  # completed share of the run's batches, 0 … 1
+    loss: float  # mean training loss of the epoch so far
+    seconds_left: float  # estimate from the speed so far
 
 
 @dataclass(frozen=True)
 class EpochEnded(Event):
-    """An epoch is complete.
-
-    Attributes:
-        row: the row of `history.csv`.
-        epochs: epochs of the run.
-        seconds_left: estimate from the speed so far.
-    """
+    """An epoch is complete; `row` is its row of `history.csv`."""
 
     row: dict[str, float]
     epochs: int
@@ -67,19 +53,12 @@ class EpochEnded(Event):
 
 @dataclass(frozen=True)
 class RunEnded(Event):
-    """A run is complete or has failed.
+    """A run is complete or has failed."""
 
-    Attributes:
-        failure: empty on success, else the reason in one line.
-        details: traceback of a bug, for the log.
-        diverged: the loss is not finite; the same training would fail again.
-        killed: the process was ended from outside.
-    """
-
-    failure: str = ""
-    details: str = ""
-    diverged: bool = False
-    killed: bool = False
+    failure: str = ""  # empty on success, else the reason in one line
+    details: str = ""  # traceback of a bug, for the log
+    diverged: bool = False  # the loss is not finite; the same training would fail again
+    killed: bool = False  # the process was ended from outside
 
 
 Listener = Callable[[Event], None]

@@ -37,8 +37,6 @@ NUMERIC_MODULES = (
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes docstrings."""
-
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
@@ -47,11 +45,10 @@ def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
     """SHA-256 of the numeric modules without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for name in NUMERIC_MODULES:
-        tree = ast.parse(
-            folder.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8")
-        )
+        path = folder.joinpath(*name.split(".")).with_suffix(".py")
+        tree = _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
         # Source code, because a dump of the tree differs between versions of Python.
-        digest.update(ast.unparse(_WithoutDocstrings().visit(tree)).encode())
+        digest.update(ast.unparse(tree).encode())
     return digest.hexdigest()
 
 
@@ -73,11 +70,6 @@ def arm_fingerprint(config: Config, dataset_digest: str, code: str) -> str:
     return _fingerprint(settings, dataset_digest, code)
 
 
-def _fingerprint(settings: Mapping[str, Any], dataset_digest: str, code: str) -> str:
-    parts = {
-        "configuration": settings,
-        "data": dataset_digest,
-        "code": code,
-        "torch": version("torch"),
-    }
+def _fingerprint(configuration: Mapping[str, Any], data: str, code: str) -> str:
+    parts = {"configuration": configuration, "data": data, "code": code, "torch": version("torch")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

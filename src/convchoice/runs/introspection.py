@@ -55,25 +55,18 @@ class Introspection:
     middle_gradient: Numbers | None
 
 
-def _half(values: Numbers) -> NDArray[np.float16]:
-    """Half precision, enough for a picture; values beyond its range are clipped."""
-    largest = np.finfo(np.float16).max
-    return np.clip(values, -largest, largest).astype(np.float16)
-
-
 def write(path: Path, inside: Introspection) -> None:
-    """Write the measurements as compressed arrays."""
-    arrays: dict[str, Any] = {
-        "images": inside.images,
-        "indices": inside.indices,
-        "labels": inside.labels,
-        "gradient_images": np.array(inside.gradient_images),
-        "gradient": inside.gradient,
-        "filters": _half(inside.filters),
-    }
-    if inside.middle_gradient is not None:
-        arrays["middle_gradient"] = inside.middle_gradient
-    arrays |= {_MAP + layer: _half(values) for layer, values in inside.maps.items()}
+    """Write the measurements as compressed arrays; filters and maps in half precision."""
+    largest = np.finfo(np.float16).max
+
+    def half(values: Numbers) -> NDArray[np.float16]:
+        return np.clip(values, -largest, largest).astype(np.float16)
+
+    names = ("images", "indices", "labels", "gradient_images", "gradient", "middle_gradient")
+    found = {name: getattr(inside, name) for name in names}
+    arrays: dict[str, Any] = {name: item for name, item in found.items() if item is not None}
+    arrays["filters"] = half(inside.filters)
+    arrays |= {_MAP + layer: half(values) for layer, values in inside.maps.items()}
     arrays |= {_ROWS + layer: rows for layer, (rows, _) in inside.reads.items()}
     arrays |= {_COLUMNS + layer: columns for layer, (_, columns) in inside.reads.items()}
     arrays |= {_FIELD + layer: intervals for layer, intervals in inside.fields.items()}
@@ -89,24 +82,21 @@ def read(path: Path) -> Introspection:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
 
-    def single(name: str) -> Numbers:
-        return np.asarray(arrays[name], dtype=np.float32)
+    def layers(prefix: str, kind: type[Any]) -> dict[str, Any]:
+        named = {name.removeprefix(prefix): name for name in arrays if name.startswith(prefix)}
+        return {layer: arrays[name].astype(kind) for layer, name in named.items()}
 
-    def whole(name: str) -> Places:
-        return np.asarray(arrays[name], dtype=np.int64)
-
-    def layers(prefix: str) -> list[str]:
-        return [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)]
-
+    rows, columns = layers(_ROWS, np.int64), layers(_COLUMNS, np.int64)
+    middle = arrays.get("middle_gradient")
     return Introspection(
         images=arrays["images"],
-        indices=whole("indices"),
-        labels=whole("labels"),
-        filters=single("filters"),
-        maps={layer: single(_MAP + layer) for layer in layers(_MAP)},
-        reads={layer: (whole(_ROWS + layer), whole(_COLUMNS + layer)) for layer in layers(_ROWS)},
-        fields={layer: whole(_FIELD + layer) for layer in layers(_FIELD)},
+        indices=arrays["indices"].astype(np.int64),
+        labels=arrays["labels"].astype(np.int64),
+        filters=arrays["filters"].astype(np.float32),
+        maps=layers(_MAP, np.float32),
+        reads={layer: (rows[layer], columns[layer]) for layer in rows},
+        fields=layers(_FIELD, np.int64),
         gradient_images=int(arrays["gradient_images"]),
-        gradient=single("gradient"),
-        middle_gradient=single("middle_gradient") if "middle_gradient" in arrays else None,
+        gradient=arrays["gradient"].astype(np.float32),
+        middle_gradient=None if middle is None else middle.astype(np.float32),
     )

@@ -65,11 +65,7 @@ def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
 
 
 def run_locked(command: Sequence[str], folder: Path) -> int:
-    """Run a command while no other command runs through this function in a folder.
-
-    Returns:
-        Its exit status, 128 + n after signal n.
-    """
+    """The exit status of a command, 128 + n after signal n; one runs in a folder at a time."""
     with _locked(folder / WORK / "command.lock", f"waiting for another {command[0]} in {folder}"):
         process = subprocess.Popen(list(command), cwd=folder)
         # The terminal sends Ctrl-C to the command too; other signals are passed on.

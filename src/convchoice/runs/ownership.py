@@ -17,26 +17,26 @@ from typing import Any
 
 from convchoice.errors import RunFolderError, storing_in
 from convchoice.runs.checksums import SUMS, read_checksums, write_checksums
-from convchoice.runs.failures import failed_path, read_failure
 from convchoice.runs.run_folder import (
     CHECKPOINT,
-    CONFIG,
     CONTENT,
     ENVIRONMENT,
     MARK,
     TRAINED_FILES,
+    failed_path,
     partial_path,
+    read_failure,
     read_json,
     write_json,
 )
 
 MARK_HEADER = "convchoice: a run in progress\n"
 """First line of the file `MARK`, which proves that convchoice made a partial folder."""
-PROOF = (MARK, CONFIG, ENVIRONMENT, SUMS)
+PROOF = (MARK, ENVIRONMENT, SUMS)
 """Removed last and in this order, so that a killed removal can be continued."""
 OF_EARLIER_VERSIONS = "mlflow_run_id.txt"
-KNOWN_FILES = (*CONTENT, CHECKPOINT, OF_EARLIER_VERSIONS, *PROOF)
-_TEMPORARY = re.compile(rf"\.({'|'.join(map(re.escape, KNOWN_FILES))})\.\d+")
+_NAMES = "|".join(map(re.escape, (*CONTENT, CHECKPOINT, OF_EARLIER_VERSIONS, *PROOF)))
+_OUR_FILE = re.compile(rf"{_NAMES}|\.({_NAMES})\.\d+")  # the second: temporary
 _RUN_FOLDER = re.compile(r"seed-(\d+)(?:\.partial|\.replaced|\.failed)?")
 
 
@@ -46,10 +46,7 @@ def replaced_path(path: Path) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to write a run where a file or folder of another program would be lost.
-
-    Args:
-        path: the final run folder; it need not exist.
+    """Refuse to write the run folder `path` where another program's files would be lost.
 
     Raises:
         RunFolderError: naming the first file or folder that convchoice did not write.
@@ -60,12 +57,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _check_owned(folder: Path) -> None:
-    """Refuse a folder unless it is absent, or its files are known and one of them proves it."""
-    foreign = None
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        foreign = folder
-    elif folder.exists():
-        foreign = _foreign_entry(folder)
+    foreign = _foreign_entry(folder)
     if foreign is not None:
         raise RunFolderError(
             f"{foreign}: was not written by convchoice, and a run would replace it."
@@ -74,10 +66,12 @@ def _check_owned(folder: Path) -> None:
 
 
 def _foreign_entry(folder: Path) -> Path | None:
+    """The folder or the first entry in it that convchoice did not write."""
+    if folder.is_symlink() or not folder.is_dir():
+        return folder if folder.is_symlink() or folder.exists() else None
     entries = sorted(folder.iterdir())
     for entry in entries:
-        known = entry.name in KNOWN_FILES or _TEMPORARY.fullmatch(entry.name)
-        if not known or not (entry.is_symlink() or entry.is_file()):
+        if not (_OUR_FILE.fullmatch(entry.name) and entry.is_file()):
             return entry
     return None if not entries or _is_proven(folder) else folder
 
@@ -106,7 +100,6 @@ def _read_mark(folder: Path) -> str | None:
 
 
 def _remove_files(folder: Path) -> None:
-    """Remove a partial or replaced folder, file by file."""
     _check_owned(folder)
     if folder.exists():
         names = {entry.name for entry in folder.iterdir()}
@@ -129,11 +122,7 @@ def remove_run(path: Path) -> None:
 
 
 def remove_leftovers(arm_folder: Path, seeds: Collection[int]) -> None:
-    """Remove the runs of seeds that an arm no longer has.
-
-    Args:
-        arm_folder: ``<root>/<arm>``; it need not exist.
-        seeds: the arm's seeds.
+    """Remove the runs below ``<root>/<arm>`` of seeds that an arm no longer has.
 
     Raises:
         RunFolderError: if convchoice did not write one of the folders; none is removed then.
@@ -216,7 +205,7 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
-    """Record that a training failed, and remove the run of an earlier configuration.
+    """Record that the training of `path` failed, and remove the run of an earlier configuration.
 
     Args:
         path: the final run folder.

@@ -1,10 +1,9 @@
 """Some test images that a run predicts wrongly, stored in its folder for the report.
 
 The report may not open the test set, but it shows the images whose prediction flips between arms.
-Such an image is wrong in one of the runs, so each run stores some of its wrong ones: at most
-`KEPT_BYTES` of pixels, those with the narrowest margins first, because another arm is most likely
-to get them right. They are stored as the data set has them, before any canvas or permutation. Never
-imports torch.
+Such an image is wrong in one of the runs, so each run stores some of its wrong ones, those with the
+narrowest margins first, because another arm is most likely to get them right. They are stored as
+the data set has them, before any canvas or permutation. Never imports torch.
 """
 
 from collections.abc import Mapping
@@ -37,32 +36,21 @@ class Pictures:
         return dict(zip(self.indices.tolist(), self.pixels, strict=True))
 
 
-def narrowly_wrong(
-    logits: NDArray[np.float32], labels: NDArray[np.uint8], count: int
-) -> NDArray[np.int64]:
-    """Indices of the wrong predictions with the narrowest margins, ascending.
-
-    Args:
-        logits: (N, classes).
-        labels: (N,).
-        count: the most that are returned.
-    """
-    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-    margins = logits[wrong].max(axis=1) - logits[wrong, labels[wrong]]
-    return np.sort(wrong[np.argsort(margins, kind="stable")[:count]]).astype(np.int64)
-
-
 def kept_pictures(
-    logits: NDArray[np.float32], labels: NDArray[np.uint8], images: Pixels
+    logits: NDArray[np.float32], labels: NDArray[np.uint8], images: Pixels, most: int = KEPT_BYTES
 ) -> Pictures:
-    """The test images that a run stores.
+    """The wrong predictions with the narrowest margins.
 
     Args:
         logits: (N, classes), the run's predictions.
         labels: (N,).
         images: uint8 (N, H, W) or (N, C, H, W).
+        most: bytes of pixels.
     """
-    indices = narrowly_wrong(logits, labels, KEPT_BYTES // images[0].nbytes)
+    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
+    margins = logits[wrong].max(axis=1) - logits[wrong, labels[wrong]]
+    narrowest = np.argsort(margins, kind="stable")[: most // images[0].nbytes]
+    indices = np.sort(wrong[narrowest]).astype(np.int64)
     return Pictures(indices, images[indices])
 
 

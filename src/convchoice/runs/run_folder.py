@@ -13,7 +13,7 @@
         SHA256SUMS            checksums of the files above, see `checksums`
 
 A folder is written beside its final name and renamed when it is complete (`ownership`). The record
-of a training that failed is ``seed-<n>.failed`` (`failures`). Nothing in a run folder can execute
+of a training that failed is ``seed-<n>.failed``, JSON. Nothing in a run folder can execute
 code when it is read. Never imports torch.
 """
 
@@ -48,7 +48,7 @@ CHECKPOINT = "resume.ckpt"
 """In a partial folder: the state after the last complete epoch."""
 MARK = "fingerprint"
 """In a partial folder: which runs it is for."""
-PARTIAL_SUFFIX = ".partial"
+FAILED_SUFFIX = ".failed"
 
 
 def run_path(root: Path, arm: str, seed: int) -> Path:
@@ -58,7 +58,12 @@ def run_path(root: Path, arm: str, seed: int) -> Path:
 
 def partial_path(path: Path) -> Path:
     """Where the run `path` is written until it is complete."""
-    return path.with_name(path.name + PARTIAL_SUFFIX)
+    return path.with_name(path.name + ".partial")
+
+
+def failed_path(path: Path) -> Path:
+    """The file that records the failure of the run `path`."""
+    return path.with_name(path.name + FAILED_SUFFIX)
 
 
 def json_text(values: Mapping[str, Any]) -> str:
@@ -93,6 +98,24 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RunFolderError(f"{path}: must hold a mapping of keys to values.")
     return values
+
+
+def read_failure(path: Path) -> dict[str, Any] | None:
+    """The ``reason``, ``fingerprint`` and more of the failed run `path`, or None.
+
+    Raises:
+        RunFolderError: if the record is damaged or was not written by convchoice.
+    """
+    record = failed_path(path)
+    if not record.exists():
+        return None
+    failure = read_json(record)
+    if not all(isinstance(failure.get(key), str) for key in ("reason", "fingerprint")):
+        raise RunFolderError(
+            f"{record}: must hold a reason and a fingerprint. Move or delete it, or choose another"
+            " folder (run_root)."
+        )
+    return failure
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:

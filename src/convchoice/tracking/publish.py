@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from convchoice.config.schema import Store, TrackingConfig
-from convchoice.runs.failures import read_failure
 from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import read_failure
 from convchoice.tracking.arm_entry import arm_entry
 from convchoice.tracking.entry import ARM, Entry
 from convchoice.tracking.run_entry import failure_entry, run_entry

@@ -19,9 +19,8 @@ from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
-from convchoice.runs.failures import failed_path
 from convchoice.runs.run import Run
-from convchoice.runs.run_folder import CONFIG, CURVES, ENVIRONMENT, HISTORY, METRICS
+from convchoice.runs.run_folder import CONFIG, CURVES, ENVIRONMENT, HISTORY, METRICS, failed_path
 from convchoice.tracking.entry import ARM, NOTE, REASON, Entry, Point, digest
 
 FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, CURVES)
@@ -161,7 +160,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
 
     Args:
         folder: that the run would have.
-        failure: its record, `convchoice.runs.failures`.
+        failure: its record, see `runs.run_folder.read_failure`.
     """
     arm, seed = folder.parent.name, int(folder.name.removeprefix("seed-"))
     recorded = failure.get("config")

@@ -39,9 +39,8 @@ from convchoice.runs.run_folder import (
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.data_module import ImageDataModule
-from convchoice.training.device import device_name, device_of, peak_memory_bytes
+from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
 from convchoice.training.lightning_module import Classifier
-from convchoice.training.memory import keep_freed_memory
 
 
 def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
