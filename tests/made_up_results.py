@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convchoice.analysis.interval import Interval
 from convchoice.analysis.measure import measure_of
+from convchoice.analysis.model import Interval
 from convchoice.analysis.result import (
     Claim,
     ClaimPair,
     Comparison,
+    Contrast,
     Dataset,
+    Difference,
     Provenance,
     StudyDefinition,
 )
-from convchoice.analysis.result_arm import ArmResult, Sample
-from convchoice.analysis.result_contrast import Contrast, Difference
-from convchoice.analysis.result_curves import Band, LearningCurves
+from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 
 

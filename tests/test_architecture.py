@@ -91,7 +91,6 @@ def test_there_is_no_import_cycle() -> None:
         ("runs.run_folder", "analysis.comparison"),
         ("analysis.statistics", "analysis.predictions"),
         ("analysis.contrasts", "analysis.comparison"),
-        ("analysis.comparison", "analysis.table_comparison"),
         ("analysis.statistics", "analysis.comparison"),
         ("analysis.comparison", "compare"),
     ],

@@ -22,18 +22,18 @@ from convchoice.analysis.collect import (
     failures_of_study,
     runs_of_study,
     study_of_arms,
-)
-from convchoice.analysis.comparison import compare
-from convchoice.analysis.comparison_files import COMPARISON, check_result_folder, write_comparison
-from convchoice.analysis.measure import known_direction
+)  # fmt: skip
+from convchoice.analysis.comparison import compare, compare_table
+from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
+from convchoice.analysis.measure import known_direction, table_measure
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
-from convchoice.analysis.table_comparison import compare_table, table_measure
 from convchoice.command_parser import CommandParser
 from convchoice.config.study import Study, read_study
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
+from convchoice.runs.manifest import check_output
 from convchoice.summary import print_study
 
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e12
@@ -83,6 +83,12 @@ def _margin(given: argparse.Namespace, metric: str) -> float:
     return margin
 
 
+def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, **more: str) -> Study:
+    name = given.name or study_name(given.paths[0])
+    margin = _margin(given, metric)
+    return study_of_arms(name, arms, given.baseline, metric=metric, margin=margin, **more)
+
+
 def _compared_tables(given: argparse.Namespace) -> Comparison:
     """The comparison of a table's arms."""
     table = read_tables(given.paths)
@@ -90,19 +96,10 @@ def _compared_tables(given: argparse.Namespace) -> Comparison:
     if given.study:
         study = read_study(given.study)
         if named not in {None, study.metric}:
-            raise UserError(
-                f"{table.title}: holds {named}, but the study's metric is {study.metric}."
-            )
+            text = f"{table.title}: holds {named}, but the study's metric is {study.metric}."
+            raise UserError(text)
     else:
-        metric = named or "value"
-        study = study_of_arms(
-            given.name or study_name(given.paths[0]),
-            list(values),
-            given.baseline,
-            source=table.title,
-            metric=metric,
-            margin=_margin(given, metric),
-        )
+        study = _study_of(given, list(values), named or "value", source=table.title)
     measure = table_measure(
         study.metric, higher_is_better=given.higher_is_better, margin=study.margin
     )
@@ -122,15 +119,7 @@ def _study_of_runs(given: argparse.Namespace) -> Study:
         "must be an accuracy, a consistency, a loss or an nll of the run folders.",
     )  # fmt: skip
     arms, note = arms_of_one_dataset(runs, given.baseline)
-    return study_of_arms(
-        given.name or study_name(given.paths[0]),
-        arms,
-        given.baseline,
-        source="a sweep",
-        metric=metric,
-        margin=_margin(given, metric),
-        notes=note,
-    )
+    return _study_of(given, arms, metric, source="a sweep", notes=note)
 
 
 def _compared_runs(given: argparse.Namespace) -> Comparison:
@@ -184,7 +173,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _check_outputs(given: argparse.Namespace) -> None:
     """Refuse to replace files that convchoice did not write, before any work."""
     if given.output:
-        check_result_folder(given.output)
+        check_output(given.output, FILES)
     if given.stamp and given.stamp.exists():
         own = given.stamp.is_file() and STAMP.fullmatch(given.stamp.read_text(errors="replace"))
         if not own:

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.analysis.interval import Interval
+from convchoice.analysis.model import Interval
 from convchoice.analysis.predictions import mcnemar_p
 from convchoice.analysis.statistics import (
     holm,

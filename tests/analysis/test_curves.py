@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import flat_metrics
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_curves import CurveLine
+from convchoice.analysis.result_arm import CurveSeries
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping
@@ -18,7 +18,6 @@ from convchoice.errors import UserError
 from convchoice.runs.curve_points import CurvePoint
 from making import curve_points, make_run, runs_of_arm, study_values
 
-T = TypeVar("T", bound=CurveLine)
 Curves = dict[str, list[list[CurvePoint]]]
 
 
@@ -30,7 +29,7 @@ def compared(root: Path, curves: Curves) -> Comparison:
     return compare(study_from_mapping(study_values(), "test"), runs)
 
 
-def series(found: Sequence[T], curve: str, kind: str = "") -> T:
+def series(found: Sequence[CurveSeries], curve: str, kind: str = "") -> CurveSeries:
     [one] = [item for item in found if (item.curve, item.kind) == (curve, kind)]
     return one
 

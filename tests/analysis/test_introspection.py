@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from convchoice.analysis.arrays import PackedArray, packed
 from convchoice.analysis.introspection import (
     arm_introspection,
     border_distances,
     half_pixels,
     ring_means,
 )
-from convchoice.analysis.result_introspection import Estimate, ReceptiveField
+from convchoice.analysis.model import PackedArray
+from convchoice.analysis.result_arm import Estimate, ReceptiveField
 from convchoice.errors import RunFolderError
 from convchoice.runs.introspection import Introspection
 from made_up_inside import made_up_inside
@@ -28,7 +28,7 @@ from making import Compare, make_run, runs_of_arm
     arrays(np.float64, array_shapes(max_dims=4, max_side=5), elements=st.floats(-1e6, 1e6))
 )  # fmt: skip
 def test_packing_keeps_each_value_within_half_a_step(values: Any) -> None:
-    block = PackedArray.model_validate_json(packed(values).model_dump_json())
+    block = PackedArray.model_validate_json(PackedArray.of(values).model_dump_json())
     found = block.unpacked()
     assert found.shape == values.shape
     assert np.abs(found - values).max() <= block.largest / 127 / 2 + 1e-9

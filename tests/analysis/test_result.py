@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from convchoice.analysis.arrays import packed
-from convchoice.analysis.interval import Interval
+from convchoice.analysis.model import Interval, PackedArray
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
-from convchoice.analysis.result_curves import Band, CurveSeries
+from convchoice.analysis.result_arm import Band, CurveSeries
 from made_up_results import made_up_comparison
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -137,7 +136,7 @@ def test_models_are_immutable_and_closed():
 def test_lists_of_one_curve_have_one_length():
     with pytest.raises(ValidationError, match=r"not \[1, 2, 1\]"):
         Band(mean=[0.1], low=[0.0, 0.1], high=[0.2])
-    with pytest.raises(ValidationError, match="values and accepted"):
+    with pytest.raises(ValidationError, match="values, accepted"):
         CurveSeries(
             curve="shift", kind="", layer="", unit="pixels", jump_pixels=None, n=1, images=1,
             values=[1.0, 2.0], bands={}, accepted=[True],
@@ -146,8 +145,8 @@ def test_lists_of_one_curve_have_one_length():
 
 def test_packed_arrays_keep_their_values_to_a_127th():
     values = [[0.5, -1.0, 0.25], [0.0, 0.127, -0.3]]
-    block = packed(values)
+    block = PackedArray.of(values)
     assert block.shape == [2, 3]
     assert block.largest == 1.0
     assert np.abs(block.unpacked() - values).max() <= 0.5 / 127
-    assert packed([[0.0]]).unpacked().tolist() == [[0.0]]
+    assert PackedArray.of([[0.0]]).unpacked().tolist() == [[0.0]]

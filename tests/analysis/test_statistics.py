@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from convchoice.analysis.interval import Interval
+from convchoice.analysis.model import Interval
 from convchoice.analysis.statistics import (
     holm,
+    mean_and_deviation,
     mean_interval,
-    mean_of,
     paired_t_p,
     paired_t_power,
     seeds_needed,
     sign_flip_p,
-    standard_deviation,
     two_way_bootstrap_interval,
     wilson_interval,
 )
@@ -48,17 +47,15 @@ def test_mean_interval_with_another_confidence_by_hand():
 def test_one_value_has_no_interval():
     assert mean_interval([0.99]) is None
     assert paired_t_p([0.1]) is None
-    assert standard_deviation([0.1]) is None
-    assert mean_of([0.1]) == 0.1
+    assert mean_and_deviation([0.1]) == (0.1, None)
     assert sign_flip_p([0.1], generator()) == 1.0
 
 
 @pytest.mark.parametrize(("value", "p"), [(0.1, 0.0), (-0.1, 0.0), (0.0, 1.0)])
 def test_identical_differences_give_a_point(value: float, p: float):
     values = [value] * 7  # 7 × 0.1 / 7 is not 0.1 in floating point
-    assert mean_of(values) == value
     assert mean_interval(values) == Interval(value, value)
-    assert standard_deviation(values) == 0.0
+    assert mean_and_deviation(values) == (value, 0.0)
     assert paired_t_p(values) == p
     assert sign_flip_p([value] * 7, generator()) == (2 / 2**7 if value else 1.0)
 
@@ -69,7 +66,7 @@ def test_paired_t_on_students_sleep_data():
     first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
     second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
     differences = np.subtract(first, second)
-    assert mean_of(differences) == pytest.approx(-1.58)
+    assert mean_and_deviation(differences)[0] == pytest.approx(-1.58)
     assert paired_t_p(differences) == pytest.approx(0.002833, abs=5e-7)
     assert mean_interval(differences) == pytest.approx((-2.4598858, -0.7001142), abs=1e-7)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.analysis.claim import claim_pairs
+from convchoice.analysis.contrasts import claim_pairs
 from convchoice.config.arm import Arm
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.identity import numeric_identity

@@ -1,12 +1,11 @@
-"""The result of one arm from its runs: scores, costs, learning curves."""
+"""The result of one arm from its runs: configuration, scores, costs, learning curves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from convchoice.analysis.result_arm import Change, Costs, Sample
-from convchoice.analysis.result_curves import Band, LearningCurves
+from convchoice.analysis.result_arm import Band, Change, Costs, LearningCurves, Sample
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.identity import SEEDS, is_numeric
 from convchoice.config.mapping import flattened
@@ -17,64 +16,52 @@ CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
 MEASURED_COSTS = ("train_seconds", "peak_memory_bytes")
+RATIOS = ("parameters", "macs", "activation_bytes", *MEASURED_COSTS)
 
 
 def effective_configuration(run: Run) -> dict[str, Any]:
     """The flattened configuration without the keys that do not affect results."""
-    return {
-        key: value
-        for key, value in flattened(run.config).items()
-        if is_numeric(key) and key not in SEEDS
-    }
+    flat = flattened(run.config)
+    return {key: value for key, value in flat.items() if is_numeric(key) and key not in SEEDS}
 
 
-def differing_keys(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, Any]]:
+def _differences(ours: Run, theirs: Run) -> Iterator[tuple[str, Any, Any]]:
     """Keys whose values differ (absent counts as None), in order, with both values."""
-    for key in [*ours, *(key for key in theirs if key not in ours)]:
-        if ours.get(key) != theirs.get(key):
-            yield key, ours.get(key), theirs.get(key)
+    a, b = effective_configuration(ours), effective_configuration(theirs)
+    for key in dict.fromkeys([*a, *b]):
+        if a.get(key) != b.get(key):
+            yield key, a.get(key), b.get(key)
 
 
 def changes(ours: Run, theirs: Run) -> dict[str, Change]:
     """The configuration keys that differ between two arms, with both values."""
-    pair = effective_configuration(ours), effective_configuration(theirs)
-    return {key: Change(arm=arm, reference=other) for key, arm, other in differing_keys(*pair)}
+    return {key: Change(arm=a, reference=b) for key, a, b in _differences(ours, theirs)}
 
 
 def check_runs(arm: str, runs: Sequence[Run]) -> None:
     """Refuse runs that are not one arm's sample.
 
     Raises:
-        UserError: for no run, a repeated seed, a run without test results, different
-            configurations, or different numbers of epochs.
+        UserError: for no run, a run without test results, different configurations, or different
+            numbers of epochs.
     """
     if not runs:
         raise UserError(f"arm {arm}: there is no run. Train and evaluate it first.")
-    seeds = [run.seed for run in runs]
-    if len(set(seeds)) != len(seeds):
-        raise UserError(f"arm {arm}: seeds = {seeds}: a seed is repeated.")
-    waiting = [run.seed for run in runs if not run.evaluated]
-    if waiting:
+    if waiting := [str(run.seed) for run in runs if not run.evaluated]:
         raise UserError(
-            f"arm {arm}: seeds {', '.join(map(str, waiting))} have no test results."
+            f"arm {arm}: seeds {', '.join(waiting)} have no test results."
             " Evaluate them first: convchoice evaluate."
         )
     first = runs[0]
-    configuration = effective_configuration(first)
     for run in runs[1:]:
-        for key, ours, theirs in differing_keys(configuration, effective_configuration(run)):
-            raise UserError(
-                f"arm {arm}: {key} is {ours!r} in {first.path.name} and {theirs!r} in"
-                f" {run.path.name}. The seeds of an arm must have one configuration: train them"
-                " again, or remove the older run folders."
-            )
-        if len(run.history) != len(first.history):
-            raise UserError(
-                f"arm {arm}: {first.path.name} has {len(first.history)} epochs in its history and"
-                f" {run.path.name} has {len(run.history)}."
-            )
+        epochs = ("number of epochs", len(first.history), len(run.history))
+        for key, ours, theirs in [*_differences(first, run), epochs]:
+            if ours != theirs:
+                raise UserError(
+                    f"arm {arm}: {key} is {ours!r} in {first.path.name} and {theirs!r} in"
+                    f" {run.path.name}. The seeds of an arm must have one configuration: train"
+                    " them again, or remove the older run folders."
+                )
 
 
 def values_of(runs: Sequence[Run], metric: str) -> list[float]:
@@ -101,16 +88,15 @@ def band(columns: Sequence[Sequence[float | None]]) -> Band:
     Args:
         columns: one a point, with a value a seed; a point without all values has no mean.
     """
-    complete = [
-        [value for value in column if value is not None] if None not in column else None
-        for column in columns
-    ]
-    intervals = [values and mean_interval(values) for values in complete]
-    return Band(
-        mean=[float(np.mean(values)) if values else None for values in complete],
-        low=[each.low if each else None for each in intervals],
-        high=[each.high if each else None for each in intervals],
-    )
+    rows: list[tuple[float | None, ...]] = []
+    for column in columns:
+        values = [value for value in column if value is not None]
+        if len(values) < len(column):
+            rows.append((None, None, None))
+        else:
+            rows.append((float(np.mean(values)), *(mean_interval(values) or (None, None))))
+    mean, low, high = (list(each) for each in zip(*rows, strict=True))
+    return Band(mean=mean, low=low, high=high)
 
 
 def costs(arm: str, runs: Sequence[Run]) -> Costs:
@@ -130,20 +116,27 @@ def costs(arm: str, runs: Sequence[Run]) -> Costs:
         found[name] = values.pop()
     for name in MEASURED_COSTS:
         measured = [run.metrics[f"cost/{name}"] for run in runs if f"cost/{name}" in run.metrics]
-        complete = len(measured) == len(runs)
-        found[f"{name}_mean"] = float(np.mean(measured)) if complete else None
-        found[f"{name}_values"] = measured if complete else None
+        if len(measured) == len(runs):
+            found |= {f"{name}_mean": float(np.mean(measured)), f"{name}_values": measured}
     return Costs(**found)
+
+
+def cost_ratio(ours: Costs, theirs: Costs) -> dict[str, float | None]:
+    """Costs divided by the reference's; None where unknown."""
+    ratios = {}
+    for name in RATIOS:
+        field = f"{name}_mean" if name in MEASURED_COSTS else name
+        a, b = (getattr(costs, field) for costs in (ours, theirs))
+        ratios[name] = None if a is None or not b else a / b
+    return ratios
 
 
 def learning_curves(runs: Sequence[Run]) -> LearningCurves:
     """For each epoch the mean over seeds and its 95 % t interval, of the metrics in every row."""
     rows = [run.history for run in runs]
     recorded = [name for name in CURVES if all(name in row for history in rows for row in history)]
+    epochs = list(zip(*rows, strict=True))
     return LearningCurves(
         epochs=[int(row["epoch"]) for row in rows[0]],
-        bands={
-            name: band([[row[name] for row in epoch] for epoch in zip(*rows, strict=True)])
-            for name in recorded
-        },
+        bands={name: band([[row[name] for row in epoch] for epoch in epochs]) for name in recorded},
     )

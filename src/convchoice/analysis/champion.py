@@ -4,12 +4,11 @@ The baseline is the champion until another arm is better. Among several better a
 made on validation images, never on the test set.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convchoice.analysis import text
-from convchoice.analysis.result import Comparison
+from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.sentences import answer
 from convchoice.analysis.verdict import Verdict
 
@@ -17,14 +16,8 @@ WINS = {Verdict.better, Verdict.slightly_better}
 """A difference that is shown to be smaller than the margin is no win."""
 
 
-@dataclass(frozen=True)
-class Champion:
-    """A study's champion.
-
-    Attributes:
-        arm: its name.
-        reason: in words, the study's answer first.
-    """
+class Champion(NamedTuple):
+    """A study's champion, and the reason in words, the study's answer first."""
 
     arm: str
     reason: str
@@ -39,11 +32,8 @@ def _wins(comparison: Comparison) -> dict[str, Contrast]:
     study = comparison.study
     ahead = {study.baseline}
     wins: dict[str, Contrast] = {}
-    candidates = [
-        item
-        for item in comparison.contrasts
-        if item.verdict in WINS and item.arm not in study.controls
-    ]
+    better = [item for item in comparison.contrasts if item.verdict in WINS]
+    candidates = [item for item in better if item.arm not in study.controls]
     while fresh := [item for item in candidates if item.reference in ahead - {item.arm}]:
         candidates = [item for item in candidates if item not in fresh]
         wins |= {item.arm: item for item in fresh}
@@ -59,8 +49,7 @@ def _validation_accuracy(arm: ArmResult) -> float | None:
 def champion(comparison: Comparison) -> Champion:
     """The champion of a study."""
     baseline, arms, measure = comparison.study.baseline, comparison.arms, comparison.measure
-    outcome = answer(comparison)
-    wins = _wins(comparison)
+    outcome, wins = answer(comparison), _wins(comparison)
     overtaken = {item.reference for item in wins.values()}
     rivals = [arm for arm in wins if arm not in overtaken]
     if not rivals:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from convchoice.analysis.provenance import dataset_name
+from convchoice.analysis.provenance import dataset_of
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
 from convchoice.runs.run import Run, read_run, run_folders
@@ -29,27 +30,26 @@ def collected_runs(
     """
     folders: dict[Path, Path] = {}
     for path in paths:
-        found = {folder.resolve(): folder for folder in run_folders(path)}
+        found = run_folders(path)
         if not found:
             raise UserError(
                 f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is not a"
                 f" {TABLE_SUFFIX} file."
             )
-        folders |= {place: folder for place, folder in found.items() if place not in folders}
-    places: dict[tuple[str, int], Path] = {}
-    runs: dict[str, list[Run]] = {}
+        for folder in found:
+            folders.setdefault(folder.resolve(), folder)
+    runs: dict[str, dict[int, Run]] = {}
     for resolved, folder in folders.items():
         if wanted is not None and resolved.parent.name not in wanted:
             continue
         run = read_run(folder if folder.parent.name else resolved)
-        first = places.setdefault((run.arm, run.seed), folder)
-        if first is not folder:
+        first = runs.setdefault(run.arm, {}).setdefault(run.seed, run)
+        if first is not run:
             raise UserError(
-                f"{folder}: arm {run.arm} with seed {run.seed} is in {first}, too."
+                f"{folder}: arm {run.arm} with seed {run.seed} is in {first.path}, too."
                 " Leave one of the two out, or give the arms different names."
             )
-        runs.setdefault(run.arm, []).append(run)
-    return {arm: sorted(found, key=lambda run: run.seed) for arm, found in runs.items()}
+    return {arm: [found[seed] for seed in sorted(found)] for arm, found in runs.items()}
 
 
 def failures_of_study(
@@ -97,22 +97,14 @@ def runs_of_study(
                 f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}."
                 " Train and evaluate it first."
             )
-        runs.setdefault(arm, [])
     return {
-        arm: [run for run in found if planned is None or run.seed < planned[arm]]
-        for arm, found in runs.items()
+        arm: [run for run in runs.get(arm, []) if planned is None or run.seed < planned[arm]]
+        for arm in study.all_arms()
     }
 
 
 def study_of_arms(
-    name: str,
-    arms: Sequence[str],
-    baseline: str | None,
-    *,
-    source: str,
-    metric: str,
-    margin: float,
-    notes: str = "",
+    name: str, arms: Sequence[str], baseline: str | None, notes: str = "", **values: Any
 ) -> Study:
     """The study of arms without a definition of their own: it claims nothing.
 
@@ -120,10 +112,8 @@ def study_of_arms(
         name: of the study.
         arms: in the order of the report.
         baseline: None takes the first arm.
-        source: where the arms are from.
-        metric: that is compared.
-        margin: δ.
         notes: remarks.
+        values: `source`, `metric` and `margin` of the study.
 
     Raises:
         UserError: if the baseline is none of the arms, or the only one.
@@ -131,24 +121,17 @@ def study_of_arms(
     if baseline is not None and baseline not in arms:
         raise UserError(f"--baseline {baseline}: {name} has no such arm; it has {', '.join(arms)}.")
     first = baseline or arms[0]
-    require(
-        len(arms) > 1, f"{name}: arms", list(arms),
-        f"there is nothing to compare {first} with. {notes}".strip(),
-    )  # fmt: skip
-    return study_from_mapping(
-        {
-            "name": name,
-            "question": f"How do these arms differ from {first}?",
-            "claim": f"Nothing was claimed before these runs of {name} were made.",
-            "source": source,
-            "baseline": first,
-            "arms": [arm for arm in arms if arm != first],
-            "metric": metric,
-            "margin": margin,
-            "notes": notes,
-        },
-        name,
-    )
+    rule = f"there is nothing to compare {first} with. {notes}".strip()
+    require(len(arms) > 1, f"{name}: arms", list(arms), rule)
+    definition = {
+        "name": name,
+        "question": f"How do these arms differ from {first}?",
+        "claim": f"Nothing was claimed before these runs of {name} were made.",
+        "baseline": first,
+        "arms": [arm for arm in arms if arm != first],
+        "notes": notes,
+    }
+    return study_from_mapping(definition | values, name)
 
 
 def arms_of_one_dataset(
@@ -160,7 +143,7 @@ def arms_of_one_dataset(
         runs: by arm.
         baseline: None takes the first arm; an unknown one leaves no arm out.
     """
-    data = {arm: dataset_name(found[0]) for arm, found in runs.items()}
+    data = {arm: dataset_of(found[0]).name for arm, found in runs.items()}
     first = baseline or next(iter(runs))
     others = [arm for arm in data if first in data and data[arm] != data[first]]
     if not others:

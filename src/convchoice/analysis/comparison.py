@@ -1,6 +1,7 @@
-"""A study's result from run folders.
+"""A study's result, from run folders or from a table of values.
 
-Reads run folders through `runs.run`; `table_comparison` is the same for a table of values.
+Both give values by arm, metric and seed, and so the same differences, verdicts and claim; what only
+run folders record is added to it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,116 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from convchoice.analysis import arms, contrasts, predictions, provenance
-from convchoice.analysis.claim import claim_of
-from convchoice.analysis.curves import (
-    RecordedCurves,
-    arm_curves,
-    curve_differences,
-    recorded_curves,
-)
+from convchoice.analysis import arms, contrasts, curves, predictions, provenance
+from convchoice.analysis import result as models
+from convchoice.analysis.contrasts import Scores, contrast
 from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.published import published_results
-from convchoice.analysis.result import Comparison, StudyDefinition
+from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast, CostRatio, Difference
+from convchoice.analysis.results_table import ResultsTable, Values
 from convchoice.config.mapping import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 
 SCORES = ("test/accuracy", "test/nll")
-RATIOS = ("parameters", "macs", "activation_bytes", "train_seconds", "peak_memory_bytes")
 DIGITS = 10
 """Significant digits of every number: more than a result means, fewer than two machines' arithmetic
 agrees on."""
-
-
-@dataclass(frozen=True)
-class _Arm:
-    """One arm's runs by seed, and what is read from their folders once."""
-
-    runs: Mapping[int, Run]
-    predictions: Predictions
-    curves: RecordedCurves
-
-    def of(self, seeds: Sequence[int]) -> list[Run]:
-        return [self.runs[seed] for seed in seeds]
-
-
-def _read(arm: str, runs: Sequence[Run]) -> _Arm:
-    ordered = sorted(runs, key=lambda run: run.seed)
-    return _Arm(
-        {run.seed: run for run in ordered},
-        predictions.read_predictions(ordered),
-        recorded_curves(arm, ordered),
-    )
-
-
-def _cost_ratio(pair: contrasts.Pairing, ours: Sequence[Run], theirs: Sequence[Run]) -> CostRatio:
-    costs = arms.costs(pair.arm, ours), arms.costs(pair.reference, theirs)
-    ratios = {}
-    for name in RATIOS:
-        field = f"{name}_mean" if name in arms.MEASURED_COSTS else name
-        a, b = (getattr(each, field) for each in costs)
-        ratios[name] = None if a is None or not b else a / b
-    return CostRatio(**ratios)
-
-
-def _contrast(study: Study, arm: str, read: Mapping[str, _Arm]) -> Contrast:
-    pair = contrasts.pairing(study, arm, {name: list(item.runs) for name, item in read.items()})
-    items = read[pair.arm], read[pair.reference]
-    ours, theirs = (item.of(pair.seeds) for item in items)
-    predicted = (items[0].predictions.of(pair.seeds), items[1].predictions.of(pair.seeds))
-
-    def difference(measure: Measure) -> Difference:
-        a, b = (arms.values_of(runs, measure.metric) for runs in (ours, theirs))
-        return contrasts.difference(a, b, measure)
-
-    measure = measure_of(study.metric)
-    generator = np.random.default_rng(contrasts.ANALYSIS_SEED)
-    return contrasts.contrast(
-        pair,
-        difference(measure),
-        measure,
-        study.margin,
-        nll=difference(measure_of("test/nll")),
-        new_images_interval_95=predictions.new_images_interval(*predicted, generator),
-        mcnemar=predictions.mcnemar(*predicted),
-        class_errors=predictions.class_error_differences(*predicted),
-        confusion_difference=predictions.confusion_difference(*predicted),
-        flips=predictions.flips(*predicted),
-        cost_ratio=_cost_ratio(pair, ours, theirs),
-        curves=curve_differences(*(item.curves for item in items)),
-    )
-
-
-def _arm(study: Study, arm: str, read: Mapping[str, _Arm]) -> ArmResult:
-    item = read[arm]
-    runs = list(item.runs.values())
-    reference = study.reference(arm) if arm in study.arms else None
-    return ArmResult(
-        seeds=list(item.runs),
-        reference=reference,
-        configuration=arms.effective_configuration(runs[0]),
-        differs_from_reference=(
-            {}
-            if reference is None
-            else arms.changes(runs[0], next(iter(read[reference].runs.values())))
-        ),
-        scores={
-            metric: arms.sample(arms.values_of(runs, metric))
-            for metric in dict.fromkeys([*SCORES, study.metric])
-        },
-        costs=arms.costs(arm, runs),
-        learning_curves=arms.learning_curves(runs),
-        class_errors=predictions.class_errors(item.predictions),
-        confusion=predictions.confusion(item.predictions),
-        curves=arm_curves(item.curves),
-        introspection=arm_introspection(runs),
-    )
 
 
 def missing_seeds(
@@ -130,6 +40,106 @@ def missing_seeds(
     expected = {arm: set(range(count)) for arm, count in (expected_seeds or {}).items()}
     missing = {arm: sorted(expected.get(arm, anywhere) - found) for arm, found in have.items()}
     return {arm: found for arm, found in missing.items() if found}
+
+
+def rounded(value: Any) -> Any:
+    """Floats to `DIGITS` significant digits, inside lists and mappings too."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Comparison:
+    """The result with adjusted p, the claim and cautions, its numbers rounded.
+
+    Args:
+        study: as it was asked, with arms that failed.
+        found: its contrasts.
+        fields: the other fields of `Comparison`.
+    """
+    definition = plain_values(study)
+    definition["published"] = definition.pop("printed")
+    comparison = Comparison(
+        study=models.StudyDefinition.model_validate(definition),
+        contrasts=contrasts.with_holm(contrasts.with_holm(found, "difference"), "nll"),
+        claim=contrasts.claim_of(study, found),
+        **fields,
+    )
+    cautions = provenance.cautions(comparison)
+    comparison = comparison.model_copy(update={"cautions": cautions})
+    return Comparison.model_validate(rounded(comparison.model_dump()))
+
+
+def _arm(study: Study, arm: str, scores: Scores, **recorded: Any) -> ArmResult:
+    return ArmResult(
+        seeds=sorted(scores[study.metric]),
+        reference=study.reference(arm) if arm in study.arms else None,
+        scores={
+            metric: arms.sample([values[seed] for seed in sorted(values)])
+            for metric, values in scores.items()
+        },
+        **recorded,
+    )
+
+
+# Run folders
+
+
+@dataclass(frozen=True)
+class _RecordedArm:
+    """One arm's runs by seed, and what is read from their folders once."""
+
+    runs: dict[int, Run]
+    predictions: Predictions
+    curves: curves.RecordedCurves
+
+
+def _read(arm: str, runs: Sequence[Run]) -> _RecordedArm:
+    arms.check_runs(arm, runs)
+    ordered = sorted(runs, key=lambda run: run.seed)
+    predicted = predictions.read_predictions(ordered)
+    return _RecordedArm(
+        {run.seed: run for run in ordered}, predicted, curves.recorded_curves(arm, ordered)
+    )
+
+
+def _recorded_of_arm(
+    arm: str, item: _RecordedArm, reference: _RecordedArm | None
+) -> dict[str, Any]:
+    runs = list(item.runs.values())
+    other = next(iter(reference.runs.values())) if reference else runs[0]
+    return {
+        "configuration": arms.effective_configuration(runs[0]),
+        "differs_from_reference": arms.changes(runs[0], other),
+        "costs": arms.costs(arm, runs),
+        "learning_curves": arms.learning_curves(runs),
+        "class_errors": predictions.class_errors(item.predictions),
+        "confusion": predictions.confusion(item.predictions),
+        "curves": curves.arm_curves(item.curves),
+        "introspection": arm_introspection(runs),
+    }
+
+
+def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> dict[str, Any]:
+    both = read[item.arm], read[item.reference]
+    ours, theirs = ([each.runs[seed] for seed in item.seeds] for each in both)
+    predicted = (both[0].predictions.of(item.seeds), both[1].predictions.of(item.seeds))
+    nll = [arms.values_of(runs, "test/nll") for runs in (ours, theirs)]
+    generator = np.random.default_rng(contrasts.ANALYSIS_SEED)
+    return {
+        "nll": contrasts.difference(nll[0], nll[1], measure_of("test/nll")),
+        "new_images_interval_95": predictions.new_images_interval(*predicted, generator),
+        "mcnemar": predictions.mcnemar(*predicted),
+        "class_errors": predictions.class_error_differences(*predicted),
+        "confusion_difference": predictions.confusion_difference(*predicted),
+        "flips": predictions.flips(*predicted),
+        "cost_ratio": arms.cost_ratio(
+            arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
+        ),
+        "curves": curves.curve_differences(*(each.curves for each in both)),
+    }
 
 
 def without_failed(study: Study, failed: Iterable[str]) -> Study:
@@ -148,41 +158,6 @@ def without_failed(study: Study, failed: Iterable[str]) -> Study:
             " nothing is left to compare. The reasons are in runs/<arm>/seed-<n>.failed."
         )
     return replace(study, arms=left)
-
-
-def rounded(value: Any, digits: int = DIGITS) -> Any:
-    """Floats to so many significant digits, inside lists and mappings too."""
-    if isinstance(value, float):
-        return float(f"{value:.{digits}g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item, digits) for item in value]
-    return value
-
-
-def result_of(study: Study, found: Sequence[Contrast], **fields: Any) -> Comparison:
-    """The result of a study: p adjusted over its contrasts, its claim, numbers rounded.
-
-    Args:
-        study: the question.
-        found: its contrasts.
-        fields: the other fields of `Comparison`.
-    """
-    adjusted = contrasts.with_holm([each.difference for each in found])
-    nll = iter(contrasts.with_holm([each.nll for each in found if each.nll is not None]))
-    definition = plain_values(study)
-    definition["published"] = definition.pop("printed")
-    comparison = Comparison(
-        study=StudyDefinition.model_validate(definition),
-        contrasts=[
-            each.model_copy(update={"difference": difference, "nll": each.nll and next(nll)})
-            for each, difference in zip(found, adjusted, strict=True)
-        ],
-        claim=claim_of(study, found),
-        **fields,
-    )
-    return Comparison.model_validate(rounded(comparison.model_dump()))
 
 
 def compare(
@@ -206,41 +181,80 @@ def compare(
             different configurations, arms on different data, curves, pictures or introspections
             that do not match, or a contrast without common seeds.
     """
-    question, failed = study, failed or {}
-    study = without_failed(study, (arm for arm in failed if not runs.get(arm)))
-    for arm in study.all_arms():
-        arms.check_runs(arm, runs.get(arm, []))
-    every_run = [run for arm in study.all_arms() for run in runs[arm]]
+    failed, measure = failed or {}, measure_of(study.metric)
+    question, study = study, without_failed(study, (arm for arm in failed if not runs.get(arm)))
+    read = {arm: _read(arm, runs.get(arm, [])) for arm in study.all_arms()}
+    every_run = [run for item in read.values() for run in item.runs.values()]
     made = provenance.provenance_of_runs(every_run)
-    read = {arm: _read(arm, runs[arm]) for arm in study.all_arms()}
     predictions.check_same_images({arm: item.predictions for arm, item in read.items()})
-    results = {arm: _arm(study, arm, read) for arm in read}
+    scores: dict[str, Scores] = {
+        arm: {
+            metric: dict(
+                zip(item.runs, arms.values_of(list(item.runs.values()), metric), strict=True)
+            )
+            for metric in dict.fromkeys([*SCORES, study.metric])
+        }
+        for arm, item in read.items()
+    }
+    results = {}
+    for arm, item in read.items():
+        reference = read[study.reference(arm)] if arm in study.arms else None
+        results[arm] = _arm(study, arm, scores[arm], **_recorded_of_arm(arm, item, reference))
     check_one_image({arm: each.introspection for arm, each in results.items()})
-    found = [_contrast(study, arm, read) for arm in study.arms]
-    flips = [each.flips for each in found if each.flips is not None]
-    missing = missing_seeds(
-        {arm: [*item.runs, *failed.get(arm, {})] for arm, item in read.items()}, expected_seeds
-    )
+    found = [contrast(study, arm, measure, scores) for arm in study.arms]
+    found = [each.model_copy(update=_recorded_of_contrast(each, read)) for each in found]
+    flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]
     baseline = list(read[study.baseline].runs.values())
-    return result_of(
+    seeds = {arm: [*item.runs, *failed.get(arm, {})] for arm, item in read.items()}
+    return _result(
         question,
         found,
-        measure=measure_of(study.metric),
+        measure=measure,
         arms=results,
-        pictures=predictions.pictures_of(
-            [item.image for each in flips for item in [*each.gained, *each.lost]], every_run
-        ),
+        pictures=predictions.pictures_of([item.image for item in flips], every_run),
         published=published_results(study, baseline, made.dataset) if study.printed else None,
         failed=failed,
-        missing_seeds=missing,
+        missing_seeds=missing_seeds(seeds, expected_seeds),
         provenance=made,
-        cautions=provenance.failed_cautions(question.all_arms(), list(results), failed)
-        + provenance.cautions(
-            made,
-            [each.n for each in results.values()],
-            missing,
-            subset=any(
-                each.configuration.get("data.train_size") is not None for each in results.values()
-            ),
+    )
+
+
+# A table
+
+
+def compare_table(
+    study: Study, table: ResultsTable, values: Values, measure: Measure
+) -> Comparison:
+    """A study's result from a table.
+
+    Args:
+        study: the question.
+        table: origin of the values.
+        values: of the study's metric.
+        measure: how they are counted.
+
+    Raises:
+        UserError: for an arm that the table lacks, an accuracy that is not a fraction, or a
+            contrast without common seeds.
+    """
+    for arm in study.all_arms():
+        if arm not in values:
+            raise UserError(f"{table.title}: has no arm {arm}; it has {', '.join(values)}.")
+    table.check_fractions(values, measure)
+    metrics = {name: table.metrics.get(name, {}) for name in SCORES} | {study.metric: values}
+    scores = {
+        arm: {metric: found[arm] for metric, found in metrics.items() if arm in found}
+        for arm in study.all_arms()
+    }
+    return _result(
+        study,
+        [contrast(study, arm, measure, scores) for arm in study.arms],
+        measure=measure,
+        arms={arm: _arm(study, arm, scores[arm]) for arm in study.all_arms()},
+        missing_seeds=missing_seeds({arm: values[arm] for arm in study.all_arms()}),
+        provenance=models.Provenance(
+            runs=sum(len(values[arm]) for arm in study.all_arms()),
+            dataset=models.Dataset(title=f"the table {table.title}"),
+            table=models.Table(files=list(table.files), digest=table.digest),
         ),
     )

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
 from convchoice.errors import RunFolderError, UserError, shortened
-from convchoice.runs.manifest import check_output, write_output
+from convchoice.runs.manifest import write_output
 from convchoice.runs.run_folder import json_text
 
 COMPARISON = "comparison.json"
@@ -32,7 +32,6 @@ MOST = 1e300
 """Magnitude that no number of a result exceeds."""
 FORBIDDEN = {"Cc", "Cs"}
 """Unicode categories of characters that no text of a result holds: control codes, surrogates."""
-AGAIN = "Make it again: convchoice compare."
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -50,15 +49,31 @@ def _check_values(value: object, place: str = "") -> None:
     if isinstance(value, str):
         if any(unicodedata.category(char) in FORBIDDEN and char not in "\n\t" for char in value):
             raise ValueError(f"{place} = {shortened(value)}: control characters are not allowed.")
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             _check_values(key, f"the key {shortened(key)} in {place or 'the result'}")
-            _check_values(item, f"{place}.{key}" if place else key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check_values(item, f"{place}.{index}")
+            _check_values(item, f"{place}.{key}" if place else str(key))
     elif isinstance(value, float | int) and not -MOST <= value <= MOST:
         raise ValueError(f"{place} = {shortened(value)}: must be a number between ±{MOST:g}.")
+
+
+def _check_content(content: Any) -> None:
+    """Refuse what is no result of this schema version, or was changed.
+
+    Raises:
+        ValueError: naming the reason.
+    """
+    if not isinstance(content, dict):
+        raise TypeError("must hold a mapping of keys to values.")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version = {shortened(version)}, and this version of convchoice reads"
+            f" {SCHEMA_VERSION}."
+        )
+    if content.get("sha256") != _digest(content):
+        raise ValueError("was changed after it was written: sha256 does not match.")
+    _check_values(content)
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -68,92 +83,77 @@ def read_comparison(path: Path) -> Comparison:
         RunFolderError: if the file is missing, unreadable, of another schema version, changed
             after it was written, or not a result.
     """
+
+    def refused(reason: object) -> RunFolderError:
+        return RunFolderError(f"{path}: {reason} Make it again: convchoice compare.")
+
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise RunFolderError(f"{path}: is larger than {MOST_BYTES:,} bytes. {AGAIN}")
+            raise refused(f"is larger than {MOST_BYTES:,} bytes.")
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RunFolderError(f"{path}: there is no such file. {AGAIN}") from error
+        raise refused("there is no such file.") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise RunFolderError(f"{path}: must hold a mapping of keys to values. {AGAIN}")
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise RunFolderError(
-            f"{path}: schema_version = {shortened(version)}, and this version of convchoice reads"
-            f" {SCHEMA_VERSION}. {AGAIN}"
-        )
-    if content.get("sha256") != _digest(content):
-        raise RunFolderError(
-            f"{path}: was changed after it was written: sha256 does not match. {AGAIN}"
-        )
+        raise refused(f"cannot be read: {error}.") from error
     try:
-        _check_values(content)
+        _check_content(content)
         return Comparison.model_validate(content)
-    except (ValueError, RecursionError) as error:
-        if not isinstance(error, ValidationError):
-            raise RunFolderError(f"{path}: {error} {AGAIN}") from error
+    except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the result"
-        raise RunFolderError(
-            f"{path}: {shortened(place)} = {shortened(first['input'])}: {first['msg']}. {AGAIN}"
-        ) from error
+        place = shortened(".".join(map(str, first["loc"])) or "the result")
+        raise refused(f"{place} = {shortened(first['input'])}: {first['msg']}.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise refused(error) from error
 
 
 def flat_metrics(comparison: Comparison) -> dict[str, float]:
     """The numbers of `dvc metrics show` and of a study's run in MLflow."""
     unit = f"_{comparison.measure.unit.replace(' ', '_')}" if comparison.measure.unit else ""
-    flat: dict[str, float] = {}
+    flat: dict[str, float | None] = {}
     for name, arm in comparison.arms.items():
         for metric, sample in arm.scores.items():
             flat[f"{name}/{metric.removeprefix('test/')}"] = sample.mean
         flat[f"{name}/seeds"] = arm.n
     for contrast in comparison.contrasts:
         name, difference = contrast.arm, contrast.difference
-        flat[f"{name}/difference{unit}"] = difference.mean
-        if difference.interval_95 is not None:
-            flat[f"{name}/difference_low{unit}"] = difference.interval_95.low
-            flat[f"{name}/difference_high{unit}"] = difference.interval_95.high
-        for key, value in (
-            ("p_holm", difference.p_holm),
-            ("p_sign_flip", difference.p_sign_flip),
-            ("seeds_needed", contrast.seeds_needed),
-        ):
-            if value is not None:
-                flat[f"{name}/{key}"] = value
-    return flat
+        low, high = difference.interval_95 or (None, None)
+        flat |= {
+            f"{name}/difference{unit}": difference.mean,
+            f"{name}/difference_low{unit}": low,
+            f"{name}/difference_high{unit}": high,
+            f"{name}/p_holm": difference.p_holm,
+            f"{name}/p_sign_flip": difference.p_sign_flip,
+            f"{name}/seeds_needed": contrast.seeds_needed,
+        }
+    return {key: value for key, value in flat.items() if value is not None}
 
 
-def learning_curve_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def _csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    return file.getvalue()
+
+
+def learning_curves_text(comparison: Comparison) -> str:
     """A row an arm and epoch; empty where a curve or its interval does not exist."""
+    parts = [(metric, part) for metric in CURVE_METRICS for part in ("mean", "low", "high")]
+    names = [metric if part == "mean" else f"{metric}_{part}" for metric, part in parts]
+    rows = []
     for name, arm in comparison.arms.items():
         curves = arm.learning_curves
-        for index, epoch in enumerate(curves.epochs):
-            row: dict[str, Any] = {"arm": name, "epoch": epoch}
-            for metric, band in curves.bands.items():
-                row |= {
-                    metric: band.mean[index],
-                    f"{metric}_low": band.low[index],
-                    f"{metric}_high": band.high[index],
-                }
-            yield row
+        empty = [None] * len(curves.epochs)
+        columns = [getattr(curves.bands.get(metric), part, empty) for metric, part in parts]
+        rows += [[name, *row] for row in zip(curves.epochs, *columns, strict=True)]
+    return _csv_text(["arm", "epoch", *names], rows)
 
 
-def difference_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def differences_text(comparison: Comparison) -> str:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
-    for contrast in comparison.contrasts:
-        low, high = contrast.difference.interval_95 or (None, None)
-        mean = contrast.difference.mean
-        yield {"arm": contrast.arm, "difference": mean, "low": low, "high": high}
-
-
-def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+    rows = [
+        [each.arm, each.difference.mean, *(each.difference.interval_95 or (None, None))]
+        for each in comparison.contrasts
+    ]
+    return _csv_text(["arm", "difference", "low", "high"], rows)
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -170,16 +170,6 @@ def comparison_text(comparison: Comparison) -> str:
     return json_text({**content, "sha256": _digest(content)})
 
 
-def check_result_folder(folder: Path) -> None:
-    """Refuse a folder in which a result would replace files that convchoice did not write.
-
-    Raises:
-        UserError: naming the first such file.
-        StorageError: if `folder` exists and is not a folder.
-    """
-    check_output(folder, FILES)
-
-
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Write the files of a study's result.
 
@@ -187,15 +177,10 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         UserError: if a file exists that convchoice did not write; nothing is written then.
         StorageError: if a file cannot be written.
     """
-    curve_columns = [
-        f"{name}{suffix}" for name in CURVE_METRICS for suffix in ("", "_low", "_high")
-    ]
     texts = {
         COMPARISON: comparison_text(comparison),
         METRICS: json_text(flat_metrics(comparison)),
-        LEARNING_CURVES: _csv_text(
-            ["arm", "epoch", *curve_columns], learning_curve_rows(comparison)
-        ),
-        DIFFERENCES: _csv_text(["arm", "difference", "low", "high"], difference_rows(comparison)),
+        LEARNING_CURVES: learning_curves_text(comparison),
+        DIFFERENCES: differences_text(comparison),
     }
     write_output(folder, texts)

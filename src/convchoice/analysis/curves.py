@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.analysis.arms import band
-from convchoice.analysis.result_curves import Band, CurveDifferences, CurveSeries
+from convchoice.analysis.result_arm import CurveSeries
 from convchoice.config.schema import Curve
 from convchoice.errors import UserError
 from convchoice.runs.curve_points import FIX, MEASURES, CurvePoint, Key
@@ -52,19 +52,24 @@ def _lines(points: Points) -> list[list[CurvePoint]]:
     return [sorted(line, key=lambda point: point.value) for line in lines.values()]
 
 
-def _line(points: Sequence[CurvePoint], seeds: Sequence[int], bands: Any) -> dict[str, Any]:
+def _series(
+    points: Sequence[CurvePoint], seeds: Sequence[int], columns: Mapping[str, Any]
+) -> CurveSeries:
+    """One line; measures without a value are left out."""
+    bands = {name: band(each) for name, each in columns.items()}
     first = points[0]
-    return {
-        "curve": first.curve.name,
-        "kind": first.kind,
-        "layer": first.layer,
-        "unit": first.unit,
-        "jump_pixels": first.jump_pixels,
-        "n": len(seeds),
-        "images": first.images,
-        "values": [point.value for point in points],
-        "bands": {name: each for name, each in bands.items() if set(each.mean) != {None}},
-    }
+    return CurveSeries(
+        curve=first.curve.name,
+        kind=first.kind,
+        layer=first.layer,
+        unit=first.unit,
+        jump_pixels=first.jump_pixels,
+        n=len(seeds),
+        images=first.images,
+        values=[point.value for point in points],
+        bands={name: each for name, each in bands.items() if set(each.mean) != {None}},
+        accepted=[point.accepted for point in points],
+    )
 
 
 def arm_curves(recorded: RecordedCurves) -> list[CurveSeries]:
@@ -73,21 +78,16 @@ def arm_curves(recorded: RecordedCurves) -> list[CurveSeries]:
     for by_seed in recorded.values():
         seeds = sorted(by_seed)
         for points in _lines(by_seed[seeds[0]]):
-            bands = {
-                measure: band(
-                    [
-                        [getattr(by_seed[seed][point.key], measure) for seed in seeds]
-                        for point in points
-                    ]
-                )
-                for measure in MEASURES
+            same = [[by_seed[seed][point.key] for seed in seeds] for point in points]
+            columns = {
+                name: [[getattr(item, name) for item in column] for column in same]
+                for name in MEASURES
             }
-            accepted = [point.accepted for point in points]
-            series.append(CurveSeries(**_line(points, seeds, bands), accepted=accepted))
+            series.append(_series(points, seeds, columns))
     return series
 
 
-def curve_differences(ours: RecordedCurves, theirs: RecordedCurves) -> list[CurveDifferences]:
+def curve_differences(ours: RecordedCurves, theirs: RecordedCurves) -> list[CurveSeries]:
     """The paired differences of two arms' curves, over seeds and points that both have.
 
     Raises:
@@ -99,29 +99,26 @@ def curve_differences(ours: RecordedCurves, theirs: RecordedCurves) -> list[Curv
         seeds = sorted(by_seed.keys() & others.keys())
         for line in _lines(by_seed[seeds[0]]) if seeds else ():
             points = [point for point in line if point.key in others[seeds[0]]]
-            if not points:
-                continue
-            other = others[seeds[0]][points[0].key]
-            if other.images != points[0].images:
-                raise UserError(
-                    f"the curve {curve.name} was measured on {points[0].images} and on"
-                    f" {other.images} images, so the arms cannot be paired. {FIX}"
-                )
-            bands = {
-                name: _difference_band(name, points, [(by_seed[s], others[s]) for s in seeds])
+            for point in points:
+                other = others[seeds[0]][point.key]
+                if other.images != point.images:
+                    raise UserError(
+                        f"the curve {curve.name} was measured on {point.images} and on"
+                        f" {other.images} images, so the arms cannot be paired. {FIX}"
+                    )
+            pairs = [
+                [(by_seed[seed][point.key], others[seed][point.key]) for seed in seeds]
+                for point in points
+            ]
+            columns = {
+                name: [[_difference(name, *pair) for pair in column] for column in pairs]
                 for name in SCALES
             }
-            made = CurveDifferences(**_line(points, seeds, bands))
-            if made.bands:
+            if points and (made := _series(points, seeds, columns)).bands:
                 found.append(made)
     return found
 
 
-def _difference_band(
-    measure: str, points: Sequence[CurvePoint], pairs: Sequence[tuple[Points, Points]]
-) -> Band:
-    def at(point: CurvePoint, ours: Points, theirs: Points) -> float | None:
-        a, b = (getattr(points[point.key], measure) for points in (ours, theirs))
-        return None if a is None or b is None else round(SCALES[measure] * (a - b), 12)
-
-    return band([[at(point, *pair) for pair in pairs] for point in points])
+def _difference(measure: str, ours: CurvePoint, theirs: CurvePoint) -> float | None:
+    a, b = getattr(ours, measure), getattr(theirs, measure)
+    return None if a is None or b is None else round(SCALES[measure] * (a - b), 12)

@@ -5,23 +5,16 @@ all seeds that did.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convchoice.analysis import result_arm as models
 from convchoice.analysis.arms import band, sample
-from convchoice.analysis.arrays import image_pixels, packed
-from convchoice.analysis.result_introspection import (
-    Estimate,
-    Gradient,
-    Introspection,
-    LayerMap,
-    MiddleGradient,
-    PixelReads,
-    ReceptiveField,
-    ShownImage,
-)
+from convchoice.analysis.model import PackedArray
+from convchoice.analysis.result_arm import Gradient, Introspection, MiddleGradient
 from convchoice.errors import RunFolderError
 from convchoice.runs.introspection import Introspection as RunIntrospection
 from convchoice.runs.run import Run
@@ -34,11 +27,9 @@ Numbers = NDArray[np.float64]
 
 def border_distances(height: int, width: int) -> NDArray[np.int64]:
     """Each pixel's distance from the nearest border, (H, W), 0 in the outermost ring."""
-    rows, columns = np.ogrid[:height, :width]
-    down = np.minimum(rows, height - 1 - rows)
-    across = np.minimum(columns, width - 1 - columns)
-    distances: NDArray[np.int64] = np.minimum(down, across)
-    return distances
+    rows, columns = np.arange(height), np.arange(width)
+    down, across = np.minimum(rows, rows[::-1]), np.minimum(columns, columns[::-1])
+    return np.minimum.outer(down, across)
 
 
 def ring_means(use: Numbers) -> list[float]:
@@ -58,12 +49,8 @@ def _gradient(records: Sequence[RunIntrospection]) -> Gradient:
     gradients = [record.gradient.astype(np.float64) for record in records]
     relative = [gradient / (gradient.mean() or 1.0) for gradient in gradients]
     rings = [ring_means(gradient) for gradient in gradients]
-    return Gradient(
-        n=len(records),
-        images=records[0].gradient_images,
-        rings=band(list(zip(*rings, strict=True))),
-        **packed(np.mean(relative, axis=0)).model_dump(),
-    )
+    images, by_ring = records[0].gradient_images, band(list(zip(*rings, strict=True)))
+    return Gradient.of(np.mean(relative, axis=0), n=len(records), images=images, rings=by_ring)
 
 
 def _middle_gradient(records: Sequence[RunIntrospection]) -> MiddleGradient | None:
@@ -74,12 +61,8 @@ def _middle_gradient(records: Sequence[RunIntrospection]) -> MiddleGradient | No
     shares = [gradient / (gradient.sum() or 1.0) for gradient in gradients]
     counts = sample([half_pixels(gradient) for gradient in gradients])
     low, high = counts.interval_95 or (None, None)
-    return MiddleGradient(
-        n=len(kept),
-        images=records[0].gradient_images,
-        half_pixels=Estimate(mean=counts.mean, low=low, high=high),
-        **packed(np.mean(shares, axis=0)).model_dump(),
-    )
+    half, images = models.Estimate(mean=counts.mean, low=low, high=high), records[0].gradient_images
+    return MiddleGradient.of(np.mean(shares, axis=0), n=len(kept), images=images, half_pixels=half)
 
 
 def _layout(record: RunIntrospection) -> tuple[Any, ...]:
@@ -112,25 +95,19 @@ def arm_introspection(runs: Sequence[Run]) -> Introspection | None:
     labels = first.labels.tolist()
     shown = labels.index(SHOWN_CLASS) if SHOWN_CLASS in labels else 0
     records = [record for _, record in recorded]
+    index = int(first.indices[shown])
     return Introspection(
         seed=first_run.seed,
-        image=ShownImage(
-            index=int(first.indices[shown]),
-            label=labels[shown],
-            **image_pixels(first.images[shown]).model_dump(),
-        ),
-        filters=packed(first.filters),
-        maps=[
-            LayerMap(layer=layer, **packed(values[shown]).model_dump())
-            for layer, values in first.maps.items()
-        ],
+        image=models.ShownImage.of(first.images[shown], index=index, label=labels[shown]),
+        filters=PackedArray.of(first.filters),
+        maps=[models.LayerMap.of(maps[shown], layer=layer) for layer, maps in first.maps.items()],
         fields=[
-            ReceptiveField(layer=layer, rows=rows, columns=columns)
+            models.ReceptiveField(layer=layer, rows=rows, columns=columns)
             for layer, intervals in first.fields.items()
             for rows, columns in [intervals.tolist()]
         ],
         reads=[
-            PixelReads(
+            models.PixelReads(
                 layer=layer,
                 rows=rows.tolist(),
                 columns=columns.tolist(),
@@ -150,10 +127,9 @@ def check_one_image(found: Mapping[str, Introspection | None]) -> None:
         RunFolderError: naming two arms with different ones.
     """
     indices = {arm: each.image.index for arm, each in found.items() if each is not None}
-    first = next(iter(indices), None)
-    for arm, index in indices.items():
-        if first is not None and index != indices[first]:
+    for (first, a), (arm, b) in pairwise(indices.items()):
+        if a != b:
             raise RunFolderError(
-                f"arm {arm}: shows test image {index}, and {first} shows {indices[first]}."
+                f"arm {arm}: shows test image {b}, and {first} shows {a}."
                 " Evaluate both again: convchoice evaluate."
             )

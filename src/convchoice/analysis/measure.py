@@ -1,29 +1,26 @@
 """A metric as people read it: label, unit, direction, decimals."""
 
+import math
 from collections.abc import Sequence
 
 from pydantic import Field
 
 from convchoice.analysis.model import Model
+from convchoice.errors import UserError
+
+MOST_DECIMALS = 12
 
 
 class Measure(Model):
     """How differences of one metric are counted and shown."""
 
-    metric: str
-    """The metric's key in run folders, such as `test/accuracy`, or its name in a table."""
-    label: str
-    """The metric's name in text and figures."""
-    unit: str
-    """Unit of differences and of the margin: `percentage points`, `nats`, or empty."""
-    short_unit: str
-    """The same, abbreviated."""
-    scale: float = Field(gt=0)
-    """Factor from a difference of metric values to `unit`."""
-    higher_is_better: bool
-    """Whether larger values are better."""
-    decimals: int = Field(ge=0, le=20)
-    """Digits after the point with which a difference is shown."""
+    metric: str = Field(description="Key in run folders, such as `test/accuracy`, or in a table.")
+    label: str = Field(description="The metric's name in text and figures.")
+    unit: str = Field(description="Of differences: `percentage points`, `nats`, or empty.")
+    short_unit: str = Field(description="The same, abbreviated.")
+    scale: float = Field(gt=0, description="Factor from a difference of values to `unit`.")
+    higher_is_better: bool = Field(description="Whether larger values are better.")
+    decimals: int = Field(ge=0, le=20, description="Digits after the point of a difference.")
 
     @property
     def shown_unit(self) -> str:
@@ -40,15 +37,9 @@ class Measure(Model):
         return [self.scale * value for value in values]
 
 
-def _part_and_quantity(metric: str) -> tuple[str, str]:
-    """``test`` and ``accuracy`` of ``test/accuracy``; a name without a slash has no part."""
-    part, slash, quantity = metric.partition("/")
-    return (part, quantity) if slash else ("", part)
-
-
 def known_direction(metric: str) -> bool | None:
     """Whether larger values of a metric are better; None if its name does not tell."""
-    _, quantity = _part_and_quantity(metric)
+    quantity = metric.rpartition("/")[2]
     if "accuracy" in quantity or "consistency" in quantity:
         return True
     return False if quantity in {"nll", "loss"} else None
@@ -60,23 +51,45 @@ def measure_of(metric: str) -> Measure:
     Accuracies and consistencies are fractions of 1 for which larger is better; their differences
     are in percentage points. For every other metric smaller is better, in the metric's own unit.
     """
-    part, quantity = _part_and_quantity(metric)
+    part, _, quantity = metric.rpartition("/")
     part = {"train": "training", "val": "validation"}.get(part, part)
-    label = f"{part} {quantity}".replace("_", " ").strip()
+    name = "negative log-likelihood" if quantity == "nll" else quantity
     higher = known_direction(metric) is True
-    unit, short_unit, scale, decimals = "", "", 1.0, 4
-    if higher:
-        unit, short_unit, scale, decimals = "percentage points", "pp", 100.0, 2
-    elif quantity in {"nll", "loss"}:
-        unit = short_unit = "nats"
-        if quantity == "nll":
-            label = f"{part} negative log-likelihood".strip()
+    unit = "nats" if quantity in {"nll", "loss"} else ""
     return Measure(
         metric=metric,
-        label=label,
-        unit=unit,
-        short_unit=short_unit,
-        scale=scale,
+        label=f"{part} {name}".replace("_", " ").strip(),
+        unit="percentage points" if higher else unit,
+        short_unit="pp" if higher else unit,
+        scale=100.0 if higher else 1.0,
         higher_is_better=higher,
-        decimals=decimals,
+        decimals=2 if higher else 4,
     )
+
+
+def table_measure(metric: str, *, higher_is_better: bool | None, margin: float) -> Measure:
+    """How the values of a table are counted.
+
+    An accuracy or consistency is a fraction of 1 and its differences are percentage points, as in
+    run folders. Other metrics keep their own unit, with the decimals that the margin needs.
+
+    Args:
+        metric: its name.
+        higher_is_better: None if the name tells.
+        margin: δ, in the unit of differences.
+
+    Raises:
+        UserError: if neither the name nor the caller tells which direction is better.
+    """
+    named = known_direction(metric)
+    direction = named if higher_is_better is None else higher_is_better
+    if direction is None:
+        raise UserError(
+            f"--metric {metric}: the name does not tell which direction is better."
+            " Add --higher-is-better or --lower-is-better."
+        )
+    measure = measure_of(metric)
+    decimals = measure.decimals
+    if named is None:
+        decimals = min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(margin))))
+    return measure.model_copy(update={"higher_is_better": direction, "decimals": decimals})

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.analysis.arrays import ImagePixels, image_pixels
-from convchoice.analysis.interval import Interval
+from convchoice.analysis.model import ImagePixels, Interval
+from convchoice.analysis.result import FlippingImage, Flips, McNemar
 from convchoice.analysis.result_arm import ClassErrors
-from convchoice.analysis.result_contrast import ClassErrorDifferences, FlippingImage, Flips, McNemar
 from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
@@ -25,7 +24,6 @@ ACCURACY_TOLERANCE = 0.001
 """A tie between two logits may be broken either way, so a few images may differ."""
 
 Labels = NDArray[np.uint8]
-Correct = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,9 @@ class Predictions:
     labels: Labels
 
     @property
-    def correct(self) -> Correct:
+    def correct(self) -> NDArray[np.bool_]:
         """Which predictions are correct, (seeds, images)."""
-        correct: Correct = self.classes == self.labels
-        return correct
+        return np.equal(self.classes, self.labels)
 
     def of(self, seeds: Sequence[int]) -> "Predictions":
         """The predictions of some of the seeds, in their order."""
@@ -61,13 +58,11 @@ def read_predictions(runs: Sequence[Run]) -> Predictions:
         RunFolderError: if runs were tested on different images, or a run's predictions do not give
             its test accuracy.
     """
+    _, first_labels = runs[0].predictions()
     rows = []
-    first_labels: Labels | None = None
     for run in runs:
         logits, labels = run.predictions()
-        if first_labels is None:
-            first_labels = labels
-        elif not np.array_equal(labels, first_labels):
+        if not np.array_equal(labels, first_labels):
             raise RunFolderError(f"{run.path}: was tested on other images than {runs[0].path}.")
         classes = logits.argmax(axis=1).astype(np.uint8)
         accuracy, recorded = float((classes == labels).mean()), run.metrics["test/accuracy"]
@@ -77,8 +72,6 @@ def read_predictions(runs: Sequence[Run]) -> Predictions:
                 f" metrics.json has {recorded:.4f}. Evaluate it again."
             )
         rows.append(classes)
-    if first_labels is None:
-        raise ValueError("no runs")
     return Predictions(tuple(run.seed for run in runs), np.stack(rows), first_labels)
 
 
@@ -97,9 +90,6 @@ def check_same_images(read: Mapping[str, Predictions]) -> None:
             )
 
 
-# By class
-
-
 def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int]]:
     """Predictions summed over seeds: a row a true class, a column a predicted class."""
     cells = predictions.labels.astype(np.int64) * classes + predictions.classes
@@ -116,33 +106,24 @@ def confusion_difference(ours: Predictions, theirs: Predictions) -> list[list[in
 
 def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray[np.int64]:
     """Wrong predictions by run and true class, (seeds, classes)."""
-    wrong, seeds = ~predictions.correct, len(predictions.seeds)
-    cells = np.arange(seeds)[:, None] * classes + predictions.labels.astype(np.int64)
-    counts = np.bincount(cells[wrong], minlength=seeds * classes)
-    return counts.astype(np.int64).reshape(seeds, classes)
+    wrong, labels = ~predictions.correct, predictions.labels
+    return np.stack([np.bincount(labels[row], minlength=classes) for row in wrong])
 
 
-def _intervals(counts: NDArray[np.int64]) -> list[Interval | None]:
-    return [mean_interval(column) for column in counts.T]
+def _class_errors(counts: NDArray[np.int64], images: list[int]) -> ClassErrors:
+    intervals = [mean_interval(column) for column in counts.T]
+    return ClassErrors(images=images, mean=counts.mean(axis=0).tolist(), interval_95=intervals)
 
 
 def class_errors(predictions: Predictions) -> ClassErrors:
     """Wrong predictions by true class, means over seeds."""
-    counts = errors_by_class(predictions)
-    return ClassErrors(
-        images=np.bincount(predictions.labels, minlength=CLASSES).tolist(),
-        mean=counts.mean(axis=0).tolist(),
-        interval_95=_intervals(counts),
-    )
+    images = np.bincount(predictions.labels, minlength=CLASSES).tolist()
+    return _class_errors(errors_by_class(predictions), images)
 
 
-def class_error_differences(ours: Predictions, theirs: Predictions) -> ClassErrorDifferences:
+def class_error_differences(ours: Predictions, theirs: Predictions) -> ClassErrors:
     """Paired differences of wrong predictions by true class."""
-    counts = errors_by_class(ours) - errors_by_class(theirs)
-    return ClassErrorDifferences(mean=counts.mean(axis=0).tolist(), interval_95=_intervals(counts))
-
-
-# By image
+    return _class_errors(errors_by_class(ours) - errors_by_class(theirs), [])
 
 
 def middle_seed(seeds: Sequence[int]) -> int:
@@ -249,4 +230,4 @@ def pictures_of(images: Iterable[int], runs: Iterable[Run]) -> dict[int, ImagePi
                     f"{run.path}: its picture of test image {index} differs from another run's:"
                     " they were evaluated on different images. Evaluate them again."
                 )
-    return {index: image_pixels(found[index]) for index in sorted(found)}
+    return {index: ImagePixels.of(found[index]) for index in sorted(found)}

@@ -2,14 +2,9 @@
 
 from collections.abc import Sequence
 
+from convchoice.analysis import result as models
 from convchoice.analysis.arms import sample, values_of
-from convchoice.analysis.result import (
-    Dataset,
-    PublishedResults,
-    PublishedValue,
-    Rank,
-    WilsonInterval,
-)
+from convchoice.analysis.result import Dataset, PublishedResults, PublishedValue
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.config.study import Study
 from convchoice.runs.run import Run
@@ -19,27 +14,19 @@ PUBLISHED_TEST_IMAGES = 10_000
 """Size of the test set of a published test accuracy: MNIST's."""
 
 
-def rank(published: float, ours: Sequence[float]) -> Rank:
-    """Where a published value lies among ours."""
-    below = sum(value < published for value in ours)
-    equal = sum(value == published for value in ours)
-    return Rank(
-        below=below,
-        equal=equal,
-        above=len(ours) - below - equal,
-        percentile=100 * (below + equal / 2) / len(ours),
-    )
-
-
 def _value(
     metric: str, epoch: int | None, published: float, ours: Sequence[float], *, comparable: bool
 ) -> PublishedValue:
+    below = sum(value < published for value in ours)
+    equal = sum(value == published for value in ours)
+    above, percentile = len(ours) - below - equal, 100 * (below + equal / 2) / len(ours)
+    rank = models.Rank(below=below, equal=equal, above=above, percentile=percentile)
     return PublishedValue(
         metric=metric,
         epoch=epoch,
         published=published,
         ours=sample(ours),
-        rank=rank(published, ours) if comparable else None,
+        rank=rank if comparable else None,
     )
 
 
@@ -79,43 +66,30 @@ def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> Pu
     published_epochs = max((len(row) for row in by_epoch.values()), default=ours)
     same_data = dataset.name == PUBLISHED_DATASET
     comparable = min(ours, published_epochs) if same_data else 0
+    recorded = [key for key in by_epoch if all(key in row for run in runs for row in run.history)]
+    rows = [
+        _value(key, epoch, value, [run.history[epoch - 1][key] for run in runs], comparable=True)
+        for key in recorded
+        for epoch, value in enumerate(by_epoch[key][:comparable], start=1)
+    ]
+    same = same_data and ours == published_epochs
+    accuracy = final.get("test/accuracy")
     return PublishedResults(
         published_epochs=published_epochs,
         our_epochs=ours,
         comparable_epochs=comparable,
-        by_epoch=[
-            _value(
-                metric,
-                epoch,
-                value,
-                [run.history[epoch - 1][metric] for run in runs],
-                comparable=True,
-            )
-            for metric, values in by_epoch.items()
-            if all(metric in row for run in runs for row in run.history)
-            for epoch, value in enumerate(values[:comparable], start=1)
-        ],
+        by_epoch=rows,
         final=[
-            _value(
-                metric,
-                None,
-                value,
-                values_of(runs, metric),
-                comparable=same_data and ours == published_epochs,
-            )
-            for metric, value in final.items()
+            _value(key, None, value, values_of(runs, key), comparable=same)
+            for key, value in final.items()
         ],
-        wilson_95=_wilson(final.get("test/accuracy")),
+        wilson_95=None if accuracy is None else _wilson(accuracy),
         note=_note(published_epochs, ours, dataset),
     )
 
 
-def _wilson(accuracy: float | None) -> WilsonInterval | None:
-    if accuracy is None:
-        return None
-    correct = round(accuracy * PUBLISHED_TEST_IMAGES)
-    return WilsonInterval(
-        errors=PUBLISHED_TEST_IMAGES - correct,
-        images=PUBLISHED_TEST_IMAGES,
-        interval=wilson_interval(correct, PUBLISHED_TEST_IMAGES),
-    )
+def _wilson(accuracy: float) -> models.WilsonInterval:
+    images = PUBLISHED_TEST_IMAGES
+    correct = round(accuracy * images)
+    interval = wilson_interval(correct, images)
+    return models.WilsonInterval(errors=images - correct, images=images, interval=interval)

@@ -8,103 +8,183 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from convchoice.analysis.arrays import ImagePixels
-from convchoice.analysis.interval import Interval
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import Count, Model, Name
-from convchoice.analysis.result_arm import ArmResult, Sample
-from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.model import (
+    Count,
+    ImagePixels,
+    Interval,
+    Matrix,
+    Model,
+    Name,
+    Probability,
+)  # fmt: skip
+from convchoice.analysis.result_arm import ArmResult, ClassErrors, CurveSeries, Sample
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 
 SCHEMA_VERSION: Literal[3] = 3
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
 
 
+class Difference(Model):
+    """Paired differences of one metric over common seeds: arm minus reference.
+
+    With a single seed there is no deviation, no interval and no t test.
+    """
+
+    unit: str = Field(description="`percentage points`, `nats`, or empty.")
+    mean: float = Field(description="Mean difference.")
+    standard_deviation: float | None = Field(description="Of the differences (n − 1).")
+    interval_95: Interval | None = Field(description="Paired t interval.")
+    interval_90: Interval | None = Field(
+        description="At 90 %: within ±margin if two one-sided tests at 5 % show equivalence."
+    )
+    values: list[float] = Field(min_length=1, description="One difference a common seed.")
+    p_t: Probability | None = Field(description="Two-sided paired t test.")
+    p_sign_flip: Probability = Field(description="Two-sided sign-flip permutation test.")
+    p_holm: Probability | None = Field(
+        default=None, description="`p_t` adjusted by Holm over the study's contrasts."
+    )
+
+
+class LeftOutSeeds(Model):
+    """Seeds that only one of two arms has."""
+
+    arm: list[Count] = Field(default=[], description="Seeds of the arm alone.")
+    reference: list[Count] = Field(default=[], description="Seeds of the reference alone.")
+
+
+class McNemar(Model):
+    """McNemar's exact test of one pair of runs."""
+
+    seed: Count = Field(description="The pair's seed: the lower median of the common seeds.")
+    only_arm_correct: Count = Field(description="Images correct in the arm's run alone.")
+    only_reference_correct: Count = Field(description="Images correct in the reference's alone.")
+    p: Probability = Field(description="Two-sided p of these two networks.")
+
+
+class FlippingImage(Model):
+    """A test image that one of two arms classifies correctly more often than the other."""
+
+    image: Count = Field(description="Index in the test set.")
+    label: Count = Field(description="True class.")
+    only_arm_correct: Count = Field(description="Seeds with which the arm alone is correct.")
+    only_reference_correct: Count = Field(description="Seeds with which the reference alone is.")
+    arm_predictions: dict[Count, Count] = Field(
+        description="The arm's seeds by predicted class, most frequent first."
+    )
+    reference_predictions: dict[Count, Count] = Field(description="The reference's, likewise.")
+
+
+class Flips(Model):
+    """Test images that are correct in one of two arms alone."""
+
+    images: Count = Field(description="Images that flip with at least one seed.")
+    mostly_gained: Count = Field(
+        description="Images correct in the arm alone, net, with more than half of the seeds."
+    )
+    mostly_lost: Count = Field(description="Images correct in the reference alone, likewise.")
+    gained: list[FlippingImage] = Field(description="What the arm gains most often, most first.")
+    lost: list[FlippingImage] = Field(description="What the arm loses most often, most first.")
+
+
+class Contrast(Model):
+    """One arm against its reference, over the seeds that both have."""
+
+    arm: Name = Field(description="The arm.")
+    reference: Name = Field(description="The arm that is subtracted.")
+    seeds: list[Count] = Field(min_length=1, description="Common seeds.")
+    left_out_seeds: LeftOutSeeds = Field(
+        default=LeftOutSeeds(), description="Seeds that only one of the two has."
+    )
+    difference: Difference = Field(description="Differences of the study's metric.")
+    verdict: Verdict = Field(description="The verdict; see `docs/decisions/statistics.md`.")
+    seeds_needed: int | None = Field(
+        description="To find a difference of the margin with 80 % power, by the observed spread."
+    )
+    seed_notes: list[str] = Field(default=[], description="Sentences on the number of seeds.")
+    nll: Difference | None = Field(default=None, description="Differences of `test/nll`.")
+    new_images_interval_95: Interval | None = Field(
+        default=None, description="Of the accuracy difference, pp, with seeds and images redrawn."
+    )
+    mcnemar: McNemar | None = Field(default=None, description="Test of one pair of runs.")
+    class_errors: ClassErrors | None = Field(default=None, description="Differences by class.")
+    confusion_difference: Matrix | None = Field(
+        default=None, description="The arm's confusion minus the reference's, over common seeds."
+    )
+    flips: Flips | None = Field(default=None, description="Images correct in one arm alone.")
+    cost_ratio: dict[str, float | None] = Field(
+        default={}, description="Costs divided by the reference's, by name; null where unknown."
+    )
+    curves: list[CurveSeries] = Field(default=[], description="Paired differences of curves.")
+
+    @property
+    def n(self) -> int:
+        """Number of common seeds."""
+        return len(self.seeds)
+
+
 class StudyDefinition(Model):
     """A study as its YAML file defines it."""
 
-    name: Name
-    """The study's name."""
-    question: str
-    """The question that the study asks."""
-    claim: str
-    """The claim under test, as its author states it."""
-    source: str
-    """Where the claim was made."""
-    baseline: Name
-    """The arm that others are compared with unless `against` names another."""
-    arms: list[Name]
-    """The other arms, in the order of the report."""
-    new_arms: dict[Name, list[str]] = {}
-    """Arms that the study defines itself: their overrides."""
-    against: dict[Name, Name] = {}
-    """By arm, its reference where that is not the baseline."""
-    controls: list[Name] = []
-    """Arms with a confounder: compared, but no competitors in the claim."""
-    curves: list[str] = []
-    """Curves that the study evaluates beside clean accuracy."""
-    claim_arm: Name | None = None
-    """The arm that the claim says is better than every arm it is compared with, if any."""
-    metric: str
-    """The metric under comparison."""
-    margin: float = Field(gt=0)
-    """The smallest difference that matters, in `measure.unit`."""
-    published: dict[str, list[float]] = {}
-    """Published values by metric, one an epoch."""
-    notes: str = ""
-    """Remarks of the study's author."""
+    name: Name = Field(description="The study's name.")
+    question: str = Field(description="The question that the study asks.")
+    claim: str = Field(description="The claim under test, as its author states it.")
+    source: str = Field(description="Where the claim was made.")
+    baseline: Name = Field(description="The reference unless `against` names another.")
+    arms: list[Name] = Field(description="The other arms, in the order of the report.")
+    new_arms: dict[Name, list[str]] = Field(
+        default={}, description="Arms that the study defines itself: their overrides."
+    )
+    against: dict[Name, Name] = Field(
+        default={}, description="By arm, its reference where that is not the baseline."
+    )
+    controls: list[Name] = Field(
+        default=[], description="Arms with a confounder: compared, but not part of the claim."
+    )
+    curves: list[str] = Field(default=[], description="Curves that are evaluated.")
+    claim_arm: Name | None = Field(default=None, description="The arm claimed to be better.")
+    metric: str = Field(description="The metric under comparison.")
+    margin: float = Field(gt=0, description="The smallest difference that matters.")
+    published: dict[str, list[float]] = Field(
+        default={}, description="Published values by metric, one an epoch."
+    )
+    notes: str = Field(default="", description="Remarks of the study's author.")
 
 
 class ClaimPair(Model):
-    """One comparison that the claim is about, from the side of the arm claimed to be better."""
+    """One comparison that the claim is about."""
 
-    arm: Name
-    """The arm that is claimed to be better."""
-    opponent: Name
-    """The arm that it is claimed to be better than."""
-    verdict: Verdict
-    """Verdict from the arm's side."""
+    arm: Name = Field(description="The arm that is claimed to be better.")
+    opponent: Name = Field(description="The arm that it is claimed to be better than.")
+    verdict: Verdict = Field(description="Verdict from the arm's side.")
 
 
 class Claim(Model):
     """The outcome of the claim "this arm is better than every arm it is compared with"."""
 
-    arm: Name | None
-    """The study's `claim_arm`."""
-    pairs: list[ClaimPair] = Field(min_length=1)
-    """Every comparison that the claim needs."""
-    verdict: ClaimVerdict
-    """Whether the claim holds."""
-    sentence: str
-    """The outcome in words."""
+    arm: Name | None = Field(description="The study's `claim_arm`.")
+    pairs: list[ClaimPair] = Field(min_length=1, description="Its comparisons.")
+    verdict: ClaimVerdict = Field(description="Whether the claim holds.")
+    sentence: str = Field(description="The outcome in words.")
 
 
 class Rank(Model):
     """Where a published value lies among the runs."""
 
-    below: Count
-    """Runs below the published value."""
-    equal: Count
-    """Runs equal to it."""
-    above: Count
-    """Runs above it."""
-    percentile: float
-    """100 × (share below + half of the share equal)."""
+    below: Count = Field(description="Runs below the published value.")
+    equal: Count = Field(description="Runs equal to it.")
+    above: Count = Field(description="Runs above it.")
+    percentile: float = Field(description="100 × (share below + half of the share equal).")
 
 
 class PublishedValue(Model):
     """One published value and the baseline's runs."""
 
-    metric: str
-    """The metric."""
-    epoch: int | None
-    """Epoch, from 1; null after the last one."""
-    published: float
-    """The published value."""
-    ours: Sample
-    """The baseline's runs."""
-    rank: Rank | None
-    """The published value among the runs; null where the two are not comparable."""
+    metric: str = Field(description="The metric.")
+    epoch: int | None = Field(description="Epoch, from 1; null after the last one.")
+    published: float = Field(description="The published value.")
+    ours: Sample = Field(description="The baseline's runs.")
+    rank: Rank | None = Field(description="Null where the two are not comparable.")
 
     @property
     def comparable(self) -> bool:
@@ -115,142 +195,97 @@ class PublishedValue(Model):
 class WilsonInterval(Model):
     """Wilson's 95 % interval of a published test accuracy."""
 
-    errors: Count
-    """Wrong predictions."""
-    images: Count
-    """Test images."""
-    interval: Interval
-    """Interval of the accuracy, fractions of 1."""
+    errors: Count = Field(description="Wrong predictions.")
+    images: Count = Field(description="Test images.")
+    interval: Interval = Field(description="Interval of the accuracy, fractions of 1.")
 
 
 class PublishedResults(Model):
     """Published values of one run compared with the baseline's runs."""
 
-    published_epochs: Count
-    """Epochs of the published run."""
-    our_epochs: Count
-    """Epochs of the baseline's runs."""
-    comparable_epochs: Count
-    """Epochs for which both have values; 0 if trained on other data."""
-    by_epoch: list[PublishedValue]
-    """A value an epoch of each metric."""
-    final: list[PublishedValue]
-    """Values of the test set."""
-    wilson_95: WilsonInterval | None
-    """Interval of the published test accuracy; null if none is published."""
-    note: str
-    """What is not comparable and why; may be empty."""
+    published_epochs: Count = Field(description="Epochs of the published run.")
+    our_epochs: Count = Field(description="Epochs of the baseline's runs.")
+    comparable_epochs: Count = Field(description="Epochs with both; 0 if on other data.")
+    by_epoch: list[PublishedValue] = Field(description="A value an epoch of each metric.")
+    final: list[PublishedValue] = Field(description="Values of the test set.")
+    wilson_95: WilsonInterval | None = Field(description="Of the published test accuracy.")
+    note: str = Field(description="What is not comparable and why; may be empty.")
 
 
 class Dataset(Model):
     """The data set of all runs."""
 
-    name: str | None = None
-    """Name in the configuration."""
-    title: str | None = None
-    """Name for people."""
-    class_names: list[str] | None = None
-    """Names of the classes."""
-    digest: str | None = None
-    """SHA-256 of the data."""
-    test_images: Count | None = None
-    """Images of the test set."""
-    fallback_note: str | None = None
-    """Why another data set than the configured one was used; null if it was not."""
-    retry: str | None = None
-    """Command that tries the configured data set again."""
+    name: str | None = Field(default=None, description="Name in the configuration.")
+    title: str | None = Field(default=None, description="Name for people.")
+    class_names: list[str] | None = Field(default=None, description="Names of the classes.")
+    digest: str | None = Field(default=None, description="SHA-256 of the data.")
+    test_images: Count | None = Field(default=None, description="Images of the test set.")
+    fallback_note: str | None = Field(default=None, description="Why another one was used.")
+    retry: str | None = Field(default=None, description="Command that tries again.")
 
 
 class Table(Model):
     """The table that a comparison was made from."""
 
-    files: list[str]
-    """File names."""
-    digest: str
-    """SHA-256 of the files' bytes."""
+    files: list[str] = Field(description="File names.")
+    digest: str = Field(description="SHA-256 of the files' bytes.")
 
 
 class Provenance(Model):
-    """How the values were made; lists hold the distinct values over all runs."""
+    """How the values were made."""
 
-    runs: Count
-    """Number of runs, or of values in a table."""
-    dataset: Dataset
-    """The data set."""
-    table: Table | None = None
-    """The table; null if the comparison was made from run folders."""
-    epochs: list[Count] = []
-    """Epochs trained."""
-    training_images: list[Count] = []
-    """Images in the training split."""
-    validation_images: list[Count] = []
-    """Images in the validation split."""
-    commits: list[str] = []
-    """Git commits."""
-    dirty: list[bool] = []
-    """Whether there were uncommitted changes."""
-    pythons: list[str] = []
-    """Python versions."""
-    platforms: list[str] = []
-    """Operating systems."""
-    devices: list[str] = []
-    """Kinds of device."""
-    device_names: list[str] = []
-    """Models of device."""
-    threads: list[Count] = []
-    """CPU threads of a training."""
-    precisions: list[str] = []
-    """Lightning's precision settings."""
-    deterministic: list[bool] = []
-    """Whether deterministic kernels were used."""
-    versions: dict[str, list[str]] = {}
-    """Versions by package."""
-    train_seconds_total: float | None = None
-    """Seconds of all trainings together; null if not recorded for every run."""
-    first_started: str | None = None
-    """Start of the first training, ISO 8601."""
-    last_finished: str | None = None
-    """End of the last training, ISO 8601."""
+    runs: Count = Field(description="Number of runs, or of values in a table.")
+    dataset: Dataset = Field(description="The data set.")
+    table: Table | None = Field(default=None, description="The table; null for run folders.")
+    recorded: dict[str, list[bool | int | str]] = Field(
+        default={}, description="Distinct values over all runs, by key of `environment.json`."
+    )
+    train_seconds_total: float | None = Field(default=None, description="Of all trainings.")
+    first_started: str | None = Field(default=None, description="First training, ISO 8601.")
+    last_finished: str | None = Field(default=None, description="Last training, ISO 8601.")
 
 
 class Caution(Model):
     """Something that a reader must know before using the result."""
 
-    kind: Literal["fallback", "failed", "partial", "scale", "devices", "commits", "dirty"]
-    """Kind, for programs."""
-    text: str
-    """The sentence."""
+    kind: Literal["fallback", "failed", "partial", "scale", "devices", "commits", "dirty"] = Field(
+        description="Kind, for programs."
+    )
+    text: str = Field(description="The sentence.")
 
 
 class Comparison(Model):
     """The result of a study."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
-    """Version of this schema."""
-    study: StudyDefinition
-    """The study's definition."""
-    measure: Measure
-    """How differences of the study's metric are counted."""
-    arms: dict[Name, ArmResult] = Field(min_length=1)
-    """Results by arm, the baseline first."""
-    contrasts: list[Contrast]
-    """One a compared arm, in the order of the study."""
-    claim: Claim | None = None
-    """The outcome of the claim; null if nothing is claimed of one arm."""
-    pictures: dict[Count, ImagePixels] = {}
-    """By index, the test images of `flips` that a run kept."""
-    published: PublishedResults | None = None
-    """Comparison with published values; null if the study names none."""
-    failed: dict[Name, dict[Count, str]] = {}
-    """By arm and seed, why a training failed."""
-    missing_seeds: dict[Name, list[Count]] = {}
-    """By arm, planned seeds without a run; if not empty, the result is partial."""
-    provenance: Provenance
-    """How the values were made."""
-    cautions: list[Caution] = []
-    """What a reader must know, most important first."""
-    sha256: str = ""
-    """SHA-256 of the rest of the file; layout and order of keys do not count."""
+    schema_version: Literal[3] = Field(
+        default=SCHEMA_VERSION, description="Version of this schema."
+    )
+    study: StudyDefinition = Field(description="The study's definition.")
+    measure: Measure = Field(description="How differences of the study's metric are counted.")
+    arms: dict[Name, ArmResult] = Field(
+        min_length=1, description="Results by arm, the baseline first."
+    )
+    contrasts: list[Contrast] = Field(description="One a compared arm, in the study's order.")
+    claim: Claim | None = Field(default=None, description="Null if nothing is claimed.")
+    pictures: dict[Count, ImagePixels] = Field(
+        default={}, description="By index, the test images of `flips` that a run kept."
+    )
+    published: PublishedResults | None = Field(
+        default=None, description="Comparison with published values; null if there are none."
+    )
+    failed: dict[Name, dict[Count, str]] = Field(
+        default={}, description="By arm and seed, why a training failed."
+    )
+    missing_seeds: dict[Name, list[Count]] = Field(
+        default={}, description="By arm, planned seeds without a run: the result is partial."
+    )
+    provenance: Provenance = Field(description="How the values were made.")
+    cautions: list[Caution] = Field(
+        default=[], description="What a reader must know, most important first."
+    )
+    sha256: str = Field(
+        default="", description="Of the rest of the file, whatever its layout and order of keys."
+    )
 
     @property
     def contrast_by_arm(self) -> dict[str, Contrast]:

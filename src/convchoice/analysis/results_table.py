@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convchoice.analysis.measure import Measure
 from convchoice.config.validation import check_name
 from convchoice.errors import ConfigurationError, UserError, shortened
 
@@ -58,13 +59,29 @@ class ResultsTable:
             check_metric("--metric", metric)
         if set(self.metrics) == {None}:
             return metric, self.metrics[None]
-        names = ", ".join(sorted(str(name) for name in self.metrics))
+        names = ", ".join(sorted(map(str, self.metrics)))
         if metric is None and len(self.metrics) > 1:
             raise UserError(f"{self.title}: holds several metrics ({names}). Name one: --metric.")
-        name = next(iter(self.metrics)) if metric is None else metric
+        name = metric or next(iter(self.metrics))
         if name not in self.metrics:
             raise UserError(f"{self.title}: holds no metric {name!r}; it holds {names}.")
         return name, self.metrics[name]
+
+    def check_fractions(self, values: Values, measure: Measure) -> None:
+        """Refuse accuracies that are not fractions of 1.
+
+        Raises:
+            UserError: naming the arm and seed of the first one.
+        """
+        for arm, by_seed in values.items() if measure.unit == "percentage points" else ():
+            for seed, value in by_seed.items():
+                if not 0 <= value <= 1:
+                    raise UserError(
+                        f"{self.title}: arm {arm}, seed {seed}, column value: {value}:"
+                        f" {measure.metric} is a fraction of 1. Divide percentages by 100, or use"
+                        " another name, such as --metric percent_correct --higher-is-better"
+                        " --margin 0.1."
+                    )
 
     @property
     def title(self) -> str:
@@ -101,37 +118,32 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
         header = [name.strip() for name in next(reader, [])]
         for column in COLUMNS:
             if header.count(column) != 1:
-                raise _refuse(
-                    path, 1, column, ",".join(header),
-                    f"the first line must name the columns {', '.join(COLUMNS)} once each,"
-                    " separated by commas.",
-                )  # fmt: skip
+                names = f"{', '.join(COLUMNS)} once each, separated by commas"
+                rule = f"the first line must name the columns {names}."
+                raise _refuse(path, 1, column, ",".join(header), rule)
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
+            row = [cell.strip() for cell in cells]
+            if not any(row):
                 continue
-            if len(cells) != len(header):
-                raise _refuse(
-                    path, reader.line_num, header[min(len(cells), len(header) - 1)],
-                    ",".join(cells), f"must have {len(header)} cells, and has {len(cells)}.",
-                )  # fmt: skip
-            stripped = [cell.strip() for cell in cells]
-            yield reader.line_num, dict(zip(header, stripped, strict=True))
+            if len(row) != len(header):
+                column = header[min(len(row), len(header) - 1)]
+                rule = f"must have {len(header)} cells, and has {len(row)}."
+                raise _refuse(path, reader.line_num, column, ",".join(row), rule)
+            yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: is not CSV: {error}.") from error
 
 
 def _cells(path: Path, line: int, row: Mapping[str, str]) -> tuple[str | None, str, int, float]:
-    arm, seed, value = (row[column] for column in COLUMNS)
-    metric = row.get(METRIC)
     for column, check in ((METRIC, check_metric), ("arm", check_name)):
-        if column in row:
-            try:
-                check(column, row[column])
-            except ConfigurationError as error:
-                rule = str(error).rpartition(": ")[2]
-                raise _refuse(path, line, column, row[column], rule) from error
-    whole = seed.isascii() and seed.isdigit() and len(seed) <= len(str(LARGEST_SEED))
-    if not whole or int(seed) > LARGEST_SEED:
+        try:
+            check(column, row.get(column, "metric"))
+        except ConfigurationError as error:
+            rule = str(error).rpartition(": ")[2]
+            raise _refuse(path, line, column, row[column], rule) from error
+    arm, seed, value = (row[column] for column in COLUMNS)
+    digits = seed.isascii() and seed.isdigit() and len(seed) <= len(str(LARGEST_SEED))
+    if not digits or int(seed) > LARGEST_SEED:
         rule = f"must be a whole number from 0 to {LARGEST_SEED}."
         raise _refuse(path, line, "seed", seed, rule)
     try:
@@ -141,7 +153,7 @@ def _cells(path: Path, line: int, row: Mapping[str, str]) -> tuple[str | None, s
     if not abs(number) <= LARGEST_VALUE:
         rule = f"must be a number between ±{LARGEST_VALUE:g}, such as 0.9912."
         raise _refuse(path, line, "value", value, rule)
-    return metric, arm, int(seed), number
+    return row.get(METRIC), arm, int(seed), number
 
 
 def _text(path: Path) -> tuple[bytes, str]:

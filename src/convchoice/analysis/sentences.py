@@ -1,10 +1,11 @@
 """A study's result in words: answers, claims, notes on seeds, and how the values were made."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
+from convchoice.analysis import result as models
 from convchoice.analysis import text
-from convchoice.analysis.result import Comparison, PublishedResults, PublishedValue
-from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict, Verdict, claim_verdict_of
 
 FEW = 3
@@ -44,15 +45,15 @@ def claim_sentence(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
     """
     clauses = []
     for arm in dict.fromkeys(arm for arm, _ in verdicts):
-        parts = []
-        for verdict, phrase in _PHRASES.items():
-            opponents = [
-                opponent
-                for (claimed, opponent), found in verdicts.items()
-                if claimed == arm and found is verdict
-            ]
-            if opponents:
-                parts.append(phrase.format(text.listed(opponents)))
+        opponents: dict[Verdict, list[str]] = {}
+        for (claimed, opponent), verdict in verdicts.items():
+            if claimed == arm:
+                opponents.setdefault(verdict, []).append(opponent)
+        parts = [
+            phrase.format(text.listed(opponents[verdict]))
+            for verdict, phrase in _PHRASES.items()
+            if verdict in opponents
+        ]
         clauses.append(f"{arm} is {text.listed(parts)}")
     opening = _CLAIM_OPENINGS[claim_verdict_of(list(verdicts.values()))]
     return f"{opening}: {'; '.join(clauses)}."
@@ -165,7 +166,7 @@ def grouped(
     return f"Of {len(contrasts)} {total}, {text.listed(clauses)}"
 
 
-def _final_rank(row: PublishedValue) -> str:
+def _final_rank(row: models.PublishedValue) -> str:
     ours, rank = row.ours.values, row.rank
     runs = f"our {text.count(len(ours), 'run')}"
     subject = f"The published test accuracy of {text.percent(row.published)} %"
@@ -179,7 +180,7 @@ def _final_rank(row: PublishedValue) -> str:
     )
 
 
-def _published_answer(published: PublishedResults) -> str:
+def _published_answer(published: models.PublishedResults) -> str:
     """Where a published run lies among ours, and what is not comparable."""
     parts = [
         _final_rank(row)
@@ -198,14 +199,6 @@ def _published_answer(published: PublishedResults) -> str:
     return " ".join([*parts, published.note]).strip()
 
 
-def _several(values: Sequence[object]) -> str:
-    return ", ".join(map(str, values)) or "not recorded"
-
-
-def _counts(values: Sequence[int]) -> str:
-    return " or ".join(f"{value:,}" for value in values) or "an unrecorded number"
-
-
 def _seeds(comparison: Comparison) -> str:
     by_seeds: dict[str, list[str]] = {}
     for name, arm in comparison.arms.items():
@@ -220,55 +213,53 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
     made = comparison.provenance
     rows = [("Values" if made.table else "Runs", f"{made.runs}; seeds {_seeds(comparison)}")]
     if made.table:
-        files, digest = _several(made.table.files), made.table.digest[:SHORT_DIGEST]
+        files, digest = ", ".join(made.table.files), made.table.digest[:SHORT_DIGEST]
         rows.append(("Table", f"{files}, digest {digest}; how its values were made is unknown"))
     else:
-        rows += _runs_described(comparison)
+        rows += _runs_described(comparison.provenance)
     if comparison.contrasts:
         contrasts = text.count(len(comparison.contrasts), "contrast")
-        rows.append(
-            (
-                "Statistics",
-                (
-                    "Differences are paired by seed: 95 % t interval, t test and sign-flip"
-                    f" permutation; p adjusted by Holm over {contrasts}; margin"
-                    f" {text.margin(comparison)}. Seeds needed: for 80 % power to find a difference"
-                    " of the margin."
-                ),
-            )
+        methods = (
+            "Differences are paired by seed: 95 % t interval, t test and sign-flip permutation; p"
+            f" adjusted by Holm over {contrasts}; margin {text.margin(comparison)}. Seeds needed:"
+            " for 80 % power to find a difference of the margin."
         )
+        rows.append(("Statistics", methods))
     return rows
 
 
-def _runs_described(comparison: Comparison) -> list[tuple[str, str]]:
-    made, dataset = comparison.provenance, comparison.provenance.dataset
+def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:
+    def several(key: str, joint: str = ", ", write: Callable[[Any], str] = str) -> str:
+        return joint.join(map(write, made.recorded.get(key, []))) or "not recorded"
+
+    def counts(key: str) -> str:
+        return several(key, " or ", "{:,}".format)
+
+    dataset = made.dataset
+    state = several(
+        "dirty", " and ", lambda dirty: "with uncommitted changes" if dirty else "clean"
+    )
+    determinism = several(
+        "deterministic", " or ", lambda value: "deterministic" if value else "not deterministic"
+    )
+    packages = [key for key in made.recorded if key.startswith("versions.")]
+    versions = [f"{key.removeprefix('versions.')} {several(key)}" for key in packages]
+    commits = several("commit", write=lambda commit: str(commit)[:SHORT_DIGEST])
     digest = (dataset.digest or "not recorded")[:SHORT_DIGEST]
-    states = {True: "with uncommitted changes", False: "clean"}
-    state = " and ".join(states[value] for value in made.dirty) or "state unknown"
-    kernels = {True: "deterministic", False: "not deterministic"}
-    determinism = " or ".join(kernels[value] for value in made.deterministic)
-    versions = [f"{name} {_several(found)}" for name, found in made.versions.items()]
-    commits = _several([commit[:SHORT_DIGEST] for commit in made.commits])
+    images = (
+        f"{counts('dataset.train_images')} for training, {counts('dataset.validation_images')} for"
+        f" validation, {text.whole(dataset.test_images)} for testing"
+    )
+    device = (
+        f"{several('device_name')} ({several('device')}), threads {several('threads')}, precision"
+        f" {several('precision')}, {determinism}"
+    )
     return [
-        ("Epochs", _counts(made.epochs)),
-        (
-            "Images",
-            (
-                f"{_counts(made.training_images)} for training,"
-                f" {_counts(made.validation_images)} for validation,"
-                f" {text.whole(dataset.test_images)} for testing"
-            ),
-        ),
+        ("Epochs", counts("epochs")),
+        ("Images", images),
         ("Data", f"{dataset.title or dataset.name}, digest {digest}"),
-        (
-            "Device",
-            (
-                f"{_several(made.device_names)} ({_several(made.devices)}), threads"
-                f" {_several(made.threads)}, precision {_several(made.precisions)},"
-                f" {determinism or 'determinism not recorded'}"
-            ),
-        ),
+        ("Device", device),
         ("Training time", f"{text.duration(made.train_seconds_total)} over all runs"),
-        ("Software", ", ".join([*versions, f"Python {_several(made.pythons)}"])),
+        ("Software", ", ".join([*versions, f"Python {several('python')}"])),
         ("Code", f"commit {commits} ({state})"),
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from convchoice.analysis.interval import Interval
+from convchoice.analysis.model import Interval
 
 SIGNIFICANCE = 0.05
 POWER = 0.80
@@ -36,11 +36,16 @@ def _sample(values: ArrayLike) -> Floats:
     return array
 
 
-def _centre_and_deviation(array: Floats) -> tuple[float, float]:
-    """Mean and standard deviation; exactly (value, 0) where all values are the same."""
-    if (array == array[0]).all():
-        return float(array[0]), 0.0  # sum / n may differ from it in the last bit
-    return float(array.mean()), float(array.std(ddof=1))
+def mean_and_deviation(values: ArrayLike) -> tuple[float, float | None]:
+    """Mean and standard deviation (n − 1, None for n = 1) of values of shape (n,).
+
+    Exactly (value, 0) where all values are the same: sum / n may differ in the last bit.
+    """
+    array = _sample(values)
+    same = bool((array == array[0]).all())
+    if array.size == 1:
+        return float(array[0]), None
+    return (float(array[0]), 0.0) if same else (float(array.mean()), float(array.std(ddof=1)))
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
@@ -55,15 +60,13 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | Non
 
     Source: Student (1908), The probable error of a mean, Biometrika 6(1).
     """
-    array = _sample(values)
-    if array.size == 1:
+    mean, deviation = mean_and_deviation(values)
+    if deviation is None:
         return None
-    mean, deviation = _centre_and_deviation(array)
     if deviation == 0.0:
         return Interval(mean, mean)
-    low, high = stats.t.interval(
-        confidence, array.size - 1, loc=mean, scale=deviation / math.sqrt(array.size)
-    )
+    n = np.size(values)
+    low, high = stats.t.interval(confidence, n - 1, loc=mean, scale=deviation / math.sqrt(n))
     return Interval(float(low), float(high))
 
 
@@ -76,29 +79,12 @@ def paired_t_p(differences: ArrayLike) -> float | None:
     Returns:
         None for n = 1. Where all differences are the same: 0, or 1 if they are 0.
     """
-    array = _sample(differences)
-    if array.size == 1:
+    mean, deviation = mean_and_deviation(differences)
+    if deviation is None:
         return None
-    mean, deviation = _centre_and_deviation(array)
     if deviation == 0.0:
         return 1.0 if mean == 0.0 else 0.0
-    return float(stats.ttest_1samp(array, 0.0).pvalue)
-
-
-def standard_deviation(values: ArrayLike) -> float | None:
-    """Standard deviation with n − 1; None for n = 1, exactly 0 where all values are the same."""
-    array = _sample(values)
-    return None if array.size == 1 else _centre_and_deviation(array)[1]
-
-
-def mean_of(values: ArrayLike) -> float:
-    """The mean; exactly the value where all values are the same."""
-    array = _sample(values)
-    return _centre_and_deviation(array)[0]
-
-
-def _mean(values: Floats, axis: int = -1) -> Floats:
-    return np.asarray(values.mean(axis=axis), dtype=np.float64)
+    return float(stats.ttest_1samp(np.asarray(differences), 0.0).pvalue)
 
 
 def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float:
@@ -118,15 +104,9 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
     if array.size == 1 or not array.any():
         return 1.0  # every assignment is as far from 0
     result = stats.permutation_test(
-        (array,),
-        _mean,
-        permutation_type="samples",
-        n_resamples=SIGN_FLIP_RESAMPLES,
-        batch=2_000,  # keeps the assignments of 30 seeds below a megabyte
-        vectorized=True,
-        alternative="two-sided",
-        rng=generator,
-    )
+        (array,), np.mean, permutation_type="samples", vectorized=True, rng=generator,
+        n_resamples=SIGN_FLIP_RESAMPLES, batch=2_000,  # below a megabyte with 30 seeds
+    )  # fmt: skip
     return float(result.pvalue)
 
 
@@ -140,9 +120,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Source: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6.
     """
-    tested = sorted(
-        ((p, index) for index, p in enumerate(p_values) if p is not None), key=lambda pair: pair[0]
-    )
+    tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, index) in enumerate(tested):
@@ -151,32 +129,26 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion.
-
-    Args:
-        successes: among the trials.
-        trials: at least 1.
-        confidence: coverage, between 0 and 1.
+def wilson_interval(successes: int, trials: int) -> Interval:
+    """Wilson's 95 % score interval of a proportion.
 
     Source: Wilson (1927), Probable inference, J. Am. Stat. Assoc. 22; scipy.stats.binomtest.
     """
-    interval = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
-def paired_t_power(n: int, effect: float, significance: float = SIGNIFICANCE) -> float:
-    """Power of the two-sided paired t test with n pairs.
+def paired_t_power(n: int, effect: float) -> float:
+    """Power of the two-sided paired t test at `SIGNIFICANCE`.
 
     Args:
         n: pairs, at least 2.
         effect: true mean difference over the differences' standard deviation.
-        significance: of the test.
 
     Source: noncentral t with n − 1 degrees of freedom and noncentrality effect · √n; Cohen (1988),
     Statistical Power Analysis, chapter 2.
     """
-    critical = float(stats.t.ppf(1 - significance / 2, n - 1))
+    critical = float(stats.t.ppf(1 - SIGNIFICANCE / 2, n - 1))
     noncentrality = abs(effect) * math.sqrt(n)
     above = float(stats.nct.sf(critical, n - 1, noncentrality))
     # scipy's lower tail is nan at some large noncentralities, where it is 0 to all digits.
@@ -185,19 +157,13 @@ def paired_t_power(n: int, effect: float, significance: float = SIGNIFICANCE) ->
     return above + wrong_side
 
 
-def seeds_needed(
-    standard_deviation: float,
-    margin: float,
-    power: float = POWER,
-    significance: float = SIGNIFICANCE,
-) -> int | None:
+def seeds_needed(standard_deviation: float, margin: float, power: float = POWER) -> int | None:
     """Fewest pairs with which a paired t test finds a true difference of `margin`.
 
     Args:
         standard_deviation: of the paired differences, in the margin's unit.
         margin: the difference to find, above 0.
         power: probability of finding it.
-        significance: of the two-sided test.
 
     Returns:
         At least 2; None where it would take more than `MOST_SEEDS`.
@@ -208,11 +174,11 @@ def seeds_needed(
         return 2
     effect = max(margin / standard_deviation, sys.float_info.min)
     # The normal approximation is always a little low, so few steps upwards are left.
-    root = float(stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(power)) / effect
+    root = float(stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(power)) / effect
     if root > math.sqrt(MOST_SEEDS):
         return None
     n = max(2, math.floor(root**2))
-    while paired_t_power(n, effect, significance) < power:
+    while paired_t_power(n, effect) < power:
         n += 1
     return n
 
@@ -220,17 +186,13 @@ def seeds_needed(
 def two_way_bootstrap_interval(
     differences: NDArray[np.int8],
     generator: np.random.Generator,
-    confidence: float = 0.95,
     resamples: int = BOOTSTRAP_RESAMPLES,
 ) -> Interval | None:
-    """Percentile interval of a mean over seeds and test examples, both drawn again.
-
-    Adds the variation of the test examples to that of the seeds.
+    """95 % percentile interval of a mean over seeds and test examples, both drawn again.
 
     Args:
         differences: shape (seeds, examples): right minus right, so −1, 0 or 1.
         generator: draws the resamples.
-        confidence: coverage, between 0 and 1.
         resamples: drawn.
 
     Returns:
@@ -255,6 +217,5 @@ def two_way_bootstrap_interval(
         drawn = generator.binomial(examples, columns / examples)
         example_counts = generator.multinomial(drawn, np.full(columns, 1 / columns))
         means[index] = seed_counts @ moving @ example_counts / (seeds * examples)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(low), float(high))

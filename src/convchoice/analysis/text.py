@@ -1,16 +1,10 @@
-"""Numbers as text: the same in the terminal, the page and the figures.
+"""Numbers as text, the same in the terminal, the page and the figures."""
 
-Pure functions from numbers to short strings, with a true minus sign, thousands separators, and no
-more digits than the interval supports.
-"""
+from collections.abc import Iterable, Mapping, Sequence
 
-from collections.abc import Iterable, Sequence
-
-from convchoice.analysis.interval import Interval
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.result import Comparison
+from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import Sample
-from convchoice.analysis.result_contrast import Contrast, CostRatio
 from convchoice.runs.duration import duration as duration_text
 
 MINUS = "−"
@@ -22,10 +16,7 @@ VISIBLE_P = 0.001
 
 def number(value: float, decimals: int) -> str:
     """A number with a true minus; a rounded zero has no sign."""
-    text = f"{value:.{decimals}f}"
-    if float(text) == 0:
-        text = f"{0:.{decimals}f}"
-    return text.replace("-", MINUS)
+    return f"{value:z.{decimals}f}".replace("-", MINUS)
 
 
 def signed(value: float, decimals: int) -> str:
@@ -47,7 +38,7 @@ def interval(bounds: Sequence[float] | None, decimals: int, *, with_signs: bool 
     return f"[{', '.join(write(bound, decimals) for bound in bounds)}]"
 
 
-def percent_interval(bounds: Interval | None, decimals: int = 2) -> str:
+def percent_interval(bounds: Sequence[float] | None, decimals: int = 2) -> str:
     """``[low, high]`` of fractions, in percent."""
     return interval(bounds and [100 * bound for bound in bounds], decimals)
 
@@ -144,23 +135,23 @@ def seeds(numbers: Sequence[int]) -> str:
     """Seeds as ranges: ``0–4, 7``."""
     ranges: list[list[int]] = []
     for seed in sorted(numbers):
-        if ranges and seed == ranges[-1][1] + 1:
-            ranges[-1][1] = seed
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
         else:
-            ranges.append([seed, seed])
-    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in ranges)
+            ranges.append([seed])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
 
 
-def cost_ratio(ratios: CostRatio) -> str:
+COST_NAMES = {
+    "parameters": "parameters", "macs": "multiply-accumulates", "train_seconds": "seconds",
+    "peak_memory_bytes": "memory",
+}  # fmt: skip
+
+
+def cost_ratio(ratios: Mapping[str, float | None]) -> str:
     """What an arm costs relative to its reference: what differs, then what is the same."""
-    named = {
-        "parameters": ratios.parameters,
-        "multiply-accumulates": ratios.macs,
-        "seconds": ratios.train_seconds,
-        "memory": ratios.peak_memory_bytes,
-    }
+    named = {name: ratios.get(key) for key, name in COST_NAMES.items()}
     parts = [f"{ratio(value)} {name}" for name, value in named.items() if value not in {None, 1}]
-    same = [name for name, value in named.items() if value == 1]
-    if same:
+    if same := [name for name, value in named.items() if value == 1]:
         parts.append(f"same {listed(same)}")
     return ", ".join(parts) or NONE

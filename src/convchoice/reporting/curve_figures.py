@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_curves import CurveSeries
+from convchoice.analysis.result_arm import CurveSeries
 from convchoice.config.schema import Curve
 from convchoice.reporting.drawing import ACCENT, BAND, looks, name_rows, new_figure, row_inches
 from convchoice.reporting.plots import LinePanel, interval_rows, line_panels, rows_in_words

@@ -6,7 +6,7 @@ import pandas as pd
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_curves import CurveSeries
+from convchoice.analysis.result_arm import CurveSeries
 from convchoice.config.schema import Curve
 from convchoice.reporting.curve_figures import seeds_and_images
 from convchoice.reporting.drawing import PAPER, legend, looks, name_rows, panels

@@ -13,8 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_curves import Band
-from convchoice.analysis.result_introspection import Introspection, PixelReads, ReceptiveField
+from convchoice.analysis.result_arm import Band, Introspection, PixelReads, ReceptiveField
 from convchoice.reporting.drawing import LINE, SERIES, wrapped
 from convchoice.reporting.pictures import (
     ABOVE,

@@ -12,9 +12,8 @@ from pydantic import JsonValue
 
 from convchoice.analysis import sentences, text
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import Comparison, PublishedValue
+from convchoice.analysis.result import Comparison, Contrast, PublishedValue
 from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
 from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.svg import RenderedFigure
@@ -38,7 +37,7 @@ COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = 
     ("peak memory", "peak_memory_bytes_mean", "peak_memory_bytes", text.memory),
     ("training time", "train_seconds_mean", "train_seconds", text.duration),
 )
-"""Heading, field of `Costs`, field of `CostRatio`, how the cost is written."""
+"""Heading, field of `Costs`, key of `cost_ratio`, how the cost is written."""
 
 
 class Badge(NamedTuple):
@@ -85,7 +84,7 @@ def bar_scale(comparison: Comparison) -> float:
 
 def cost_cells(arm: ArmResult, contrast: Contrast | None) -> list[tuple[str, str]]:
     """An arm's costs, each with its ratio to the reference's where both are known."""
-    ratios = contrast.cost_ratio.model_dump() if contrast else {}
+    ratios = contrast.cost_ratio if contrast else {}
     cells = []
     for _, field, ratio_field, write in COSTS:
         ratio = ratios.get(ratio_field or "")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_curves import Band
+from convchoice.analysis.result_arm import Band
 from convchoice.reporting.drawing import Look, add_grid, legend, looks, panels
 
 Bounds = Sequence[float] | None
