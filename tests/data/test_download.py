@@ -15,7 +15,7 @@ from convchoice.data.dataset import PROVENANCE, load
 from convchoice.data.digits import digits_files
 from convchoice.data.download import ensure
 from convchoice.data.mirrors import mirror_url
-from convchoice.errors import StorageError, UserError
+from convchoice.errors import UserError
 from small_data import store_digits
 from tiny_datasets import replace_by_tiny
 
@@ -73,7 +73,7 @@ def test_a_mirror_provides_the_data_set_once(root: Path, tiny: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_the_next_mirror_provides_what_is_missing_or_wrong(
+def test_the_next_mirror_provides_what_is_missing(
     root: Path, tiny: Path, mirrors: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = tiny.parent / "second"
@@ -181,18 +181,6 @@ def test_files_in_place_are_accepted(root: Path, tiny: Path, mirrors: list[str])
     (root / PROVENANCE).unlink()
     tiny.rename(root / "mnist")
     assert not ensure(root, Dataset.mnist, None).is_fallback
-
-
-@pytest.mark.usefixtures("tiny")
-def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert ensure(Path("~/d"), Dataset.mnist, None).root == tmp_path / "d" == load(Path("~/d")).root
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(StorageError, match=r"file/raw: Not a directory"):
-        ensure(tmp_path / "file" / "raw", Dataset.mnist, None)
 
 
 def command(folder: Path, mirror: str) -> subprocess.Popen[str]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES, MNIST, SPECS, DatasetSpec
+from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES, SPECS, DatasetSpec
 from convchoice.config.schema import Dataset
 from convchoice.errors import UserError
 
@@ -62,8 +62,7 @@ def sha256_of(path: Path) -> str:
 
 def download_command(root: Path, name: str) -> str:
     """The command that downloads a data set into a folder."""
-    option = "" if name == MNIST.name else f" --data {name}"
-    return f"convchoice download{option} --root {root}"
+    return f"convchoice download --data {name} --root {root}"
 
 
 @dataclass(frozen=True)

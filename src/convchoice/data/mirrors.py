@@ -13,8 +13,6 @@ from convchoice.errors import require
 
 TIMEOUT_SECONDS = 20.0
 """For connecting, and for each read of an answer."""
-USER_AGENT = "convchoice"
-"""Some servers refuse Python's own."""
 URL = re.compile(r"https?://[^/@?#]+(/[^?#]*)?|file:///[^?#]*", re.IGNORECASE)
 
 
@@ -55,7 +53,8 @@ def fetch_file(url: str, path: Path, sha256: str) -> None:
             content.
     """
     # torchvision's download_url has no time-out and reads no file:// URL.
-    request = Request(url, headers={"User-Agent": USER_AGENT})  # noqa: S310 - see `mirror_url`
+    # Some servers refuse Python's user agent.
+    request = Request(url, headers={"User-Agent": "convchoice"})  # noqa: S310 - see `mirror_url`
     with urlopen(request, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
         shutil.copyfileobj(answer, file)
     if sha256_of(path) != sha256:
