@@ -50,17 +50,14 @@ def test_a_caution_of_some_studies_names_them(made: Any):
     assert [each.studies for each in strong] == ["pooling"]
 
 
-@pytest.mark.parametrize(
-    ("verdict", "expected"),
-    [
-        ("better", "good"),
-        ("slightly worse", "bad"),
-        ("equivalent", "even"),
-        ("inconclusive", "open"),
-    ],
-)
-def test_verdicts_have_tones(verdict: str, expected: str):
-    assert tone(verdict) == expected
+def test_verdicts_have_tones():
+    tones = {
+        "better": "good",
+        "slightly worse": "bad",
+        "equivalent": "even",
+        "inconclusive": "open",
+    }
+    assert {verdict: tone(verdict) for verdict in tones} == tones
 
 
 def test_bars_by_hand():
