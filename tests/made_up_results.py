@@ -19,28 +19,30 @@ from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Samp
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 
 
-def made_up_contrast(
-    arm: str, reference: str, verdict: str, mean: float = 1.25, half_width: float = 0.75
-) -> Contrast:
-    """A contrast with a verdict, whatever its numbers."""
-    interval = Interval(mean - half_width, mean + half_width)
+def made_up_contrast(arm: str, reference: str, verdict: str) -> Contrast:
+    """A contrast of 1.25 ± 0.75 with a verdict, whatever its numbers."""
+    interval = Interval(0.5, 2.0)
+    difference = Difference(
+        unit="percentage points", mean=1.25, standard_deviation=0.1, interval_95=interval,
+        interval_90=interval, values=[1.25, 1.25], p_t=0.5, p_sign_flip=0.5, p_holm=0.5,
+    )  # fmt: skip
     return Contrast(
-        arm=arm,
-        reference=reference,
+        arm=arm, reference=reference, seeds=[0, 1], difference=difference,
+        verdict=Verdict(verdict), seeds_needed=None,
+    )  # fmt: skip
+
+
+def made_up_arm(reference: str | None, validation: float | None) -> ArmResult:
+    """An arm of two seeds; its validation accuracy at the last epoch, None for no such images."""
+    bands = {}
+    if validation is not None:
+        unknown: list[float | None] = [None, None]
+        bands["val/accuracy"] = Band(mean=[0.1, validation], low=unknown, high=unknown)
+    return ArmResult(
         seeds=[0, 1],
-        difference=Difference(
-            unit="percentage points",
-            mean=mean,
-            standard_deviation=0.1,
-            interval_95=interval,
-            interval_90=interval,
-            values=[mean, mean],
-            p_t=0.5,
-            p_sign_flip=0.5,
-            p_holm=0.5,
-        ),
-        verdict=Verdict(verdict),
-        seeds_needed=None,
+        reference=reference,
+        scores={"test/accuracy": Sample(mean=0.5, interval_95=None, values=[0.5, 0.5])},
+        learning_curves=LearningCurves(epochs=[1, 2], bands=bands),
     )
 
 
@@ -61,50 +63,23 @@ def made_up_comparison(
         claim: the claim's sentence; None for no claim.
         changes: fields of the study's definition.
     """
-    arms = {
-        arm: ArmResult(
-            seeds=[0, 1],
-            reference=reference,
-            scores={"test/accuracy": Sample(mean=0.5, interval_95=None, values=[0.5, 0.5])},
-            learning_curves=LearningCurves(
-                epochs=[1, 2],
-                bands={}
-                if validation is None
-                else {
-                    "val/accuracy": Band(
-                        mean=[0.1, validation.get(arm, 0.0)], low=[None, None], high=[None, None]
-                    )
-                },
-            ),
-        )
-        for arm, reference in {
-            "base": None,
-            **{arm: each[0] for arm, each in verdicts.items()},
-        }.items()
-    }
+    references = {"base": None, **{arm: reference for arm, (reference, _) in verdicts.items()}}
     study = {
-        "name": "study",
-        "question": "Which is better?",
-        "claim": "a is better.",
-        "source": "a test",
-        "baseline": "base",
-        "arms": list(verdicts),
-        "controls": list(controls),
-        "metric": "test/accuracy",
-        "margin": 0.1,
+        "name": "study", "question": "Which is better?", "claim": "a is better.",
+        "source": "a test", "baseline": "base", "arms": list(verdicts),
+        "controls": list(controls), "metric": "test/accuracy", "margin": 0.1,
         **changes,
-    }
+    }  # fmt: skip
+    pair = ClaimPair(arm="base", opponent="base", verdict=Verdict.better)
+    holds = {"arm": "base", "pairs": [pair], "verdict": ClaimVerdict.holds}
     return Comparison(
         study=StudyDefinition.model_validate(study),
         measure=measure_of("test/accuracy"),
-        arms=arms,
+        arms={
+            arm: made_up_arm(reference, None if validation is None else validation.get(arm, 0.0))
+            for arm, reference in references.items()
+        },
         contrasts=[made_up_contrast(arm, *each) for arm, each in verdicts.items()],
-        claim=claim
-        and Claim(
-            arm="base",
-            pairs=[ClaimPair(arm="base", opponent="base", verdict=Verdict.better)],
-            verdict=ClaimVerdict.holds,
-            sentence=claim,
-        ),
+        claim=Claim.model_validate({**holds, "sentence": claim}) if claim else None,
         provenance=Provenance(runs=2, dataset=Dataset(name="mnist")),
     )

@@ -2,7 +2,6 @@
 
 import re
 
-import matplotlib as mpl
 import pytest
 
 from convchoice.config.validation import PROJECT_ROOT
@@ -64,10 +63,3 @@ def test_a_legend_fits_its_figure(count: int):
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
     assert {label.get_text().replace("\n", "") for label in shown.get_texts()} == set(names)
-
-
-def test_the_style_ignores_a_users_settings_and_restores_them():
-    with mpl.rc_context({"font.size": 30}):
-        with style():
-            assert mpl.rcParams["font.size"] == 10
-        assert mpl.rcParams["font.size"] == 30

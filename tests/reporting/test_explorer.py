@@ -236,15 +236,6 @@ def test_the_filters_by_hand_and_the_projects_weights(run: Run) -> None:
         np.testing.assert_allclose(gaussians[size - 1], expected)
 
 
-def test_the_identity_filter_keeps_an_image(run: Run) -> None:
-    image = np.arange(42).reshape(6, 7).tolist()
-    expression = """given.sizes.map(kernel => sums.outputMap(given.image, {
-      operator: "convolution", height: 6, width: 7, kernel, stride: 1, padding: "same",
-      mode: "zeros", weights: sums.FILTERS.identity(kernel) }))"""
-    made = run(expression, {"image": image, "sizes": list(range(1, 8))})
-    assert all(output == image for output in made)
-
-
 def test_downsampled_images_by_hand(run: Run) -> None:
     image = np.random.default_rng(3).integers(0, 256, (28, 28))
     sizes = [(28, 28), (14, 7), (9, 8), (1, 1), (5, 28), (27, 13)]
