@@ -40,12 +40,12 @@ exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     lines = (f"  {verb:<10} {description}" for verb, description in VERBS.items())
     made = CommandParser(
-        prog="convchoice",
+        "convchoice",
+        "Which choices in a convolutional network matter, how sure, at what cost?",
         usage="convchoice VERB [arguments]",
-        description="Which choices in a convolutional network matter, how sure, at what cost?",
         epilog="\n".join(["verbs:", *lines, "", EPILOG]),
     )
     made.add_argument("--version", action="version", version=f"convchoice {__version__}")
@@ -62,8 +62,7 @@ def completion(shell: str) -> str:
     for verb, description in VERBS.items():
         parser = importlib.import_module(f"convchoice.{verb}").parser()
         verbs.add_parser(verb, parents=[parser], add_help=False, help=description)
-    script: str = shtab.complete(made, shell)
-    return script
+    return str(shtab.complete(made, shell))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,19 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with exit_codes():
-        if given and not given[0].startswith("-"):
-            verb, *rest = given
-            if verb not in VERBS:
-                hint = did_you_mean(verb, list(VERBS))
-                raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")
-            sys.argv = [f"convchoice {verb}", *rest]  # Hydra reads it
-            importlib.import_module(f"convchoice.{verb}").main()
+        if not given or given[0].startswith("-"):
+            shell = _parser().parse_args(given or ["--help"]).print_completion
+            print(completion(shell))
             return
-        options = _parser().parse_args(given)
-        if options.print_completion:
-            print(completion(options.print_completion))
-        else:
-            _parser().print_help()
+        verb, *rest = given
+        if verb not in VERBS:
+            hint = did_you_mean(verb, list(VERBS))
+            raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")
+        sys.argv = [f"convchoice {verb}", *rest]  # Hydra reads it
+        importlib.import_module(f"convchoice.{verb}").main()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 import textwrap
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from convchoice.errors import UserError
 
@@ -14,28 +14,15 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         prog: the command as it is typed, such as ``convchoice shapes``.
-        description: what the command does; its lines are kept.
-        usage: replaces the generated usage line.
-        epilog: shown after the options, such as examples.
+        description: what the command does; its lines are kept, unless they are too long.
+        options: argparse's own.
     """
 
-    def __init__(
-        self,
-        prog: str,
-        description: str | None,
-        *,
-        usage: str | None = None,
-        epilog: str | None = None,
-    ) -> None:
-        """Wrap only the lines of the description that are too long."""
+    def __init__(self, prog: str, description: str | None, **options: Any) -> None:
+        """Keep the lines of texts."""
         lines = (textwrap.fill(line, HELP_WIDTH) for line in (description or "").splitlines())
-        super().__init__(
-            prog=prog,
-            usage=usage,
-            description="\n".join(lines),
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        options["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog, description="\n".join(lines), **options)
 
     def error(self, message: str) -> NoReturn:
         """Refuse wrong arguments.

@@ -5,10 +5,8 @@ Examples:
   convchoice summary reports/full
 """
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 from rich import box
 from rich.console import Console
@@ -20,19 +18,15 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, PublishedResults
 from convchoice.command_parser import CommandParser
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import UserError, exit_codes, printable, require
+from convchoice.errors import UserError, exit_codes, printable
 
 REPORT_FILES = ("index.html", "README.md")
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
 
 
-def _console(file: TextIO | None) -> Console:
+def _console() -> Console:
     # Highlighting would colour single digits; markup would read an arm's [name] as a style.
-    return Console(file=file, highlight=False, markup=False, emoji=False)
-
-
-def _style(verdict: str) -> str:
-    return VERDICT_STYLES.get(verdict.rsplit(maxsplit=1)[-1], "dim")
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def _two_lines(first: str, second: str) -> Text:
@@ -48,34 +42,34 @@ def study_table(comparison: Comparison) -> Table:
 
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
-    measure, table = comparison.measure, _table()
+    measure, contrasts, table = comparison.measure, comparison.contrast_by_arm, _table()
     table.add_column("arm", overflow="fold", min_width=9)
     heading = f"{printable(measure.label)}\n{measure.shown_unit} [95 %]".replace("\n ", "\n")
     table.add_column(heading, no_wrap=True)
-    if comparison.contrasts:
+    if contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
     for heading in ("para-\nmeters", "\nMACs", "train\ns"):
         table.add_column(heading, justify="right", no_wrap=True)
-    contrasts = comparison.contrast_by_arm
     for name, arm in comparison.arms.items():
-        contrast = contrasts.get(name)
-        cells: list[Text | str] = [
-            _two_lines(name, f"vs {arm.reference}" if contrast else f"n = {arm.n}"),
-            _two_lines(*text.score(arm.scores[measure.metric], measure)),
-        ]
-        if contrast:
-            value = _two_lines(
-                text.difference(contrast, measure), text.difference_interval(contrast, measure)
-            )
-            cells += [value, Text(contrast.verdict, style=_style(contrast.verdict))]
+        cells: list[Text | str] = []
+        note = f"n = {arm.n}"
+        if contrast := contrasts.get(name):
+            note = f"vs {arm.reference}"
+            interval = text.difference_interval(contrast, measure)
+            style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
+            cells.append(_two_lines(text.difference(contrast, measure), interval))
+            cells.append(Text(contrast.verdict, style=style))
         elif contrasts:
             cells += ["", ""]
-        seconds = arm.costs.train_seconds_mean
+        costs = arm.costs
+        seconds = costs.train_seconds_mean
         table.add_row(
+            _two_lines(name, note),
+            _two_lines(*text.score(arm.scores[measure.metric], measure)),
             *cells,
-            text.short(arm.costs.parameters),
-            text.short(arm.costs.macs),
+            text.short(costs.parameters),
+            text.short(costs.macs),
             text.NONE if seconds is None else text.number(seconds, 1),
         )
     return table
@@ -104,9 +98,9 @@ def published_table(published: PublishedResults) -> Table:
     return table
 
 
-def print_study(comparison: Comparison, file: TextIO | None = None) -> None:
+def print_study(comparison: Comparison) -> None:
     """Print one study: question, data set, answer, table, cautions."""
-    console = _console(file)
+    console = _console()
     study, published = comparison.study, comparison.published
     console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
     console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
@@ -127,18 +121,9 @@ def print_study(comparison: Comparison, file: TextIO | None = None) -> None:
     console.print()
 
 
-def print_summary(
-    comparisons: Iterable[Comparison], reports: Path, file: TextIO | None = None
-) -> None:
-    """Print every study's table, then the paths of the report's files that exist."""
-    for comparison in comparisons:
-        print_study(comparison, file)
-    print_paths(reports, file)
-
-
-def print_paths(reports: Path, file: TextIO | None = None) -> None:
+def print_paths(reports: Path) -> None:
     """Print the paths of the report's files that exist."""
-    console = _console(file)
+    console = _console()
     found = [reports / name for name in REPORT_FILES if (reports / name).is_file()]
     if found:
         console.print(Text("The report:", style="bold"))
@@ -169,22 +154,21 @@ def parser() -> CommandParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the result of every study under a reports folder."""
-    with exit_codes():
-        given = parser().parse_args(arguments)
-        reports, studies = given.reports, None
-        if given.params:
-            values = read_yaml(given.params)
-            reports, studies = values.get("reports", str(reports)), values.get("studies")
-            legal = isinstance(reports, str) and isinstance(studies, list | None)
-            legal = legal and all(isinstance(name, str) for name in studies or [])
-            require(
-                legal, f"{given.params}: studies, reports", [studies, reports],
-                "must be a list of names, and a path.",
-            )  # fmt: skip
-            reports = Path(reports)
-        print_summary(read_comparisons(reports, studies), reports, sys.stdout)
+    """Print the result of every study under a reports folder, or of those in a parameters file.
+
+    Raises:
+        UserError: if there is none, or one cannot be read.
+    """
+    given = parser().parse_args(arguments)
+    reports, studies = given.reports, None
+    if given.params:
+        values = read_yaml(given.params)
+        reports, studies = Path(values.get("reports", reports)), values.get("studies")
+    for comparison in read_comparisons(reports, studies):
+        print_study(comparison)
+    print_paths(reports)
 
 
 if __name__ == "__main__":
-    main()
+    with exit_codes():
+        main()

@@ -159,13 +159,3 @@ def test_dense_map_equals_the_naive_loop() -> None:
         expected = (maps * layer.weight[unit].reshape(3, 4, 5)).sum((1, 2, 3)) + layer.bias[unit]
         torch.testing.assert_close(outputs[:, filter_, row, column], expected)
     assert outputs.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("config", LOCAL[1:])
-def test_locally_connected_gradients_equal_finite_differences(config: ConvConfig) -> None:
-    layer, maps = locally_connected(config), seeded(1, 2, 7, 6).requires_grad_()
-
-    def outputs(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, maps)
-
-    assert torch.autograd.gradcheck(outputs, (maps, layer.weight, layer.bias))

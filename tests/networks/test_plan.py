@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convchoice.config.schema import Activation, FirstLayer, Operator, Padding, PaddingMode
@@ -146,46 +145,6 @@ def test_costs_of_the_operators_by_hand() -> None:
     # 4 bytes: 26·26·32 twice, 25·25·32, 13·13·32; 11·11·64 twice, 10·10·64, 5·5·64; the rest
     values = 2 * 21_632 + 20_000 + 5_408 + 2 * 7_744 + 6_400 + 1_600 + 3 * 576 + 2 * 64 + 10
     assert blurred.activation_bytes(64) == 4 * 64 * values
-
-
-def extent(layers: list[nn.Module], shape: tuple[int, ...], at: tuple[int, int]) -> list[range]:
-    """Rows and columns of the image from which a NaN reaches an output: first to last."""
-    extents = []
-    for axis in (2, 3):
-        reached = []
-        for place in range(shape[axis - 1]):
-            maps = torch.ones(1, *shape, dtype=torch.float64)
-            maps.select(axis, place).fill_(torch.nan)
-            for layer in layers:
-                maps = layer(maps)
-            if maps[0, :, at[0], at[1]].isnan().any():
-                reached.append(place)
-        extents.append(range(reached[0], reached[-1] + 1))
-    return extents
-
-
-@pytest.mark.parametrize("operator", list(Operator))
-def test_receptive_fields_and_jumps_equal_the_reach_of_a_nan(operator: Operator) -> None:
-    shape = (1, 30, 34)
-    config = config_from_mapping(
-        {
-            "conv": {"kernel_size": [3, 2], "stride": [1, 2]},
-            "downsample": {"operator": operator.name, "window": 3},
-            "model": {"filters": [3, 2], "downsample_after": [1]},
-        }
-    )
-    network = Network(config, shape).double()
-    modules = list(network.children())
-    for number, layer in enumerate(network.plan.layers):
-        if layer.axes is None:
-            continue
-        row, column = (size // 2 for size in layer.output_shape[1:])
-        run = modules[: number + 1]
-        here, there = (extent(run, shape, (row + step, column + step)) for step in (0, 1))
-        assert layer.receptive_field == tuple(len(pixels) for pixels in here), layer.name
-        assert layer.jump == tuple(
-            after.start - before.start for before, after in zip(here, there, strict=True)
-        ), layer.name
 
 
 @st.composite

@@ -183,19 +183,3 @@ def test_l2_pooling_of_zeros_has_gradient_0_and_nan_stays_nan() -> None:
 def test_maxout_is_the_maximum_of_neighbouring_filters() -> None:
     maps = seeded(2, 12, 3, 5)
     assert torch.equal(MaxOverFilters(3)(maps), maps.unflatten(1, (4, 3)).amax(2))
-
-
-@pytest.mark.parametrize("name", ["weighted", "l2", "max_blur", "maxout"])
-def test_gradients_equal_finite_differences(name: str) -> None:
-    maps = seeded(1, 2, 5, 6).requires_grad_()
-    layers = {
-        "maxout": MaxOverFilters(2),
-        "max_blur": max_blur(maps, DownsampleConfig(Operator.max_blur)),
-    }
-    layer = layers.get(name) or pooling(Operator[name], axes_on(maps, 3, 2, 1), 0.8)
-    assert torch.autograd.gradcheck(layer, (maps,))
-
-
-def test_operator_of_more_than_one_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="strided is not a function of one window"):
-        pooling(Operator.strided, axes_on(EXAMPLE, 2, 2))

@@ -77,13 +77,6 @@ def test_receptive_fields_extend_into_the_padding() -> None:
     assert field_along(layers[:1], 1, 5) == (4, 6)
 
 
-def test_receptive_field_of_a_cell_has_the_planned_size() -> None:
-    for count, layer in enumerate(layers := planned({}), start=1):
-        first, last = field_along(layers[:count], 0, 0)
-        assert first == 0
-        assert layer.receptive_field == (last + 1, last + 1)
-
-
 def test_stage_ends() -> None:
     layers = plan(config_from_mapping({"downsample": {"operator": "conv_pool"}})).layers
     assert [layer.name for layer in stage_ends(layers)] == [
@@ -119,7 +112,7 @@ def network_of_ones(network: Network) -> nn.Sequential:
     st.integers(1, 2),
     st.integers(9, 28),
 )
-def test_reads_equal_the_gradient_of_a_linear_network(
+def test_reads_and_fields_equal_the_gradient_of_a_linear_network(
     operator: str, padding: str, mode: PaddingMode, kernel: int, stride: int, side: int
 ) -> None:
     if padding == "valid":
@@ -136,9 +129,18 @@ def test_reads_equal_the_gradient_of_a_linear_network(
     except UserError:
         reject()  # a window that does not fit, or more padding than the mode can supply
     pixels = torch.zeros(1, 1, side, side, dtype=torch.float64, requires_grad=True)
-    [expected] = torch.autograd.grad(network_of_ones(network)(pixels).sum(), pixels)
-    rows, columns = image_reads(spatial_layers(network.plan.layers))
-    assert np.array_equal(np.outer(rows, columns), expected[0, 0].numpy())
+    layers = spatial_layers(network.plan.layers)
+    maps = network_of_ones(network)(pixels)
+    [expected] = torch.autograd.grad(maps.sum(), pixels, retain_graph=True)
+    assert np.array_equal(np.outer(*image_reads(layers)), expected[0, 0].numpy())
+    row, column = central_cell(layers[-1])
+    [seen] = torch.autograd.grad(maps[0, 0, row, column], pixels)
+    first, last = field_along(layers, 0, row)
+    if first >= 0 and last < side:  # no path leads through padding
+        rows = seen[0, 0].any(1).nonzero().flatten().tolist()
+        assert (rows[0], rows[-1]) == (first, last)
+    assert layers[-1].receptive_field == (last - first + 1,) * 2
+    assert layers[-1].jump == (field_along(layers, 0, row + 1)[0] - first,) * 2
 
 
 def test_dense_first_layer_has_no_spatial_layers() -> None:
