@@ -43,12 +43,12 @@ def test_a_mosaic_has_clear_gaps():
 
 def test_a_grid_places_pictures_frames_and_texts():
     pixels, frames = np.zeros((4, 8), dtype=np.uint8), [Frame((-1, 4), (0, 7), "#123456")]
-    framed = Picture(pixels, "above", "one\ntwo", ["#111111"], frames)
+    framed = Picture(pixels, "above", "one\ntwo", frames)
     with style():
         figure = picture_grid([[framed, None], [Picture(pixels)]], 2)
         boxes = [axes.get_window_extent() for axes in figure.axes]
         texts = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
-    assert texts == {"above": "#0f0f01", "one": "#111111", "two": "#0f0f01"}
+    assert texts == {"above": "#0f0f01", "one": "#123456", "two": "#0f0f01"}
     assert figure.axes[0].axis() == (-1, 9, 5, -1)  # the frame leaves the image by a pixel
     assert [box.width / box.height for box in boxes] == pytest.approx([10 / 6, 8 / 4])
     assert boxes[0].x0 == boxes[1].x0

@@ -169,9 +169,8 @@ def field_figure(comparison: Comparison) -> RenderedFigure | None:
         lines = [f"{each.layer.replace('.', ' ')} {field_size(each)}" for each in item.fields]
         lines.append(f"half in {text.number(gradient.half_pixels.mean, 0)} pixels")
         frames = [Frame(each.rows, each.columns, colours[each.layer]) for each in item.fields]
-        inks = [frame.colour for frame in frames]
         pixels, above = _over_image(item, gradient.unpacked()), wrapped(arm)
-        pictures.append(Picture(pixels, above, "\n".join(lines), inks, frames))
+        pictures.append(Picture(pixels, above, "\n".join(lines), frames))
         words.append(f"{arm}: {', '.join(lines)}")
         counts.add(gradient.n)
     if not pictures:

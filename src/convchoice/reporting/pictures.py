@@ -88,9 +88,7 @@ class Picture(NamedTuple):
     above: str = ""
     """Text above the image; it may be wider than the image where no neighbour has one."""
     below: str = ""
-    """Lines of text below the image."""
-    colours: Sequence[str] = ()
-    """Of the first lines below; the others have the colour of text."""
+    """Lines of text below the image; the first ones describe the frames, in their colours."""
     frames: Sequence[Frame] = ()
     """They may leave the image."""
 
@@ -148,13 +146,13 @@ def _draw(figure: Figure, picture: Picture, inches: tuple[float, float, float, f
     )  # fmt: skip
     axes.axis(picture.view)
     axes.set_axis_off()
-    for first_last, across, colour in picture.frames:
-        (top, end), (start, stop) = first_last, across
+    for (top, end), (start, stop), colour in picture.frames:
         size = stop + 1 - start, end + 1 - top
         axes.add_patch(Rectangle((start, top), *size, fill=False, ec=colour, lw=1.4))
+    colours = [frame.colour for frame in picture.frames]
     look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": TEXT_POINTS}
     axes.text(0, 1 + 0.04 / height, picture.above, va="bottom", **look)
     for number, line in enumerate(picture.below.split("\n")):
-        colour = picture.colours[number] if number < len(picture.colours) else TEXT.stand_in
+        colour = colours[number] if number < len(colours) else TEXT.stand_in
         down = 0.04 + LINE_INCHES * number
         axes.text(0, -down / height, line, va="top", color=colour, **look)

@@ -39,9 +39,8 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
     samples = [item.scores[measure.metric] for item in arms.values()]
     for row, sample in enumerate(samples):
         heights = row - np.linspace(0.35, 0.05, len(sample.values))
-        axes.plot(
-            measure.shown(sample.values), heights, "o", ms=5, mew=0, color=SERIES[0], alpha=0.6
-        )
+        values = measure.shown(sample.values)
+        axes.plot(values, heights, "o", ms=5, mew=0, color=SERIES[0], alpha=0.6)
     means = measure.shown([sample.mean for sample in samples])
     bounds = [each.interval_95 and measure.shown(each.interval_95) for each in samples]
     below = [row + 0.2 for row in range(len(arms))]
