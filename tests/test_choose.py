@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.choose import arms_of, chosen, named_studies
+from convchoice.choose import chosen, study_files
 from convchoice.choose import main as choose
 from convchoice.compose import DataFolder, chosen_studies, composed_arms, read_parameters
 from convchoice.config.composition import options
@@ -40,23 +40,35 @@ def params(tmp_path: Path) -> Path:
     return Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
 
 
-def test_a_study_by_name_chooses_its_arms(params: Path) -> None:
-    choose(["--study", "strides_vs_pooling", "--params", str(params)])
-    study = read_study(CONF_DIR / "study" / "strides_vs_pooling.yaml")
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A study from elsewhere."""
+    path = tmp_path / "bigger_kernel.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    return path
+
+
+def edit(path: Path, *replacements: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_studies_by_name_choose_their_arms_each_once(params: Path) -> None:
+    choose(["--study", "strides_vs_pooling,pooling", "--params", str(params)])
     written = read_parameters(params)
-    assert written.studies == ["strides_vs_pooling"]
-    assert written.arms == study.all_arms()
+    assert written.studies == ["strides_vs_pooling", "pooling"]
+    first, second = (
+        read_study(CONF_DIR / "study" / f"{name}.yaml").all_arms() for name in written.studies
+    )
+    assert written.arms == first + [arm for arm in second if arm not in first]
     assert (written.scale, written.reports) == ("quick", "reports")
 
 
-def test_arms_that_studies_share_are_listed_once(params: Path) -> None:
-    parameters = chosen("pooling,strides_vs_pooling", None, params)
-    assert len(set(parameters.arms)) == len(parameters.arms)
-    assert parameters.arms[0] == "max"
-
-
 def test_all_is_every_study(conf: Path) -> None:
-    assert list(named_studies("all", conf)) == options("study", conf)
+    assert [path.stem for path in study_files("all", conf)] == options("study", conf)
 
 
 def test_another_scale_has_its_own_folder_of_reports(params: Path) -> None:
@@ -69,8 +81,7 @@ def test_another_scale_has_its_own_folder_of_reports(params: Path) -> None:
     assert read_parameters(params) == before
 
 
-def test_the_committed_file_is_what_choose_writes(tmp_path: Path) -> None:
-    params = Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
+def test_the_committed_file_is_what_choose_writes(params: Path) -> None:
     choose(["--study", ",".join(read_parameters(params).studies), "--params", str(params)])
     assert params.read_bytes() == (PROJECT_ROOT / "params.yaml").read_bytes()
 
@@ -93,45 +104,50 @@ def test_after_a_mistake_the_file_is_unchanged(
     assert params.read_bytes() == before
 
 
-def test_a_study_from_elsewhere_is_one_file(tmp_path: Path, conf: Path, params: Path) -> None:
-    own = tmp_path / "bigger_kernel.yaml"
-    own.write_text(OWN, encoding="utf-8")
+def test_a_parameters_file_of_another_program_is_unchanged(params: Path) -> None:
+    edit(params, ("# What the pipeline runs.", "# Mine."))
+    before = params.read_bytes()
+    with pytest.raises(UserError, match="was not written by convchoice"):
+        choose(["--study", "pooling", "--params", str(params)])
+    assert params.read_bytes() == before
+
+
+def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path) -> None:
+    edit(own, ("five_average", "1e-3"))  # a name that looks like a number
     parameters = chosen(str(own), None, params, conf)
     assert parameters.studies == ["bigger_kernel"]
-    assert parameters.arms == ["max", "five", "five_average"]
+    assert parameters.arms == ["max", "five", "1e-3"]
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
     assert [arm.name for arm in arms] == parameters.arms
     assert [arm.config.downsample.operator.name for arm in arms] == ["max", "max", "average"]
     assert [arm.config.conv.padding.name for arm in arms] == ["valid", "same", "same"]
     assert {len(arm.seeds) for arm in arms} == {6}
+    assert "arm: '1e-3'\n" in arms[2].to_yaml()
 
 
 def test_another_study_of_the_same_name_is_not_overwritten(
-    tmp_path: Path, conf: Path, params: Path
+    own: Path, conf: Path, params: Path
 ) -> None:
-    own = tmp_path / "pooling.yaml"
-    own.write_text(OWN.replace("bigger_kernel", "pooling"), encoding="utf-8")
+    edit(own, ("bigger_kernel", "pooling"))
+    own = own.rename(own.with_name("pooling.yaml"))
     before = (conf / "study" / "pooling.yaml").read_bytes()
     with pytest.raises(UserError, match=r"pooling\.yaml is another study of that name"):
         chosen(str(own), None, params, conf)
     assert (conf / "study" / "pooling.yaml").read_bytes() == before
 
 
-def test_a_new_arm_must_not_take_a_shipped_arms_name(
-    tmp_path: Path, conf: Path, params: Path
-) -> None:
-    own = tmp_path / "bigger_kernel.yaml"
-    own.write_text(OWN.replace("five_average", "average"), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"conf/arm/average\.yaml has this name"):
-        chosen(str(own), None, params, conf)
-
-
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("five_average", "average", r"conf/arm/average\.yaml has this name"),
+        ("conv.kernel_size=5", "conv.kernal_size=5", r"new_arms\.five.*kernal_size"),
+    ],
+)
 def test_an_illegal_new_arm_is_named_and_nothing_is_copied(
-    tmp_path: Path, conf: Path, params: Path
+    own: Path, conf: Path, params: Path, old: str, new: str, message: str
 ) -> None:
-    own = tmp_path / "bigger_kernel.yaml"
-    own.write_text(OWN.replace("conv.kernel_size=5", "conv.kernal_size=5"), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"new_arms\.five.*kernal_size"):
+    edit(own, (old, new))
+    with pytest.raises(ConfigurationError, match=message):
         chosen(str(own), None, params, conf)
     assert "bigger_kernel" not in options("study", conf)
     own.write_text(OWN, encoding="utf-8")
@@ -139,26 +155,17 @@ def test_an_illegal_new_arm_is_named_and_nothing_is_copied(
 
 
 def test_the_data_sets_of_the_arms_are_chosen_with_them(
-    tmp_path: Path, conf: Path, params: Path
+    own: Path, conf: Path, params: Path
 ) -> None:
-    own = tmp_path / "bigger_kernel.yaml"
-    text = OWN.replace("baseline: max", "baseline: fashion").replace("arm=max, ", "")
-    text = text.replace("arms: [five, five_average]", "arms: [five]")
-    text = text.replace("  five_average: [", "  fashion: [data=fashion_mnist]\n  other: [")
-    text = text.partition("  other:")[0].replace("five: [", "five: [data=fashion_mnist, ")
-    own.write_text(text, encoding="utf-8")
+    edit(
+        own,
+        ("baseline: max", "baseline: fashion"),
+        ("[arm=max, ", "[data=fashion_mnist, "),
+        ("[downsample=average, ", "[data=fashion_mnist, downsample=average, "),
+        ("new_arms:\n", "new_arms:\n  fashion: [data=fashion_mnist]\n"),
+    )
     parameters = chosen(str(own), None, params, conf)
     assert parameters.data == [DataFolder(Dataset.fashion_mnist, "data/fashion_mnist")]
-
-
-def test_arms_of_keeps_the_order_of_the_studies() -> None:
-    first, second = (
-        read_study(CONF_DIR / "study" / f"{name}.yaml")
-        for name in ("strides_vs_pooling", "pooling")
-    )
-    arms = arms_of([first, second])
-    assert arms[: len(first.all_arms())] == first.all_arms()
-    assert set(arms) == {*first.all_arms(), *second.all_arms()}
 
 
 def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
@@ -166,21 +173,3 @@ def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
     assert [arm.config.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
     assert [len(arm.seeds) for arm in arms] == [30, 30]
-
-
-def test_a_parameters_file_of_another_program_is_unchanged(params: Path) -> None:
-    text = params.read_text(encoding="utf-8").partition("\n")[2]
-    params.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="was not written by convchoice"):
-        choose(["--study", "pooling", "--params", str(params)])
-    assert params.read_text(encoding="utf-8") == text
-
-
-def test_arms_whose_names_look_like_numbers_stay_names(
-    tmp_path: Path, conf: Path, params: Path
-) -> None:
-    own = tmp_path / "bigger_kernel.yaml"
-    own.write_text(OWN.replace("five_average", "1e-3"), encoding="utf-8")
-    choice = chosen(str(own), None, params, conf)
-    arm = composed_arms(choice, chosen_studies(choice, conf), conf)[2]
-    assert "arm: '1e-3'\n" in arm.to_yaml()

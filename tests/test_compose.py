@@ -10,8 +10,7 @@ import yaml
 from convchoice.compose import (
     DataFolder,
     Parameters,
-    check_data,
-    check_different,
+    check_comparable,
     chosen_studies,
     composed_arms,
     data_of,
@@ -87,8 +86,7 @@ def test_no_shipped_study_has_equal_arms_or_two_data_sets() -> None:
     composer = ArmComposer("quick")
     arms = {name: composer.arm(name) for name in options("arm")}
     for path in sorted((CONF_DIR / "study").glob("*.yaml")):
-        check_different(read_study(path), arms)
-        check_data(read_study(path), arms)
+        check_comparable(read_study(path), arms)
     assert data_of(arms.values()) == [DataFolder()]
 
 
@@ -97,7 +95,7 @@ def test_a_study_of_two_data_sets_is_refused() -> None:
     arms = {"max": compose_arm("max", "quick")}
     arms["average"] = compose_arm("average", "quick", ["data=kmnist"])
     with pytest.raises(ConfigurationError, match=r"arms = 'average': trains on kmnist, and the ba"):
-        check_data(study, arms)
+        check_comparable(study, arms)
     assert data_of(arms.values())[1] == DataFolder(Dataset.kmnist, "data/kmnist")
 
 

@@ -10,7 +10,6 @@ nowhere, since results do not depend on it. Reports of the scale `quick` are in 
 another scale in a folder of its name there.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,10 @@ from convchoice.compose import Parameters, chosen_studies, composed_arms, data_o
 from convchoice.config.composition import check_option, options
 from convchoice.config.mapping import plain_values
 from convchoice.config.schema import Config
-from convchoice.config.study import Study, read_study
+from convchoice.config.study import read_study
 from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import yaml_line
-from convchoice.errors import ConfigurationError, UserError, exit_codes, nearest
+from convchoice.errors import UserError, exit_codes, nearest, require
 from convchoice.execution.launch import pipeline_executor
 from convchoice.runs.atomic_write import replace_files
 
@@ -47,54 +46,36 @@ reports: {{reports}}
 """
 
 
-def named_studies(wanted: str, conf: Path = CONF_DIR) -> dict[str, Path]:
-    """The files of the studies in a list of names and files, or of all, by name.
+def study_files(wanted: str, conf: Path = CONF_DIR) -> list[Path]:
+    """The files of the studies in a list of names and files, or of all.
 
     Raises:
-        UserError: for an unknown name, a file that is no legal study, or one whose name another
-            study in `conf/study` has.
+        UserError: for an unknown name, or a file whose name another study in `conf/study` has.
     """
-    known = {name: conf / "study" / f"{name}.yaml" for name in options("study", conf)}
-    if wanted == ALL:
-        return known
-    named = {}
-    for part in (part.strip() for part in wanted.split(",")):
-        if part.endswith((".yaml", ".yml")):
-            name, target = read_study(Path(part)).name, conf / "study" / f"{Path(part).stem}.yaml"
-            if target.exists() and target.read_bytes() != Path(part).read_bytes():
-                raise UserError(
-                    f"{part}: {target.relative_to(conf.parent)} is another study of that name."
-                    " Rename yours (the file and its `name`), or change that file."
-                )
-            named[name] = Path(part)
-        elif part in known:
-            named[part] = known[part]
-        else:
-            raise ConfigurationError(
-                "STUDY", part, "there is no such study.",
-                f"{nearest(part, list(known))} A study of your own: STUDY=path/to/it.yaml",
-            )  # fmt: skip
-    return named
-
-
-def _copy(path: Path, conf: Path) -> None:
-    """Copy a study's file to `conf/study`, unless it is there."""
-    target = conf / "study" / f"{path.stem}.yaml"
-    if not target.exists():
-        with target.open("xb") as file:  # never replaces a study
-            file.write(path.read_bytes())
-        print(f"{path}: copied to {target.relative_to(conf.parent)}")
-
-
-def arms_of(studies: Sequence[Study]) -> list[str]:
-    """The studies' arms in order, each once."""
-    return list(dict.fromkeys(arm for study in studies for arm in study.all_arms()))
+    folder, known = conf / "study", options("study", conf)
+    names = known if wanted == ALL else [name.strip() for name in wanted.split(",")]
+    files = []
+    for name in names:
+        file = Path(name)
+        if file.suffix not in {".yaml", ".yml"}:
+            fix = f"{nearest(name, known)} A study of your own: STUDY=path/to/it.yaml"
+            require(name in known, "STUDY", name, "there is no such study.", fix)
+            file = folder / f"{name}.yaml"
+        target = folder / f"{file.stem}.yaml"
+        if file.exists() and target.exists() and file.read_bytes() != target.read_bytes():
+            raise UserError(
+                f"{file}: {target.relative_to(conf.parent)} is another study of that name. Rename"
+                " yours (the file and its `name`), or change that file."
+            )
+        files.append(file)
+    return list(dict.fromkeys(files))
 
 
 def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_DIR) -> Parameters:
     """The content of a parameters file with other studies, another scale, or both.
 
-    Everything is composed once, so that a mistake is reported before any file is written.
+    Everything is composed once, so that a mistake is reported before any file is written. Then a
+    study's file from elsewhere is copied.
 
     Raises:
         UserError: for an unknown study or scale, anything illegal in the studies or their arms, or
@@ -106,22 +87,27 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
             f"{path}: was not written by convchoice, so it is not replaced. Add the line"
             f" `{FIRST_LINE}` at its top to allow that."
         )
-    named = {} if wanted is None else named_studies(wanted, conf)
-    studies = [read_study(file) for file in named.values()] or chosen_studies(present, conf)
-    arms = present.arms if wanted is None else arms_of(studies)
+    files = [] if wanted is None else study_files(wanted, conf)
+    studies = [read_study(file) for file in files] or chosen_studies(present, conf)
+    needed = dict.fromkeys(arm for study in studies for arm in study.all_arms())
+    arms = present.arms if wanted is None else list(needed)
     scale = scale or present.scale
     check_option("scale", scale, conf)
     reports = "reports" if scale == USUAL_SCALE else f"reports/{scale}"
     parameters = Parameters(scale, arms, [study.name for study in studies], reports)
     composed = composed_arms(parameters, studies, conf)
-    for file in named.values():
-        _copy(file, conf)
+    for file in files:
+        target = conf / "study" / f"{file.stem}.yaml"
+        if not target.exists():
+            with target.open("xb") as copy:  # never replaces a study
+                copy.write(file.read_bytes())
+            print(f"{file}: copied to {target.relative_to(conf.parent)}")
     runs = sum(len(arm.seeds) for arm in composed)
     print(f"{path}: scale {scale}, {len(studies)} studies, {len(arms)} arms, {runs} runs")
     return replace(parameters, data=data_of(composed))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice choose", __doc__)
     made.add_argument("--study", help="names or files, separated by commas, or `all`")

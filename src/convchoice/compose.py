@@ -5,7 +5,6 @@
 DVC caches by these files: a change in `conf/` that leaves an arm's file unchanged retrains nothing.
 """
 
-import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,71 +117,53 @@ def composed_arms(
     origins = {arm: f"conf/study/{study.name}.yaml" for study in studies for arm in study.new_arms}
     arms = {}
     for name in parameters.arms:
-        curves = _curve_overrides(name, studies)
+        wanted = {curve for study in studies if name in study.all_arms() for curve in study.curves}
+        names = ",".join(curve.name for curve in Curve if curve in wanted)
+        curves = ["evaluation=curves", f"evaluation.curves=[{names}]"] if wanted else []
         if name in new:
             arms[name] = composer.new_arm(name, [*new[name], *curves], origins[name])
         else:
             arms[name] = composer.arm(name, curves)
         fitting_plan(arms[name].config)
     for study in studies:
-        check_data(study, arms)
-        check_different(study, arms)
+        check_comparable(study, arms)
     return list(arms.values())
-
-
-def _curve_overrides(arm: str, studies: Sequence[Study]) -> list[str]:
-    """Overrides for the curves that an arm's studies need; none if they need none."""
-    wanted = {curve for study in studies if arm in study.all_arms() for curve in study.curves}
-    names = ",".join(curve.name for curve in Curve if curve in wanted)
-    return ["evaluation=curves", f"evaluation.curves=[{names}]"] if wanted else []
 
 
 def data_of(arms: Iterable[Arm]) -> list[DataFolder]:
     """The data sets of some arms, in the arms' order, each once."""
-    return list(
-        dict.fromkeys(DataFolder(arm.config.data.name, arm.config.data.root) for arm in arms)
-    )
+    folders = (DataFolder(arm.config.data.name, arm.config.data.root) for arm in arms)
+    return list(dict.fromkeys(folders))
 
 
-def check_data(study: Study, arms: Mapping[str, Arm]) -> None:
-    """Refuse a study whose arms train on different data sets.
+def check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
+    """Refuse a study whose arms train on different data sets, or are equal except for their names.
 
     Raises:
-        ConfigurationError: naming the first arm on another data set than the baseline's.
+        ConfigurationError: naming the two arms.
     """
+    field_name, known = f"conf/study/{study.name}.yaml: arms", dict[str, str]()
     ours = arms[study.baseline].config.data.name.name
-    for arm in study.arms:
-        theirs = arms[arm].config.data.name.name
+    for arm in study.all_arms():
+        config = arms[arm].config
+        theirs = config.data.name.name
         require(
-            theirs == ours, f"conf/study/{study.name}.yaml: arms", arm,
+            theirs == ours, field_name, arm,
             f"trains on {theirs}, and the baseline {study.baseline} on {ours}: their difference"
             " would be one between data sets.", f"Make a study of its own for {theirs}.",
         )  # fmt: skip
-
-
-def check_different(study: Study, arms: Mapping[str, Arm]) -> None:
-    """Refuse a study with two arms that are equal except for their names.
-
-    Raises:
-        ConfigurationError: naming both.
-    """
-    known: dict[str, str] = {}
-    for arm in study.all_arms():
-        identity = json.dumps(numeric_identity(arms[arm].config), sort_keys=True)
-        first = known.setdefault(identity, arm)
+        first = known.setdefault(json.dumps(numeric_identity(config), sort_keys=True), arm)
         require(
-            first == arm, f"conf/study/{study.name}.yaml: arms", arm,
+            first == arm, field_name, arm,
             f"is the same as {first}: they differ in nothing that decides a number.",
             "Leave one of the two out, or change what it sets.",
         )  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
-    made = CommandParser("convchoice compose", __doc__)
-    made.add_argument(
-        "--params", type=Path, required=True, help="YAML file with `scale`, `arms` and `studies`"
-    )
+    made, content = CommandParser("convchoice compose", __doc__), "`scale`, `arms` and `studies`"
+    made.add_argument("--params", type=Path, required=True, help=f"YAML file with {content}")
     made.add_argument("--output", type=Path, required=True, help="folder to write")
     return made
 

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.choose import arms_of
 from convchoice.compose import read_parameters
 from convchoice.config.study import read_study
 from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
@@ -96,8 +95,9 @@ def test_the_report_depends_on_a_stamp_of_every_study_whichever_were_chosen() ->
 
 def test_the_parameters_name_exactly_the_arms_of_their_studies() -> None:
     parameters = read_parameters(PROJECT_ROOT / "params.yaml")
-    chosen = [read_study(CONF_DIR / "study" / f"{name}.yaml") for name in parameters.studies]
-    assert parameters.arms == arms_of(chosen)
+    studies = [read_study(CONF_DIR / "study" / f"{name}.yaml") for name in parameters.studies]
+    arms = [arm for study in studies for arm in study.all_arms()]
+    assert parameters.arms == list(dict.fromkeys(arms))
 
 
 def test_metrics_and_plots_are_declared() -> None:
