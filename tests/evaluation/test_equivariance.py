@@ -15,7 +15,6 @@ from convchoice.evaluation.equivariance import (
     clean_cells,
     equivariance_curve,
     moves,
-    spread_evenly,
 )
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
@@ -179,9 +178,3 @@ def test_blank_images_have_no_errors():
 def test_the_network_is_not_changed():
     _, network, _ = points_of({})
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
-
-
-def test_images_are_spread_evenly():
-    assert spread_evenly(3, 10).tolist() == [0, 1, 2]
-    assert spread_evenly(10, 4).tolist() == [0, 2, 5, 7]
-    assert spread_evenly(0, 4).tolist() == []

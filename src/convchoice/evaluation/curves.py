@@ -2,26 +2,15 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from convchoice.config.schema import Config, Curve
 from convchoice.data.preparation import permuted
 from convchoice.evaluation.equivariance import equivariance_curve
 from convchoice.evaluation.input_size import input_size_curve
-from convchoice.evaluation.robustness import STEPS, consistency_curve, robustness_curve
+from convchoice.evaluation.robustness import TRANSFORMS, consistency_curve, robustness_curve
 from convchoice.networks.network import Network
 from convchoice.runs.curve_points import CurvePoint
-
-
-class _Permutation(nn.Module):
-    """The fixed permutation of the pixels of a network's training images."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.seed = seed
-
-    def forward(self, images: Tensor) -> Tensor:
-        return permuted(images, self.seed)
 
 
 def measure_curves(
@@ -37,14 +26,18 @@ def measure_curves(
             permuted.
         labels: int64 (N,), on the same device.
     """
-    points: list[CurvePoint] = []
     seed = config.data.permutation_seed
-    behind = network if seed is None else nn.Sequential(_Permutation(seed), network)
+
+    def classify(pixels: Tensor) -> Tensor:
+        logits: Tensor = network(pixels if seed is None else permuted(pixels, seed))
+        return logits
+
+    points: list[CurvePoint] = []
     for curve in (curve for curve in Curve if curve in curves):
-        if curve in STEPS:
-            points += robustness_curve(curve, behind, images, labels)
+        if curve in TRANSFORMS:
+            points += robustness_curve(curve, classify, images, labels)
         elif curve is Curve.consistency:
-            points += consistency_curve(behind, images, labels)
+            points += consistency_curve(classify, images, labels)
         elif curve is Curve.equivariance:
             points += equivariance_curve(network, images)
         else:

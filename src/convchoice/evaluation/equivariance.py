@@ -22,8 +22,9 @@ translation the interior error is 0, and the error on the whole map is due to th
 """
 
 import copy
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -31,7 +32,7 @@ from torch import Tensor
 
 from convchoice.config.pairs import Pair
 from convchoice.config.schema import Curve
-from convchoice.data.image_transforms import Transform, rescaled, shifted
+from convchoice.data.image_transforms import rescaled, shifted
 from convchoice.networks.network import Network
 from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import spatial_layers
@@ -49,7 +50,7 @@ Interval = tuple[int, int]
 """First and last cell along one axis; empty if the last is before the first."""
 
 
-def jump_of(layer: PlannedLayer) -> Pair:
+def _jump(layer: PlannedLayer) -> Pair:
     """Pixels from one cell of a spatial layer to the next, down and across."""
     assert layer.jump is not None  # noqa: S101 - see `spatial_layers`
     return layer.jump
@@ -81,7 +82,7 @@ def clean_cells(layers: Sequence[PlannedLayer], axis: int, pixels: Interval) -> 
     return cells
 
 
-def clean_masks(
+def _clean_masks(
     layers: Sequence[PlannedLayer], rows: Interval, columns: Interval
 ) -> Iterator[Tensor]:
     """For each layer, a mask float64 (1, 1, H, W) of the cells that see only these pixels."""
@@ -94,73 +95,48 @@ def clean_masks(
 
 @dataclass(frozen=True)
 class Move:
-    """A transform of images, and the same transform on the grid of a layer."""
+    """A transform of images, and of maps in the same way."""
 
     kind: str
     unit: Unit
     value: float
-    on_images: Transform
-    on_map: Callable[[Tensor, Pair], Tensor]
-    """Function of a map (B, C, H, W) and the layer's jumps in pixels, down and across."""
+
+    def __call__(self, maps: Tensor, jump: Pair = (1, 1)) -> Tensor:
+        """The moved maps (B, C, H, W), whose cells are `jump` pixels apart, down and across."""
+        if self.kind == "translation":
+            down, across = (math.floor(self.value / step + 0.5) for step in jump)
+            return shifted(maps, down, across)
+        return (
+            torch.rot90(maps, 1, (2, 3)) if self.kind == "rotation" else rescaled(maps, self.value)
+        )
 
     def interiors(self, layers: Sequence[PlannedLayer]) -> list[Tensor]:
         """For each layer, a mask (H, W) of the cells that no border reaches."""
         height, width = layers[0].input_shape[1:]
         ones = torch.ones(1, 1, height, width, dtype=torch.float64)
-        moved = self.on_images(ones)[0, 0] > WHOLE  # a rectangle: the rest is uncovered background
+        moved = self(ones)[0, 0] > WHOLE  # a rectangle: the rest is uncovered background
         rows, columns = (moved.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
-        still = clean_masks(layers, (0, height - 1), (0, width - 1))
-        seen = clean_masks(layers, (rows[0], rows[-1]), (columns[0], columns[-1]))
+        still = _clean_masks(layers, (0, height - 1), (0, width - 1))
+        seen = _clean_masks(layers, (rows[0], rows[-1]), (columns[0], columns[-1]))
         return [
-            ((mask > 0) & (self.on_map(other, jump_of(layer)) > WHOLE))[0, 0]
+            ((mask > 0) & (self(other, _jump(layer)) > WHOLE))[0, 0]
             for layer, mask, other in zip(layers, seen, still, strict=True)
         ]
-
-
-def translation(pixels: int) -> Move:
-    """By the same number of pixels down and to the right; on a map by whole cells."""
-
-    def on_map(maps: Tensor, jump: Pair) -> Tensor:
-        down, across = (math.floor(pixels / step + 0.5) for step in jump)
-        return shifted(maps, down, across)
-
-    return Move(
-        "translation", "pixels", pixels, lambda images: shifted(images, pixels, pixels), on_map
-    )
-
-
-def quarter_turn() -> Move:
-    """By 90° anticlockwise about the centre, exactly."""
-
-    def turn(images: Tensor, _: Pair = (1, 1)) -> Tensor:
-        return torch.rot90(images, 1, (2, 3))
-
-    return Move("rotation", "degrees", 90, turn, turn)
-
-
-def enlargement(factor: float) -> Move:
-    """By a factor about the centre."""
-
-    def enlarge(images: Tensor, _: Pair = (1, 1)) -> Tensor:
-        return rescaled(images, factor)
-
-    return Move("scale", "factor", factor, enlarge, enlarge)
 
 
 def moves(layers: Sequence[PlannedLayer]) -> list[Move]:
     """The transforms for these layers; jumps beyond a quarter of the image are left out."""
     height, width = layers[0].input_shape[1:]
-    jumps = {math.lcm(*jump_of(layer)) for layer in layers}  # moves both axes by whole cells
-    small = {jump for jump in jumps if jump <= min(height, width) // 4}
-    chosen = [translation(pixels) for pixels in sorted({*TRANSLATION_PIXELS, *small})]
-    if height == width:
-        chosen.append(quarter_turn())
-    return chosen + [enlargement(factor) for factor in SCALE_FACTORS]
+    jumps = {math.lcm(*_jump(layer)) for layer in layers}  # moves both axes by whole cells
+    pixels = {*TRANSLATION_PIXELS, *(jump for jump in jumps if jump <= min(height, width) // 4)}
+    turns = [Move("rotation", "degrees", 90)] if height == width else []
+    scales = [Move("scale", "factor", factor) for factor in SCALE_FACTORS]
+    return [*(Move("translation", "pixels", each) for each in sorted(pixels)), *turns, *scales]
 
 
 @dataclass
 class _Sums:
-    """Squared norms, over images, channels and cells."""
+    """Squared norms, over images, channels and cells: on the whole map, and on its interior."""
 
     interior: Tensor
     """Mask (H, W)."""
@@ -174,26 +150,17 @@ class _Sums:
         for index, part in enumerate((off, still.square(), off[inside], size[inside])):
             self.squares[index] += float(part.sum())
 
-    def errors(self) -> tuple[float | None, float | None]:
+    def errors(self) -> list[float | None]:
         """On the whole map and on its interior; None if the denominator is 0."""
-        whole, interior = (
-            math.sqrt(off / size) if size > 0 else None
-            for off, size in (self.squares[:2], self.squares[2:])
-        )
-        return whole, interior
+        parts = (self.squares[:2], self.squares[2:])
+        return [math.sqrt(off / size) if size > 0 else None for off, size in parts]
 
 
-def _maps(network: Network, layers: Sequence[PlannedLayer], images: Tensor) -> Iterator[Tensor]:
-    """The map of each layer, in order."""
-    for layer in layers:
-        images = network.get_submodule(layer.name.replace(".", "_"))(images)
+def _maps(network: Network, count: int, images: Tensor) -> Iterator[Tensor]:
+    """The maps of the first layers, in order."""
+    for module in itertools.islice(network.children(), count):
+        images = module(images)
         yield images
-
-
-def spread_evenly(size: int, most: int) -> Tensor:
-    """At most `most` indices of `size`, int64, spread evenly."""
-    count = min(size, most)
-    return torch.arange(count) * size // max(count, 1)
 
 
 @torch.inference_mode()
@@ -209,22 +176,23 @@ def equivariance_curve(network: Network, images: Tensor) -> Iterator[CurvePoint]
     if not layers:
         return  # a network that begins with its head has no map
     exact = copy.deepcopy(network).double().eval()
-    chosen = spread_evenly(len(images), MOST_IMAGES).to(images.device)
+    count = min(len(images), MOST_IMAGES)
+    chosen = torch.arange(count, device=images.device) * len(images) // max(count, 1)
     transforms = moves(layers)
     sums = [[_Sums(mask) for mask in move.interiors(layers)] for move in transforms]
     for batch, _ in Batches(images[chosen], chosen, EVALUATION_BATCH):
         pixels = batch.double()
-        still = list(_maps(exact, layers, pixels))
+        still = list(_maps(exact, len(layers), pixels))
         for move, totals in zip(transforms, sums, strict=True):
-            moved = _maps(exact, layers, move.on_images(pixels))
+            moved = _maps(exact, len(layers), move(pixels))
             for layer, ours, theirs, total in zip(layers, moved, still, totals, strict=True):
-                total.add(ours, move.on_map(theirs, jump_of(layer)), theirs)
+                total.add(ours, move(theirs, _jump(layer)), theirs)
     for move, totals in zip(transforms, sums, strict=True):
         for layer, total in zip(layers, totals, strict=True):
             whole, interior = total.errors()
-            down, across = jump_of(layer)
+            down, across = _jump(layer)
             yield CurvePoint(
                 Curve.equivariance, move.kind, layer.name, move.unit, move.value,
-                down if down == across else None,
-                len(chosen), error_interior=interior, error_whole=whole,
+                down if down == across else None, count,
+                error_interior=interior, error_whole=whole,
             )  # fmt: skip

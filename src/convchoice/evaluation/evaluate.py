@@ -62,9 +62,11 @@ def evaluate_run(specification: RunSpecification) -> None:
     torch.set_num_threads(int(run.config["trainer"]["threads"]))
     network = load_network(run)
     test_set = open_test_set(run, specification.data_root)
-    logits = test_logits(network, test_set)
+    device = device_of(test_set.config.trainer.accelerator)
+    network.to(device)
+    logits = test_logits(network, test_set, device)
     evaluation = specification.config.evaluation
-    points = test_curves(network, test_set, evaluation)
+    points = test_curves(network, test_set, evaluation, device)
     inside = introspect(network, test_set.config, test_set.images, test_set.labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
@@ -104,24 +106,13 @@ def load_network(run: Run) -> Network:
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test images of one run, on the CPU.
-
-    Attributes:
-        config: configuration of the run.
-        images: uint8 (N, H, W) or (N, C, H, W), as in the data set.
-        labels: int64 (N,).
-    """
+    """The test images of one run, on the CPU."""
 
     __test__ = False  # not a test class of pytest
 
     config: Config
-    images: Tensor
-    labels: Tensor
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the evaluation."""
-        return device_of(self.config.trainer.accelerator)
+    images: Tensor  # uint8 (N, H, W) or (N, C, H, W), as in the data set
+    labels: Tensor  # int64 (N,)
 
 
 def open_test_set(run: Run, data_root: Path) -> TestSet:
@@ -142,18 +133,16 @@ def open_test_set(run: Run, data_root: Path) -> TestSet:
     return TestSet(config, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
 
-def test_logits(network: Network, test_set: TestSet) -> Tensor:
+def test_logits(network: Network, test_set: TestSet, device: torch.device) -> Tensor:
     """Logits (N, 10), float32, of the whole test set, on the CPU."""
-    device = test_set.device
     pixels = test_images(test_set.images.to(device), test_set.config.data)
-    network.to(device)
     with torch.inference_mode():
         batches = Batches(pixels, test_set.labels.to(device), EVALUATION_BATCH)
         return torch.cat([network(batch).float() for batch, _ in batches]).cpu()
 
 
 def test_curves(
-    network: Network, test_set: TestSet, evaluation: EvaluationConfig
+    network: Network, test_set: TestSet, evaluation: EvaluationConfig, device: torch.device
 ) -> list[CurvePoint]:
     """The points of the curves of an evaluation."""
     if not evaluation.curves:
@@ -161,23 +150,15 @@ def test_curves(
     # torchvision takes a second to import
     from convchoice.evaluation.curves import measure_curves  # noqa: PLC0415
 
-    device = test_set.device
+    config = test_set.config
     chosen = torch.from_numpy(chosen_images(test_set.labels.numpy(), evaluation.images))
-    return measure_curves(
-        network.to(device),
-        test_set.config,
-        evaluation.curves,
-        on_canvas(test_set.images[chosen].to(device), test_set.config.data.canvas),
-        test_set.labels[chosen].to(device),
-    )
+    images = on_canvas(test_set.images[chosen].to(device), config.data.canvas)
+    labels = test_set.labels[chosen].to(device)
+    return measure_curves(network, config, evaluation.curves, images, labels)
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The `test/*` metrics of the predictions.
-
-    Args:
-        logits: (N, 10).
-        labels: (N,).
+    """The `test/*` metrics of logits (N, 10) and labels (N,).
 
     Returns:
         `test/accuracy` (a fraction of 1), `test/errors` (images), `test/nll` (mean negative

@@ -6,7 +6,6 @@ size on a larger canvas is another question, see `data.canvas` and the shift cur
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
@@ -37,24 +36,17 @@ def accepts(trained: Plan, other: Plan) -> bool:
 
 
 def network_for(network: Network, config: Config, height: int, width: int) -> Network | None:
-    """The trained network for another input size, or None if its weights do not fit.
-
-    Args:
-        network: trained.
-        config: its configuration.
-        height: of the input, pixels.
-        width: of the input, pixels.
-    """
+    """The trained network for inputs of other pixels, or None if its weights do not fit."""
     shape = (network.plan.layers[0].input_shape[0], height, width)
     try:
-        other = plan(config, shape)
+        fits = accepts(network.plan, plan(config, shape))
     except GeometryError:
         return None
-    if not accepts(network.plan, other):
+    if not fits:
         return None
-    resized_network = Network(config, shape)
-    resized_network.load_state_dict(network.state_dict())
-    return resized_network.to(next(network.parameters()).device).eval()
+    other = Network(config, shape)
+    other.load_state_dict(network.state_dict())
+    return other.to(next(network.parameters()).device).eval()
 
 
 def input_size_curve(
@@ -73,11 +65,19 @@ def input_size_curve(
     for side in INPUT_SIDES:
         other_width = max(1, round(side * width / height))
         other = network_for(network, config, side, other_width)
-        point = CurvePoint(
-            Curve.input_size, "", "", "pixels", side, None, len(labels), accepted=other is not None
-        )
+        measured = {}
         if other is not None:
             transform = partial(resized, height=side, width=other_width)
             accuracy, nll = scores(other, images, labels, transform)
-            point = replace(point, accuracy=accuracy, nll=nll)
-        yield point
+            measured = {"accuracy": accuracy, "nll": nll}
+        yield CurvePoint(
+            Curve.input_size,
+            "",
+            "",
+            "pixels",
+            side,
+            None,
+            len(labels),
+            other is not None,
+            **measured,
+        )

@@ -6,7 +6,7 @@ effective receptive field (Luo et al. 2016, Understanding the effective receptiv
 of the cell in the middle of the last map, summed over its channels.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from convchoice.config.schema import Config
 from convchoice.data.preparation import test_images
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
 from convchoice.networks.network import Network
-from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import (
     central_cell,
     field_along,
@@ -101,9 +100,8 @@ def pixel_gradients(network: Network, images: Tensor) -> tuple[Tensor, Tensor | 
     Returns:
         The second is None for a network without maps.
     """
-    sums = [
-        _summed_gradients(network, scaled(some)) for some in torch.split(images, GRADIENT_BATCH)
-    ]
+    batches = torch.split(images, GRADIENT_BATCH)
+    sums = [_summed_gradients(network, scaled(batch)) for batch in batches]
     largest, middle = (torch.stack(each).sum(0) / len(images) for each in zip(*sums, strict=True))
     return largest, middle if spatial_layers(network.plan.layers) else None
 
@@ -127,29 +125,6 @@ def _array(values: Tensor) -> Numbers:
     return values.detach().float().cpu().numpy()
 
 
-def _reads(layers: Sequence[PlannedLayer]) -> dict[str, tuple[Places, Places]]:
-    """How often the first and the last of some layers with windows read the image."""
-    ends = [layers[:1], layers] if layers else []
-    return {
-        last.name: (np.array(rows), np.array(columns))
-        for *before, last in ends
-        for rows, columns in [image_reads([*before, last])]
-    }
-
-
-def _fields(layers: Sequence[PlannedLayer]) -> dict[str, Places]:
-    """The receptive field of the middle cell of each layer with windows."""
-    return {
-        layer.name: np.array(
-            [
-                field_along(layers[:count], side, cell)
-                for side, cell in enumerate(central_cell(layer))
-            ]
-        )
-        for count, layer in enumerate(layers, start=1)
-    }
-
-
 def introspect(network: Network, config: Config, images: Tensor, labels: Tensor) -> Introspection:
     """The measurements that a run stores.
 
@@ -170,14 +145,21 @@ def introspect(network: Network, config: Config, images: Tensor, labels: Tensor)
     pictures = inputs(shown)
     gradient, middle = pixel_gradients(network, inputs(many))
     windowed = [layer for layer in spatial_layers(network.plan.layers) if layer.axes is not None]
+    reads, fields = {}, {}
+    for count, layer in enumerate(windowed, start=1):
+        before, cell = windowed[:count], central_cell(layer)
+        fields[layer.name] = np.array([field_along(before, axis, cell[axis]) for axis in (0, 1)])
+        if count in {1, len(windowed)}:
+            rows, columns = image_reads(before)
+            reads[layer.name] = (np.array(rows), np.array(columns))
     return Introspection(
         images=pictures.cpu().numpy(),
         indices=shown,
         labels=classes[shown],
         filters=_array(first_filters(network)),
         maps=response_maps(network, pictures),
-        reads=_reads(windowed),
-        fields=_fields(windowed),
+        reads=reads,
+        fields=fields,
         gradient_images=len(many),
         gradient=_array(gradient),
         middle_gradient=None if middle is None else _array(middle),

@@ -6,9 +6,10 @@ scaled, transformed and classified, so that memory does not grow with the number
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from convchoice.config.schema import Curve
@@ -26,24 +27,29 @@ from convchoice.training.batches import EVALUATION_BATCH, Batches
 SHIFT_PIXELS = range(-10, 11)
 SHIFT_KINDS = {"horizontal": (0, 1), "vertical": (1, 0), "diagonal": (1, 1)}
 """Rows and columns of a shift by one pixel; positive is down and to the right."""
-ROTATION_DEGREES = range(0, 360, 15)
+ROTATION_DEGREES = range(0, 360, 15)  # anticlockwise about the centre
 SCALE_FACTORS = tuple(tenths / 10 for tenths in range(5, 16))
 CONSISTENCY_PIXELS = 4
 """The largest random shift: MNIST's 20×20 digits have a margin of 4 pixels, so little is lost."""
 CONSISTENCY_SEED = 2019
 
-Step = tuple[str, float, Transform, Callable[[Tensor], float]]
-"""Kind and value of a point, its transform, and the lost share of a mean ink (H, W)."""
+Classify = Callable[[Tensor], Tensor]
+"""Pixels (B, C, H, W) to logits (B, 10)."""
+TRANSFORMS: dict[Curve, tuple[Callable[..., Tensor], Unit]] = {
+    Curve.shift: (shifted, "pixels"),
+    Curve.rotation: (rotated, "degrees"),
+    Curve.scale: (rescaled, "factor"),
+}
 
 
 @torch.inference_mode()
 def scores(
-    network: nn.Module, images: Tensor, labels: Tensor, transform: Transform
+    network: Classify, images: Tensor, labels: Tensor, transform: Transform
 ) -> tuple[float, float]:
     """Accuracy (a fraction of 1) and mean negative log-likelihood (nats) on transformed images.
 
     Args:
-        network: (B, C, H, W) → logits (B, 10).
+        network: whose scores.
         images: uint8, (N, H, W) or (N, C, H, W), on the network's device.
         labels: int64 (N,), on the same device.
         transform: of a batch of pixels in 0 … 1.
@@ -56,7 +62,7 @@ def scores(
     return correct / len(labels), nll / len(labels)
 
 
-def _classify(network: nn.Module, batch: Tensor, truth: Tensor) -> tuple[Tensor, int, float]:
+def _classify(network: Classify, batch: Tensor, truth: Tensor) -> tuple[Tensor, int, float]:
     """Predicted classes (B,), number of correct ones, and summed negative log-likelihood."""
     logits = network(batch.contiguous(memory_format=torch.channels_last)).double()
     classes = logits.argmax(1)
@@ -64,54 +70,32 @@ def _classify(network: nn.Module, batch: Tensor, truth: Tensor) -> tuple[Tensor,
     return classes, int((classes == truth).sum()), nll
 
 
-def _shifts() -> Iterator[Step]:
-    """Shifts by −10 … 10 pixels: horizontal, vertical, and both."""
-    for kind, (down, right) in SHIFT_KINDS.items():
-        for pixels in SHIFT_PIXELS:
-            rows, columns = down * pixels, right * pixels
-            lost = partial(ink_lost, rows=rows, columns=columns)
-            yield kind, pixels, partial(shifted, rows=rows, columns=columns), lost
-
-
-def _rotations() -> Iterator[Step]:
-    """Rotations anticlockwise by 0°, 15°, … 345° about the centre."""
-    for degrees in ROTATION_DEGREES:
-        lost = partial(ink_lost, degrees=degrees)
-        yield "", degrees, partial(rotated, degrees=degrees), lost
-
-
-def _scales() -> Iterator[Step]:
-    """Scales of 0.5, 0.6, … 1.5 about the centre."""
-    for factor in SCALE_FACTORS:
-        lost = partial(ink_lost, factor=factor)
-        yield "", factor, partial(rescaled, factor=factor), lost
-
-
-STEPS: dict[Curve, tuple[Unit, Callable[[], Iterator[Step]]]] = {
-    Curve.shift: ("pixels", _shifts),
-    Curve.rotation: ("degrees", _rotations),
-    Curve.scale: ("factor", _scales),
-}
+def _steps(curve: Curve) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    """Kind and value of each point, and the arguments of its transform and of `ink_lost`."""
+    if curve is Curve.shift:
+        for kind, (down, right) in SHIFT_KINDS.items():
+            for pixels in SHIFT_PIXELS:
+                yield kind, pixels, {"rows": down * pixels, "columns": right * pixels}
+    elif curve is Curve.rotation:
+        for degrees in ROTATION_DEGREES:
+            yield "", degrees, {"degrees": degrees}
+    else:
+        for factor in SCALE_FACTORS:
+            yield "", factor, {"factor": factor}
 
 
 def robustness_curve(
-    curve: Curve, network: nn.Module, images: Tensor, labels: Tensor
+    curve: Curve, network: Classify, images: Tensor, labels: Tensor
 ) -> Iterator[CurvePoint]:
-    """The points of a curve of `STEPS`; all transforms keep the canvas.
-
-    Args:
-        curve: which.
-        network: as for `scores`.
-        images: as for `scores`.
-        labels: as for `scores`.
-    """
+    """The points of a curve of `TRANSFORMS`; all of them keep the canvas. Arguments as `scores`."""
     ink = mean_ink(images)
-    unit, steps = STEPS[curve]
-    for kind, value, transform, lost in steps():
-        accuracy, nll = scores(network, images, labels, transform)
+    transform, unit = TRANSFORMS[curve]
+    for kind, value, arguments in _steps(curve):
+        accuracy, nll = scores(network, images, labels, partial(transform, **arguments))
+        lost = ink_lost(ink, **arguments)
         yield CurvePoint(
             curve, kind, "", unit, value, None, len(labels),
-            accuracy=accuracy, nll=nll, ink_lost=lost(ink),
+            accuracy=accuracy, nll=nll, ink_lost=lost,
         )  # fmt: skip
 
 
@@ -128,16 +112,12 @@ def random_shifts(images: int) -> Tensor:
 
 
 @torch.inference_mode()
-def consistency_curve(network: nn.Module, images: Tensor, labels: Tensor) -> Iterator[CurvePoint]:
+def consistency_curve(network: Classify, images: Tensor, labels: Tensor) -> Iterator[CurvePoint]:
     """The share of images with the same prediction, correct or not, under two random shifts.
 
     Source: Zhang (2019), Making convolutional networks shift-invariant again, ICML, with smaller
     shifts: he shifts over the whole crop. Accuracy and log-likelihood are means over both shifts.
-
-    Args:
-        network: as for `scores`.
-        images: as for `scores`.
-        labels: as for `scores`.
+    Arguments as `scores`.
     """
     ink, shifts = mean_ink(images), random_shifts(len(labels))
     same, correct, nll, first = 0, 0, 0.0, 0
