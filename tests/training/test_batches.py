@@ -2,7 +2,7 @@
 
 import torch
 
-from convchoice.training.batches import Batches, EpochOrder, ShuffledBatches, scaled
+from convchoice.training.batches import Batches, EpochOrder, scaled
 
 
 def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed() -> None:
@@ -35,7 +35,7 @@ def test_batches_keep_images_and_labels_together_and_the_last_may_be_smaller() -
     images = torch.arange(10, dtype=torch.uint8)[:, None, None].expand(10, 2, 2)
     labels = torch.arange(10)
     plain = list(Batches(images, labels, 4))
-    shuffled = ShuffledBatches(images, labels, 4, EpochOrder(10, 0))
+    shuffled = Batches(images, labels, 4, EpochOrder(10, 0))
     assert [len(some) for _, some in plain] == [4, 4, 2]
     assert len(shuffled) == len(list(shuffled)) == 3
     for some_images, some_labels in [*plain, *shuffled]:

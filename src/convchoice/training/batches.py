@@ -39,29 +39,35 @@ class EpochOrder:
 
     def permutation(self) -> Tensor:
         """Indices of the epoch's images, (N,) for one run and (S, N) for several."""
-        orders = [
-            torch.randperm(self.size, generator=torch.Generator().manual_seed(seed))
-            for seed in (derived_seed(each, "order", str(self.epoch)) for each in self.seeds)
-        ]
+        seeds = (derived_seed(seed, "order", str(self.epoch)) for seed in self.seeds)
+        generators = (torch.Generator().manual_seed(seed) for seed in seeds)
+        orders = [torch.randperm(self.size, generator=generator) for generator in generators]
         return orders[0] if len(orders) == 1 else torch.stack(orders)
 
 
 class Batches:
-    """Batches of scaled images and labels, in the order of the tensors.
+    """Batches of scaled images and labels.
 
     Yields (images float32 (B, C, H, W) in 0 … 1, labels int64 (B,)); the last batch may be smaller.
+    With the order of S runs, a batch holds one for each: images (S, B, C, H, W), labels (S, B).
 
     Args:
         images: uint8 (N, H, W) of one channel or (N, C, H, W), on the device of the network.
         labels: int64 (N,), on the same device.
         batch_size: images a batch, B.
+        order: of each epoch; None keeps that of the tensors.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, batch_size: int) -> None:
+    def __init__(
+        self, images: Tensor, labels: Tensor, batch_size: int, order: EpochOrder | None = None
+    ) -> None:
         """Keep references to the tensors."""
         self.images = images
         self.labels = labels
         self.batch_size = batch_size
+        self.order = order
+        if order is not None:
+            self.sampler = order  # where Lightning looks for `set_epoch`
 
     def __len__(self) -> int:
         """Number of batches of an epoch."""
@@ -69,38 +75,15 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch."""
+        order = None if self.order is None else self.order.permutation()
         for first in range(0, len(self.labels), self.batch_size):
-            chosen = slice(first, first + self.batch_size)
-            yield scaled(self.images[chosen]), self.labels[chosen]
-
-
-class ShuffledBatches(Batches):
-    """Batches in a new order each epoch.
-
-    With the order of several runs, a batch holds one for each: images (S, B, C, H, W), labels
-    (S, B).
-
-    Args:
-        images: as for `Batches`.
-        labels: as for `Batches`.
-        batch_size: as for `Batches`.
-        order: the order of each epoch.
-    """
-
-    def __init__(self, images: Tensor, labels: Tensor, batch_size: int, order: EpochOrder) -> None:
-        """Store the order where Lightning looks for `set_epoch`."""
-        super().__init__(images, labels, batch_size)
-        self.sampler = order
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch."""
-        order = self.sampler.permutation().to(self.images.device)
-        for first in range(0, order.shape[-1], self.batch_size):
-            chosen = order[..., first : first + self.batch_size]
-            pixels = scaled(self.images[chosen.flatten()])
-            if chosen.dim() > 1:
-                pixels = pixels.reshape(*chosen.shape, *pixels.shape[1:])
-            yield pixels, self.labels[chosen]
+            some = slice(first, first + self.batch_size)
+            if order is None:
+                yield scaled(self.images[some]), self.labels[some]
+            else:
+                chosen = order[..., some].to(self.images.device)
+                pixels = scaled(self.images[chosen.flatten()])
+                yield pixels.reshape(*chosen.shape, *pixels.shape[1:]), self.labels[chosen]
 
 
 def scaled(images: Tensor) -> Tensor:

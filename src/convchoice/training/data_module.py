@@ -4,7 +4,7 @@ They are held in memory on the training device. The test set is not opened here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,19 +17,13 @@ from convchoice.config.schema import DataConfig
 from convchoice.data.dataset import StoredDataset
 from convchoice.data.preparation import training_images
 from convchoice.errors import require
-from convchoice.training.batches import EVALUATION_BATCH, Batches, EpochOrder, ShuffledBatches
+from convchoice.training.batches import EVALUATION_BATCH, Batches, EpochOrder
 
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Split:
-    """A split of the official training set.
-
-    Attributes:
-        training: indices, sorted.
-        validation: indices, sorted; may be empty.
-    """
+class Split(NamedTuple):
+    """Sorted indices of the official training set; those for validation may be none."""
 
     training: Indices
     validation: Indices
@@ -54,10 +48,7 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
     if validation_size:
         _check_size("data.validation_size", validation_size, classes, len(every) - classes)
         training, validation = train_test_split(
-            every,
-            test_size=validation_size,
-            stratify=labels,
-            random_state=config.validation_seed,
+            every, test_size=validation_size, stratify=labels, random_state=config.validation_seed
         )
     if config.train_size is not None and config.train_size < len(training):
         most = len(training) - classes
@@ -74,12 +65,8 @@ def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
     prefix that ends at t holds the share t of each class, rounded to the nearest image; classes of
     equal size alternate in an order that is random too.
 
-    Args:
-        labels: (N,).
-        seed: fixes the order.
-
     Returns:
-        Indices (N,) into `labels`.
+        Indices (N,) into labels (N,).
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     places = np.empty(len(labels))
@@ -125,11 +112,11 @@ class ImageDataModule(LightningDataModule):
         images = training_images(self._images, chosen, self.config)
         return images.to(self.device), self._labels[chosen].to(self.device)
 
-    def train_dataloader(self) -> ShuffledBatches:
+    def train_dataloader(self) -> Batches:
         """Batches of training images, in a new order each epoch."""
         images, labels = self._chosen(self.split.training)
         order = EpochOrder(len(labels), *self.seeds)
-        return ShuffledBatches(images, labels, self.config.batch_size, order)
+        return Batches(images, labels, self.config.batch_size, order)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Batches of validation images; none without a validation split."""

@@ -11,7 +11,6 @@ from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 from convchoice.config.schema import Config, OptimizerConfig, OptimizerName
 from convchoice.networks.network import Network, count_correct
-from convchoice.networks.plan import Plan
 from convchoice.training.stacked_seeds import StackedNetworks
 
 
@@ -32,13 +31,7 @@ class RunningMeans:
         self._images = 0
 
     def add(self, losses: Tensor, correct: Tensor, images: int) -> None:
-        """Add a batch of each run.
-
-        Args:
-            losses: mean loss of each run's batch, (runs,).
-            correct: number of correct predictions of each run, (runs,).
-            images: size of a run's batch.
-        """
+        """Add a batch: its size, and each run's mean loss and number of correct predictions."""
         self._loss = self._loss.to(losses.device)
         self._correct = self._correct.to(losses.device)
         self._loss += losses.detach().to(torch.float64) * images
@@ -101,11 +94,6 @@ class Classifier(LightningModule):
         self.validation_means = RunningMeans(self.runs)
         self.last_losses = torch.zeros(self.runs)
 
-    @property
-    def plan(self) -> Plan:
-        """The layers of each network."""
-        return self.network.plan
-
     def states(self) -> list[dict[str, Tensor]]:
         """The weights of each run, named as in its network's `state_dict`."""
         if isinstance(self.network, StackedNetworks):
@@ -126,10 +114,9 @@ class Classifier(LightningModule):
             correct = count_correct(logits, labels).reshape(1)
         else:
             labels = labels.expand(logits.shape[:2])
-            every = functional.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), reduction="none"
-            )
-            losses = every.view(labels.shape).mean(1)
+            every, truth = logits.flatten(0, 1), labels.flatten()
+            each = functional.cross_entropy(every, truth, reduction="none")
+            losses = each.view(labels.shape).mean(1)
             correct = (logits.argmax(2) == labels).sum(1)
         means.add(losses, correct, labels.shape[-1])
         return losses

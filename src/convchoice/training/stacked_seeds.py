@@ -56,10 +56,8 @@ class StackedNetworks(nn.Module):
 
     def states(self) -> list[dict[str, Tensor]]:
         """The parameters of each network, named as in its own `state_dict`."""
+        stacked = dict(zip(self.parameter_names, self.stacked, strict=True))
         return [
-            {
-                name: values.detach()[place].clone()
-                for name, values in zip(self.parameter_names, self.stacked, strict=True)
-            }
+            {name: values.detach()[place].clone() for name, values in stacked.items()}
             for place in range(self.count)
         ]

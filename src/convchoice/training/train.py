@@ -38,7 +38,7 @@ from convchoice.runs.run_folder import (
 )
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.callbacks import DivergedError, Recorder
-from convchoice.training.data_module import ImageDataModule
+from convchoice.training.data_module import ImageDataModule, Split
 from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
 from convchoice.training.lightning_module import Classifier
 
@@ -66,7 +66,7 @@ def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
     config = runs[0].config
     torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.seed)
-    started = _now()
+    environment: dict[str, Any] = {"started": _now()}
     checkpoint = _prepare_folders(runs)
     stored = load(runs[0].data_root, config.data.name)
     images = ImageDataModule(config.data, [run.seed for run in runs], stored)
@@ -75,12 +75,13 @@ def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
         classifier.double()  # Lightning converts it only after it has loaded a checkpoint
     trainer = trainer_of(config, partial_path(runs[0].folder), recorder)
     trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
+    device = trainer.strategy.root_device
+    environment |= _environment(config, images.split, stored, device)
+    environment["seeds_together"] = len(runs)
+    cost = _cost(config, classifier.network.plan, device, len(runs))
     states = classifier.states()
-    environment = {**_environment(config, images, stored, trainer, len(runs)), "started": started}
     for place in recorder.alive:
-        rows = recorder.rows[place]
-        cost = _cost(config, classifier.plan, rows, trainer, len(runs))
-        _write(runs[place], rows, states[place], cost, environment)
+        _write(runs[place], recorder.rows[place], states[place], cost, environment)
 
 
 def _silence_lightning() -> None:
@@ -126,7 +127,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self,
         checkpoint: dict[str, Any],
         path: str | Path,
-        storage_options: Any = None,  # noqa: ARG002 - Lightning's signature
+        storage_options: Any = None,  # noqa: ARG002
     ) -> None:
         """Write the file."""
         buffer = io.BytesIO()
@@ -142,10 +143,13 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     """
     settings = config.trainer
     device = device_of(settings.accelerator)
+    possible = settings.precision != "16-mixed" or device.type != "cpu"
     # Lightning would train in bfloat16 and only warn.
-    require(
-        settings.precision != "16-mixed" or device.type != "cpu", "trainer.precision", "16-mixed",
-        "float16 needs a GPU.", "Use bf16-mixed on a CPU.",
+    rule, fix = "float16 needs a GPU.", "Use bf16-mixed on a CPU."
+    require(possible, "trainer.precision", "16-mixed", rule, fix)
+    checkpoints = ModelCheckpoint(
+        dirpath=folder, filename=Path(CHECKPOINT).stem, every_n_epochs=1,
+        save_on_train_epoch_end=True, enable_version_counter=False,
     )  # fmt: skip
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -154,16 +158,7 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
         max_epochs=settings.max_epochs,
         deterministic=settings.deterministic,
         default_root_dir=folder,
-        callbacks=[
-            *callbacks,
-            ModelCheckpoint(
-                dirpath=folder,
-                filename=Path(CHECKPOINT).stem,
-                every_n_epochs=1,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            ),
-        ],
+        callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpoints()],
         logger=False,
         enable_progress_bar=False,
@@ -173,39 +168,33 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
     )
 
 
-def _cost(
-    config: Config, plan: Plan, rows: list[dict[str, float]], trainer: Trainer, runs: int
-) -> dict[str, float]:
-    """The costs of a run; of runs trained together, its share of seconds and memory."""
-    cost = {
+def _cost(config: Config, plan: Plan, device: torch.device, runs: int) -> dict[str, float]:
+    """The costs of a run without its seconds; of runs trained together, its share of memory."""
+    peak = peak_memory_bytes(device)
+    return {
         "cost/parameters": plan.parameters,
         "cost/macs": plan.macs,
         "cost/pooling_operations": plan.pooling_operations,
         "cost/activation_bytes": plan.activation_bytes(config.data.batch_size),
-        "cost/train_seconds": sum(row["seconds"] for row in rows),
+        **({} if peak is None else {"cost/peak_memory_bytes": peak // runs}),
     }
-    peak = peak_memory_bytes(trainer.strategy.root_device)
-    return cost if peak is None else {**cost, "cost/peak_memory_bytes": peak // runs}
 
 
 def _environment(
-    config: Config, images: ImageDataModule, stored: StoredDataset, trainer: Trainer, runs: int
+    config: Config, split: Split, stored: StoredDataset, device: torch.device
 ) -> dict[str, Any]:
-    """The device and the data of the runs."""
-    device = trainer.strategy.root_device
     return {
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": config.trainer.precision,
         "deterministic": config.trainer.deterministic or device.type == "cpu",
-        "seeds_together": runs,
         "dataset": {
             "name": stored.spec.name,
             "title": stored.spec.title,
             "digest": stored.digest,
-            "train_images": len(images.split.training),
-            "validation_images": len(images.split.validation),
+            "train_images": len(split.training),
+            "validation_images": len(split.validation),
             "test_images": stored.spec.test_size,
             "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,
@@ -224,10 +213,11 @@ def _write(
     """Write the files of a run; environment.json last, because it makes the folder complete."""
     folder = partial_path(run.folder)
     last = {key: value for key, value in rows[-1].items() if "/" in key}
+    seconds = {"cost/train_seconds": sum(row["seconds"] for row in rows)}
     tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     save_file(tensors, folder / WEIGHTS)
     write_config(folder, config_to_mapping(run.config))
     write_history(folder, rows)
-    write_json(folder / METRICS, {**last, **cost})
+    write_json(folder / METRICS, {**last, **cost, **seconds})
     ended = {"fingerprint": run.fingerprint, "finished": _now()}
     write_json(folder / ENVIRONMENT, {**run.environment, **environment, **ended})
