@@ -6,7 +6,6 @@ trial.
 """
 
 import argparse
-import csv
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import yaml
 
 from convchoice.command_parser import CommandParser
@@ -27,7 +27,7 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 
 if TYPE_CHECKING:
-    from convchoice.execution.search import Search, Trial
+    from convchoice.execution.search import Search
 
 FIRST_LINE = "# Found by a search on validation images alone; the test set was not opened."
 SUFFIX = "_tuned"
@@ -39,17 +39,15 @@ def study_text(search: "Search", name: str, command: str) -> str:
     Raises:
         UserError: if the only arm could not be improved.
     """
+    from convchoice.execution.search import overrides_of  # noqa: PLC0415 - needs Optuna
+
     best = {arm: search.best(arm) for arm in search.space.arms}
-    tuned = {arm: trial for arm, trial in best.items() if trial is not None and trial.number > 0}
+    tuned = {arm: trial.params for arm, trial in best.items() if trial and trial.number > 0}
     baseline, *others = search.space.arms
     reference = f"{baseline}{SUFFIX}" if baseline in tuned else baseline
     arms = [reference] if baseline in tuned else []
-    against = {}
     for arm in others:
-        arms.append(arm)
-        if arm in tuned:
-            arms.append(f"{arm}{SUFFIX}")
-            against[f"{arm}{SUFFIX}"] = reference
+        arms += [arm, f"{arm}{SUFFIX}"] if arm in tuned else [arm]
     if not arms:
         raise UserError(
             f"{search.budget} trials found nothing better for {baseline} than its own recipe;"
@@ -63,64 +61,58 @@ def study_text(search: "Search", name: str, command: str) -> str:
         "baseline": baseline,
         "arms": arms,
         "new_arms": {
-            f"{arm}{SUFFIX}": [f"arm={arm}", *trial.overrides] for arm, trial in tuned.items()
+            f"{arm}{SUFFIX}": [f"arm={arm}", *overrides_of(settings)]
+            for arm, settings in tuned.items()
         },
-        "against": against,
+        "against": {f"{arm}{SUFFIX}": reference for arm in others if arm in tuned},
     }
     study_from_mapping(study, name)
     return "\n".join([*_comment(search, command), "", yaml.safe_dump(study, sort_keys=False)])
 
 
 def _comment(search: "Search", command: str) -> list[str]:
-    first = search.config(search.space.arms[0], 0, {})
-    arm, number = next(
-        (arm, trial.number)
-        for arm in search.space.arms for trial in search.trials[arm] if trial.values
-    )  # fmt: skip
-    run = read_run(run_path(search.root, f"{arm}-trial-{number}", search.space.seeds[0]))
+    space = search.space
+    first = search.config(space.arms[0], 0, {})
+    arm, best = next((arm, best) for arm in space.arms if (best := search.best(arm)))
+    run = read_run(run_path(search.root, f"{arm}-trial-{best.number}", space.seeds[0]))
     data = run.environment["dataset"]
     commit, dirty = commit_state(PROJECT_ROOT)
-    seeds = ", ".join(map(str, search.space.seeds))
-    split_seed = first.data.validation_seed
+    seeds, split = ", ".join(map(str, space.seeds)), first.data.validation_seed
     lines = [
         FIRST_LINE,
         f"#   {command}",
         f"# Budget: {search.budget} trials for each arm, its recipe the first; seeds {seeds}.",
         f"# Metric: {search.metric}, mean over seeds, after {first.trainer.max_epochs} epochs.",
         f"# Data: {data['title']}: {data['train_images']:,} images for training,",
-        f"#   {data['validation_images']:,} for validation, data.validation_seed={split_seed}.",
-        f"# Sampler: Optuna {version('optuna')}, TPE, seed {search.sampler_seed} for every arm.",
+        f"#   {data['validation_images']:,} for validation, data.validation_seed={split}.",
+        f"# Sampler: Optuna {version('optuna')}, TPE, seed 0 for every arm.",
         f"# Commit: {commit}{', with changes' if dirty else ''}.",
-        f"# Set in every trial: {' '.join(search.space.fixed) or 'nothing'}.",
+        f"# Set in every trial: {' '.join(space.fixed) or 'nothing'}.",
     ]
-    for each in search.space.arms:
-        recipe, best = search.trials[each][0], search.best(each)
-        failed = sum(trial.mean is None for trial in search.trials[each])
-        if best is None or best.number == 0:
-            found = f"nothing better than its recipe ({_mean(recipe)})"
-        else:
-            found = f"trial {best.number}: {_mean(best)}; its recipe: {_mean(recipe)}"
-        lines.append(f"# {each}: {found}{f'; {failed} trials failed' if failed else ''}.")
+    for arm, study in search.studies.items():
+        recipe, *_ = scores = [
+            "failed" if trial.value is None else f"{trial.value:.4f}" for trial in study.trials
+        ]
+        winner, failed = search.best(arm), scores.count("failed")
+        found = f"nothing better than its recipe ({recipe})"
+        if winner and winner.number > 0:
+            found = f"trial {winner.number}: {scores[winner.number]}; its recipe: {recipe}"
+        lines.append(f"# {arm}: {found}{f'; {failed} trials failed' if failed else ''}.")
     return lines
-
-
-def _mean(trial: "Trial") -> str:
-    return "failed" if trial.mean is None else f"{trial.mean:.4f}"
 
 
 def write_trials(search: "Search", path: Path) -> None:
     """Write a row for each trial: arm, number, settings, mean of the metric, value by seed."""
-    keys = list(search.space.searched)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        seeds = [f"seed-{seed}" for seed in search.space.seeds]
-        writer.writerow(["arm", "trial", *keys, search.metric, *seeds])
-        for arm, trials in search.trials.items():
-            for trial in trials:
-                values = trial.values or [""] * len(seeds)
-                mean = "" if trial.mean is None else trial.mean
-                settings = [trial.settings[key] for key in keys]
-                writer.writerow([arm, trial.number, *settings, mean, *values])
+    seeds = [f"seed-{seed}" for seed in search.space.seeds]
+    rows = [
+        [arm, trial.number, *(trial.params[key] for key in search.space.searched), trial.value]
+        + (trial.user_attrs["values"] or [None] * len(seeds))
+        for arm, study in search.studies.items()
+        for trial in study.trials
+    ]
+    columns = ["arm", "trial", *search.space.searched, search.metric, *seeds]
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -131,17 +123,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: convchoice tune arm=max,average"
         " 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=0,1 --trials 20",
     )
-    made.add_argument(
-        "overrides", nargs="+", metavar="KEY=VALUE", help="in Hydra's syntax; see docs/sweeps.md"
-    )
+    made.add_argument("overrides", nargs="+", metavar="KEY=VALUE", help="see docs/sweeps.md")
     made.add_argument("--trials", type=int, default=20, help="of each arm (default 20)")
     made.add_argument("--metric", choices=["val/accuracy", "val/loss"], default="val/accuracy")
-    made.add_argument("--sampler-seed", type=int, default=0, help="default 0")
     made.add_argument("--output", type=Path, default=Path("tuned.yaml"), help="default tuned.yaml")
-    made.add_argument(
-        "--runs", type=Path, default=Path("tuning"), metavar="FOLDER",
-        help="folder of the trials (default tuning)",
-    )  # fmt: skip
+    made.add_argument("--runs", type=Path, default=Path("tuning"), help="default tuning")
     return made
 
 
@@ -149,10 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Search, and write the study and the table of trials."""
     with exit_codes():
         given = parser().parse_intermixed_args(arguments)
-        require(
-            find_spec("optuna") is not None, "convchoice tune", "optuna", "is not installed.",
-            'Install it: pip install -c constraints.txt -e ".[search]"',
-        )  # fmt: skip
+        fix = 'Install it: pip install -c constraints.txt -e ".[search]"'
+        installed = find_spec("optuna") is not None
+        require(installed, "convchoice tune", "optuna", "is not installed.", fix)
         from convchoice.execution.search import Search  # noqa: PLC0415 - needs Optuna
         from convchoice.execution.search_space import read_space  # noqa: PLC0415
 
@@ -161,8 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_name("--output", given.output.stem)
         table = given.output.with_suffix(".trials.csv")
         _refuse_to_replace(given.output, table)
-        space = read_space(given.overrides)
-        search = Search(space, given.trials, given.metric, given.runs, given.sampler_seed)
+        search = Search(read_space(given.overrides), given.trials, given.metric, given.runs)
         search.check()
         search.run()
         write_trials(search, table)
@@ -177,9 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _refuse_to_replace(study: Path, table: Path) -> None:
     """Refuse to replace a study or a table that no search wrote."""
     for path, start in ((study, FIRST_LINE), (table, "arm,trial,")):
-        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(
-            start
-        ):
+        if path.exists() and not path.read_bytes().startswith(start.encode()):
             raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
 
 

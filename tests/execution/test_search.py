@@ -3,13 +3,16 @@
 import csv
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
 
 from convchoice import tune
 from convchoice.config.study import read_study
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution.search import Search, Trial, overrides_of
+from convchoice.execution.search import Search, overrides_of
 from convchoice.execution.search_space import SearchSpace, read_space
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
@@ -36,13 +39,13 @@ def test_a_command_line_gives_the_search_space() -> None:
     ("arguments", "message"),
     [
         ([RATE], "arm = None: name the arms to tune"),
-        (["arm=maxx", RATE], "arm = 'maxx': there is no such arm. Did you mean max"),
+        (["arm=maxx", RATE], "arm = 'maxx': there is no such option. Did you mean max"),
         (["arm=max", "scale=quick"], "nothing is searched"),
         (["arm=max", "seed=a", RATE], "must be whole numbers"),
         (["arm=max", "data.train_size=10,20"], "cannot be tuned"),
         (["arm=max", "optimizer=adam,sgd"], "is a group of keys"),
-        (["arm=max", "optimizer.rho=interval(1,0)"], "must go from a number to a larger one"),
-        (["arm=max", "optimizer.rho=tag(log,interval(0,1))"], "must begin above 0"),
+        (["arm=max", "optimizer.rho=interval(1,0)"], "cannot be searched: `low <= high`"),
+        (["arm=max", "optimizer.rho=tag(log,interval(0,1))"], "cannot be searched: `low > 0`"),
         (["arm=max", "nonsense"], "command line"),
     ],
 )
@@ -105,25 +108,24 @@ def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(
 
 def searched(root: Path, **means: list[float | None]) -> Search:
     """A search that has ended, with these means of its trials."""
-    space = SearchSpace(tuple(means), (0,), {"optimizer.learning_rate": None}, ())  # type: ignore[dict-item]
-    search = Search(space, 3, "val/accuracy", root)
-    search.trials = {
-        arm: [
-            Trial(
-                number, {"optimizer.learning_rate": 10.0**-number}, () if mean is None else (mean,)
+    rate = "optimizer.learning_rate"
+    range_ = FloatDistribution(1e-9, 1)
+    search = Search(SearchSpace(tuple(means), (0,), {rate: range_}, ()), 3, "val/accuracy", root)
+    for arm, found in means.items():
+        search.studies[arm] = optuna.create_study(direction="maximize")
+        for number, mean in enumerate(found):
+            state = TrialState.PRUNED if mean is None else TrialState.COMPLETE
+            settings = {rate: 10.0**-number}
+            trial = create_trial(
+                params=settings, distributions={rate: range_}, value=mean, state=state
             )
-            for number, mean in enumerate(found)
-        ]
-        for arm, found in means.items()
-    }
+            search.studies[arm].add_trial(trial)
     return search
 
 
 def test_the_best_is_the_earliest_of_equals_and_a_failed_trial_is_never_it(tmp_path: Path) -> None:
     search = searched(tmp_path, max=[0.9, 0.95, 0.95], average=[None, 0.1, None], l2=[None] * 3)
-    assert [getattr(search.best(arm), "number", None) for arm in search.trials] == [1, 1, None]
-    search.metric = "val/loss"
-    assert getattr(search.best("max"), "number", None) == 0
+    assert [getattr(search.best(arm), "number", None) for arm in search.studies] == [1, 1, None]
 
 
 def test_tuned_arms_stand_beside_their_recipes_in_a_study(

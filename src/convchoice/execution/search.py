@@ -12,15 +12,15 @@ from statistics import fmean
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import TrialState
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
 
 from convchoice.config.arm import arm_from_mapping
 from convchoice.config.composition import compose_values
 from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config
 from convchoice.data.download import ensure
-from convchoice.errors import ConfigurationError, UserError, require
+from convchoice.errors import UserError, require
 from convchoice.execution.completeness import specify
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import missing_runs, run
@@ -29,35 +29,12 @@ from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 
-METRICS: dict[str, Literal["maximize", "minimize"]] = {
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "val/accuracy": "maximize",
     "val/loss": "minimize",
 }
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One setting of one arm.
-
-    Attributes:
-        number: from 0, which is the arm's own recipe.
-        settings: values of the searched keys.
-        values: the metric for each seed; empty if a seed failed.
-    """
-
-    number: int
-    settings: Mapping[str, Any]
-    values: tuple[float, ...] = ()
-
-    @property
-    def overrides(self) -> list[str]:
-        """The settings in Hydra's syntax."""
-        return overrides_of(self.settings)
-
-    @property
-    def mean(self) -> float | None:
-        """Mean of the metric over the seeds; None if a seed failed."""
-        return fmean(self.values) if self.values else None
+VALUES = "values"
+"""Attribute of a trial: the metric for each seed; empty if a seed failed."""
 
 
 @dataclass
@@ -67,18 +44,16 @@ class Search:
     Attributes:
         space: arms, seeds and searched keys.
         budget: trials of each arm.
-        metric: a key of `METRICS`.
+        metric: a key of `DIRECTIONS`.
         root: folder of the trials' run folders; complete ones are not trained again.
-        sampler_seed: of Optuna's sampler, the same for every arm.
-        trials: the trials of each arm so far, in order.
+        studies: Optuna's study of each arm, with its trials so far.
     """
 
     space: SearchSpace
     budget: int
     metric: str
     root: Path
-    sampler_seed: int = 0
-    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    studies: dict[str, optuna.Study] = field(default_factory=dict)
 
     def check(self) -> None:
         """Compose every arm at its recipe and at the limits of the search; prepare the data.
@@ -92,21 +67,23 @@ class Search:
         for arm in self.space.arms:
             recipe = self.recipe(arm)
             for key, distribution in self.space.searched.items():
-                limits = _limits(distribution)
-                categorical = isinstance(distribution, CategoricalDistribution)
                 value = recipe[key]
-                require(
-                    value in limits if categorical else limits[0] <= value <= limits[1], key, value,
-                    f"arm {arm}'s own value must lie within the search space: it is the first"
-                    " trial, with which the others are compared.",
-                )  # fmt: skip
+                if isinstance(distribution, CategoricalDistribution):
+                    limits = distribution.choices
+                    inside = value in limits
+                else:
+                    limits = (distribution.low, distribution.high)  # type: ignore[attr-defined]
+                    inside = limits[0] <= value <= limits[1]
+                rule = f"arm {arm}'s own value must lie within the search space: it is the first"
+                rule += " trial, with which the others are compared."
+                require(inside, key, value, rule)
                 for limit in limits:
                     self.config(arm, 0, {key: limit})
             data = self.config(arm, 0, {}).data
+            rule = f"arm {arm} holds out no validation images, and nothing is chosen on the test"
             require(
                 data.validation_size != 0, "data.validation_size", data.validation_size,
-                f"arm {arm} holds out no validation images, and nothing is chosen on the test set.",
-                "Set one for the search: data.validation_size=5000",
+                f"{rule} set.", "Set one for the search: data.validation_size=5000",
             )  # fmt: skip
             ensure(Path(data.root), data.name, data.fallback)
 
@@ -118,8 +95,7 @@ class Search:
         """
         values = flattened(compose_values([f"arm={arm}", *self.space.fixed], f"arm {arm}"))
         for key in self.space.searched:
-            if key not in values:
-                raise ConfigurationError(key, None, "there is no such key to search.")
+            require(key in values, key, None, "there is no such key to search.")
         return {key: values[key] for key in self.space.searched}
 
     def config(self, arm: str, number: int, settings: Mapping[str, Any]) -> Config:
@@ -137,27 +113,28 @@ class Search:
         trials that are complete.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        studies = {arm: self._study(arm) for arm in self.space.arms}
-        self.trials = {arm: [] for arm in self.space.arms}
+        for arm in self.space.arms:
+            sampler = optuna.samplers.TPESampler(seed=0)
+            study = optuna.create_study(direction=DIRECTIONS[self.metric], sampler=sampler)
+            study.enqueue_trial(self.recipe(arm))
+            self.studies[arm] = study
         for number in range(self.budget):
-            asked = {arm: study.ask(dict(self.space.searched)) for arm, study in studies.items()}
-            configs = {
-                arm: self._configs(arm, number, trial.params) for arm, trial in asked.items()
-            }
+            asked = {arm: each.ask(dict(self.space.searched)) for arm, each in self.studies.items()}
+            configs = {arm: self._configs(arm, number, each.params) for arm, each in asked.items()}
             runs = specify([one for group in configs.values() for one in group], self.root)
             run(missing_runs(runs, evaluates=False), LocalExecutor(), evaluates=False)
             for arm, trial in asked.items():
-                found = Trial(number, dict(trial.params), self._values(configs[arm]))
-                self.trials[arm].append(found)
-                state = None if found.mean is not None else TrialState.PRUNED  # counts as the worst
-                studies[arm].tell(trial, found.mean, state=state)
-                print(self._line(arm, found), flush=True)
-
-    def _study(self, arm: str) -> optuna.Study:
-        sampler = optuna.samplers.TPESampler(seed=self.sampler_seed)
-        study = optuna.create_study(direction=METRICS[self.metric], sampler=sampler)
-        study.enqueue_trial(self.recipe(arm))
-        return study
+                values = self._values(configs[arm])
+                trial.set_user_attr(VALUES, values)
+                mean = fmean(values) if values else None
+                state = None if values else TrialState.PRUNED  # counts as the worst
+                self.studies[arm].tell(trial, mean, state=state)
+                found = f"{self.metric} {mean:.4f}" if values else "failed"
+                best = self.best(arm)
+                so_far = f"; best so far: trial {best.number}" if best else ""
+                settings = " ".join(overrides_of(trial.params))
+                title = f"{arm}, trial {number} ({number + 1} of {self.budget})"
+                print(f"{title}: {settings}: {found}{so_far}", flush=True)
 
     def _configs(self, arm: str, number: int, settings: Mapping[str, Any]) -> list[Config]:
         """The configurations of a trial, one for each seed; none if its values do not fit."""
@@ -168,39 +145,19 @@ class Search:
             return []
         return [replace(config, seed=seed) for seed in self.space.seeds]
 
-    def _values(self, configs: Sequence[Config]) -> tuple[float, ...]:
-        """The metric for each seed of a trial; empty if one of them failed."""
+    def _values(self, configs: Sequence[Config]) -> list[float]:
         try:
             runs = [read_run(run_path(self.root, str(one.arm), one.seed)) for one in configs]
         except UserError:
-            return ()
-        return tuple(run.metrics[self.metric] for run in runs)
+            return []
+        return [each.metrics[self.metric] for each in runs]
 
-    def _line(self, arm: str, trial: Trial) -> str:
-        found = "failed" if trial.mean is None else f"{self.metric} {trial.mean:.4f}"
-        best = self.best(arm)
-        so_far = "" if best is None else f"; best so far: trial {best.number}"
-        settings = " ".join(trial.overrides)
-        count = f"{trial.number + 1} of {self.budget}"
-        return f"{arm}, trial {trial.number} ({count}): {settings}: {found}{so_far}"
-
-    def best(self, arm: str) -> Trial | None:
+    def best(self, arm: str) -> FrozenTrial | None:
         """The arm's best trial, the earliest among equals; None if all failed."""
-        complete = [trial for trial in self.trials[arm] if trial.mean is not None]
-        sign = 1 if METRICS[self.metric] == "maximize" else -1
-        return max(complete, key=lambda trial: sign * (trial.mean or 0.0), default=None)
-
-
-def _limits(distribution: BaseDistribution) -> list[Any]:
-    """The values at the limits of a distribution; all of a categorical one."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    return [distribution.low, distribution.high]  # type: ignore[attr-defined]
+        study = self.studies[arm]
+        return study.best_trial if study.get_trials(states=[TrialState.COMPLETE]) else None
 
 
 def overrides_of(settings: Mapping[str, Any]) -> list[str]:
     """Settings in Hydra's syntax, floats with every digit."""
-    return [
-        f"{key}={'null' if value is None else repr(value) if isinstance(value, float) else value}"
-        for key, value in settings.items()
-    ]
+    return [f"{key}={'null' if value is None else value}" for key, value in settings.items()]
