@@ -152,7 +152,7 @@ def check_overrides(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR
             or first.startswith("hydra")
         ):
             continue
-        for value in _values(override):
+        for value in given_values(override):
             if key in groups and key != "arm" and isinstance(value, str):
                 known = options(key, conf)
                 require(
@@ -166,7 +166,7 @@ def check_overrides(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR
                 require(False, key, value, "there is no such key.", nearest(key, legal))
 
 
-def _values(override: Override) -> list[Any]:
+def given_values(override: Override) -> list[Any]:
     """The values of an override; none if it is a range or a glob."""
     value = override.value()
     if isinstance(value, ChoiceSweep):

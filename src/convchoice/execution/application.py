@@ -10,27 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
     check_overrides,
     composition_errors,
+    given_values,
     options,
+    parsed,
     plain,
 )
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.config.validation import CONF_DIR, check_name
-from convchoice.errors import ConfigurationError, JobError, nearest
+from convchoice.errors import ConfigurationError, JobError, UserError, did_you_mean, nearest
 from convchoice.execution.launch import executor_of, register_configuration
 from convchoice.execution.naming import is_named, run_config, sweep_name
 from convchoice.execution.runner import update_runs
@@ -85,19 +86,19 @@ class Application:
 
         def compose(job: Sequence[str]) -> dict[str, Any]:
             with composition_errors("sweep", [own_overrides(job, swept)]):
-                whole = loader.load_sweep_config(config, list(job))
-            keys = [str(key) for key in whole if key != "hydra"]
-            return plain(OmegaConf.masked_copy(whole, keys))
+                composed = loader.load_sweep_config(config, list(job))
+            keys = [str(key) for key in composed if key != "hydra"]
+            return plain(OmegaConf.masked_copy(composed, keys))
 
-        command = ["convchoice", "train", *sys.argv[1:]]
         jobs = checked_jobs(batch, swept, compose)
-        sweep = Sweep(sweep_name(swept), jobs, command, **options)
-        executor = executor_of(config.hydra, sweep.folder)
-        first = jobs[0].config
-        self.action = partial(
-            sweep.run, executor, OmegaConf.to_yaml(config), partial(self._complete, first),
-            lambda reports, studies: publish_studies(reports, studies, first.tracking),
-        )  # fmt: skip
+        sweep = Sweep(sweep_name(swept), jobs, ["convchoice", "train", *sys.argv[1:]], **options)
+        executor, first = executor_of(config.hydra, sweep.folder), jobs[0].config
+
+        def on_report(reports: Path, studies: Sequence[str]) -> None:
+            publish_studies(reports, studies, first.tracking)
+
+        on_complete, multirun = partial(self._complete, first), OmegaConf.to_yaml(config)
+        self.action = partial(sweep.run, executor, multirun, on_complete, on_report)
 
     def _run(self, values: dict[str, Any], overrides: Sequence[str], settings: Any) -> None:
         config = run_config(values, overrides)
@@ -111,12 +112,12 @@ class Application:
         """Print the result of a run and publish it."""
         if folder.is_dir():
             run = read_run(folder)
-            metrics = run.metrics
+            of = run.metrics
             print(
-                f"{run.arm} seed {run.seed}: test accuracy {metrics['test/accuracy']:.4f},"
-                f" negative log-likelihood {metrics['test/nll']:.4f},"
-                f" {metrics['cost/parameters']:,.0f} parameters, {metrics['cost/macs']:,.0f} MACs,"
-                f" {metrics['cost/train_seconds']:.1f} s → {run.path}",
+                f"{run.arm} seed {run.seed}: test accuracy {of['test/accuracy']:.4f},"
+                f" negative log-likelihood {of['test/nll']:.4f},"
+                f" {of['cost/parameters']:,.0f} parameters, {of['cost/macs']:,.0f} MACs,"
+                f" {of['cost/train_seconds']:.1f} s → {run.path}",
                 flush=True,
             )
         self.publish(folder, config.tracking)
@@ -132,32 +133,29 @@ def offer_new_names(arguments: Sequence[str]) -> None:
         ConfigurationError: for an unknown name alone, or one that is close to a known one.
     """
     known = options("arm")
-    names: list[str] = []
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
-        if str(override.key_or_group) == "arm":
-            value = override.value()
-            several = value.list if isinstance(value, ChoiceSweep) else [value]
-            names += [str(getattr(item, "text", item)) for item in several if _is_name(item)]
     own_settings = any("=" in part and is_named(part) for part in arguments)
-    for name in names:
+    chosen = [each for each in parsed(arguments, "command line") if each.key_or_group == "arm"]
+    for name in (str(value) for each in chosen for value in given_values(each) if value):
         if name in known:
             continue
-        suggestion = nearest(name, known)
         variant = any(name.startswith((f"{arm}_", f"{arm}-")) for arm in known)
-        misspelt = suggestion.startswith("Did you mean") and not variant
+        misspelt = did_you_mean(name, known) and not variant
         if not own_settings or misspelt:
-            raise ConfigurationError(
-                "arm", name, "there is no such arm.",
-                f"{suggestion} Or give a configuration of your own a new name:"
-                f" downsample=average arm=mine",
-            )  # fmt: skip
+            fix = "Or give a configuration of your own a new name: downsample=average arm=mine"
+            rule = f"there is no such arm. {nearest(name, known)}"
+            raise ConfigurationError("arm", name, rule, fix)
         check_name("arm", name)
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
 
 
-def _is_name(value: object) -> bool:
-    """Whether a value of `arm` names an arm: not `null`, and not a pattern such as `glob(max*)`."""
-    return isinstance(value, str) or hasattr(value, "text")
+def _refuse(message: str) -> NoReturn:
+    raise UserError(f"{message}. See `convchoice train --help`.")
+
+
+def _in_home(override: str) -> str:
+    """An override with `~/` at the start of its value expanded, as some shells do."""
+    key, sign, value = override.partition("=")
+    return f"{key}={Path(value).expanduser()}" if sign and value.startswith("~/") else override
 
 
 def run_application(arguments: Sequence[str], publish: Publish) -> None:
@@ -172,16 +170,17 @@ def run_application(arguments: Sequence[str], publish: Publish) -> None:
         JobError: if a run failed.
     """
     register_configuration()
-    overrides = get_args_parser().parse_intermixed_args(list(arguments)).overrides
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign] # argparse would print passwords of URLs
+    overrides = parser.parse_intermixed_args(list(arguments)).overrides
     flags = list(arguments)
     for override in overrides:
         flags.remove(override)
+    overrides = [_in_home(override) for override in overrides]
     sys.argv[1:] = [*overrides, *flags]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing
     application = Application(publish)
-    main = hydra.main(
-        version_base=HYDRA_VERSION_BASE, config_path=str(CONF_DIR), config_name="config"
-    )(application)
+    main = hydra.main(str(CONF_DIR), "config", HYDRA_VERSION_BASE)(application)
     with composition_errors("command line", overrides):
         check_overrides(overrides, "command line")
         offer_new_names(overrides)

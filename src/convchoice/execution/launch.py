@@ -1,17 +1,16 @@
-"""Which launcher runs the pipeline's training: `CONVCHOICE_LAUNCH`, or `make repro LAUNCH=…`.
+"""Which executor runs the jobs: that of Hydra's launcher, or of `CONVCHOICE_LAUNCH`.
 
     CONVCHOICE_LAUNCH='slurm hydra.launcher.partition=cpu' dvc repro
 
-The name of a file in `conf/launch`, and settings of its launcher as on the command line of a sweep.
-It is in no file: where a run is trained does not decide its numbers, so neither DVC nor a
-fingerprint may depend on it.
+The variable holds the name of a file in `conf/launch`, and settings of its launcher as on the
+command line of a sweep. It is in no file: where a run is trained does not decide its numbers, so
+neither DVC nor a fingerprint may depend on it.
 """
 
 import shlex
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -53,23 +52,27 @@ def register_configuration() -> None:
         registered.pop(f"{name}.yaml", None)
 
 
-def executor_for(launcher: str, settings: Mapping[str, Any], folder: Path) -> Executor:
-    """The executor that a launcher's configuration describes.
+def executor_of(hydra: Any, folder: Path) -> Executor:
+    """The executor that Hydra's part of a configuration describes.
 
     Args:
-        launcher: a name in `conf/hydra/launcher`.
-        settings: the values of that file, resolved.
+        hydra: the node `hydra` of a composed configuration.
         folder: for the engine's logs; it identifies the jobs in a queue.
 
     Raises:
         ConfigurationError: for an unknown launcher, or one whose package is not installed.
     """
-    check_launcher(launcher)
-    values = {key: value for key, value in settings.items() if key != "_target_"}
+    launcher = hydra.runtime.choices["hydra/launcher"]
+    rule = f"must be one of {', '.join(PACKAGES)}."
+    require(launcher in PACKAGES, "hydra/launcher", launcher, rule)
+    package = PACKAGES[launcher]
+    rule = f"needs the package {package}, which is not installed."
+    require(find_spec(package) is not None, "hydra/launcher", launcher, rule, INSTALL)
+    values = cast("dict[str, Any]", OmegaConf.to_container(hydra.launcher, resolve=True))
     if launcher == "basic":
         return LocalExecutor(workers=1)
     if launcher == "joblib":
-        return JoblibExecutor(values.pop("n_jobs", None), values)
+        return JoblibExecutor(values.pop("n_jobs"), values)
     if launcher == "ray":
         from convchoice.execution.ray_executor import RayExecutor  # noqa: PLC0415 - optional
 
@@ -80,39 +83,13 @@ def executor_for(launcher: str, settings: Mapping[str, Any], folder: Path) -> Ex
     return SubmititExecutor(folder / cluster, cluster, values)
 
 
-def check_launcher(launcher: str) -> None:
-    """Refuse a launcher that is unknown or not installed.
-
-    Raises:
-        ConfigurationError: naming the launchers, or the extra to install.
-    """
-    known = ", ".join(PACKAGES)
-    require(launcher in PACKAGES, "hydra/launcher", launcher, f"must be one of {known}.")
-    package = PACKAGES[launcher]
-    rule = f"needs the package {package}, which is not installed."
-    require(find_spec(package) is not None, "hydra/launcher", launcher, rule, INSTALL)
-
-
-def executor_of(hydra: Any, folder: Path) -> Executor:
-    """The executor that Hydra's part of a configuration names.
-
-    Args:
-        hydra: the node `hydra` of a composed configuration.
-        folder: see `executor_for`.
-    """
-    settings = OmegaConf.to_container(hydra.launcher, resolve=True)
-    assert isinstance(settings, dict)  # noqa: S101 - for mypy
-    named = {str(key): value for key, value in settings.items()}
-    return executor_for(hydra.runtime.choices["hydra/launcher"], named, folder)
-
-
 def pipeline_executor(text: str, config: Config, folder: Path) -> Executor:
     """The executor that `CONVCHOICE_LAUNCH` describes.
 
     Args:
         text: the launcher's name and settings.
         config: of the runs; its threads are the cores of a job.
-        folder: see `executor_for`.
+        folder: see `executor_of`.
 
     Raises:
         ConfigurationError: for an unknown launcher or setting, or one that is not installed.
@@ -123,12 +100,10 @@ def pipeline_executor(text: str, config: Config, folder: Path) -> Executor:
         raise ConfigurationError(LAUNCH, text, f"cannot be read: {error}.") from error
     known = options("launch")
     require(name in known, LAUNCH, name, "there is no such launcher.", nearest(name, known))
+    rule = f"only settings of the launcher may follow its name: {SETTINGS}KEY=VALUE."
+    fix = "What is trained is chosen by params.yaml and conf/."
     for setting in settings:
-        require(
-            setting.lstrip("+~").startswith(SETTINGS), LAUNCH, setting,
-            f"only settings of the launcher may follow its name: {SETTINGS}KEY=VALUE.",
-            "What is trained is chosen by params.yaml and conf/.",
-        )  # fmt: skip
+        require(setting.lstrip("+~").startswith(SETTINGS), LAUNCH, setting, rule, fix)
     register_configuration()
     overrides = [f"launch={name}", *settings, f"trainer.threads={config.trainer.threads}"]
     with (

@@ -1,7 +1,7 @@
 """Names of runs and sweeps that were given none, derived from what the command line sets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from convchoice.config.arm import arm_from_mapping
@@ -27,7 +27,7 @@ def _part(key: str, value: str) -> str:
     value = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
     listed = NUMBERS.fullmatch(value)
     if listed:
-        value = "x".join(part.strip() for part in listed.group(1).split(","))
+        value = re.sub(r"\s*,\s*", "x", listed[1])
     alone = value.isidentifier() and not listed and value.lower() not in AMBIGUOUS_VALUES
     return value if alone else f"{key.rpartition('.')[2]}={value}"
 
@@ -38,12 +38,8 @@ def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     In a sweep the swept keys make the name, else all that was set: ``downsample=average
     conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``.
     """
-    parts = []
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        if is_named(override) and (not swept or key in swept):
-            parts.append(_part(key, value))
-    return _legal("-".join(parts))
+    split = [part.lstrip("+~").partition("=") for part in overrides if is_named(part)]
+    return _legal(_part(key, value) for key, _, value in split if not swept or key in swept)
 
 
 def sweep_name(swept: Sequence[str]) -> str:
@@ -52,13 +48,11 @@ def sweep_name(swept: Sequence[str]) -> str:
     ``downsample=max,average conv.padding=valid,same seed=0,1`` is ``downsample-padding``. The same
     keys in the same folder are the same sweep, continued, whatever their values.
     """
-    keys = [key for key in swept if key != "seed"]
-    return _legal("-".join(key.replace("/", ".").rpartition(".")[2] for key in keys)) or "seed"
+    return _legal(re.split(r"[./]", key)[-1] for key in swept if key != "seed") or "seed"
 
 
-def _legal(name: str) -> str:
-    dashed = "".join(letter if letter.isalnum() or letter in "_.=-" else "-" for letter in name)
-    return re.sub(r"-{2,}", "-", dashed).strip("-")
+def _legal(parts: Iterable[str]) -> str:
+    return re.sub(r"[^\w.=]+", "-", "-".join(parts)).strip("-")
 
 
 def run_config(
@@ -75,12 +69,10 @@ def run_config(
         ConfigurationError: for an illegal value or combination, or for `seeds`.
         GeometryError: if a layer does not fit its input.
     """
-    for override in overrides:
-        if override.lstrip("+").startswith("seeds="):
-            raise ConfigurationError(
-                "seeds", override.partition("=")[2], "is the pipeline's number of seeds.",
-                "Name the seeds of a sweep: -m seed=0,1,2",
-            )  # fmt: skip
+    for key, _, value in (override.lstrip("+").partition("=") for override in overrides):
+        if key == "seeds":
+            rule = "is the pipeline's number of seeds."
+            raise ConfigurationError(key, value, rule, "Name the seeds of a sweep: -m seed=0,1,2")
     arm = composed.get("arm")
     derived = derived_name(overrides, swept) if swept or arm is None else ""
     name = "-".join(part for part in (arm, derived) if part) or "default"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -19,7 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from convchoice.config.composition import check_option, parsed
+from convchoice.config.composition import check_option, given_values, parsed
 from convchoice.config.identity import is_numeric
 from convchoice.config.mapping import within
 from convchoice.errors import ConfigurationError, require
@@ -68,12 +68,10 @@ def read_space(arguments: Sequence[str]) -> SearchSpace:
 
 
 def _values(override: Override | None) -> list[Any]:
-    value = None if override is None else override.value()
-    if isinstance(value, ChoiceSweep):
-        return [getattr(item, "text", item) for item in value.list]
-    if isinstance(value, RangeSweep):
-        return list(value.range())
-    return [] if override is None else [value]
+    if override is None:
+        return []
+    value = override.value()
+    return list(value.range()) if isinstance(value, RangeSweep) else given_values(override)
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:

@@ -16,8 +16,7 @@ import numpy as np
 from convchoice.config.datasets import SPECS
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG
-from convchoice.tracking.entry import ID, digest
-from convchoice.tracking.run_entry import run_id_of
+from convchoice.tracking.entry import ID, digest, run_id_of
 from convchoice.tracking.store import MlflowStore, TrackingError
 
 CHAMPION = "champion"

@@ -13,9 +13,7 @@ from typing import TypeVar
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import read_failure
-from convchoice.tracking.arm_entry import arm_entry
-from convchoice.tracking.entry import ARM, Entry
-from convchoice.tracking.run_entry import failure_entry, run_entry
+from convchoice.tracking.entry import ARM, Entry, arm_entry, failure_entry, run_entry
 from convchoice.tracking.store import MlflowStore, one_line
 
 T = TypeVar("T")
@@ -34,16 +32,15 @@ def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
         The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
         a problem with MLflow, which is printed as one warning.
     """
-    return log_or_warn(settings, lambda store: log_run(store, run_folder))
+    return _log_or_warn(settings, lambda store: log_run(store, run_folder))
 
 
 def publish_entry(entry: Entry, settings: TrackingConfig) -> None:
     """Log a study; a problem with MLflow is one warning."""
-    log_or_warn(settings, lambda store: store.log(entry))
+    _log_or_warn(settings, lambda store: store.log(entry))
 
 
-def log_or_warn(settings: TrackingConfig, action: Callable[[MlflowStore], T]) -> T | None:
-    """Do something with the store of a configuration; a problem is one warning."""
+def _log_or_warn(settings: TrackingConfig, action: Callable[[MlflowStore], T]) -> T | None:
     key = (settings.uri, settings.experiment)
     if settings.store is Store.none or key in _unavailable:
         return None
@@ -51,11 +48,8 @@ def log_or_warn(settings: TrackingConfig, action: Callable[[MlflowStore], T]) ->
         return action(_store(*key))
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock raises
         _unavailable.add(key)
-        print(
-            f"warning: MLflow logging failed: {one_line(error)}."
-            " Run `convchoice publish` to log the missing runs.",
-            file=sys.stderr,
-        )
+        fix = "Run `convchoice publish` to log the missing runs."
+        print(f"warning: MLflow logging failed: {one_line(error)}. {fix}", file=sys.stderr)
         return None
 
 

@@ -10,8 +10,10 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.tracking.entry import ARM, NOTE, Point
-from convchoice.tracking.run_entry import (
+from convchoice.tracking.entry import (
+    ARM,
+    NOTE,
+    Point,
     arm_id,
     confusion_table,
     failure_entry,
