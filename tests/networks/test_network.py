@@ -35,25 +35,16 @@ def test_network_computes_the_lectures_layers() -> None:
 
 @pytest.mark.parametrize("operator", [operator.name for operator in Operator])
 def test_arms_share_initial_weights_of_equal_layers(operator: str) -> None:
-    max_weights = network(seed=3).state_dict()
+    reference = "all_conv" if operator == "conv_pool" else "max"
     window = 3 if operator == "weighted" else 2
-    other = network(seed=3, downsample={"operator": operator, "window": window}).state_dict()
-    shared = [
-        name for name in max_weights
-        if name in other and max_weights[name].shape == other[name].shape
-    ]  # fmt: skip
-    assert len(shared) >= (3 if operator == "maxout" else 6)
-    for name in shared:
-        assert torch.equal(max_weights[name], other[name]), name
-
-
-def test_all_conv_and_its_control_share_all_initial_weights() -> None:
-    learned, control = (
-        network(seed=3, downsample={"operator": operator}).state_dict()
-        for operator in ("all_conv", "conv_pool")
+    ours, others = (
+        network(seed=3, downsample={"operator": name, "window": size}).state_dict()
+        for name, size in ((reference, 2), (operator, window))
     )
-    assert learned.keys() == control.keys()
-    assert all(torch.equal(weight, control[name]) for name, weight in learned.items())
+    shared = [name for name in ours if name in others and ours[name].shape == others[name].shape]
+    assert len(shared) >= {"maxout": 3, "conv_pool": len(ours)}.get(operator, 6)
+    for name in shared:
+        assert torch.equal(ours[name], others[name]), name
 
 
 def test_layers_of_one_shape_and_different_seeds_have_different_initial_weights() -> None:

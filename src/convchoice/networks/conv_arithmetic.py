@@ -108,12 +108,9 @@ def convolution_axes(sizes: Pair, config: ConvConfig) -> Axes:
 
 
 def pooling_axes(sizes: Pair, config: DownsampleConfig, stride: int | None = None) -> Axes:
-    """A pooling window on a map of `sizes` pixels; learned operators have the same output grid.
+    """A pooling window on a map of `sizes` pixels; `stride` replaces the configuration's.
 
-    Args:
-        sizes: (height, width) of the map.
-        config: window, stride and padding.
-        stride: replaces the configuration's stride.
+    Learned operators have the same output grid.
     """
     pad, step = config.padding, stride or config.stride
     return Axes(*(Axis(size, config.window, step, pad, pad) for size in sizes))
@@ -150,14 +147,10 @@ def learned_axes(sizes: Pair, config: DownsampleConfig) -> Axes:
 
 
 def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
-    """The blur that reduces a max pooling of stride 1 to the grid of the pooling.
+    """The blur that reduces a max pooling of stride 1, `dense`, to the grid of the pooling.
 
     Each blur is centred on the maximum that the strided pooling would have kept, so a blur of one
     pixel is max pooling. The additional pixel of an even blur lies behind.
-
-    Args:
-        dense: the pooling window with stride 1.
-        config: stride, and `kernel_size` as the side of the blur.
     """
 
     def axis(size: int) -> Axis:
@@ -171,11 +164,6 @@ def blur_axes(dense: Axes, config: DownsampleConfig) -> Axes:
 
 def check_fit(name: str, axes: Axes, mode: PaddingMode = PaddingMode.zeros) -> None:
     """Check that a kernel has a position on both axes, and that its padding can be supplied.
-
-    Args:
-        name: of the layer, for messages.
-        axes: the kernel.
-        mode: what the padding contains; reflected and circular padding are limited by the input.
 
     Raises:
         GeometryError: with the layer's name, the sizes, the formula and the rule.

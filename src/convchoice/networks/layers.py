@@ -85,14 +85,8 @@ class LocallyConnected(nn.Module):
     filters): positions in row-major order, patches in the order of `unfold` (channel, row, column),
     so the transpose of one position's slice is a flattened convolution weight. `bias` is
     (positions, filters). All positions are one batched matrix product. Weights are zero until
-    `initialisation` draws them.
-
-    Args:
-        channels: channels of the input, C.
-        filters: channels of the output.
-        height: the kernel along H.
-        width: the kernel along W.
-        padding_mode: what the padding contains.
+    `initialisation` draws them. The arguments are
+    those of `Convolution`.
     """
 
     def __init__(

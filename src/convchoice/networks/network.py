@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from convchoice.config.schema import Config, Initialisation
+from convchoice.config.schema import Config
 from convchoice.networks.conv_arithmetic import Axes
 from convchoice.networks.initialisation import Learned, draw_
 from convchoice.networks.layers import (
@@ -81,7 +81,11 @@ class Network(nn.Sequential):
         for layer in self.plan.layers:
             self.add_module(layer.name.replace(".", "_"), _module(layer, config))
         self._order = _execution_order(list(self))
-        self.initialise(config.model.initialisation, config.seed)
+        for name, module in self.named_children():
+            if isinstance(module, Learned):
+                seed = derived_seed(config.seed, "weights", name)
+                generator = torch.Generator().manual_seed(seed)
+                draw_(module, config.model.initialisation, generator)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
@@ -95,13 +99,6 @@ class Network(nn.Sequential):
         for place in self._order:
             input = layers[place](input)  # noqa: A001
         return input
-
-    def initialise(self, initialisation: Initialisation, seed: int) -> None:
-        """Draw the initial weights for a run's seed, each layer's from its own generator."""
-        for name, module in self.named_children():
-            if isinstance(module, Learned):
-                generator = torch.Generator().manual_seed(derived_seed(seed, "weights", name))
-                draw_(module, initialisation, generator)
 
 
 def _execution_order(layers: Sequence[nn.Module]) -> list[int]:

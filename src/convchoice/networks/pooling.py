@@ -88,12 +88,9 @@ def binomial_weights(height: int, width: int) -> Tensor:
 class L2Pooling(nn.Module):
     """The L2 norm of each window, per channel: y = √(Σ xᵢ²) over the existing pixels.
 
-    Like torch's `LPPool2d` with norm 2, but with padding. The sum is not divided by the number of
-    pixels, so windows at a border have a smaller norm. The gradient of a window of zeros, which is
-    frequent behind a ReLU, is 0 (torch's is NaN).
-
-    Args:
-        axes: the window along height and width, with equal padding before and after.
+    Like torch's `LPPool2d` with norm 2, but with padding, equal before and after. The sum is not
+    divided by the number of pixels, so windows at a border have a smaller norm. The gradient of a
+    window of zeros, which is frequent behind a ReLU, is 0 (torch's is NaN).
     """
 
     def __init__(self, axes: Axes) -> None:

@@ -51,13 +51,7 @@ def padded_pixels(axis: Axis, mode: PaddingMode) -> list[int]:
 
 
 def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[int]:
-    """How often each pixel of an axis is read.
-
-    Args:
-        axis: the kernel.
-        outputs: for each output position, how often it is read itself.
-        mode: what the padding contains.
-    """
+    """How often each pixel of an axis is read, given how often each output position is."""
     counts, pixels = [0] * axis.size, padded_pixels(axis, mode)
     for output, count in enumerate(outputs):
         first = output * axis.stride
@@ -70,10 +64,8 @@ def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[i
 def image_reads(layers: Sequence[PlannedLayer]) -> tuple[list[int], list[int]]:
     """How often the cells of the last layer read each row and each column of the image.
 
-    The count of a pixel is its row's count times its column's count.
-
-    Args:
-        layers: from the network's first layer on, all with response maps.
+    The count of a pixel is its row's count times its column's count. The layers begin with the
+    network's first one.
     """
 
     def along(side: int) -> list[int]:

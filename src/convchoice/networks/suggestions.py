@@ -36,13 +36,8 @@ def _candidates(config: Config) -> Iterator[tuple[str, str, Iterable[object]]]:
 def what_fits(config: Config, input_shape: Shape | None = None) -> list[str]:
     """The smallest changes of one key that make a configuration fit, as overrides.
 
-    Args:
-        config: a configuration whose layers do not fit.
-        input_shape: (C, H, W) of an image; None takes the shape of the configuration's data.
-
-    Returns:
-        For each key that helps, its nearest value: a smaller kernel or window, "same" padding,
-        zero padding, smaller strides, fewer downsampling steps.
+    For each key that helps, its nearest value: a smaller kernel or window, "same" padding, zero
+    padding, smaller strides, fewer downsampling steps. See `plan` for the arguments.
     """
     found = []
     for group, key, values in _candidates(config):
