@@ -73,70 +73,47 @@ def test_metrics_by_hand() -> None:
     assert measured["test/nll"] == pytest.approx(-(np.log(0.5) + np.log(0.25)) / 2)
 
 
-def test_images_with_wrong_predictions_are_stored(trained: Path) -> None:
+def test_the_final_folder_has_the_trained_files_and_the_measurements(trained: Path) -> None:
     work = job(trained)
-    evaluate_run(work)
-    run = read_run(work.folder)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        evaluate_run(work)
+        used = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(threads)
+    assert work.trained is not None
+    before, run = read_run(work.trained), read_run(work.folder)
+    # Sums over other numbers of threads may differ in the last bit.
+    assert used == run.config["trainer"]["threads"] == run.environment["threads"] != 3
+    assert run.evaluated
+    assert not before.evaluated
+    assert before.inside() is None
+    assert run.history == before.history
+    assert before.metrics.items() < run.metrics.items()
+    images, true_labels = datasets.load(trained / "raw").test()
+
+    logits, labels = run.predictions()
+    assert np.array_equal(labels, true_labels)
+    assert run.metrics["test/accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
+    with torch.inference_mode():
+        expected = load_network(run)(torch.from_numpy(images[:64])[:, None].float() / 255)
+    np.testing.assert_allclose(logits[:64], expected.numpy(), rtol=1e-4, atol=1e-4)
+
     kept = run.pictures()
     assert kept is not None
-    logits, labels = run.predictions()
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
     assert len(wrong) == run.metrics["test/errors"] > 0
     assert kept.indices.tolist() == wrong.tolist()  # of 500 images all fit
-    images, _ = datasets.load(trained / "raw").test()
     assert np.array_equal(kept.pixels, images[wrong])
 
-
-def test_the_introspection_is_stored(trained: Path) -> None:
-    work = job(trained)
-    evaluate_run(work)
-    assert read_run(work.trained).inside() is None
-    found = read_run(work.folder).inside()
-    assert found is not None
-    images, labels = datasets.load(trained / "raw").test()
-    assert found.labels.tolist() == [0, 1, 2]
-    assert labels[found.indices].tolist() == [0, 1, 2]
-    assert np.array_equal(found.images, images[found.indices])
+    inside = run.inside()
+    assert inside is not None
+    assert inside.labels.tolist() == labels[inside.indices].tolist() == [0, 1, 2]
+    assert np.array_equal(inside.images, images[inside.indices])
     weights = load_file(work.folder / WEIGHTS)["block1_convolution.weight"]
-    np.testing.assert_allclose(found.filters, weights, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(inside.filters, weights, rtol=1e-3, atol=1e-4)
     assert (work.folder / INSIDE).stat().st_size < 40_000
-
-
-def test_the_evaluation_uses_the_threads_of_the_training(trained: Path) -> None:
-    """Sums over other numbers of threads may differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        evaluate_run(job(trained))
-        measured = torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-    run = read_run(job(trained).folder)
-    assert measured == run.config["trainer"]["threads"] == run.environment["threads"] != 3
-
-
-def test_the_final_folder_has_the_trained_files_and_test_results(trained: Path) -> None:
-    work = job(trained)
-    evaluate_run(work)
-    before, run = read_run(work.trained), read_run(work.folder)
-    assert run.evaluated
-    assert not before.evaluated
-    assert run.history == before.history
-    assert before.metrics.items() < run.metrics.items()
-    logits, labels = run.predictions()
-    assert np.array_equal(labels, datasets.load(trained / "raw").test()[1])
-    assert run.metrics["test/accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
-
-
-def test_predictions_are_those_of_the_trained_network(trained: Path) -> None:
-    work = job(trained)
-    evaluate_run(work)
-    run = read_run(work.folder)
-    images, _ = datasets.load(trained / "raw").test()
-    network = load_network(run)
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(images[:64])[:, None].float() / 255)
-    np.testing.assert_allclose(run.predictions()[0][:64], expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 def with_curves(root: Path, *curves: Curve, images: int | None = 60) -> RunSpecification:
@@ -162,28 +139,19 @@ def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) ->
     assert upright.accuracy == (logits[chosen].argmax(1) == labels[chosen]).mean()
 
 
-def test_predictions_do_not_depend_on_the_curves(trained: Path) -> None:
+def test_a_later_evaluation_without_curves_has_the_same_predictions(trained: Path) -> None:
     work = with_curves(trained, *Curve)
     evaluate_run(work)
     curved = read_run(work.folder)
-    evaluate_run(job(trained))
+    predictions = curved.predictions()[0]
+    evaluate_run(evaluating(replace(work, trained=work.folder), EvaluationConfig()))
     clean = read_run(work.folder)
+    assert np.array_equal(clean.predictions()[0], predictions)
     assert clean.metrics.items() < curved.metrics.items()
-    assert np.array_equal(clean.predictions()[0], curved.predictions()[0])
-
-
-def test_a_later_evaluation_without_curves_has_none(trained: Path) -> None:
-    work = with_curves(trained, Curve.scale)
-    evaluate_run(work)
-    again = evaluating(replace(work, trained=work.folder), EvaluationConfig())
-    evaluate_run(again)
-    run = read_run(work.folder)
-    assert run.evaluated
-    assert run.curves() == []
+    measured = {key for key in clean.metrics if key.startswith("test/")}
+    assert measured == {"test/accuracy", "test/errors", "test/nll"}
+    assert clean.curves() == []
     assert not (work.folder / CURVES).exists()
-    assert {key for key in run.metrics if key.startswith("test/")} == {
-        "test/accuracy", "test/errors", "test/nll",
-    }  # fmt: skip
 
 
 def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:
@@ -192,9 +160,8 @@ def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> N
         digest = datasets.load(trained / "raw").digest
         text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
         path.write_text(text, encoding="utf-8")
-    with pytest.raises(
-        UserError, match=r"was trained on a data set with digest 000000000000…, but"
-    ):
+    message = r"was trained on a data set with digest 000000000000…, but"
+    with pytest.raises(UserError, match=message):
         evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
@@ -233,15 +200,11 @@ def test_a_run_that_cannot_be_evaluated_does_not_affect_the_others(trained: Path
     foreign = run_path(trained / "trained", "tiny", 1)
     shutil.copytree(run_path(trained / "trained", "tiny", 0), foreign)
     good = job(trained)
-    bad = replace(
-        good,
-        config=replace(good.config, seed=1),
-        trained=foreign,
-        folder=run_path(trained / "runs", "tiny", 1),
-    )
-    heard: list[Event] = []
-    evaluate([bad, good], heard.append)
-    ended = {event.seed: event.failure for event in heard if isinstance(event, RunEnded)}
+    config, folder = replace(good.config, seed=1), run_path(trained / "runs", "tiny", 1)
+    bad = replace(good, config=config, trained=foreign, folder=folder)
+    events: list[Event] = []
+    evaluate([bad, good], events.append)
+    ended = {event.seed: event.failure for event in events if isinstance(event, RunEnded)}
     assert ended[0] == ""
     assert "which is not what the name of its folder says" in ended[1]
     assert read_run(good.folder).evaluated

@@ -65,10 +65,7 @@ def by_value(curve: Curve, images: Tensor, labels: Tensor) -> dict[float, CurveP
 
 def test_rotations_by_hand() -> None:
     images, labels = strokes(10, [2, 7])
-    points = {
-        point.value: point
-        for point in robustness_curve(Curve.rotation, ColumnReader(), images, labels)
-    }
+    points = by_value(Curve.rotation, images, labels)
     assert sorted(points) == list(range(0, 360, 15))
     assert points[0].accuracy == 1
     assert points[180].accuracy == 0
@@ -78,11 +75,7 @@ def test_rotations_by_hand() -> None:
 
 
 def test_scales_by_hand() -> None:
-    images, labels = strokes(10, [4, 5, 9])
-    points = {
-        point.value: point
-        for point in robustness_curve(Curve.scale, ColumnReader(), images, labels)
-    }
+    points = by_value(Curve.scale, *strokes(10, [4, 5, 9]))
     assert sorted(points) == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
     assert points[1.0].accuracy == 1
     assert points[1.5].accuracy == pytest.approx(2 / 3)  # the stroke at the edge has left

@@ -1,6 +1,6 @@
-"""A full disk, a read-only one, a missing permission, a file that is gone: said, and gone on from.
+"""A full or read-only disk, a missing permission, a missing file: named, and work continues after.
 
-Each stage meets the real thing: a file system of a megabyte, rights that are not there.
+On real file systems of a megabyte, and with real permissions.
 """
 
 import os
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from convchoice.execution.job import Job
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import partial_path, run_path
+from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training import train as training
 from disks import fill, make_read_only, make_writable, mounted, without_privileges
@@ -48,25 +48,34 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that anybody may enter, which pytest's are not."""
+    """A folder that every user may enter, which pytest's are not."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 def job(root: Path, data_root: Path) -> RunSpecification:
-    folder = run_path(root, "tiny", 0)
-    return RunSpecification(
-        config_from_mapping(SMALL), data_root, folder, "f", {"commit": "unknown"}
-    )
+    config, folder = config_from_mapping(SMALL), run_path(root, "tiny", 0)
+    return RunSpecification(config, data_root, folder, "f", {"commit": "unknown"})
 
 
-def ending(work: Job) -> str:
-    """How a job ends; the failure is the text that a person reads."""
-    heard: list[Event] = []
-    work.work(heard.append)
-    (ended,) = [event for event in heard if isinstance(event, RunEnded)]
-    assert ended.details == "", "a traceback, for what a person can mend"
+def failure_of(work: Job, at_epoch_2: Callable[[], object] = lambda: None) -> str:
+    """The failure of a job, empty if it succeeds.
+
+    Args:
+        work: the job.
+        at_epoch_2: is called when the second epoch ends, before its checkpoint is written.
+    """
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
+            at_epoch_2()
+        events.append(event)
+
+    work.work(listen)
+    [ended] = [event for event in events if isinstance(event, RunEnded)]
+    assert ended.details == ""
     return ended.failure
 
 
@@ -80,82 +89,78 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def trained_alone(root: Path, data_root: Path) -> Path:
     work = job(root, data_root)
-    assert ending(Job((work,), evaluates=False)) == ""
+    assert failure_of(Job((work,), evaluates=False)) == ""
     return work.folder
 
 
-def test_a_training_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
+def assert_same_weights(folder: Path, other: Path) -> None:
+    assert (folder / WEIGHTS).read_bytes() == (other / WEIGHTS).read_bytes()
+
+
+def test_a_training_on_a_full_disk_fails_and_continues_when_there_is_room(
     disk: Path, tmp_path: Path, data_root: Path
 ) -> None:
-    work = job(disk / "trained", data_root)
-    ballast: list[Path] = []
-
-    class FilledInMidTraining(Job):
-        def work(self, listener: Any) -> None:
-            def tell(event: Event) -> None:
-                # The first epoch's checkpoint is written; the second one's finds no room.
-                if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-                    ballast.append(fill(disk))
-                listener(event)
-
-            super().work(tell)
-
-    failure = ending(FilledInMidTraining((work,), evaluates=False))
-    assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
-    assert not work.folder.exists()
-    ballast[0].unlink()
-    heard: list[Event] = []
-    Job((work,), evaluates=False).work(heard.append)
-    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=1)
-    whole = trained_alone(tmp_path / "elsewhere", data_root)
-    name = "weights.safetensors"
-    assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
+    run = job(disk / "trained", data_root)
+    work = Job((run,), evaluates=False)
+    failure = failure_of(work, at_epoch_2=lambda: fill(disk))
+    assert failure.startswith(f"{partial_path(run.folder)}: {FULL}")
+    assert not run.folder.exists()
+    (disk / "ballast").unlink()
+    events: list[Event] = []
+    work.work(events.append)
+    assert events[0] == RunStarted("tiny", 0, epochs=3, epochs_done=1)
+    assert_same_weights(run.folder, trained_alone(tmp_path / "elsewhere", data_root))
 
 
-def test_weights_that_find_no_room_are_said_to(disk: Path, data_root: Path) -> None:
-    """The library that writes them wraps the operating system's error up as its own."""
-    work = job(disk / "trained", data_root)
-    filled: list[Path] = []
+def test_weights_on_a_full_disk_fail_with_the_same_message(
+    disk: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Safetensors wraps the operating system's error in its own."""
+    run = job(disk / "trained", data_root)
+    work, write = Job((run,), evaluates=False), training._write
 
-    class FilledAtTheEnd(Job):
-        def work(self, listener: Any) -> None:
-            with pytest.MonkeyPatch.context() as patch:
-                write = training._write
+    def write_to_full_disk(*arguments: Any) -> None:
+        fill(disk)
+        write(*arguments)
 
-                def full(*arguments: Any) -> None:
-                    filled.append(fill(disk))
-                    write(*arguments)
-
-                patch.setattr(training, "_write", full)
-                super().work(listener)
-
-    failure = ending(FilledAtTheEnd((work,), evaluates=False))
-    assert failure.startswith(f"{partial_path(work.folder)}: {FULL}")
-    filled[0].unlink()
-    assert ending(Job((work,), evaluates=False)) == ""
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "_write", write_to_full_disk)
+        assert failure_of(work).startswith(f"{partial_path(run.folder)}: {FULL}")
+    (disk / "ballast").unlink()
+    assert failure_of(work) == ""
 
 
-def test_an_evaluation_on_a_full_disk_leaves_the_run_that_is_there(
+def test_a_partial_folder_that_is_deleted_during_the_training_costs_nothing(
+    tmp_path: Path, data_root: Path
+) -> None:
+    run = job(tmp_path / "trained", data_root)
+    partial = partial_path(run.folder)
+    work = Job((run,), evaluates=False)
+    assert failure_of(work, at_epoch_2=lambda: shutil.rmtree(partial)) == ""
+    assert_same_weights(run.folder, trained_alone(tmp_path / "elsewhere", data_root))
+
+
+def test_an_evaluation_on_a_full_disk_keeps_the_previous_run(
     disk: Path, tmp_path: Path, data_root: Path
 ) -> None:
     trained = trained_alone(tmp_path / "trained", data_root)
     folder = run_path(disk / "runs", "tiny", 0)
     item = RunSpecification(config_from_mapping(SMALL), data_root, folder, trained=trained)
     work = Job((item,), trains=False)
-    assert ending(work) == ""
+    assert failure_of(work) == ""
     before = snapshot(folder)
     ballast = fill(disk, leave=20_000)
-    failure = ending(work)
+    failure = failure_of(work)
     assert failure.startswith(f"{partial_path(folder)}")
     assert FULL in failure
     assert snapshot(folder) == before
     assert not partial_path(folder).exists()
     ballast.unlink()
-    assert ending(work) == ""
+    assert failure_of(work) == ""
     assert read_run(folder).evaluated
 
 
-def test_a_download_onto_a_full_disk_leaves_nothing_half(
+def test_a_download_to_a_full_disk_leaves_no_file(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "mirrors", lambda _spec: iter(()))
@@ -197,7 +202,15 @@ def chosen(params: Path) -> None:
         choose.main(["--study", "padding", "--params", str(params)])
 
 
-def test_results_and_reports_on_a_full_disk_leave_those_that_are_there(
+def refused(step: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
+    """The error message of a step that ends with exit status 2."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        step()
+    return capsys.readouterr().err
+
+
+def test_results_and_reports_on_a_full_disk_keep_the_previous_ones(
     disk: Path, studied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """compare, report, compose, choose: each is refused, changes nothing, and works afterwards."""
@@ -212,15 +225,12 @@ def test_results_and_reports_on_a_full_disk_leave_those_that_are_there(
     for step in steps.values():
         step()
     before = snapshot(disk)
-    make_run(studied / "runs", "max", 0, 90)  # so that there is something new to write
+    make_run(studied / "runs", "max", 0, 90)  # something new to write
     ballast = fill(disk)
-    capsys.readouterr()
     for place, step in steps.items():
-        with pytest.raises(SystemExit, match="2"):
-            step()
-        told = capsys.readouterr().err
-        assert told.startswith(f"error: {place}"), told
-        assert FULL in told
+        error = refused(step, capsys)
+        assert error.startswith(f"error: {place}"), error
+        assert FULL in error
         assert snapshot(disk) == before
     ballast.unlink()
     for step in steps.values():
@@ -229,28 +239,25 @@ def test_results_and_reports_on_a_full_disk_leave_those_that_are_there(
     assert snapshot(disk) != before
 
 
-def test_a_read_only_disk_is_named_and_gone_on_with_when_it_is_writable(
+def test_a_read_only_disk_is_named_and_used_when_it_is_writable(
     disk: Path, studied: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reports = disk / "reports" / "pooling"
     compared(studied, reports)
     before = snapshot(disk)
     make_read_only(disk)
-    capsys.readouterr()
     for step in (lambda: compared(studied, reports), lambda: composed(disk / "configs")):
-        with pytest.raises(SystemExit, match="2"):
-            step()
-        told = capsys.readouterr().err
-        assert told.startswith(f"error: {disk}")
-        assert "Read-only file system. Use a writable file system" in told
+        error = refused(step, capsys)
+        assert error.startswith(f"error: {disk}")
+        assert "Read-only file system. Use a writable file system" in error
     work = Job((job(disk / "trained", data_root),), evaluates=False)
-    assert "Read-only file system" in ending(work)
+    assert "Read-only file system" in failure_of(work)
     with pytest.raises(UserError, match=r"raw: .*Read-only file system"):
         download.ensure(disk / "raw", Dataset.mnist, Fallback.digits)
     assert snapshot(disk) == before
     make_writable(disk)
     composed(disk / "configs")
-    assert ending(work) == ""
+    assert failure_of(work) == ""
 
 
 def test_a_missing_permission_is_named(
@@ -259,54 +266,27 @@ def test_a_missing_permission_is_named(
     closed = open_folder / "configs"
     composed(closed)
     (closed / "max.yaml").chmod(0o600)
+
+    def read() -> None:
+        with exit_codes():
+            read_yaml(closed / "max.yaml")
+
     with without_privileges():
-        for step in (lambda: composed(closed), lambda: with_exit_codes(closed / "max.yaml")):
-            with pytest.raises(SystemExit, match="2"):
-                step()
-            told = capsys.readouterr().err
-            assert told.startswith(f"error: {closed}")
-            assert "Permission denied. Change its permissions" in told
+        for step in (lambda: composed(closed), read):
+            error = refused(step, capsys)
+            assert error.startswith(f"error: {closed}")
+            assert "Permission denied. Change its permissions" in error
     composed(closed)
 
 
-def with_exit_codes(path: Path) -> None:
-    with exit_codes():
-        read_yaml(path)
-
-
-def test_a_working_folder_that_is_deleted_in_mid_training_costs_nothing(
-    tmp_path: Path, data_root: Path
-) -> None:
-    work = job(tmp_path / "trained", data_root)
-    partial = partial_path(work.folder)
-
-    class DeletedInMidTraining(Job):
-        def work(self, listener: Any) -> None:
-            def tell(event: Event) -> None:
-                if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-                    shutil.rmtree(partial)
-                listener(event)
-
-            super().work(tell)
-
-    assert ending(DeletedInMidTraining((work,), evaluates=False)) == ""
-    whole = trained_alone(tmp_path / "elsewhere", data_root)
-    for name in ("weights.safetensors", "config.yaml"):
-        assert (work.folder / name).read_bytes() == (whole / name).read_bytes()
-
-
-def test_a_file_that_vanishes_between_its_stages_is_named(
-    studied: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    gone = studied / "runs" / "max" / "seed-0" / "predictions.npz"
-    gone.unlink()
-    with pytest.raises(SystemExit, match="2"):
-        compared(studied, studied / "reports" / "pooling")
-    assert "arm max: seeds 0 have no test results. Evaluate them" in capsys.readouterr().err
+def test_a_missing_file_is_named(studied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = studied / "reports" / "pooling"
+    (studied / "runs" / "max" / "seed-0" / "predictions.npz").unlink()
+    error = refused(lambda: compared(studied, output), capsys)
+    assert "arm max: seeds 0 have no test results. Evaluate them" in error
     (studied / "pooling.yaml").unlink()
-    with pytest.raises(SystemExit, match="2"):
-        compared(studied, studied / "reports" / "pooling")
-    assert "pooling.yaml: there is no such file" in capsys.readouterr().err
+    error = refused(lambda: compared(studied, output), capsys)
+    assert "pooling.yaml: there is no such file" in error
 
 
 def test_files_are_replaced_together_or_not_at_all(disk: Path) -> None:
@@ -325,16 +305,13 @@ def test_errors_of_another_kind_keep_their_traceback(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(("asked", "lines"), [("", 1), ("1", 5)])
-def test_a_traceback_is_shown_when_it_is_asked_for(asked: str, lines: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("requested", "lines"), [("", 1), ("1", 5)])
+def test_a_traceback_is_shown_on_request(requested: str, lines: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "convchoice.compose", "--params", "gone.yaml", "--output", "x"]
+    variables = os.environ | {"CONVCHOICE_TRACEBACK": requested}
     done = subprocess.run(
-        [sys.executable, "-m", "convchoice.compose", "--params", "gone.yaml", "--output", "x"],
-        cwd=tmp_path,
-        env=os.environ | {"CONVCHOICE_TRACEBACK": asked},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
     )
     assert "gone.yaml: there is no such file" in done.stderr
-    assert ("Traceback" in done.stderr) == bool(asked)
+    assert ("Traceback" in done.stderr) == bool(requested)
     assert len(done.stderr.splitlines()) >= lines

@@ -34,16 +34,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(found.maps[layer], values, rtol=1e-3)
 
 
-def test_a_network_without_maps_has_no_fields(tmp_path: Path) -> None:
-    dense = replace(made_up_inside(), reads={}, fields={}, middle_gradient=None)
-    found = read_run(make_run(tmp_path, "dense", 0, inside=dense)).inside()
+def test_a_network_without_maps_and_responses_beyond_half_precision(tmp_path: Path) -> None:
+    huge = np.full((1, 1, 1, 1), 1e9, dtype=np.float32)
+    given = replace(made_up_inside(), reads={}, fields={}, middle_gradient=None, filters=huge)
+    found = read_run(make_run(tmp_path, "dense", 0, inside=given)).inside()
     assert found is not None
-    assert found.middle_gradient is None
-    assert (found.reads, found.fields) == ({}, {})
-
-
-def test_responses_beyond_half_precision_stay_finite(tmp_path: Path) -> None:
-    huge = replace(made_up_inside(), filters=np.full((1, 1, 1, 1), 1e9, dtype=np.float32))
-    found = read_run(make_run(tmp_path, "max", 0, inside=huge)).inside()
-    assert found is not None
+    assert (found.reads, found.fields, found.middle_gradient) == ({}, {}, None)
     assert found.filters[0, 0, 0, 0] == np.finfo(np.float16).max

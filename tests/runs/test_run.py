@@ -176,44 +176,39 @@ def test_predictions_never_execute_anything(tmp_path: Path) -> None:
 
     array = np.empty(1, dtype=object)
     array[0] = Planted()
-    folder = make_run(tmp_path, "max", 0)
-    with altered(folder):
-        np.savez(folder / PREDICTIONS, logits=array, labels=array)
-    with pytest.raises(RunFolderError, match="cannot be read as predictions"):
-        read_run(folder).predictions()
-    with altered(folder):
-        (folder / PREDICTIONS).write_bytes(pickle.dumps(Planted()))
-    with pytest.raises(RunFolderError, match="cannot be read as predictions"):
-        read_run(folder).predictions()
+    path = make_run(tmp_path, "max", 0) / PREDICTIONS
+    for write in (
+        lambda: np.savez(path, logits=array, labels=array),
+        lambda: path.write_bytes(pickle.dumps(Planted())),
+    ):
+        with altered(path.parent):
+            write()
+        with pytest.raises(RunFolderError, match="cannot be read as predictions"):
+            read_run(path.parent).predictions()
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_copy_is_intact(tmp_path: Path) -> None:
-    copy = tmp_path / "copy" / "max" / "seed-0"
-    shutil.copytree(complete_run(tmp_path), copy, copy_function=shutil.copyfile)
-    read_all(copy)
-
-
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
-def test_the_checksums_have_the_format_of_sha256sum(tmp_path: Path) -> None:
-    folder = complete_run(tmp_path)
+def test_a_copy_is_intact_and_its_checksums_have_the_format_of_sha256sum(tmp_path: Path) -> None:
+    folder = tmp_path / "copy" / "max" / "seed-0"
+    shutil.copytree(complete_run(tmp_path), folder, copy_function=shutil.copyfile)
+    read_all(folder)
     check = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
     assert subprocess.run(check, cwd=folder, check=False).returncode == 0
     alter(folder / METRICS)
     assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 1
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, PREDICTIONS])
 def test_compare_names_a_changed_file_and_writes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arm in ("max", "average"):
         make_run(tmp_path / "runs", arm, 0)
-    alter(tmp_path / "runs" / "average" / "seed-0" / name)
+    alter(tmp_path / "runs" / "average" / "seed-0" / WEIGHTS)
     with pytest.raises(SystemExit, match="2"):
         compare([str(tmp_path / "runs"), "--output", str(tmp_path / "reports")])
     error = capsys.readouterr().err
-    assert f"average/seed-0/{name}: was changed after the run" in error
+    assert f"average/seed-0/{WEIGHTS}: was changed after the run" in error
     assert "Traceback" not in error
     assert not (tmp_path / "reports").exists()
 

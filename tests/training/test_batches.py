@@ -17,17 +17,12 @@ def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed() -> None:
     assert torch.equal(order.permutation(), again.permutation())
 
 
-def test_pixels_are_divided_by_255() -> None:
+def test_pixels_are_divided_by_255_and_channels_last() -> None:
     image = torch.tensor([[[0, 51], [102, 255]]], dtype=torch.uint8)
     assert torch.allclose(scaled(image), torch.tensor([[[[0.0, 0.2], [0.4, 1.0]]]]))
-    assert scaled(image).is_contiguous(memory_format=torch.channels_last)
-
-
-def test_three_channels_are_channels_last_too() -> None:
     image = torch.arange(24, dtype=torch.uint8).view(2, 3, 2, 2)
-    pixels = scaled(image)
-    assert torch.equal(pixels, image.float() / 255)
-    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(scaled(image), image.float() / 255)
+    assert scaled(image).is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(scaled(image[:, :1]), scaled(image[:, 0]))
 
 

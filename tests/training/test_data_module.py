@@ -16,19 +16,15 @@ from convchoice.training.data_module import ImageDataModule, split, stratified_o
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 120)
 
 
-def test_the_validation_split_is_stratified_disjoint_and_complete() -> None:
-    dealt = split(LABELS, DataConfig(), validation_size=100)
+def test_the_validation_split_is_stratified_disjoint_and_fixed_by_its_own_seed() -> None:
+    dealt, again = (split(LABELS, DataConfig(), validation_size=100) for _ in range(2))
     assert len(dealt.validation) == 100
     assert not set(dealt.training) & set(dealt.validation)
     assert len(dealt.training) + len(dealt.validation) == len(LABELS)
     assert np.bincount(LABELS[dealt.validation]).tolist() == [10] * 10
-
-
-def test_the_split_is_fixed_by_its_own_seed_alone() -> None:
-    first, again = (split(LABELS, DataConfig(), 100) for _ in range(2))
-    assert np.array_equal(first.validation, again.validation)
+    assert np.array_equal(dealt.validation, again.validation)
     other = split(LABELS, DataConfig(validation_seed=1), 100)
-    assert not np.array_equal(first.validation, other.validation)
+    assert not np.array_equal(dealt.validation, other.validation)
 
 
 def test_the_split_does_not_depend_on_the_seeds_of_the_runs(data_root: Path) -> None:
@@ -80,15 +76,9 @@ def test_the_order_within_a_class_is_random() -> None:
     assert not np.array_equal(first, np.sort(stratified_order(LABELS, 1)[:100]))
 
 
-def test_no_validation_split_trains_on_everything() -> None:
-    dealt = split(LABELS, DataConfig(), validation_size=0)
-    assert len(dealt.validation) == 0
-    assert len(dealt.training) == len(LABELS)
-
-
-def test_a_larger_train_size_takes_all_images() -> None:
-    dealt = split(LABELS, DataConfig(train_size=10**6), validation_size=100)
-    assert len(dealt.training) == 1100
+def test_no_validation_split_and_a_larger_train_size_take_all_images() -> None:
+    assert [len(each) for each in split(LABELS, DataConfig(), 0)] == [len(LABELS), 0]
+    assert len(split(LABELS, DataConfig(train_size=10**6), 100).training) == 1100
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS
-from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
+from convchoice.runs.events import EpochEnded, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
+from interrupting import events_of, train_until
 
 SEEDS = (0, 3, 1)
 
@@ -30,12 +31,11 @@ def jobs(root: Path, data_root: Path, **changes: Any) -> list[RunSpecification]:
         "trainer": {"max_epochs": 2, "accelerator": "cpu", "precision": "64-true"},
     }
     config = config_from_mapping(values | changes)
-    return [
-        RunSpecification(
-            replace(config, seed=seed), data_root, run_path(root, "tiny", seed), f"mark {seed}"
-        )
-        for seed in SEEDS
-    ]
+    configs = [replace(config, seed=seed) for seed in SEEDS]
+    folders = [run_path(root, "tiny", seed) for seed in SEEDS]
+    marks = [f"mark {seed}" for seed in SEEDS]
+    runs = zip(configs, folders, marks, strict=True)
+    return [RunSpecification(each, data_root, folder, mark) for each, folder, mark in runs]
 
 
 def outcome(job: RunSpecification) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
@@ -80,59 +80,29 @@ def test_stacked_seeds_agree_with_single_ones(
 
 def test_the_environment_records_that_seeds_were_stacked(tmp_path: Path, data_root: Path) -> None:
     together = jobs(tmp_path, data_root)
-    heard: list[Event] = []
-    train(together, heard.append)
+    events = events_of(together)
     for job in together:
         finalise(job.folder)
         run = read_run(job.folder)
-        assert sorted(path.name for path in run.path.iterdir()) == sorted(
-            [*run_folder.TRAINED_FILES, SUMS]
-        )
+        assert {path.name for path in run.path.iterdir()} == {*run_folder.TRAINED_FILES, SUMS}
         assert run.environment["seeds_together"] == 3
         assert run.environment["fingerprint"] == f"mark {job.seed}"
         assert run.config["seed"] == job.seed
-    started = [event.seed for event in heard if isinstance(event, RunStarted)]
-    epochs = [event.seed for event in heard if isinstance(event, EpochEnded)]
-    assert started == list(SEEDS)
-    assert epochs == list(SEEDS) * 2
-
-
-class StoppedError(Exception):
-    """Ends a training."""
+    assert [event.seed for event in events if isinstance(event, RunStarted)] == list(SEEDS)
+    assert [event.seed for event in events if isinstance(event, EpochEnded)] == list(SEEDS) * 2
 
 
 def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
     whole, parts = jobs(tmp_path / "whole", data_root), jobs(tmp_path / "parts", data_root)
     train(whole, lambda event: None)
-
-    def interrupt(event: Event) -> None:
-        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        train(parts, interrupt)
+    train_until(parts, 2)
     assert (partial_path(parts[0].folder) / CHECKPOINT).is_file()
-    heard: list[Event] = []
-    train(parts, heard.append)
-    assert heard[0] == RunStarted("tiny", 0, epochs=2, epochs_done=1)
+    assert events_of(parts)[0] == RunStarted("tiny", 0, epochs=2, epochs_done=1)
     for job, expected in zip(parts, whole, strict=True):
         assert_same(job, expected, 0)
-
-
-def test_other_seeds_do_not_resume_from_the_checkpoint_of_a_group(
-    tmp_path: Path, data_root: Path
-) -> None:
-    parts = jobs(tmp_path, data_root)
-
-    def interrupt(event: Event) -> None:
-        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        train(parts, interrupt)
-    heard: list[Event] = []
-    train(parts[:2], heard.append)
-    assert heard[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
+    # Other seeds do not resume from the checkpoint of a group.
+    train_until(parts, 2)
+    assert events_of(parts[:2])[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
 
 
 def test_a_diverged_seed_does_not_affect_the_others(
@@ -154,11 +124,9 @@ def test_a_diverged_seed_does_not_affect_the_others(
     train(expected, lambda event: None)
     monkeypatch.setattr(lightning_module, "Network", spoiled)
     together = jobs(tmp_path / "together", data_root)
-    heard: list[Event] = []
-    train(together, heard.append)
-    ended = [event for event in heard if isinstance(event, RunEnded)]
-    assert [event.seed for event in ended] == [SEEDS[1]]
-    assert ended[0].failure.startswith(
+    [ended] = [event for event in events_of(together) if isinstance(event, RunEnded)]
+    assert ended.seed == SEEDS[1]
+    assert ended.failure.startswith(
         "the loss is nan at step 5, in epoch 1; the last complete epoch"
     )
     assert not (partial_path(together[1].folder) / "weights.safetensors").exists()

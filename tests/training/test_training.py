@@ -15,13 +15,14 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
 from convchoice.runs.checksums import SUMS
-from convchoice.runs.events import EpochEnded, EpochProgress, Event, RunEnded, RunStarted
+from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
+from interrupting import events_of, train_until
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",
@@ -29,10 +30,6 @@ SMALL: dict[str, Any] = {
     "data": {"train_size": 300, "batch_size": 32},
     "trainer": {"max_epochs": 3, "accelerator": "cpu"},
 }
-
-
-class StoppedError(Exception):
-    """Ends a training."""
 
 
 def job(root: Path, data_root: Path, **changes: Any) -> RunSpecification:
@@ -50,10 +47,8 @@ def trained(root: Path, data_root: Path, **changes: Any) -> Run:
 
 def comparable(run: Run) -> tuple[Any, ...]:
     """Everything that must be the same to the last bit: weights, history and metrics, not times."""
-    weights = {
-        name: weight.tolist()
-        for name, weight in load_file(run.path / "weights.safetensors").items()
-    }
+    tensors = load_file(run.path / "weights.safetensors")
+    weights = {name: weight.tolist() for name, weight in tensors.items()}
     history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
     metrics = {key: run.metrics[key] for key in run.metrics if not key.startswith("cost/")}
     return weights, history, metrics
@@ -62,18 +57,15 @@ def comparable(run: Run) -> tuple[Any, ...]:
 def test_a_run_folder_is_complete_and_records_its_environment(
     tmp_path: Path, data_root: Path
 ) -> None:
-    run = trained(tmp_path, data_root)
-    assert sorted(path.name for path in run.path.iterdir()) == sorted(
-        [*run_folder.TRAINED_FILES, SUMS]
-    )
+    run = trained(tmp_path, data_root, optimizer={"learning_rate": 0.01})
+    assert {path.name for path in run.path.iterdir()} == {*run_folder.TRAINED_FILES, SUMS}
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
-    assert set(run.history[0]) == {
-        "epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds",
-    }  # fmt: skip
+    assert run.history[-1]["train/loss"] < 0.7 * run.history[0]["train/loss"]
+    columns = {"epoch", "train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds"}
+    assert set(run.history[0]) == columns
     assert run.metrics["val/accuracy"] == run.history[-1]["val/accuracy"]
-    assert run.metrics["cost/train_seconds"] == pytest.approx(
-        sum(row["seconds"] for row in run.history)
-    )
+    seconds = sum(row["seconds"] for row in run.history)
+    assert run.metrics["cost/train_seconds"] == pytest.approx(seconds)
     assert not any(key.startswith("test/") for key in run.metrics)
     dataset = run.environment["dataset"]
     assert (dataset["name"], dataset["train_images"]) == ("digits", 300)
@@ -83,9 +75,11 @@ def test_a_run_folder_is_complete_and_records_its_environment(
     assert run.config["seed"] == 0
 
 
-def test_the_loss_decreases(tmp_path: Path, data_root: Path) -> None:
-    run = trained(tmp_path, data_root, optimizer={"learning_rate": 0.01})
-    assert run.history[-1]["train/loss"] < 0.7 * run.history[0]["train/loss"]
+def test_a_run_without_validation_has_no_validation_columns(
+    tmp_path: Path, data_root: Path
+) -> None:
+    run = trained(tmp_path, data_root, data={"train_size": 300, "validation_size": 0})
+    assert set(run.history[0]) == {"epoch", "train/loss", "train/accuracy", "seconds"}
 
 
 def test_the_same_run_again_has_the_same_bits(tmp_path: Path, data_root: Path) -> None:
@@ -96,102 +90,51 @@ def test_the_same_run_again_has_the_same_bits(tmp_path: Path, data_root: Path) -
     assert comparable(trained(tmp_path / "other", data_root, seed=1)) != comparable(first)
 
 
-@pytest.mark.parametrize("epochs_done", [1, 2])
 def test_an_interrupted_run_resumes_to_the_last_bit(
-    tmp_path: Path, data_root: Path, epochs_done: int
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """After the first, the second and the last epoch; unless the work is another."""
     whole = trained(tmp_path / "whole", data_root)
-    work = job(tmp_path / "parts", data_root)
-
-    def interrupt(event: Event) -> None:
-        # The checkpoint of an epoch is written after its event: stop at the next epoch's end.
-        if isinstance(event, EpochEnded) and event.row["epoch"] == epochs_done + 1:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        train([work], interrupt)
-    assert not work.folder.exists()
-    assert (partial_path(work.folder) / CHECKPOINT).is_file()
-    heard: list[Event] = []
-    train([work], heard.append)
-    finalise(work.folder)
-    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=epochs_done)
-    assert comparable(read_run(work.folder)) == comparable(whole)
-
-
-def test_the_checkpoint_of_another_run_is_not_used(tmp_path: Path, data_root: Path) -> None:
-    work = job(tmp_path, data_root)
-
-    def interrupt(event: Event) -> None:
-        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        train([work], interrupt)
-    heard: list[Event] = []
-    train([replace(work, fingerprint="another")], heard.append)
-    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
+    for done in (1, 2, 3):
+        work = job(tmp_path / str(done), data_root)
+        if done < 3:
+            train_until([work], done + 1)
+        else:
+            with monkeypatch.context() as patched:
+                patched.setattr("convchoice.training.train._write", lambda *_: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    train([work], lambda event: None)
+        assert not work.folder.exists()
+        assert (partial_path(work.folder) / CHECKPOINT).is_file()
+        assert events_of([work])[0] == RunStarted("tiny", 0, epochs=3, epochs_done=done)
+        finalise(work.folder)
+        assert comparable(read_run(work.folder)) == comparable(whole)
+    train_until([work], 2)
+    events = events_of([replace(work, fingerprint="another")])
+    assert events[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
 
 
-def test_a_pickle_instead_of_a_checkpoint_is_not_executed(
-    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("planted", [True, False])
+def test_a_damaged_checkpoint_restarts_the_run_and_executes_nothing(
+    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str], planted: bool
 ) -> None:
     class Planted:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "executed",))
 
     work = job(tmp_path, data_root)
-    partial = start_partial(work.folder, "fingerprint")
-    torch.save({"state_dict": Planted()}, partial / CHECKPOINT)
-    heard: list[Event] = []
-    train([work], heard.append)
+    checkpoint = start_partial(work.folder, "fingerprint") / CHECKPOINT
+    if planted:
+        torch.save({"state_dict": Planted()}, checkpoint)
+    else:
+        train_until([work], 2)
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert events_of([work])[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
     printed = capsys.readouterr().out
-    assert f"{partial / CHECKPOINT}: damaged (UnpicklingError); the run restarts" in printed
+    assert f"{checkpoint}: damaged (" in printed
+    assert "the run restarts" in printed
     assert "weights_only" not in printed
     assert not (tmp_path / "executed").exists()
-    assert heard[0] == RunStarted("tiny", 0, epochs=3, epochs_done=0)
-
-
-def test_a_damaged_checkpoint_restarts_the_run(
-    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole = trained(tmp_path / "whole", data_root)
-    work = job(tmp_path / "damaged", data_root)
-
-    def interrupt(event: Event) -> None:
-        if isinstance(event, EpochEnded) and event.row["epoch"] == 2:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        train([work], interrupt)
-    checkpoint = partial_path(work.folder) / CHECKPOINT
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    train([work], lambda event: None)
-    finalise(work.folder)
-    printed = capsys.readouterr().out
-    assert "resume.ckpt: damaged (" in printed
-    assert "weights_only" not in printed
-    assert comparable(read_run(work.folder)) == comparable(whole)
-
-
-def test_a_run_that_was_stopped_after_its_last_epoch_resumes(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = trained(tmp_path / "whole", data_root)
-    work = job(tmp_path / "stopped", data_root)
-
-    def stop(*_arguments: object) -> None:
-        raise StoppedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr("convchoice.training.train._write", stop)
-        with pytest.raises(StoppedError):
-            train([work], lambda event: None)
-    heard: list[Event] = []
-    train([work], heard.append)
-    finalise(work.folder)
-    assert heard == [RunStarted("tiny", 0, epochs=3, epochs_done=3)]
-    assert comparable(read_run(work.folder)) == comparable(whole)
 
 
 def test_a_checkpoint_is_written_beside_its_final_name(
@@ -204,8 +147,7 @@ def test_a_checkpoint_is_written_beside_its_final_name(
 
 
 def test_float16_on_a_cpu_is_refused(tmp_path: Path, data_root: Path) -> None:
-    settings = SMALL["trainer"] | {"precision": "16-mixed"}
-    work = job(tmp_path, data_root, trainer=settings)
+    work = job(tmp_path, data_root, trainer=SMALL["trainer"] | {"precision": "16-mixed"})
     with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
         train([work], lambda event: None)
 
@@ -213,34 +155,24 @@ def test_float16_on_a_cpu_is_refused(tmp_path: Path, data_root: Path) -> None:
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_epoch(
     tmp_path: Path, data_root: Path
 ) -> None:
-    work = job(
-        tmp_path, data_root, optimizer={"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0}
-    )
-    events: list[Event] = []
-    train([work], events.append)
-    (ended,) = [event for event in events if isinstance(event, RunEnded)]
+    optimizer = {"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0}
+    work = job(tmp_path, data_root, optimizer=optimizer)
+    [ended] = [event for event in events_of([work]) if isinstance(event, RunEnded)]
     assert re.match(r"the loss is (nan|inf) at step \d+, in epoch 1; the", ended.failure)
     assert ended.diverged
     assert not work.folder.exists()
-
-
-def test_a_run_without_validation_has_no_validation_columns(
-    tmp_path: Path, data_root: Path
-) -> None:
-    run = trained(tmp_path, data_root, data={"train_size": 300, "validation_size": 0})
-    assert set(run.history[0]) == {"epoch", "train/loss", "train/accuracy", "seconds"}
 
 
 def test_progress_is_reported(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convchoice.training.callbacks.TICK_SECONDS", 0.0)
-    heard: list[Event] = []
-    train([job(tmp_path, data_root)], heard.append)
-    shares = [event.fraction for event in heard if isinstance(event, EpochProgress)]
+    events = events_of([job(tmp_path, data_root)])
+    progress = [event for event in events if isinstance(event, EpochProgress)]
+    shares = [event.fraction for event in progress]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
-    assert all(event.loss > 0 for event in heard if isinstance(event, EpochProgress))
+    assert all(event.loss > 0 for event in progress)
 
 
 def test_rmsprop_by_hand() -> None:
@@ -256,18 +188,11 @@ def test_rmsprop_by_hand() -> None:
     assert weight.item() == pytest.approx(value, rel=1e-12)
 
 
-def test_the_running_mean_weights_batches_by_their_size() -> None:
-    means = RunningMeans()
-    assert means.empty
-    means.add(torch.tensor(1.0), torch.tensor(3), 3)
-    means.add(torch.tensor(5.0), torch.tensor(0), 1)
-    assert means.take() == [(2.0, 0.75)]
-    assert means.empty
-
-
-def test_the_running_means_of_several_runs_are_separate() -> None:
+def test_running_means_weight_batches_by_their_size() -> None:
     means = RunningMeans(2)
+    assert means.empty
     means.add(torch.tensor([1.0, 2.0]), torch.tensor([3, 0]), 3)
     means.add(torch.tensor([5.0, 2.0]), torch.tensor([0, 1]), 1)
     assert means.losses == [2.0, 2.0]
     assert means.take() == [(2.0, 0.75), (2.0, 0.25)]
+    assert means.empty
