@@ -107,7 +107,6 @@ def pixel_gradients(network: Network, images: Tensor) -> tuple[Tensor, Tensor | 
 
 
 def _summed_gradients(network: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums over a batch (B, C, H, W) and over channels, (H, W) each."""
     spatial = spatial_layers(network.plan.layers)
     values = pixels.requires_grad_()
     middle = 0 * pixels[:, :, 0, 0]

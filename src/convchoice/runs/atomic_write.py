@@ -20,18 +20,16 @@ def replace_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
         StorageError: naming the folder and what to do.
     """
     with storing_in(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = {name: folder / name for name in contents}
-        temporary = {
-            name: path.with_name(f".{path.name}.{os.getpid()}") for name, path in paths.items()
-        }
+        temporary: dict[Path, Path] = {}
         try:
             for name, content in contents.items():
-                temporary[name].parent.mkdir(parents=True, exist_ok=True)
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary[path] = path.with_name(f".{path.name}.{os.getpid()}")
                 data = content.encode() if isinstance(content, str) else content
-                temporary[name].write_bytes(data)
-            for name in contents:
-                temporary[name].replace(paths[name])
+                temporary[path].write_bytes(data)
+            for path, written in temporary.items():
+                written.replace(path)
         finally:
-            for path in temporary.values():
-                path.unlink(missing_ok=True)
+            for written in temporary.values():
+                written.unlink(missing_ok=True)

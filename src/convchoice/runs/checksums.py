@@ -39,15 +39,10 @@ def write_checksums(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Checksums:
-    """The checksums of a run folder.
-
-    Attributes:
-        folder: of the run.
-        digests: SHA-256 by file name.
-    """
+    """The checksums of a run folder."""
 
     folder: Path
-    digests: Mapping[str, str]
+    digests: Mapping[str, str]  # SHA-256 by file name
 
     def verify(self, name: str) -> None:
         """Refuse a file that is not byte for byte the one that the run wrote.

@@ -40,16 +40,7 @@ T = TypeVar("T")
 
 @contextmanager
 def reading(path: Path, content: str, fix: str = FIX) -> Iterator[None]:
-    """Turn whatever a library raises for a damaged file into a `RunFolderError`.
-
-    Args:
-        path: the file.
-        content: what it should hold.
-        fix: what to do if it is damaged.
-
-    Raises:
-        RunFolderError: naming the file.
-    """
+    """Turn whatever a library raises for a damaged file into a `RunFolderError`."""
     try:
         yield
     except RunFolderError:
@@ -62,18 +53,12 @@ def reading(path: Path, content: str, fix: str = FIX) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, read.
+    """One run folder, read. All methods raise `RunFolderError` if their file is changed or damaged.
 
     Attributes:
-        path: the folder.
-        config: the resolved configuration.
         history: a row an epoch: ``epoch`` (from 1), ``train/loss``, ``train/accuracy``,
             ``val/loss`` and ``val/accuracy`` (absent without a validation split), ``seconds``.
         metrics: accuracies are fractions of 1, times seconds, memory bytes.
-        environment: see `environment.json`.
-        checksums: of the folder.
-
-    All methods raise `RunFolderError` if their file is changed or damaged.
     """
 
     path: Path
@@ -123,7 +108,6 @@ class Run:
         return self._read(CURVES, "curves", points_of_table) or []
 
     def _read(self, name: str, content: str, read: Callable[[Path], T]) -> T | None:
-        """The content of a file of the evaluation, or None if it is absent."""
         self.checksums.verify(name)
         path = self.path / name
         if not path.exists():

@@ -67,16 +67,12 @@ def failed_path(path: Path) -> Path:
 
 
 def json_text(values: Mapping[str, Any]) -> str:
-    """A mapping as indented JSON, keys in the order given.
-
-    Raises:
-        ValueError: if a number is not finite.
-    """
+    """A mapping as indented JSON; ValueError if a number is not finite."""
     return json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON, atomically, keys in the order given.
+    """Write a `json_text` atomically.
 
     Raises:
         ValueError: if a number is not finite.

@@ -14,12 +14,11 @@ class RunSpecification:
     """One run to train or to evaluate. Picklable.
 
     Attributes:
-        config: configuration of the run.
         data_root: folder of the verified data set.
         folder: final run folder; files are written to its partial folder first.
-        fingerprint: identity of configuration, data and code; evaluation does not use it.
-        environment: `environment.describe()` of the current start; evaluation does not use it.
-        trained: folder that the training wrote; training does not use it.
+        fingerprint: of configuration, data and code; only for training.
+        environment: `environment.describe()` of the current start; only for training.
+        trained: folder that the training wrote; only for evaluation.
     """
 
     config: Config

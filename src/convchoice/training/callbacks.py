@@ -21,12 +21,7 @@ class DivergedError(UserError):
 
 
 class Recorder(Callback):
-    """Records the history of each run, and reports events.
-
-    Args:
-        runs: the runs that are trained together, in the order of the stacked networks.
-        listener: called with the events of each run.
-    """
+    """Records the history of runs that are trained together, and reports their events."""
 
     def __init__(self, runs: Sequence[RunSpecification], listener: Listener) -> None:
         """Start with empty histories."""
@@ -75,7 +70,7 @@ class Recorder(Callback):
         self.training_ended = finished_time(pl_module.device)
 
     def _seconds_left(self, fraction: float) -> float:
-        """Estimate of the remaining time, from the speed since this start."""
+        # From the speed since this start.
         done = fraction - self.epochs_before / self.epochs
         return (time.perf_counter() - self.started) * (1 - fraction) / done if done > 0 else 0.0
 

@@ -18,9 +18,6 @@ class RunningMeans:
     """Mean loss and accuracy of each run over the images since the last reset.
 
     Sums stay on the device, so that adding a batch never waits for it.
-
-    Args:
-        runs: number of runs that are trained together.
     """
 
     def __init__(self, runs: int = 1) -> None:
