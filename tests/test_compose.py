@@ -150,9 +150,3 @@ def test_the_stage_writes_one_file_per_arm_and_study_and_leaves_foreign_files(
         main(arguments)
     assert (output / "thesis.txt").read_text(encoding="utf-8") == "mine"
     assert json.loads((output / ".convchoice.json").read_text())["written_by"] == "convchoice"
-
-
-def test_the_shipped_parameters_name_shipped_arms_and_studies() -> None:
-    parameters = read_parameters(PROJECT / "params.yaml")
-    assert set(parameters.arms) <= set(options("arm"))
-    assert set(parameters.studies) <= set(options("study"))
