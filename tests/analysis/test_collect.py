@@ -32,12 +32,6 @@ def test_paths_of_a_run_an_arm_or_a_parent(sweep: Path):
     assert seeds(collected_runs([sweep / "today" / "max" / "seed-2"])) == {"max": [2]}
 
 
-def test_arms_in_the_order_of_the_paths(sweep: Path):
-    today = sweep / "today"
-    assert list(collected_runs([today / "max", today / "average"])) == ["max", "average"]
-    assert list(collected_runs([today])) == ["average", "max"]
-
-
 def test_a_path_named_twice_counts_once(sweep: Path):
     runs = collected_runs([sweep / "today" / "max" / "seed-2", sweep, sweep / "today"])
     assert seeds(runs) == {"max": [0, 2, 10], "average": [0, 2, 10]}

@@ -1,18 +1,17 @@
 """A study's result from run folders: numbers by hand, refusals, cautions, published values."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from convchoice.analysis.arms import values_of
 from convchoice.analysis.comparison import compare, rounded
 from convchoice.analysis.contrasts import claim_pairs
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import Change
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError
-from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS
 from making import (
     DIGITS,
@@ -117,10 +116,11 @@ def test_equal_differences_are_a_point(comparison_of: Compare):
     assert contrast.seeds_needed == 2
 
 
-def test_holm_is_over_the_contrasts_of_the_study(comparison_of: Compare):
+@pytest.mark.parametrize("field", ["difference", "nll"])
+def test_holm_is_over_the_contrasts_of_the_study(comparison_of: Compare, field: str):
     study = study_values(arms=["average", "weighted"])
     errors = {"max": [10, 11, 12], "average": [15, 17, 18], "weighted": [15, 19, 18]}
-    first, second = (item.difference for item in comparison_of(errors, study).contrasts)
+    first, second = (getattr(item, field) for item in comparison_of(errors, study).contrasts)
     assert first.p_t < second.p_t
     assert first.p_holm == pytest.approx(2 * first.p_t)
     assert second.p_holm == pytest.approx(max(second.p_t, 2 * first.p_t))
@@ -176,64 +176,51 @@ def test_new_images_widen_the_interval(comparison_of: Compare):
 # Refusals
 
 
-def refused(root: Path, *arms: str) -> str:
-    with pytest.raises(UserError) as caught:
-        compare(a_study(), {arm: runs_of_arm(root, arm) for arm in arms})
-    return str(caught.value)
-
-
-def test_different_configurations_of_an_arm_are_refused(tmp_path: Path):
-    make_run(tmp_path, "max", 0)
-    make_run(tmp_path, "max", 1, config={"optimizer": {"learning_rate": 0.01}})
-    make_run(tmp_path, "average", 0)
-    message = refused(tmp_path, "max", "average")
-    assert "optimizer.learning_rate is 0.001 in seed-0 and 0.01 in seed-1" in message
+def compared(root: Path, *arms: str) -> Comparison:
+    return compare(a_study(), {arm: runs_of_arm(root, arm) for arm in arms})
 
 
 def test_keys_without_effect_may_differ(tmp_path: Path):
-    make_run(tmp_path, "max", 0)
     elsewhere = {
-        "run_root": "elsewhere",
-        "tracking": {"store": "none"},
-        "trainer": {"workers": 2},
+        "run_root": "elsewhere", "tracking": {"store": "none"}, "trainer": {"workers": 2},
         "data": {"root": "/data", "fallback": None},
-    }
+    }  # fmt: skip
+    make_run(tmp_path, "max", 0)
     make_run(tmp_path, "max", 1, config=elsewhere)
     make_run(tmp_path, "average", 0)
-    runs = {arm: runs_of_arm(tmp_path, arm) for arm in ("max", "average")}
-    assert compare(a_study(), runs).arms["average"].differs_from_reference == {}
+    assert compared(tmp_path, "max", "average").arms["average"].differs_from_reference == {}
+
+
+MAX, AVERAGE_RUN = {"arm": "max", "seed": 0}, {"arm": "average", "seed": 0}
+OTHER_FILES = {**MNIST, "digest": "another"}
+RATE = {"optimizer": {"learning_rate": 0.01}}
 
 
 @pytest.mark.parametrize(
-    ("other", "fix"),
-    [(DIGITS, "one study a data set"), ({**MNIST, "digest": "another"}, "Train one of them again")],
-)
-def test_arms_on_different_data_are_refused(tmp_path: Path, other: dict[str, object], fix: str):
-    make_run(tmp_path, "max", 0)
-    make_run(tmp_path, "average", 0, dataset=other)
-    message = refused(tmp_path, "max", "average")
-    assert "used different data" in message
-    assert fix in message
-
-
-def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="arm max: there is no run"):
-        compare(a_study(), {})
-    make_run(tmp_path / "a", "max", 0)
-    make_run(tmp_path / "a", "average", 0, evaluated=False)
-    message = refused(tmp_path / "a", "max", "average")
-    assert "arm average: seeds 0 have no test results" in message
-    make_run(tmp_path / "b", "max", 0)
-    make_run(tmp_path / "b", "average", 1)
-    assert "no seed in common" in refused(tmp_path / "b", "max", "average")
-    make_run(tmp_path / "c", "max", 0)
-    make_run(tmp_path / "c", "max", 1, metrics={"cost/macs": 1})
-    make_run(tmp_path / "c", "average", 0)
-    assert "disagree on cost/macs" in refused(tmp_path / "c", "max", "average")
-    make_run(tmp_path / "d", "max", 0, metrics={"test/accuracy": 0.9999})
-    make_run(tmp_path / "d", "average", 0)
-    message = refused(tmp_path / "d", "max", "average")
-    assert "predictions give a test accuracy of 0.9900" in message
+    ("runs", "message"),
+    [
+        ([], "arm max: there is no run"),
+        ([MAX, {**MAX, "seed": 1, "config": RATE}],
+         "optimizer.learning_rate is 0.001 in seed-0 and 0.01 in seed-1"),
+        ([MAX, {**MAX, "seed": 1, "metrics": {"cost/macs": 1}}], "disagree on cost/macs"),
+        ([MAX, {**AVERAGE_RUN, "dataset": DIGITS}], "Use one study a data set"),
+        ([MAX, {**AVERAGE_RUN, "dataset": OTHER_FILES}], "digest is '0123456789abcdef' and 'anoth"),
+        ([MAX, {**AVERAGE_RUN, "evaluated": False}], "arm average: seeds 0 have no test results"),
+        ([MAX, {**AVERAGE_RUN, "seed": 1}], "no seed in common"),
+        ([{**MAX, "metrics": {"test/accuracy": 0.9999}}, AVERAGE_RUN],
+         "predictions give a test accuracy of 0.9900"),
+    ],
+)  # fmt: skip
+def test_runs_that_cannot_be_compared_are_refused(
+    tmp_path: Path, runs: list[dict[str, Any]], message: str
+):
+    for options in runs:
+        make_run(tmp_path, **options)
+    if runs and all(options["arm"] == "max" for options in runs):
+        make_run(tmp_path, **AVERAGE_RUN)
+    with pytest.raises(UserError) as caught:
+        compared(tmp_path, *(("max", "average") if runs else ()))
+    assert message in str(caught.value)
 
 
 def test_another_order_of_test_images_is_refused(tmp_path: Path):
@@ -241,15 +228,8 @@ def test_another_order_of_test_images_is_refused(tmp_path: Path):
     with altered(make_run(tmp_path, "average", 0)) as folder:
         logits, labels = logits_with_errors(1_000, 10, 0)
         np.savez(folder / PREDICTIONS, logits=logits[::-1], labels=labels[::-1])
-    assert "arm average: its test labels differ from those of max" in refused(
-        tmp_path, "max", "average"
-    )
-
-
-def test_missing_metric_names_the_run(tmp_path: Path):
-    run = read_run(make_run(tmp_path, "max", 0))
-    with pytest.raises(UserError, match=r"seed-0: metrics.json has no test/shifted_accuracy"):
-        values_of([run], "test/shifted_accuracy")
+    with pytest.raises(UserError, match="arm average: its test labels differ from those of max"):
+        compared(tmp_path, "max", "average")
 
 
 # Cautions

@@ -74,12 +74,6 @@ def test_one_seed_has_means_without_intervals(tmp_path: Path):
     assert shift.bands["accuracy"].low == [None] * 3
 
 
-def test_runs_without_curves(tmp_path: Path):
-    result = compared(tmp_path / "runs", {"max": [[], []], "average": [[], []]})
-    assert result.arms["max"].curves == []
-    assert result.contrasts[0].curves == []
-
-
 def test_only_common_points_and_seeds_are_paired(tmp_path: Path):
     short = [point for point in curve_points() if point.curve is Curve.scale and point.value >= 1]
     result = compared(tmp_path / "a", {"max": [[], []], "average": [curve_points()] * 2})

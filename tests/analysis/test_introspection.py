@@ -107,11 +107,6 @@ def test_dense_first_layer_has_no_fields(tmp_path: Path) -> None:
     assert (found.reads, found.fields, found.middle_gradient) == ([], [], None)
 
 
-def test_first_image_is_shown_without_the_usual_class(tmp_path: Path) -> None:
-    found = recorded(tmp_path, replace(made_up_inside(), labels=np.array([7, 8, 9])))
-    assert found.image.label == 7
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -132,11 +127,3 @@ def test_arms_with_different_images_are_refused(comparison_of: Compare) -> None:
     options = {"max": {"inside": made_up_inside()}, "average": {"inside": other}}
     with pytest.raises(RunFolderError, match="arm average: shows test image 7, and"):
         comparison_of({"max": [1], "average": [2]}, options=options)
-
-
-def test_one_arm_may_have_it(comparison_of: Compare) -> None:
-    comparison = comparison_of(
-        {"max": [1], "average": [2]}, options={"average": {"inside": made_up_inside()}}
-    )
-    assert comparison.arms["max"].introspection is None
-    assert comparison.arms["average"].introspection.seed == 0

@@ -23,7 +23,7 @@ from convchoice.analysis.predictions import (
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
-from making import MNIST, Compare, altered, made_up_images, make_run, study_values
+from making import MNIST, Compare, altered, made_up_images, make_run
 
 KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
 
@@ -107,15 +107,6 @@ def test_confusion_is_summed_over_seeds(comparison_of: Compare):
     assert np.trace(difference) == 22 - 45
 
 
-def test_class_errors_have_intervals_over_seeds(comparison_of: Compare):
-    result = comparison_of({"max": [10, 12, 11], "average": [20, 25, 23]})
-    block = result.arms["max"].class_errors
-    assert len(block.interval_95) == 10
-    for mean, (low, high) in zip(block.mean, block.interval_95, strict=True):
-        assert low <= mean <= high
-    assert sum(result.contrasts[0].class_errors.mean) == pytest.approx((10 + 13 + 12) / 3)
-
-
 def test_flips_come_with_their_pictures(comparison_of: Compare):
     result = comparison_of({"max": [10, 11, 12], "average": [30, 33, 31]}, options=KEEP)
     found = result.contrasts[0].flips
@@ -142,15 +133,6 @@ def test_mcnemar_of_run_folders(comparison_of: Compare):
     assert found.only_reference_correct - found.only_arm_correct == 20
     assert found.p < 0.001
     assert result.pictures == {}
-
-
-def test_holm_of_nll_is_over_the_contrasts(comparison_of: Compare):
-    study = study_values(arms=["average", "weighted"])
-    errors = {"max": [10, 11, 12], "average": [15, 17, 18], "weighted": [15, 19, 18]}
-    both = [item.nll for item in comparison_of(errors, study).contrasts]
-    smaller, larger = sorted(both, key=lambda block: block.p_t)
-    assert smaller.p_holm == pytest.approx(2 * smaller.p_t)
-    assert larger.p_holm >= larger.p_t
 
 
 def test_pictures_of_other_images_are_refused(tmp_path: Path):

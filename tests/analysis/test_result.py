@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from convchoice.analysis.model import Interval, PackedArray
+from convchoice.analysis.model import Interval
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
 from convchoice.analysis.result_arm import Band, CurveSeries
 from made_up_results import made_up_comparison
@@ -141,12 +140,3 @@ def test_lists_of_one_curve_have_one_length():
             curve="shift", kind="", layer="", unit="pixels", jump_pixels=None, n=1, images=1,
             values=[1.0, 2.0], bands={}, accepted=[True],
         )  # fmt: skip
-
-
-def test_packed_arrays_keep_their_values_to_a_127th():
-    values = [[0.5, -1.0, 0.25], [0.0, 0.127, -0.3]]
-    block = PackedArray.of(values)
-    assert block.shape == [2, 3]
-    assert block.largest == 1.0
-    assert np.abs(block.unpacked() - values).max() <= 0.5 / 127
-    assert PackedArray.of([[0.0]]).unpacked().tolist() == [[0.0]]

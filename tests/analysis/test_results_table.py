@@ -54,12 +54,12 @@ def test_spreadsheet_variants_are_read(tmp_path: Path, text: str):
         ("arm;seed;value\na;0;1\n", "line 1, column arm", "separated by commas"),
         ("arm,seed,value\na,0\n", "line 2, column value", "must have 3 cells, and has 2"),
         ("arm,seed,value\na,0,0,5\n", "line 2, column value", "must have 3 cells, and has 4"),
-        ("arm,seed,value\n\na,1.5,0\n", "line 3, column seed", "must be a whole number from 0"),
+        ("arm,seed,value\n\na,1.5,0\n", "line 3, column seed", "must be a whole number of"),
         ("arm,seed,value\na,-1,0\n", "line 2, column seed", "must be a whole number"),
         ("arm,seed,value\na,0,high\n", "line 2, column value", "must be a number between"),
         ("arm,seed,value\na,0,nan\n", "line 2, column value", "must be a number between"),
         ("arm,seed,value\na,0,1e308\n", "line 2, column value", "must be a number between"),
-        ("arm,seed,value\na,99999999999,1\n", "line 2, column seed", "0 to 4294967295"),
+        ("arm,seed,value\na,99999999999,1\n", "line 2, column seed", "at most 10 digits"),
         (f"arm,seed,value\na,{'9' * 5_000},1\n", "line 2, column seed", "must be a whole number"),
         (f"arm,seed,value\n{'a' * 200_000},0,1\n", "line 2: is not CSV", "field larger"),
         ("arm,seed,value,metric\na,0,1,a\x1b[2J\n", "line 2, column metric", "must be 1 to 100"),
@@ -81,15 +81,6 @@ def test_illegal_tables_are_refused_with_place(tmp_path: Path, text: str, place:
     assert rule in str(caught.value)
     assert len(str(caught.value)) < 400 + len(str(tmp_path))
     assert "\x1b" not in str(caught.value)
-
-
-def test_unreadable_files_are_refused(tmp_path: Path):
-    path = tmp_path / "results.csv"
-    path.write_bytes(GOOD.encode("utf-16"))
-    with pytest.raises(UserError, match="cannot be read as UTF-8"):
-        read_tables([path])
-    with pytest.raises(UserError, match="cannot be read"):
-        read_tables([tmp_path / "none.csv"])
 
 
 def test_several_files_are_one_table(tmp_path: Path):
@@ -174,40 +165,48 @@ def test_table_and_report_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "configurations are the same" not in page
 
 
+PERCENTAGES = "arm,seed,value\na,0,0.9\nb,0,98.5\n"
+ONE_ARM = "arm,seed,value\na,0,0.9\n"
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("text", "options", "message"),
     [
-        ([], "--metric value: add the smallest difference that matters"),
-        (["--margin", "1"], "--metric value: the name does not tell which direction is better"),
-        (["--margin", "-1", "--lower-is-better"], "--margin = -1.0: must be a number from 1e-09"),
-        (["--metric", "accuracy", "--baseline", "min"], "has no such arm; it has max, average"),
-        (["--margin", "1e-300", "--metric", "accuracy"], "--margin = 1e-300: must be a number"),
-        (["--margin", "nan", "--metric", "accuracy"], "--margin = nan: must be a number"),
-        (["--metric", "<svg>", "--margin", "1"], "--metric = '<svg>': must be 1 to 100"),
+        (PERCENTAGES, ["--metric", "accuracy"], "arm b, seed 0, column value: 98.5: accuracy is a"),
+        (ONE_ARM, ["--metric", "accuracy"], "nothing to compare a with"),
+        (GOOD, [], "--metric value: add the smallest difference that matters"),
         (
-            ["--metric", "accuracy", "--study", "none.yaml"],
-            "--metric is for comparisons without --study",
+            GOOD,
+            ["--margin", "1"],
+            "the name does not tell which direction is better",
+        ),
+        (
+            GOOD,
+            ["--margin", "-1", "--lower-is-better"],
+            "--margin = -1.0: must be a number",
+        ),
+        (
+            GOOD,
+            ["--metric", "accuracy", "--baseline", "min"],
+            "no such arm; it has max, average",
+        ),
+        (
+            GOOD,
+            ["--margin", "1e-300", "--metric", "accuracy"],
+            "--margin = 1e-300: must be",
+        ),
+        (GOOD, ["--margin", "nan", "--metric", "accuracy"], "--margin = nan: must be a number"),
+        (GOOD, ["--metric", "<svg>", "--margin", "1"], "--metric = '<svg>': must be 1 to 100"),
+        (
+            GOOD,
+            ["--name", "x", "--study", "none.yaml"],
+            "--name is for comparisons without",
         ),
     ],
 )
 def test_illegal_options_of_a_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, options: list[str], message: str
 ):
     with pytest.raises(SystemExit, match="2"):
-        main([str(write(tmp_path, GOOD)), *options])
+        main([str(write(tmp_path, text)), *options])
     assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_percentages_are_not_accuracies(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    path = write(tmp_path, "arm,seed,value\na,0,0.9\nb,0,98.5\n")
-    with pytest.raises(SystemExit, match="2"):
-        main([str(path), "--metric", "accuracy"])
-    printed = " ".join(capsys.readouterr().err.split())
-    assert "arm b, seed 0, column value: 98.5: accuracy is a fraction of 1" in printed
-
-
-def test_single_arm_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    path = write(tmp_path, "arm,seed,value\na,0,0.9\n")
-    with pytest.raises(SystemExit, match="2"):
-        main([str(path), "--metric", "accuracy"])
-    assert "nothing to compare a with" in capsys.readouterr().err

@@ -51,19 +51,6 @@ def test_mirroring_by_hand():
     assert all(verdict.mirrored.mirrored is verdict for verdict in Verdict)
 
 
-def test_shown_better_and_shown_worse():
-    assert [verdict.value for verdict in Verdict if verdict.shown_better] == [
-        "better",
-        "slightly better",
-        "negligibly better",
-    ]
-    assert [verdict.value for verdict in Verdict if verdict.shown_worse] == [
-        "negligibly worse",
-        "slightly worse",
-        "worse",
-    ]
-
-
 @pytest.mark.parametrize(
     ("verdicts", "claim"),
     [

@@ -28,6 +28,7 @@ from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
+from convchoice.summary import study_table
 from making import compose_arm
 
 SECRET = "s3cret-token-value"  # noqa: S105 - what no message may show
@@ -56,6 +57,8 @@ RAW = (
     "0o9", "1_000", "12:34:56", "'" + "b" * 1_000_000 + "'",
 )  # fmt: skip
 MARK = "RAW-YAML-HERE"
+CELLS = ("9" * 5_000, '"', "arm", "metric", "\ufeff", "a,b", "\r", "0,", "\n", "x" * 200_000)
+"""What a cell of a table may hold besides."""
 
 
 @pytest.fixture(autouse=True)
@@ -196,12 +199,24 @@ def test_a_hostile_table_is_inert(
     path = tmp_path / "results.csv"
     for _ in range(draws):
         rows = [["arm", "seed", "value"], *(["a", f"{n}", f"0.{n + 1}"] for n in range(3))]
-        hostile = str(source.choice(VALUES))
-        rows[source.randrange(4)][source.randrange(3)] = hostile
+        for _ in range(source.randrange(1, 4)):
+            cell = str(source.choice((*VALUES, *CELLS)))
+            rows[source.randrange(4)][source.randrange(3)] = cell
         text = "\n".join(",".join(row) for row in rows)
         path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
-        read(partial(read_tables, [path]), capsys)
+        table = read(partial(read_tables, [path]), capsys)
+        arms = [] if table is None else [arm for each in table.metrics.values() for arm in each]
+        assert "<" not in "".join(arms)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00" * 100, b"arm,seed,value\n\x00,0,1\n"])
+def test_bytes_that_are_not_text_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(content)
+    assert read(partial(read_tables, [path]), capsys) is None
 
 
 class Markup(HTMLParser):
@@ -236,7 +251,11 @@ def test_a_hostile_result_and_its_page_are_inert(
         sha256 = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
         path.write_text(json.dumps(rest | {"sha256": sha256}), encoding="utf-8")
         comparison = read(partial(read_comparison, path), capsys)
-        if comparison is None or accepted > draws // 20:
+        if comparison is None:
+            continue
+        assert "<" not in "".join([comparison.study.name, *comparison.arms])
+        study_table(comparison)
+        if accepted > draws // 20:
             continue
         accepted += 1
         try:

@@ -1,7 +1,6 @@
-"""The champion of a study: it follows from the verdicts alone.
+"""The champion of a study: the baseline until verdicts put another arm ahead.
 
-The baseline is the champion until another arm is better. Among several better arms the choice is
-made on validation images, never on the test set.
+Among several better arms the choice is made on validation images, never on the test set.
 """
 
 from typing import NamedTuple

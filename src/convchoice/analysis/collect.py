@@ -79,16 +79,10 @@ def runs_of_study(
     planned: Mapping[str, int] | None,
     failed: Iterable[str] = (),
 ) -> dict[str, list[Run]]:
-    """The runs of each arm of a study, without those beyond the planned seeds.
-
-    Args:
-        study: the question.
-        paths: run folders, or folders above them.
-        planned: seeds by arm; None takes all.
-        failed: arms of which runs failed in training; they may have none.
+    """The runs of each arm of a study, without those beyond the planned seeds (None: all).
 
     Raises:
-        UserError: if an arm has no run at all, or one cannot be read.
+        UserError: if an arm that did not fail has no run at all, or one cannot be read.
     """
     runs = collected_runs(paths, study.all_arms())
     for arm in study.all_arms():
@@ -113,7 +107,7 @@ def study_of_arms(
         arms: in the order of the report.
         baseline: None takes the first arm.
         notes: remarks.
-        values: `source`, `metric` and `margin` of the study.
+        values: `source`, `metric` and `margin`.
 
     Raises:
         UserError: if the baseline is none of the arms, or the only one.
@@ -137,12 +131,7 @@ def study_of_arms(
 def arms_of_one_dataset(
     runs: Mapping[str, Sequence[Run]], baseline: str | None
 ) -> tuple[list[str], str]:
-    """The arms with the baseline's data set, and a note on those that are left out.
-
-    Args:
-        runs: by arm.
-        baseline: None takes the first arm; an unknown one leaves no arm out.
-    """
+    """The arms with the baseline's (None: the first arm's) data set, and a note on the others."""
     data = {arm: dataset_of(found[0]).name for arm, found in runs.items()}
     first = baseline or next(iter(runs))
     others = [arm for arm in data if first in data and data[arm] != data[first]]

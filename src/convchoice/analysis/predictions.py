@@ -28,13 +28,7 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions of one arm's runs on the test set.
-
-    Attributes:
-        seeds: of the runs.
-        classes: predicted classes, (seeds, images).
-        labels: true classes, (images,).
-    """
+    """The predictions of one arm's runs: classes (seeds, images), true labels (images,)."""
 
     seeds: tuple[int, ...]
     classes: Labels
@@ -137,10 +131,7 @@ def mcnemar_p(only_ours: int, only_theirs: int) -> float:
 
     Of the images that one network alone classifies correctly, each belongs to either with
     probability one half: a binomial test, two-sided. It concerns two trained networks, not the
-    choices they were trained with.
-
-    Source: McNemar (1947), Note on the sampling error of the difference between correlated
-    proportions, Psychometrika 12; the exact form: scipy.stats.binomtest.
+    choices they were trained with. Source: McNemar (1947), Psychometrika 12.
     """
     disagreed = only_ours + only_theirs
     return float(stats.binomtest(only_ours, disagreed).pvalue) if disagreed else 1.0
@@ -151,12 +142,8 @@ def mcnemar(ours: Predictions, theirs: Predictions) -> McNemar:
     seed = middle_seed(ours.seeds)
     [a], [b] = ours.of([seed]).correct, theirs.of([seed]).correct
     only_ours, only_theirs = int((a & ~b).sum()), int((b & ~a).sum())
-    return McNemar(
-        seed=seed,
-        only_arm_correct=only_ours,
-        only_reference_correct=only_theirs,
-        p=mcnemar_p(only_ours, only_theirs),
-    )
+    p = mcnemar_p(only_ours, only_theirs)
+    return McNemar(seed=seed, only_arm_correct=only_ours, only_reference_correct=only_theirs, p=p)
 
 
 def new_images_interval(
@@ -170,12 +157,7 @@ def new_images_interval(
 
 
 def flip_order(net: NDArray[np.int64], most: int = MOST_FLIPS) -> tuple[list[int], list[int]]:
-    """The images with the largest net flips each way, largest first; ties by index.
-
-    Args:
-        net: seeds with which the arm alone is correct, minus those of the reference, (images,).
-        most: images listed each way.
-    """
+    """The images with the largest net flips (images,) each way, largest first; ties by index."""
     gained = np.argsort(-net, kind="stable")[:most]
     lost = np.argsort(net, kind="stable")[:most]
     return [int(i) for i in gained if net[i] > 0], [int(i) for i in lost if net[i] < 0]

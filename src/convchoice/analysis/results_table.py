@@ -11,22 +11,19 @@ is the baseline if none is named.
 import csv
 import hashlib
 import io
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convchoice.analysis.measure import Measure
-from convchoice.config.validation import check_name
-from convchoice.errors import ConfigurationError, UserError, shortened
+from convchoice.config.legal_values import NAME
+from convchoice.errors import UserError, require, shortened
 
 COLUMNS = ("arm", "seed", "value")
-METRIC = "metric"
-METRIC_PATTERN = re.compile(r"[^\W_][\w ./%@()+-]{0,99}")
+METRIC = re.compile(r"[^\W_][\w ./%@()+-]{0,99}")
 """Letters of any alphabet, digits and a few marks: nothing that a page or a terminal acts on."""
-LARGEST_VALUE = 1e12
-LARGEST_SEED = 2**32 - 1
+METRIC_RULE = "must be 1 to 100 letters, digits, blanks and _./%@()+- , a letter or digit first."
 MOST_BYTES = 100_000_000
 Values = Mapping[str, Mapping[int, float]]
 """By arm and seed."""
@@ -46,6 +43,11 @@ class ResultsTable:
     digest: str
     metrics: Mapping[str | None, Values]
 
+    @property
+    def title(self) -> str:
+        """The files' names."""
+        return ", ".join(self.files)
+
     def chosen(self, metric: str | None) -> tuple[str | None, Values]:
         """The values of one metric, and its name if the table or the caller gives one.
 
@@ -55,8 +57,8 @@ class ResultsTable:
         Raises:
             UserError: if there are several and none is named, or the named one is missing.
         """
-        if metric is not None:
-            check_metric("--metric", metric)
+        legal = metric is None or METRIC.fullmatch(metric) is not None
+        require(legal, "--metric", metric, METRIC_RULE)
         if set(self.metrics) == {None}:
             return metric, self.metrics[None]
         names = ", ".join(sorted(map(str, self.metrics)))
@@ -83,24 +85,21 @@ class ResultsTable:
                         " --margin 0.1."
                     )
 
-    @property
-    def title(self) -> str:
-        """The files' names."""
-        return ", ".join(self.files)
+
+def _is_value(cell: str) -> bool:
+    try:
+        return abs(float(cell)) <= 1e12  # noqa: PLR2004 - the rule names it
+    except ValueError:
+        return False
 
 
-def check_metric(field: str, name: str) -> None:
-    """Refuse a metric's name that a page or a terminal could act on.
-
-    Raises:
-        ConfigurationError: unless it is 1 to 100 letters, digits, blanks and ``_ . / % @ ( ) + -``.
-    """
-    if not METRIC_PATTERN.fullmatch(name):
-        raise ConfigurationError(
-            field, name,
-            "must be 1 to 100 letters, digits, blanks and _ . / % @ ( ) + - , a letter or digit"
-            " first.",
-        )  # fmt: skip
+RULES: dict[str, tuple[Callable[[str], object], str]] = {
+    "metric": (METRIC.fullmatch, METRIC_RULE),
+    "arm": (NAME.holds, NAME.rule),
+    "seed": (re.compile(r"[0-9]{1,10}").fullmatch, "must be a whole number of at most 10 digits."),
+    "value": (_is_value, "must be a number between ±1e+12, such as 0.9912."),
+}
+"""By column, whether a cell is legal, and the rule in words."""
 
 
 def _refuse(path: Path, line: int, column: str, value: str, rule: str) -> UserError:
@@ -108,11 +107,7 @@ def _refuse(path: Path, line: int, column: str, value: str, rule: str) -> UserEr
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line's number and cells by column, without blank lines.
-
-    Raises:
-        UserError: for a missing or repeated column, or a line with other cells than columns.
-    """
+    """Each line's number and checked cells by column, without blank lines."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -129,31 +124,13 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 column = header[min(len(row), len(header) - 1)]
                 rule = f"must have {len(header)} cells, and has {len(row)}."
                 raise _refuse(path, reader.line_num, column, ",".join(row), rule)
-            yield reader.line_num, dict(zip(header, row, strict=True))
+            named = dict(zip(header, row, strict=True))
+            for column, (holds, rule) in RULES.items():
+                if column in named and not holds(named[column]):
+                    raise _refuse(path, reader.line_num, column, named[column], rule)
+            yield reader.line_num, named
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: is not CSV: {error}.") from error
-
-
-def _cells(path: Path, line: int, row: Mapping[str, str]) -> tuple[str | None, str, int, float]:
-    for column, check in ((METRIC, check_metric), ("arm", check_name)):
-        try:
-            check(column, row.get(column, "metric"))
-        except ConfigurationError as error:
-            rule = str(error).rpartition(": ")[2]
-            raise _refuse(path, line, column, row[column], rule) from error
-    arm, seed, value = (row[column] for column in COLUMNS)
-    digits = seed.isascii() and seed.isdigit() and len(seed) <= len(str(LARGEST_SEED))
-    if not digits or int(seed) > LARGEST_SEED:
-        rule = f"must be a whole number from 0 to {LARGEST_SEED}."
-        raise _refuse(path, line, "seed", seed, rule)
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not abs(number) <= LARGEST_VALUE:
-        rule = f"must be a number between ±{LARGEST_VALUE:g}, such as 0.9912."
-        raise _refuse(path, line, "value", value, rule)
-    return row.get(METRIC), arm, int(seed), number
 
 
 def _text(path: Path) -> tuple[bytes, str]:
@@ -180,13 +157,12 @@ def read_tables(paths: Sequence[Path]) -> ResultsTable:
         raw, text = _text(path)
         digest.update(raw)
         for line, row in _rows(path, text):
-            metric, arm, seed, value = _cells(path, line, row)
-            place = f"{path}, line {line}"
-            before = places.setdefault((metric, arm, seed), place)
-            if before != place:
-                rule = f"arm {arm} has this seed already in {before}."
+            metric, arm, seed = row.get("metric"), row["arm"], int(row["seed"])
+            if (metric, arm, seed) in places:
+                rule = f"arm {arm} has this seed already in {places[metric, arm, seed]}."
                 raise _refuse(path, line, "seed", str(seed), rule)
-            metrics.setdefault(metric, {}).setdefault(arm, {})[seed] = value
+            places[metric, arm, seed] = f"{path}, line {line}"
+            metrics.setdefault(metric, {}).setdefault(arm, {})[seed] = float(row["value"])
     if not metrics:
         raise UserError(f"{paths[0]}: has no line of values below its first line.")
     if None in metrics and len(metrics) > 1:

@@ -49,16 +49,10 @@ def mean_and_deviation(values: ArrayLike) -> tuple[float, float | None]:
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
-    """Student's t interval of a mean: m ± t(n − 1) · s / √n.
+    """Student's t interval of the mean of values of shape (n,): m ± t(n − 1) · s / √n.
 
-    Args:
-        values: shape (n,), one value a seed.
-        confidence: coverage, between 0 and 1.
-
-    Returns:
-        None for n = 1; a point where all values are the same.
-
-    Source: Student (1908), The probable error of a mean, Biometrika 6(1).
+    None for n = 1; a point where all values are the same. Source: Student (1908), The probable
+    error of a mean, Biometrika 6(1).
     """
     mean, deviation = mean_and_deviation(values)
     if deviation is None:
@@ -71,13 +65,9 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | Non
 
 
 def paired_t_p(differences: ArrayLike) -> float | None:
-    """Two-sided p of the paired t test: is the mean difference 0?
+    """Two-sided p of the paired t test of differences of shape (n,): is their mean 0?
 
-    Args:
-        differences: shape (n,), arm minus reference with the same seed.
-
-    Returns:
-        None for n = 1. Where all differences are the same: 0, or 1 if they are 0.
+    None for n = 1. Where all differences are the same: 0, or 1 if they are 0.
     """
     mean, deviation = mean_and_deviation(differences)
     if deviation is None:
@@ -94,10 +84,6 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
     used if they are at most `SIGN_FLIP_RESAMPLES`; otherwise that many are drawn, with the +1 of
     Phipson and Smyth (2010). Smallest p: `2 / 2^n`.
 
-    Args:
-        differences: shape (n,).
-        generator: draws the assignments; unused if all of them are used.
-
     Source: Fisher (1935), The Design of Experiments, § 21; scipy.stats.permutation_test.
     """
     array = _sample(differences)
@@ -113,12 +99,9 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down adjusted p of a family of tests, in the order given.
 
-    The i-th smallest of m is multiplied by m − i + 1, then made monotone and capped at 1.
-
-    Args:
-        p_values: one a test; None (no test) stays None and is not counted.
-
-    Source: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6.
+    The i-th smallest of m is multiplied by m − i + 1, then made monotone and capped at 1. None (no
+    test) stays None and is not counted. Source: Holm (1979), A simple sequentially rejective
+    multiple test procedure, Scand. J. Stat. 6.
     """
     tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
@@ -130,10 +113,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:
-    """Wilson's 95 % score interval of a proportion.
-
-    Source: Wilson (1927), Probable inference, J. Am. Stat. Assoc. 22; scipy.stats.binomtest.
-    """
+    """Wilson's 95 % score interval of a proportion (1927, J. Am. Stat. Assoc. 22)."""
     interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
@@ -141,11 +121,8 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 def paired_t_power(n: int, effect: float) -> float:
     """Power of the two-sided paired t test at `SIGNIFICANCE`.
 
-    Args:
-        n: pairs, at least 2.
-        effect: true mean difference over the differences' standard deviation.
-
-    Source: noncentral t with n − 1 degrees of freedom and noncentrality effect · √n; Cohen (1988),
+    `effect` is the true mean difference over the differences' standard deviation. Source:
+    noncentral t with n − 1 degrees of freedom and noncentrality effect · √n; Cohen (1988),
     Statistical Power Analysis, chapter 2.
     """
     critical = float(stats.t.ppf(1 - SIGNIFICANCE / 2, n - 1))
@@ -160,13 +137,8 @@ def paired_t_power(n: int, effect: float) -> float:
 def seeds_needed(standard_deviation: float, margin: float, power: float = POWER) -> int | None:
     """Fewest pairs with which a paired t test finds a true difference of `margin`.
 
-    Args:
-        standard_deviation: of the paired differences, in the margin's unit.
-        margin: the difference to find, above 0.
-        power: probability of finding it.
-
-    Returns:
-        At least 2; None where it would take more than `MOST_SEEDS`.
+    At least 2; None where it would take more than `MOST_SEEDS`. The deviation is that of the paired
+    differences, in the margin's unit.
     """
     if margin <= 0:
         raise ValueError(f"the margin must be above 0, not {margin}.")
@@ -190,15 +162,8 @@ def two_way_bootstrap_interval(
 ) -> Interval | None:
     """95 % percentile interval of a mean over seeds and test examples, both drawn again.
 
-    Args:
-        differences: shape (seeds, examples): right minus right, so −1, 0 or 1.
-        generator: draws the resamples.
-        resamples: drawn.
-
-    Returns:
-        None for a single seed.
-
-    Source: Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1(2): rows and columns are drawn
+    Differences have the shape (seeds, examples) and are −1, 0 or 1. None for a single seed. Source:
+    Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1(2): rows and columns are drawn
     independently of one another, with replacement.
     """
     seeds, examples = differences.shape

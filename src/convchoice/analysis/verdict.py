@@ -27,19 +27,18 @@ class Verdict(StrEnum):
     @property
     def shown_better(self) -> bool:
         """Whether the 95 % interval lies on the better side of 0, by however little."""
-        return self in {Verdict.better, Verdict.slightly_better, Verdict.negligibly_better}
+        return self.endswith("better")
 
     @property
     def shown_worse(self) -> bool:
         """Whether the 95 % interval lies on the worse side of 0, by however little."""
-        return self.mirrored.shown_better
+        return self.endswith("worse")
 
     @property
     def mirrored(self) -> "Verdict":
         """The verdict from the reference's side."""
-        words = {"better": "worse", "worse": "better"}
-        degree, _, direction = self.value.rpartition(" ")
-        return Verdict(f"{degree} {words.get(direction, direction)}".strip())
+        old, new = ("better", "worse") if self.shown_better else ("worse", "better")
+        return Verdict(self.replace(old, new))
 
 
 def verdict_of(
@@ -60,11 +59,7 @@ def verdict_of(
     - inconclusive: none of these, or no interval at all;
     - the same words with "worse" on the other side.
 
-    Args:
-        interval_95: of arm minus reference, in the margin's unit; None with a single seed.
-        interval_90: likewise.
-        margin: δ, above 0.
-        higher_is_better: whether larger values of the metric are better.
+    Intervals are of arm minus reference, in the margin's unit; None with a single seed.
     """
     if interval_95 is None or interval_90 is None:
         return Verdict.inconclusive
@@ -93,17 +88,12 @@ class ClaimVerdict(StrEnum):
 
 
 def claim_verdict_of(verdicts: Sequence[Verdict]) -> ClaimVerdict:
-    """An intersection-union test: the claim holds only if it holds in every comparison.
+    """The claim's outcome from the verdicts of its comparisons, from the claimed arm's side.
 
-    No adjustment for several tests is needed, as all must reject (Berger 1982, Multiparameter
+    Holds: better in every one; holds in part: in some; contradicted: in none, and worse in at least
+    one; not shown: everything else. "Better" is the sign, however small the difference. This is an
+    intersection-union test: all must reject, so p needs no adjustment (Berger 1982, Multiparameter
     hypothesis testing and acceptance sampling, Technometrics 24).
-
-    Args:
-        verdicts: one a comparison, from the side of the arm that is claimed to be better.
-
-    Returns:
-        holds: better in every one; holds in part: in some; contradicted: in none, and worse in at
-        least one; not shown: everything else. "Better" is the sign, however small the difference.
     """
     if not verdicts:
         raise ValueError("a claim needs at least one comparison.")
