@@ -63,23 +63,15 @@ def study_name(path: Path) -> str:
 
 
 def _margin(given: argparse.Namespace, metric: str) -> float:
-    """The margin that was given, or the default of an accuracy.
-
-    Raises:
-        UserError: if the metric is not an accuracy and no margin was given, or it is illegal.
-    """
-    if given.margin is None:
-        if "accuracy" not in metric:
-            raise UserError(
-                f"--metric {metric}: add the smallest difference that matters, in the metric's own"
-                " unit: --margin."
-            )
-        return Study.margin
-    margin = float(given.margin)
-    require(
-        SMALLEST_MARGIN <= margin <= LARGEST_MARGIN, "--margin", margin,
-        f"must be a number from {SMALLEST_MARGIN:g} to {LARGEST_MARGIN:g}.",
-    )  # fmt: skip
+    """The margin that was given, or the default of an accuracy."""
+    if given.margin is None and "accuracy" not in metric:
+        raise UserError(
+            f"--metric {metric}: add the smallest difference that matters, in the metric's own"
+            " unit: --margin."
+        )
+    margin = Study.margin if given.margin is None else float(given.margin)
+    rule = f"must be a number from {SMALLEST_MARGIN:g} to {LARGEST_MARGIN:g}."
+    require(SMALLEST_MARGIN <= margin <= LARGEST_MARGIN, "--margin", margin, rule)
     return margin
 
 
@@ -108,16 +100,12 @@ def _compared_tables(given: argparse.Namespace) -> Comparison:
 
 def _study_of_runs(given: argparse.Namespace) -> Study:
     """The study of run folders without a study file."""
-    runs = collected_runs(given.paths)
-    metric = given.metric or Study.metric
-    require(
-        given.higher_is_better is None, "--higher-is-better", given.higher_is_better,
-        "is for tables; the name of a run folder's metric tells which direction is better.",
-    )  # fmt: skip
-    require(
-        known_direction(metric) is not None, "--metric", metric,
-        "must be an accuracy, a consistency, a loss or an nll of the run folders.",
-    )  # fmt: skip
+    runs, metric = collected_runs(given.paths), given.metric or Study.metric
+    rule = "is for tables; the name of a run folder's metric tells which direction is better."
+    direction = given.higher_is_better
+    require(direction is None, "--higher-is-better", direction, rule)
+    rule = "must be an accuracy, a consistency, a loss or an nll of the run folders."
+    require(known_direction(metric) is not None, "--metric", metric, rule)
     arms, note = arms_of_one_dataset(runs, given.baseline)
     return _study_of(given, arms, metric, source="a sweep", notes=note)
 
@@ -170,23 +158,21 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def _check_outputs(given: argparse.Namespace) -> None:
+def _check_outputs(output: Path | None, stamp: Path | None) -> None:
     """Refuse to replace files that convchoice did not write, before any work."""
-    if given.output:
-        check_output(given.output, FILES)
-    if given.stamp and given.stamp.exists():
-        own = given.stamp.is_file() and STAMP.fullmatch(given.stamp.read_text(errors="replace"))
-        if not own:
-            raise UserError(
-                f"{given.stamp}: was not written by convchoice. Choose another --stamp."
-            )
+    if output:
+        check_output(output, FILES)
+    if not stamp or not stamp.exists():
+        return
+    if not stamp.is_file() or not STAMP.fullmatch(stamp.read_text(errors="replace")):
+        raise UserError(f"{stamp}: was not written by convchoice. Choose another --stamp.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare arms, write the result, and print it."""
     with exit_codes():
         given = _arguments(arguments)
-        _check_outputs(given)
+        _check_outputs(given.output, given.stamp)
         tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
         if tables and len(tables) < len(given.paths):
             raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")

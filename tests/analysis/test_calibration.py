@@ -121,20 +121,12 @@ def test_level_of_holm_over_a_study() -> None:
     assert (p < 0.05).any(axis=1).mean() > 0.10  # what it would be without the adjustment
 
 
-def claims(differences: Floats) -> list[ClaimVerdict]:
-    """The claim's verdict of each study of (studies, contrasts, seeds)."""
-    studies, contrasts, seeds = differences.shape
-    rows = differences.reshape(-1, seeds)
-    bounds = [*intervals(rows, 0.95), *intervals(rows, 0.90)]
-    parts = np.stack(bounds, axis=1).reshape(studies, contrasts, 4)
+def verdicts(draws: Floats) -> list[Verdict]:
+    """The verdict of each row."""
+    bounds = np.stack([*intervals(draws, 0.95), *intervals(draws, 0.90)], axis=1).tolist()
     return [
-        claim_verdict_of(
-            [
-                verdict_of(Interval(*row[:2]), Interval(*row[2:]), MARGIN, higher_is_better=True)
-                for row in study
-            ]
-        )
-        for study in parts.tolist()
+        verdict_of(Interval(*row[:2]), Interval(*row[2:]), MARGIN, higher_is_better=True)
+        for row in bounds
     ]
 
 
@@ -144,7 +136,9 @@ def test_level_of_the_claim_over_all_arms() -> None:
     studies = 6_000
     centres = np.array([1.0, 1.0, 0.0])[None, :, None]
     draws = generator(4).normal(centres, UNPAIRED, (studies, 3, 8))
-    holds = np.mean([verdict is ClaimVerdict.holds for verdict in claims(draws)])
+    rows = np.reshape(verdicts(draws.reshape(-1, 8)), (studies, 3)).tolist()
+    claims = [claim_verdict_of([Verdict(word) for word in row]) for row in rows]
+    holds = np.mean([claim is ClaimVerdict.holds for claim in claims])
     assert holds == pytest.approx(0.025, abs=four_errors(0.025, studies))
 
 
@@ -152,27 +146,13 @@ def test_level_of_the_claim_over_all_arms() -> None:
 def test_rate_of_equivalence_at_the_margin(side: int) -> None:
     # The truth lies on the margin, so any claim of equivalence is wrong: 5 % of studies.
     draws = generator(5).normal(side * MARGIN, 0.04, (STUDIES, 12))
-    bounds = np.stack([*intervals(draws, 0.95), *intervals(draws, 0.90)], axis=1)
-    claimed = np.mean(
-        [
-            verdict_of(Interval(*row[:2]), Interval(*row[2:]), MARGIN, higher_is_better=True)
-            in WITHIN_MARGIN
-            for row in bounds.tolist()
-        ]
-    )
+    claimed = np.mean([verdict in WITHIN_MARGIN for verdict in verdicts(draws)])
     assert claimed == pytest.approx(0.05, abs=four_errors(0.05))
 
 
 def test_rate_of_better_at_the_margin() -> None:
     draws = generator(6).normal(MARGIN, UNPAIRED, (STUDIES, 8))
-    low, high = intervals(draws, 0.95)
-    rate = np.mean(
-        [
-            verdict_of(Interval(*row), Interval(*row), MARGIN, higher_is_better=True)
-            is Verdict.better
-            for row in zip(low.tolist(), high.tolist(), strict=True)
-        ]
-    )
+    rate = np.mean([verdict is Verdict.better for verdict in verdicts(draws)])
     assert rate == pytest.approx(0.025, abs=four_errors(0.025))
 
 

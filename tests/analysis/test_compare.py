@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.analysis.comparison_files import read_comparison
+from convchoice.analysis.comparison_files import FILES, read_comparison
 from convchoice.compare import main
 from making import MNIST, make_run, study_values
 
@@ -34,40 +34,25 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 
 def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out = run(project)
-    assert sorted(path.name for path in out.iterdir()) == [
-        ".convchoice.json",
-        "comparison.json",
-        "differences.csv",
-        "learning_curves.csv",
-        "metrics.json",
-    ]
+    assert {path.name for path in out.iterdir()} == {*FILES, ".convchoice.json"}
     result = read_comparison(out / "comparison.json")
     assert result.study.name == "pooling"
     assert "Does max pooling work better?" in capsys.readouterr().out
 
 
-def test_metrics_are_flat_numbers(project: Path):
-    metrics = json.loads((run(project) / "metrics.json").read_text(encoding="utf-8"))
+def test_metrics_and_tables_for_plots(project: Path):
+    out = run(project)
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["average/difference_percentage_points"] == -0.4
     assert metrics["max/seeds"] == 3
-    assert all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in metrics.values()
-    )
-
-
-def test_tables_for_plots(project: Path):
-    out = run(project)
+    assert {type(value) for value in metrics.values()} <= {int, float}
     with (out / "differences.csv").open(encoding="utf-8") as file:
         [row] = csv.DictReader(file)
     assert row == {"arm": "average", "difference": "-0.4", "low": "-0.4", "high": "-0.4"}
     with (out / "learning_curves.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["arm"], row["epoch"]) for row in rows] == [
-        ("max", "1"),
-        ("max", "2"),
-        ("average", "1"),
-        ("average", "2"),
-    ]
+    places = [(row["arm"], row["epoch"]) for row in rows]
+    assert places == [("max", "1"), ("max", "2"), ("average", "1"), ("average", "2")]
     assert float(rows[0]["val/loss_low"]) < float(rows[0]["val/loss"])
 
 
@@ -89,15 +74,11 @@ def test_planned_seeds(project: Path, planned: int, used: list[int], missing: li
     assert result.missing_seeds.get("max", {}) == missing
 
 
-def error_of(capsys: pytest.CaptureFixture[str]) -> str:
-    return capsys.readouterr().err
-
-
 def test_plan_without_a_number_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
     (project / "max.yaml").write_text("seeds: many\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project, "--configs", str(project))
-    assert "max.yaml: seeds = 'many': must be a whole number" in error_of(capsys)
+    assert "max.yaml: seeds = 'many': must be a whole number" in capsys.readouterr().err
 
 
 def test_arm_without_runs_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -105,7 +86,7 @@ def test_arm_without_runs_is_named(project: Path, capsys: pytest.CaptureFixture[
     (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project)
-    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in error_of(capsys)
+    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in capsys.readouterr().err
 
 
 def test_sweep_without_a_study(project: Path):
@@ -137,13 +118,13 @@ def test_sweep_over_data_sets(project: Path, capsys: pytest.CaptureFixture[str])
     shutil.rmtree(project / "runs" / "kmnist-average")
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "kmnist-max", *runs, "--output", str(out)])
-    assert "nothing to compare kmnist-max with. Left out" in error_of(capsys)
+    assert "nothing to compare kmnist-max with. Left out" in capsys.readouterr().err
 
 
 def test_unknown_baseline_lists_the_arms(project: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         main(["--baseline", "none", "--runs", str(project / "runs"), "--output", "x"])
-    assert "it has average, max" in error_of(capsys)
+    assert "it has average, max" in capsys.readouterr().err
 
 
 def test_commands_import_no_heavy_packages():
@@ -165,5 +146,5 @@ def test_stamp_replaces_only_a_stamp(project: Path, capsys: pytest.CaptureFixtur
     stamp.write_text("mine", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project, "--stamp", str(stamp))
-    assert "was not written by convchoice" in error_of(capsys)
+    assert "was not written by convchoice" in capsys.readouterr().err
     assert stamp.read_text(encoding="utf-8") == "mine"

@@ -73,10 +73,8 @@ def test_arm_by_hand(comparison_of: Compare):
 def test_costs_are_relative_to_the_reference(comparison_of: Compare):
     costs = {"cost/parameters": 186_644, "cost/macs": 698_560, "cost/train_seconds": 4.0}
     result = comparison_of({"max": [10], "average": [12]}, options={"average": {"metrics": costs}})
-    assert result.contrasts[0].cost_ratio == {
-        "parameters": 2.0, "macs": 0.25, "activation_bytes": 1.0, "train_seconds": 0.5,
-        "peak_memory_bytes": None,
-    }  # fmt: skip
+    known = {"parameters": 2.0, "macs": 0.25, "activation_bytes": 1.0, "train_seconds": 0.5}
+    assert result.contrasts[0].cost_ratio == known | {"peak_memory_bytes": None}
 
 
 def test_only_common_seeds_are_paired(comparison_of: Compare):
@@ -88,13 +86,6 @@ def test_only_common_seeds_are_paired(comparison_of: Compare):
     assert [item.text for item in result.cautions if item.kind == "partial"] == [
         "Partial: planned runs are missing (average without seeds 2, 3)."
     ]
-
-
-def test_planned_seeds_without_runs_make_the_result_partial(comparison_of: Compare):
-    errors = {"max": [10, 10], "average": [12, 12]}
-    planned = {"max": 2, "average": 3}
-    assert comparison_of(errors, expected_seeds=planned).missing_seeds == {"average": [2]}
-    assert comparison_of(errors).missing_seeds == {}
 
 
 def test_single_seed_has_no_interval_and_no_verdict(comparison_of: Compare):
@@ -235,42 +226,33 @@ def test_another_order_of_test_images_is_refused(tmp_path: Path):
 # Cautions
 
 
-def kinds(result: Comparison) -> list[str]:
-    return [item.kind for item in result.cautions]
+CAUTIONS = {
+    "none": (6, {"epochs": 5}, {}, []),
+    "fallback": (1, {"dataset": DIGITS}, {}, ["fallback", "scale"]),
+    "scale": (2, {"epochs": 5}, {}, ["scale"]),
+    "mixed": (
+        6, {"epochs": 5},
+        {"environment": {"device": "cuda:0", "commit": "unknown", "dirty": True}},
+        ["devices", "commits", "dirty"],
+    ),
+}  # fmt: skip
 
 
-def test_full_scale_study_has_no_caution(comparison_of: Compare):
-    options = {arm: {"epochs": 5} for arm in ("max", "average")}
-    assert comparison_of({"max": [10] * 6, "average": [12] * 6}, options=options).cautions == []
+@pytest.mark.parametrize("case", CAUTIONS)
+def test_cautions_most_important_first(comparison_of: Compare, case: str):
+    seeds, options, of_average, expected = CAUTIONS[case]
+    both = {"max": options, "average": options | of_average}
+    result = comparison_of({"max": [10] * seeds, "average": [12] * seeds}, options=both)
+    assert [item.kind for item in result.cautions] == expected
+    if case == "fallback":
+        assert result.cautions[0].text == DIGITS["fallback_note"]
 
 
-def test_fallback_data_set_is_the_first_caution(comparison_of: Compare):
-    options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
-    result = comparison_of({"max": [10], "average": [12]}, options=options)
-    assert kinds(result) == ["fallback", "scale"]
-    assert result.cautions[0].text == DIGITS["fallback_note"]
-
-
-def test_small_scale_in_numbers(comparison_of: Compare):
+def test_scale_in_numbers(comparison_of: Compare):
     few = {"dataset": {**MNIST, "train_images": 10_000}}
-    result = comparison_of(
-        {"max": [10, 10], "average": [12, 12]}, options={"max": few, "average": few}
-    )
-    assert [item.text for item in result.cautions] == [
-        "Small scale: 1 epoch over 10,000 training images, 2 seeds an arm."
-    ]
-
-
-def test_mixed_devices_commits_and_uncommitted_changes(comparison_of: Compare):
-    options = {
-        "max": {"epochs": 5},
-        "average": {
-            "epochs": 5,
-            "environment": {"device": "cuda:0", "commit": "unknown", "dirty": True},
-        },
-    }
-    result = comparison_of({"max": [10] * 6, "average": [12] * 6}, options=options)
-    assert kinds(result) == ["devices", "commits", "dirty"]
+    errors, options = {"max": [10, 10], "average": [12, 12]}, {"max": few, "average": few}
+    [caution] = comparison_of(errors, options=options).cautions
+    assert caution.text == "Small scale: 1 epoch over 10,000 training images, 2 seeds an arm."
 
 
 # Published values

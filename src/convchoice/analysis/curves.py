@@ -80,8 +80,7 @@ def arm_curves(recorded: RecordedCurves) -> list[CurveSeries]:
         for points in _lines(by_seed[seeds[0]]):
             same = [[by_seed[seed][point.key] for seed in seeds] for point in points]
             columns = {
-                name: [[getattr(item, name) for item in column] for column in same]
-                for name in MEASURES
+                name: [[getattr(p, name) for p in each] for each in same] for name in MEASURES
             }
             series.append(_series(points, seeds, columns))
     return series

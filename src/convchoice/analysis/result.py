@@ -41,9 +41,7 @@ class Difference(Model):
     values: list[float] = Field(min_length=1, description="One difference a common seed.")
     p_t: Probability | None = Field(description="Two-sided paired t test.")
     p_sign_flip: Probability = Field(description="Two-sided sign-flip permutation test.")
-    p_holm: Probability | None = Field(
-        default=None, description="`p_t` adjusted by Holm over the study's contrasts."
-    )
+    p_holm: Probability | None = Field(default=None, description="`p_t` adjusted by Holm.")
 
 
 class LeftOutSeeds(Model):
@@ -69,9 +67,7 @@ class FlippingImage(Model):
     label: Count = Field(description="True class.")
     only_arm_correct: Count = Field(description="Seeds with which the arm alone is correct.")
     only_reference_correct: Count = Field(description="Seeds with which the reference alone is.")
-    arm_predictions: dict[Count, Count] = Field(
-        description="The arm's seeds by predicted class, most frequent first."
-    )
+    arm_predictions: dict[Count, Count] = Field(description="The arm's seeds by predicted class.")
     reference_predictions: dict[Count, Count] = Field(description="The reference's, likewise.")
 
 
@@ -79,9 +75,7 @@ class Flips(Model):
     """Test images that are correct in one of two arms alone."""
 
     images: Count = Field(description="Images that flip with at least one seed.")
-    mostly_gained: Count = Field(
-        description="Images correct in the arm alone, net, with more than half of the seeds."
-    )
+    mostly_gained: Count = Field(description="Correct in the arm alone, net, with most seeds.")
     mostly_lost: Count = Field(description="Images correct in the reference alone, likewise.")
     gained: list[FlippingImage] = Field(description="What the arm gains most often, most first.")
     lost: list[FlippingImage] = Field(description="What the arm loses most often, most first.")
@@ -98,9 +92,7 @@ class Contrast(Model):
     )
     difference: Difference = Field(description="Differences of the study's metric.")
     verdict: Verdict = Field(description="The verdict; see `docs/decisions/statistics.md`.")
-    seeds_needed: int | None = Field(
-        description="To find a difference of the margin with 80 % power, by the observed spread."
-    )
+    seeds_needed: int | None = Field(description="To find the margin with 80 % power.")
     seed_notes: list[str] = Field(default=[], description="Sentences on the number of seeds.")
     nll: Difference | None = Field(default=None, description="Differences of `test/nll`.")
     new_images_interval_95: Interval | None = Field(
@@ -108,13 +100,9 @@ class Contrast(Model):
     )
     mcnemar: McNemar | None = Field(default=None, description="Test of one pair of runs.")
     class_errors: ClassErrors | None = Field(default=None, description="Differences by class.")
-    confusion_difference: Matrix | None = Field(
-        default=None, description="The arm's confusion minus the reference's, over common seeds."
-    )
+    confusion_difference: Matrix | None = Field(default=None, description="Arm minus reference.")
     flips: Flips | None = Field(default=None, description="Images correct in one arm alone.")
-    cost_ratio: dict[str, float | None] = Field(
-        default={}, description="Costs divided by the reference's, by name; null where unknown."
-    )
+    cost_ratio: dict[str, float | None] = Field(default={}, description="Arm's over reference's.")
     curves: list[CurveSeries] = Field(default=[], description="Paired differences of curves.")
 
     @property
@@ -135,12 +123,8 @@ class StudyDefinition(Model):
     new_arms: dict[Name, list[str]] = Field(
         default={}, description="Arms that the study defines itself: their overrides."
     )
-    against: dict[Name, Name] = Field(
-        default={}, description="By arm, its reference where that is not the baseline."
-    )
-    controls: list[Name] = Field(
-        default=[], description="Arms with a confounder: compared, but not part of the claim."
-    )
+    against: dict[Name, Name] = Field(default={}, description="By arm, its reference, if another.")
+    controls: list[Name] = Field(default=[], description="Arms that are no part of the claim.")
     curves: list[str] = Field(default=[], description="Curves that are evaluated.")
     claim_arm: Name | None = Field(default=None, description="The arm claimed to be better.")
     metric: str = Field(description="The metric under comparison.")
@@ -257,9 +241,7 @@ class Caution(Model):
 class Comparison(Model):
     """The result of a study."""
 
-    schema_version: Literal[3] = Field(
-        default=SCHEMA_VERSION, description="Version of this schema."
-    )
+    schema_version: Literal[3] = Field(default=SCHEMA_VERSION, description="Version of the schema.")
     study: StudyDefinition = Field(description="The study's definition.")
     measure: Measure = Field(description="How differences of the study's metric are counted.")
     arms: dict[Name, ArmResult] = Field(
@@ -273,19 +255,13 @@ class Comparison(Model):
     published: PublishedResults | None = Field(
         default=None, description="Comparison with published values; null if there are none."
     )
-    failed: dict[Name, dict[Count, str]] = Field(
-        default={}, description="By arm and seed, why a training failed."
-    )
+    failed: dict[Name, dict[Count, str]] = Field(default={}, description="Why trainings failed.")
     missing_seeds: dict[Name, list[Count]] = Field(
         default={}, description="By arm, planned seeds without a run: the result is partial."
     )
     provenance: Provenance = Field(description="How the values were made.")
-    cautions: list[Caution] = Field(
-        default=[], description="What a reader must know, most important first."
-    )
-    sha256: str = Field(
-        default="", description="Of the rest of the file, whatever its layout and order of keys."
-    )
+    cautions: list[Caution] = Field(default=[], description="Most important first.")
+    sha256: str = Field(default="", description="Of the rest of the file, in any layout.")
 
     @property
     def contrast_by_arm(self) -> dict[str, Contrast]:

@@ -135,14 +135,10 @@ class Introspection(Model):
 
     seed: Count = Field(description="Seed of filters and maps: the lowest that recorded them.")
     image: ShownImage = Field(description="The image of `maps`.")
-    filters: PackedArray = Field(
-        description="First filters of the first layer, (filters, channels, height, width)."
-    )
+    filters: PackedArray = Field(description="First filters, (filters, channels, height, width).")
     maps: list[LayerMap] = Field(description="Responses of each block's stages.")
     fields: list[ReceptiveField] = Field(description="Empty behind a dense first layer.")
-    reads: list[PixelReads] = Field(
-        description="Of the first and of the last map; empty behind a dense first layer."
-    )
+    reads: list[PixelReads] = Field(description="Of the first and the last map; may be empty.")
     gradient: Gradient = Field(description="Use of pixels as learned.")
     middle_gradient: MiddleGradient | None = Field(
         default=None,
@@ -198,19 +194,13 @@ class ArmResult(Model):
 
     seeds: list[Count] = Field(min_length=1, description="Seeds of the arm's runs.")
     reference: Name | None = Field(description="Its reference; null for the baseline.")
-    configuration: dict[str, JsonValue] = Field(
-        default={}, description="By dotted key, without keys that do not affect results."
-    )
+    configuration: dict[str, JsonValue] = Field(default={}, description="Keys that decide numbers.")
     differs_from_reference: dict[str, Change] = Field(
         default={}, description="Configuration keys whose values differ from the reference's."
     )
-    scores: dict[str, Sample] = Field(
-        description="By metric: `test/accuracy` and `test/nll` if known, and the study's metric."
-    )
+    scores: dict[str, Sample] = Field(description="Accuracy, nll and the study's metric, if known.")
     costs: Costs = Field(default=Costs(), description="What the arm costs.")
-    learning_curves: LearningCurves = Field(
-        default=LearningCurves(), description="Losses and accuracies by epoch."
-    )
+    learning_curves: LearningCurves = Field(default=LearningCurves(), description="By epoch.")
     class_errors: ClassErrors | None = Field(default=None, description="Wrong predictions.")
     confusion: Matrix | None = Field(
         default=None, description="Predictions over all seeds: true class by predicted class."
