@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from convchoice import summary
 from convchoice.analysis import comparison_files
 from convchoice.analysis.comparison_files import (
     COMPARISON,
@@ -66,16 +65,13 @@ def test_layout_does_not_count_but_numbers_do(tmp_path: Path):
         ('{"schema_version": ' + "9" * 5_000 + "}", "cannot be read"),
     ],
 )
-def test_files_without_a_result_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
-):
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / COMPARISON).write_text(text, encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        summary.main([str(tmp_path)])
-    err = capsys.readouterr().err
-    assert message in err
-    assert len(err) < 1_000
+def test_files_without_a_result_are_refused(tmp_path: Path, text: str, message: str):
+    path = tmp_path / COMPARISON
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunFolderError) as caught:
+        read_comparison(path)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 1_000
 
 
 HOSTILE = ['"><svg onload=alert(1)>', "\x1b[2J", "a\nb", "../../x", "", "a" * 101, "\u202eabc"]
