@@ -10,8 +10,9 @@ import numpy as np
 from convchoice.analysis.result import Comparison
 from convchoice.config.arm import Arm
 from convchoice.config.composition import ArmComposer
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve
-from convchoice.config.validation import CONF_DIR, config_from_mapping, config_to_mapping
+from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.runs import introspection, pictures, run_folder
 from convchoice.runs.checksums import write_checksums
 from convchoice.runs.curve_points import CurvePoint, summary_metrics

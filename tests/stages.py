@@ -13,7 +13,8 @@ from typing import Any
 from safetensors.numpy import load_file
 
 from convchoice.config.arm import Arm
-from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.config.paths import PROJECT_ROOT
+from convchoice.config.validation import config_from_mapping
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import WEIGHTS
 

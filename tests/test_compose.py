@@ -19,9 +19,9 @@ from convchoice.compose import (
 )
 from convchoice.config.arm import Arm, read_arm
 from convchoice.config.composition import ArmComposer, options
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import read_study, study_from_mapping
-from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
 from making import compose_arm, study_values
@@ -113,7 +113,7 @@ def test_a_study_whose_arm_is_not_trained_is_refused() -> None:
         ("arms: max\nstudies: [a]", r"arms = 'max': must be a list"),
         ("arms: [max]\nstudies: []", r"studies = \[\]: must be a list of at least one name"),
         ("arms: [max, max]\nstudies: [a]", r"arms = \['max'\]: each name may be there once"),
-        ("arms: [max]\nstudies: [../a]", r"studies = '\.\./a': a name is"),
+        ("arms: [max]\nstudies: [../a]", r"studies\[0\] = '\.\./a': a name is"),
         ("arms: [1.0e-3]\nstudies: [a]", r"arms\[0\] = 0\.001: must be text"),
         ("arms: [max]\nstudies: [a]\nreports: /etc", r"reports = '/etc': must be a folder within"),
         ("arms: [max]\nstudies: [a]\nreports: a/../../b", r"must be a folder within the project"),

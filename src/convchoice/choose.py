@@ -18,9 +18,9 @@ from convchoice.command_parser import CommandParser
 from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
 from convchoice.config.composition import check_option, options
 from convchoice.config.mapping import plain_values
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config
 from convchoice.config.study import read_study
-from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import UserError, exit_codes, nearest, require
 from convchoice.execution.launch import pipeline_executor

@@ -9,27 +9,28 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from convchoice.analysis.measure import known_direction
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm import Arm
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.identity import numeric_identity
-from convchoice.config.legal_values import FOLDER, Legal
+from convchoice.config.legal_values import Name, is_folder, legal
 from convchoice.config.mapping import from_mapping, plain_values
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import Study, new_arms_of, read_study
-from convchoice.config.validation import CONF_DIR, check_name
 from convchoice.config.yaml_files import read_yaml, yaml_text
 from convchoice.errors import exit_codes, nearest, require
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.manifest import write_output
 
 STUDIES = "studies"
-INSIDE = Legal(
-    "must be a folder within the project.",
-    lambda path: FOLDER.holds(path) and not Path(path).is_absolute() and ".." not in path,
-)
+
+
+def _is_inside(path: str) -> bool:
+    return is_folder(path) and not Path(path).is_absolute() and ".." not in path
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class Parameters:
 
     scale: str
     """An option of `conf/scale`."""
-    arms: list[str]
+    arms: list[Name]
     """Files in `conf/arm`, or new arms of the studies."""
-    studies: list[str]
+    studies: list[Name]
     """Files in `conf/study`."""
-    reports: str = "reports"
+    reports: Annotated[str, legal(_is_inside, "must be a folder within the project.")] = "reports"
     """Folder of the reports."""
     data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])
     """The data sets of the arms."""
@@ -67,9 +68,6 @@ def read_parameters(path: Path) -> Parameters:
         require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
         repeated = sorted({name for name in names if names.count(name) > 1})
         require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
-        for name in names:
-            check_name(f"{path}: {key}", name)
-    INSIDE.check(f"{path}: reports", parameters.reports)
     return parameters
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.datasets import SPECS
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Dataset, Fallback
-from convchoice.config.validation import CONF_DIR
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data.download import ensure
 from convchoice.errors import UserError, exit_codes, require

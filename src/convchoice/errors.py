@@ -8,10 +8,8 @@ status 2. Any other exception is a bug of this program and keeps its traceback.
 import difflib
 import errno
 import io
-import math
 import os
 import re
-import reprlib
 import shutil
 import signal
 import sys
@@ -20,38 +18,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-BROKEN_PIPE = 128 + 13
-"""Exit status of a command whose output goes to a pipe that was closed, as after SIGPIPE."""
-TERMINATED = 128 + signal.SIGTERM
-"""Exit status after SIGTERM (143), so that DVC does not take a killed stage for a finished one."""
 LONGEST_VALUE = 120
 """Characters of a value that a message repeats."""
 
 
-class _Shortened(reprlib.Repr):
-    """`repr` that stays fast and short for values of any size; non-printable characters escaped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 16
-        self.maxstring = self.maxother = LONGEST_VALUE
-
-    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - the base class's signature
-        digits = int(x.bit_length() * math.log10(2)) + 1
-        return repr(x) if digits <= LONGEST_VALUE // 2 else f"<a number of about {digits} digits>"
-
-
 def shortened(value: object) -> str:
-    """A value for a message: like `repr`, at most `LONGEST_VALUE` characters on one line.
-
-    Control characters and other non-printable ones are escaped, so that a value cannot send escape
-    sequences to a terminal. Credentials of URLs are hidden.
-    """
-    if isinstance(value, str):  # before the middle of a long URL is cut out
-        value = without_password(value[:10_000])
-    text = printable(without_password(_Shortened().repr(value)), keep="")
-    half = LONGEST_VALUE // 2
-    return text if len(text) <= LONGEST_VALUE else f"{text[: half - 1]}…{text[-half:]}"
+    """A value for a message: its `repr` without credentials, at most `LONGEST_VALUE` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # more than 4,300 digits
+        text = "<a number too long to print>"
+    text = without_password(text[:10_000])
+    if len(text) > LONGEST_VALUE:
+        text = f"{text[: LONGEST_VALUE // 2 - 1]}…{text[-LONGEST_VALUE // 2 :]}"
+    return without_password(text)  # a password that is cut short
 
 
 def printable(text: str, keep: str = "\n") -> str:
@@ -65,16 +45,12 @@ def printable(text: str, keep: str = "\n") -> str:
 
 
 class UserError(Exception):
-    """An error that the user can fix; an entry point prints its text and exits with status 2.
-
-    Control characters in the text are escaped and credentials of URLs are hidden, whatever file
-    the text quotes.
-    """
+    """An error that the user can fix; an entry point prints its text and exits with status 2."""
 
     exit_status = 2
 
     def __init__(self, text: str) -> None:
-        """Make the text safe to print."""
+        """Escape control characters and hide credentials, whatever file the text quotes."""
         super().__init__(printable(without_password(text)))
 
 
@@ -85,19 +61,17 @@ class JobError(UserError):
 
 
 class ConfigurationError(UserError):
-    """A configuration value that cannot be used.
-
-    Args:
-        field: dotted name of the key, such as ``conv.kernel_size``.
-        value: the value that was given.
-        rule: what a legal value is.
-        fix: what to change, if the rule does not say it.
-    """
+    """A configuration value that cannot be used."""
 
     def __init__(self, field: str, value: object, rule: str, fix: str = "") -> None:
-        """Compose the message from its four parts."""
-        self.field = field
-        self.value = value
+        """Compose the message.
+
+        Args:
+            field: dotted name of the key, such as ``conv.kernel_size``.
+            value: the value that was given.
+            rule: what a legal value is.
+            fix: what to change, if the rule does not say it.
+        """
         text = f"{field} = {shortened(value)}: {rule}"
         super().__init__(f"{text} {fix}" if fix else text)
 
@@ -116,37 +90,31 @@ class StorageError(UserError):
     """A file or folder that cannot be read or written."""
 
 
-FULL = "Free space there ({free:,} bytes are free) or raise the quota."
-PERMISSION = "Change its permissions or use another folder."
-MISSING = "Restore it, or rerun the command that creates it."
 ADVICE = {
-    errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EFBIG: FULL,
-    errno.EACCES: PERMISSION, errno.EPERM: PERMISSION,
-    errno.ENOENT: MISSING, errno.ENOTDIR: MISSING, errno.ESTALE: MISSING,
+    errno.ENOSPC: "Free space there ({free:,} bytes are free) or raise the quota.",
+    errno.EDQUOT: "Raise the quota.",
+    errno.EACCES: "Change its permissions or use another folder.",
+    errno.EPERM: "Change its permissions or use another folder.",
     errno.EROFS: "Use a writable file system or another folder.",
-    errno.EISDIR: "A file is needed there.",
-    errno.EIO: "Check the disk.",
-    errno.ENAMETOOLONG: "Use a shorter path.",
-    errno.EMFILE: "Raise the limit of open files.", errno.ENFILE: "Raise the limit of open files.",
-}  # fmt: skip
+    errno.ENOENT: "Restore it, or rerun the command that creates it.",
+}
+STORAGE = {*ADVICE, errno.EFBIG, errno.ENOTDIR, errno.ESTALE, errno.EISDIR, errno.EIO,
+           errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE}  # fmt: skip
 
 
 def storage_error(error: OSError, path: Path | None = None) -> StorageError | None:
     """The user error of an operating system's error about a file, a folder or disk space.
 
     Args:
-        error: the operating system's.
+        error: the operating system's; None is returned for another kind, such as a network's.
         path: the place, if the error names no file.
-
-    Returns:
-        None for errors of another kind, such as a network's.
     """
-    if error.errno not in ADVICE:
+    if error.errno not in STORAGE:
         return None
     named = error.filename2 or error.filename
     place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path or Path.cwd()
     present = next((each for each in (place, *place.absolute().parents) if each.exists()), Path())
-    advice = ADVICE[error.errno].format(free=shutil.disk_usage(present).free)
+    advice = ADVICE.get(error.errno, "").format(free=shutil.disk_usage(present).free)
     return StorageError(
         f"{place}: {os.strerror(error.errno)}. {advice} Existing results are unchanged. Fix the"
         " problem and rerun the command."
@@ -186,8 +154,8 @@ def _use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 @contextmanager
@@ -198,8 +166,8 @@ def exit_codes() -> Iterator[None]:
     bug and keeps its traceback.
 
     Raises:
-        SystemExit: 2 after a `UserError` or a storage error, 1 after a `JobError`, 143 after
-            SIGTERM, 130 after Ctrl-C.
+        SystemExit: 2 after a `UserError` or a storage error, 1 after a `JobError`, 130 after
+            Ctrl-C, 143 after SIGTERM, so that DVC does not take a killed stage for a finished one.
     """
     signal.signal(signal.SIGTERM, _terminate)
     _use_utf8()
@@ -208,7 +176,7 @@ def exit_codes() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
+        sys.exit(128 + signal.SIGPIPE)
     except (UserError, OSError) as error:
         shown = storage_error(error) if isinstance(error, OSError) else error
         if shown is None or os.environ.get("CONVCHOICE_TRACEBACK"):
@@ -240,9 +208,6 @@ def without_password(text: str) -> str:
     The userinfo of a URL becomes ``***@``, the value of a query parameter such as ``password`` or
     ``token`` becomes ``***``. A malformed URL loses more rather than less: everything from ``//``
     to the last ``@`` before white space.
-
-    Args:
-        text: one URL, or any text that may hold some.
     """
     hidden = _USERINFO.sub(lambda found: f"{found[1] or found[2]}***@", text)
     return _SECRET_PARAMETER.sub(r"\1***", hidden)

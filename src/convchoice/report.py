@@ -19,7 +19,7 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm import read_arm
-from convchoice.config.validation import check_name
+from convchoice.config.legal_values import check_name
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError, UserError, exit_codes, require
 from convchoice.reporting.figures import figures_of

@@ -18,8 +18,9 @@ import pandas as pd
 import yaml
 
 from convchoice.command_parser import CommandParser
+from convchoice.config.legal_values import check_name
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.study import study_from_mapping
-from convchoice.config.validation import PROJECT_ROOT, check_name
 from convchoice.errors import JobError, UserError, exit_codes, require
 from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.environment import commit_state

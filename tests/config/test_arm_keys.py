@@ -7,8 +7,9 @@ import pytest
 
 from convchoice.config.arm_keys import ARM_KEYS, check_new_arm, read_arm_file
 from convchoice.config.composition import options
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.study import study_from_mapping
-from convchoice.config.validation import CONF_DIR, config_from_mapping
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from making import study_values
 

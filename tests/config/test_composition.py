@@ -8,13 +8,12 @@ import yaml
 from convchoice.config.arm import read_arm
 from convchoice.config.composition import (
     ArmComposer,
-    check_overrides,
     compose_values,
     options,
-    quoted,
 )
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve, Initialisation, OptimizerName
-from convchoice.config.validation import CONF_DIR, config_from_mapping
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.networks.plan import plan
 from making import compose_arm
@@ -46,14 +45,6 @@ def test_overrides_have_the_same_effect_as_in_hydra(overrides: list[str]) -> Non
     values = compose_values(["scale=quick", *overrides], "test")
     expected = config_from_mapping({**values, "arm": "mine"})
     assert ArmComposer("quick").new_arm("mine", overrides, "test").config == expected
-
-
-def test_every_arm_composes_at_every_scale() -> None:
-    for scale in options("scale"):
-        composer = ArmComposer(scale)
-        for name in options("arm"):
-            arm = composer.arm(name)
-            assert (arm.name, len(arm.runs())) == (name, arm.config.seeds)
 
 
 @pytest.mark.parametrize(
@@ -153,55 +144,35 @@ def test_the_lecture_arm_is_the_lectures_recipe() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (
-            ["conv.kernal_size=5"],
-            r"conv\.kernal_size = 5: there is no .*Did you mean conv\.kern",
-        ),
-        (["kernel_sise=5"], r"kernel_sise = 5: there is no such key"),
-        (["seeed=1"], r"seeed = 1: there is no such key\. Did you mean seed\?"),
-        (["trainr=default"], r"trainr = 'default': there is no such key\. Did you mean trainer\?"),
+        (["conv.kernal_size=5"], r"line: conv\.kernal_size = .* Did you mean conv\.kernel_size\?"),
+        (["kernel_sise=5"], r"kernel_sise = .*: .* Did you mean conv\.kernel_size\?"),
+        (["seeed=1"], r"seeed = 'seeed=1': .*not in 'Config'\. Did you mean seed\?"),
+        (["trainr=default"], r"trainr = .* Did you mean trainer\?"),
         (["downsample=stride"], r"downsample = 'stride': there is no .*Did you mean strided\?"),
-        (["downsample=max,averge"], r"downsample = 'averge': .*Did you mean average\?"),
         (["scale=quik"], r"scale = 'quik': .*Did you mean quick\?"),
-        (["seed=abc"], r"seed = 'abc': must be a whole number\."),
-        (["seed=0,x"], r"seed = 'x': must be a whole number\."),
-        (["model.head=flaten"], r"model\.head = 'flaten': must be .*Did you mean flatten\?"),
-        (["conv={kernal_size: 5}"], r"conv\.kernal_size = 5: there is no .*Did you mean kernel_s"),
-        (["downsample=[4,4]"], r"downsample = \[4, 4\]: must be a mapping of keys: operator"),
-        (["optimizer.learning_rate=???"], r"optimizer\.learning_rate = '\?\?\?': must be a number"),
+        (["launch=dask"], r"launch = 'dask': .*Legal: basic, joblib, ray, slurm\."),
+        (["seed=abc"], r"line: seed = 'seed=abc': .* could not be converted to Integer\."),
+        (["model.head=flaten"], r"model\.head = .*, expected one of \[flatten, global_average\]"),
+        (["conv={kernal_size: 5}"], r"conv\.kernal_size = .*Did you mean conv\.kernel_size\?"),
+        (["downsample=[4,4]"], r"command line = 'downsample=\[4,4\]': cannot be composed"),
+        (["optimizer.learning_rate=???"], r"learning_rate = '\?\?\?': cannot be resolved"),
         (["seed=[1"], r"command line = 'seed=\[1': .*needs two pairs of quotes"),
+        (["conv@x=default"], r"command line = 'conv@x=default': cannot be composed"),
+        (["~nothing"], r"command line = '~nothing': cannot be composed"),
     ],
 )
-def test_a_misspelt_override_is_answered_with_the_nearest_word(
+def test_a_misspelt_override_is_refused_with_the_nearest_word(
     overrides: list[str], message: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=message):
-        check_overrides(overrides, "command line")
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["seed=range(3)"], ["arm=mine"], ["arm=glob(max*)"], ["+x=1"], ["~tracking"],
-        ["hydra.launcher.n_jobs=2"], ["hydra/launcher=joblib"], ["launch=basic"], ["run_root=1"],
-        ["data.train_size=null"], ["data.train_size=${scale.train_size}"], ["conv@x=default"],
-        ["scale.epochs_for.n5=1"], ["arm='1e-3',max"], ["downsample='max'"],
-        ["conv.padding=same,1,[1,2]"],
-    ],
-)  # fmt: skip
-def test_what_hydra_takes_passes_the_check(overrides: list[str]) -> None:
-    check_overrides(overrides, "command line")
+    with pytest.raises(ConfigurationError, match=message) as refused:
+        compose_values(overrides, "command line")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("name", "scale", "overrides", "message"),
     [
-        (
-            "averge",
-            "quick",
-            [],
-            r"arm = 'averge': there is no such option\. Did you mean average\?",
-        ),
+        ("averge", "quick", [], r"arm = 'averge': there is no such .* Did you mean average\?"),
         ("max", "huge", [], r"scale = 'huge': there is no such option\. Legal: full, quick, red"),
         ("max", "quick", ["conv.padding=vlid"], r"must be one of valid, same, full"),
         ("max", "quick", ["seed=0,1"], r"= 'seed=0,1': must have the form KEY=VALUE"),
@@ -244,9 +215,8 @@ def test_a_reference_of_the_wrong_type_is_refused_without_its_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TOKEN", "a-value")
-    with pytest.raises(
-        ConfigurationError, match=r"size = '\$\{oc\.env:TOKEN\}': cannot"
-    ) as refused:
+    message = r"size = '\$\{oc\.env:TOKEN\}': cannot"
+    with pytest.raises(ConfigurationError, match=message) as refused:
         compose_values(["data.train_size=${oc.env:TOKEN}"], "command line")
     assert "a-value" not in str(refused.value)
 
@@ -257,7 +227,3 @@ def test_an_arm_comes_back_from_its_file(tmp_path: Path) -> None:
     path.write_text(arm.to_yaml(), encoding="utf-8")
     assert yaml.safe_load(arm.to_yaml())["conv"]["kernel_size"] == [3, 5]
     assert read_arm(path) == arm
-
-
-def test_a_quoted_text_is_one_value() -> None:
-    assert quoted(r"it's a \ path") == r"'it\'s a \\ path'"

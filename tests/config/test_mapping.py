@@ -1,13 +1,21 @@
-"""Plain values become typed ones; the message of each refusal names key, value, rule and fix."""
+"""Plain values become typed ones; each refusal names key, value, rule and fix in one line."""
 
+import math
 from typing import Any
 
 import pytest
 
-from convchoice.config.mapping import flattened, from_mapping, key_types, plain_values
+from convchoice.config.legal_values import is_folder, is_name
+from convchoice.config.mapping import flattened, from_mapping, plain_values
+from convchoice.config.pairs import canonical, once, pair_of, shown
 from convchoice.config.schema import Config, Dataset, OptimizerConfig, PaddingMode, ScaleConfig
 from convchoice.config.study import Study
 from convchoice.errors import ConfigurationError
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    return {first: nested(rest, value) if rest else value}
 
 
 def nested_in_itself() -> list[Any]:
@@ -17,81 +25,135 @@ def nested_in_itself() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("key", "value", "message"),
     [
-        (
-            {"learning_rate": 1},
-            r"test: learning_rate = 1: there is no such key\. Legal: arm",
-        ),
-        (
-            {"conv": {"kernal_size": 3}},
-            r"test: conv\.kernal_size = 3: there is no such key\. Did you mean kernel_size\?",
-        ),
-        ({"conv": 3}, r"test: conv = 3: must be a mapping of keys: kernel_size, padding"),
-        ({"model": {"": [3]}}, r"model\.'' = \[3\]|model\.'' = '': is not a legal name of a key"),
-        ({1: 2}, r"test: 1 = 1: is not a legal name"),
-        ({"a\x1b[2J": 2}, r"test: 'a\\x1b\[2J' = "),
-        ({"k" * 10**6: 2}, r"is not a legal name"),
-        ({"seed": "abc"}, r"test: seed = 'abc': must be a whole number\."),
-        ({"seed": True}, r"seed = True: must be a whole number"),
-        ({"trainer": {"max_epochs": 2.5}}, r"trainer\.max_epochs = 2\.5: must be a whole number"),
-        ({"trainer": {"deterministic": 2}}, r"deterministic = 2: must be true or false"),
-        ({"trainer": {"precision": 32}}, r"precision = 32: must be text\. Put it in quotes"),
-        ({"model": {"filters": [2.5]}}, r"model\.filters\[0\] = 2\.5: must be a whole number"),
-        ({"model": {"filters": "${arm}"}}, r"model\.filters = '\$\{arm\}': must be a list"),
-        ({"model": {"filters": {"a": 1}}}, r"model\.filters = .*: must be a list"),
-        ({"model": {"filters": nested_in_itself()}}, r"filters\[0\] = .*: must be a whole number"),
-        (
-            {"model": {"first_layer": "densse"}},
-            r"first_layer = 'densse': must be one of convolution, .*\. Did you mean dense\?",
-        ),
-        ({"data": {"name": ["mnist"]}}, r"data\.name = \['mnist'\]: must be one of mnist, fash"),
-        ({"optimizer": {"learning_rate": "???"}}, r"learning_rate = '\?\?\?': must be a number"),
-        ({"optimizer": {"learning_rate": "nan"}}, r"learning_rate = 'nan': must be a number"),
-        ({"optimizer": {"learning_rate": 10**400}}, r"learning_rate = .*: must be a finite number"),
-        ({"evaluation": {"curves": [["shift"]]}}, r"curves\[0\] = \['shift'\]: must be one of"),
-        ({"scale": {"epochs_for": [1]}}, r"scale\.epochs_for = \[1\]: must be a mapping"),
-        ({"scale": {"epochs_for": {"n1": "x"}}}, r"epochs_for\.n1 = 'x': must be a whole number"),
+        ("learning_rate", 1, r"learning_rate = 1: there is no such key\. Legal: arm"),
+        ("conv.kernal_size", 3, r"kernal_size = 3: there is no .* Did you mean kernel_size\?"),
+        ("conv", 3, r"test: conv = 3: must be a mapping of keys"),
+        ("model.\n", [3], r"model\.'\\n' = \[3\]: there is no such key"),
+        ("a\x1b[2J", 2, r"test: 'a\\x1b\[2J' = "),
+        ("k" * 10**6, 2, r"there is no such key"),
+        ("seed", "abc", r"test: seed = 'abc': must be a whole number\."),
+        ("seed", True, r"seed = True: must be a whole number"),
+        ("trainer.max_epochs", 2.5, r"trainer\.max_epochs = 2\.5: must be a whole number"),
+        ("trainer.deterministic", 2, r"deterministic = 2: must be true or false"),
+        ("trainer.precision", 32, r"precision = 32: must be text\. Put it in quotes"),
+        ("model.filters", [2.5], r"model\.filters\[0\] = 2\.5: must be a whole number"),
+        ("model.filters", "${arm}", r"model\.filters = '\$\{arm\}': must be a list"),
+        ("model.filters", {"a": 1}, r"model\.filters = .*: must be a list"),
+        ("model.filters", nested_in_itself(), r"filters\[0\] = .*: must be a whole number"),
+        ("model.first_layer", "densse", r"of convolution, .*, dense\. Did you mean dense\?"),
+        ("data.name", ["mnist"], r"data\.name = \['mnist'\]: must be one of mnist, fash"),
+        ("optimizer.learning_rate", "???", r"learning_rate = '\?\?\?': must be a number"),
+        ("optimizer.learning_rate", "nan", r"learning_rate = 'nan': must be a number"),
+        ("optimizer.learning_rate", True, r"learning_rate = True: must be a number"),
+        ("evaluation.curves", [["shift"]], r"curves\[0\] = \['shift'\]: must be one of"),
+        ("scale.epochs_for", [1], r"scale\.epochs_for = \[1\]: must be a mapping"),
+        ("run_root", "", r"run_root = '': must be the path of a folder"),
+        ("arm", "../elsewhere", r"arm = '\.\./elsewhere': a name is 1 to 100 letters"),
+        ("tracking.experiment", " ", r"tracking\.experiment = ' ': must be text"),
+        ("trainer.precision", "bf16-mix", r"of 32-true, .*\. Did you mean bf16-mixed\?"),
+        ("conv.padding", "smae", r"of valid, same, full, .* Did you mean same\?"),
+        ("conv.padding", -1, r"conv\.padding = -1: must be one of"),
+        ("conv.kernel_size", "large", r"kernel_size = 'large': must be a whole number .*\[height"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(values: dict[Any, Any], message: str) -> None:
+def test_a_wrong_value_is_refused_by_name(key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as refused:
-        from_mapping(Config, values, "test")
+        from_mapping(Config, nested(key, value), "test")
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 500
 
 
-def test_no_mapping_at_all_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("conv.kernel_size", 257), ("conv.stride", 2**31 - 1), ("conv.padding", 10**18),
+        ("downsample.window", 257), ("downsample.stride", 2**62), ("downsample.sigma", 1e-200),
+        ("downsample.kernel_size", 10**400), ("downsample.sigma", 0),
+        ("model.filters", [4, 10**12]), ("model.filters", [1] * 1_001),
+        ("model.hidden_units", 10**400), ("seeds", 10_001), ("seed", 2**31), ("seed", -1),
+        ("data.batch_size", 10**30), ("data.canvas", 257), ("trainer.threads", 10**6),
+        ("trainer.max_epochs", 10**9), ("trainer.workers", 0), ("trainer.seeds_together", 0),
+        ("optimizer.learning_rate", 1e300), ("optimizer.learning_rate", math.inf),
+        ("optimizer.learning_rate", math.nan), ("optimizer.learning_rate", 10**400),
+        ("optimizer.learning_rate", 0.0), ("optimizer.epsilon", 1e-300), ("optimizer.rho", 1.0),
+        ("optimizer.rho", math.nan), ("optimizer.weight_decay", math.inf), ("evaluation.images", 0),
+        ("model.downsample_after", [0]),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range_is_refused_at_once_in_a_short_message(key: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{key}.* = .*: ") as refused:
+        from_mapping(Config, nested(key, value), "")
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("conv.kernel_size", 256), ("data.canvas", 256), ("model.filters", [1] * 1_000),
+        ("seed", 2**31 - 1), ("seeds", 10_000), ("optimizer.rho", 0), ("trainer.workers", 1),
+        ("optimizer.learning_rate", 1e-38), ("optimizer.learning_rate", 1_000),
+    ],
+)  # fmt: skip
+def test_a_range_includes_its_bounds(key: str, value: Any) -> None:
+    assert flattened(plain_values(from_mapping(Config, nested(key, value), "")))[key] == value
+
+
+def test_no_mapping_and_a_missing_key_are_named() -> None:
     with pytest.raises(ConfigurationError, match=r"^test = \[\]: must be a mapping"):
         from_mapping(Config, [], "test")
-
-
-def test_a_missing_key_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"test: \[1\] = .*: is not a legal name"):
+        from_mapping(Config, {1: 2}, "test")
     with pytest.raises(ConfigurationError, match=r"test: question = None: is missing"):
         from_mapping(Study, {"name": "a"}, "test")
 
 
 def test_types_are_converted_and_references_stay_text() -> None:
-    config = from_mapping(
-        Config,
-        {
-            "run_root": "${oc.env:HOME}",
-            "data": {"name": "kmnist", "fallback": None},
-            "conv": {"padding_mode": PaddingMode.reflect},
-            "optimizer": {"learning_rate": "1e-3", "weight_decay": 1},
-            "scale": {"epochs_for": {"n300": 4}},
-        },
-        "test",
-    )
-    assert config.run_root == "${oc.env:HOME}"
+    values = {
+        "run_root": "a folder",
+        "data": {"name": "kmnist", "fallback": None},
+        "conv": {"padding_mode": PaddingMode.reflect},
+        "optimizer": {"learning_rate": 1e-3, "weight_decay": 1},
+        "scale": {"name": "${arm}", "epochs_for": {"n300": 4}},
+    }
+    config = from_mapping(Config, values, "test")
     assert (config.data.name, config.data.fallback) == (Dataset.kmnist, None)
     assert config.optimizer == OptimizerConfig(learning_rate=0.001, weight_decay=1.0)
     assert isinstance(config.optimizer.weight_decay, float)
-    assert config.scale == ScaleConfig(epochs_for={"n300": 4})
+    assert config.scale == ScaleConfig("${arm}", epochs_for={"n300": 4})
     plain = plain_values(config)
     assert plain_values(from_mapping(Config, plain, "test")) == plain
-
-
-def test_keys_have_dotted_names() -> None:
-    assert key_types(Config)["trainer.max_epochs"] is int
     assert flattened({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2]}
+
+
+@pytest.mark.parametrize(
+    ("given", "both", "text"),
+    [(3, (3, 3), "3"), ([3, 5], (3, 5), "3×5"), ((5, 5), (5, 5), "5"), (256, (256, 256), "256")],
+)
+def test_a_size_has_one_canonical_form(given: Any, both: tuple[int, int], text: str) -> None:
+    value = canonical(given, 1, 256)
+    assert value is not None
+    assert (pair_of(value), once(both), shown(both)) == (both, value, text)
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, 257, 3.0, True, "3", None, [], [3], [3, 0], [1, 2, 3], [3, True], {}, [[1], 2]]
+)
+def test_anything_else_is_no_size(value: Any) -> None:
+    assert canonical(value, 1, 256) is None
+
+
+def test_names_and_folders() -> None:
+    assert all(map(is_name, ["a", "1e-3", "max-3", "a.b=c", "x" * 100]))
+    no_names = ["", ".", "..", "a/b", "a b", "a\n", "${a}", "-a", "<svg>", "x" * 101, "é", "a\0", 3]
+    assert not any(map(is_name, no_names))
+    assert all(map(is_folder, ["data/raw", "/mnt/ä b/~x"]))
+    assert not any(map(is_folder, ["", " ", "~/d", "~", "a\0b", "a\x1b[2J", "${oc.env:HOME}/x"]))
+
+
+def test_a_tracking_uri_has_no_credentials() -> None:
+    with pytest.raises(ConfigurationError, match="must not hold credentials") as refused:
+        from_mapping(Config, nested("tracking.uri", "http://user:secretpw@host"), "")
+    assert "secretpw" not in str(refused.value)
+    from_mapping(Config, nested("tracking.uri", "http://127.0.0.1:5000"), "")

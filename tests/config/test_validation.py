@@ -7,19 +7,15 @@ import yaml
 
 from convchoice.config.arm import arm_from_mapping
 from convchoice.config.identity import NOT_NUMERIC, numeric_identity
-from convchoice.config.mapping import flattened, key_types
+from convchoice.config.mapping import flattened, within
 from convchoice.config.schema import Config, Operator, Padding
-from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.config.validation import DEFAULTS, config_from_mapping, config_to_mapping
 from convchoice.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"arm": "../elsewhere"}, r"arm = '\.\./elsewhere': a name is 1 to 100 letters"),
-        ({"run_root": ""}, r"run_root = '': must be the path of a folder"),
-        ({"tracking": {"experiment": " "}}, r"tracking\.experiment = ' ': must be text"),
-        ({"trainer": {"precision": "bf16-mix"}}, r"of 32-true, .*\. Did you mean bf16-mixed\?"),
         (
             {"trainer": {"precision": "16-mixed", "seeds_together": 2}},
             r"seeds_together = 2: in 16-mixed each seed needs a loss scale of its own",
@@ -27,17 +23,11 @@ from convchoice.errors import ConfigurationError
         ({"data": {"train_size": 5}}, r"data\.train_size = 5: must be at least 10: one image of"),
         ({"data": {"validation_size": 60_000}}, r"validation_size = 60000: a stratified choice"),
         ({"data": {"canvas": 28}}, r"canvas = 28: must be larger than the 28 pixels of MNIST"),
-        ({"data": {"canvas": 257}}, r"data\.canvas = 257: must be .* at most 256"),
         (
             {"data": {"name": "cifar10", "fallback": None, "canvas": 30}},
             r"data\.canvas = 30: must be larger than the 32 pixels of CIFAR-10's images",
         ),
         ({"data": {"name": "kmnist"}}, r"data\.fallback = 'digits': .*set data\.fallback=null"),
-        ({"conv": {"kernel_size": [3]}}, r"kernel_size = \[3\]: must be a whole number .*\[height"),
-        ({"conv": {"kernel_size": "large"}}, r"conv\.kernel_size = 'large': must be a whole"),
-        ({"conv": {"stride": [1, 0]}}, r"conv\.stride = \[1, 0\]: must be"),
-        ({"conv": {"padding": "smae"}}, r"one of valid, same, full, .* Did you mean same\?"),
-        ({"conv": {"padding": -1}}, r"conv\.padding = -1: must be one of"),
         (
             {"conv": {"padding": 3}},
             r"at most the kernel size less 1 \(2 for a kernel of 3\), or",
@@ -58,13 +48,13 @@ from convchoice.errors import ConfigurationError
         ({"downsample": {"padding": 2}}, r"may be at most half the window \(1 for a window of 2\)"),
         ({"downsample": {"operator": "strided", "padding": 1}}, r"strided has no pooling window"),
         ({"model": {"filters": []}}, r"model\.filters = \[\]: needs at least one block"),
-        ({"model": {"downsample_after": [4]}}, r"blocks are numbered 1 to 3"),
-        ({"model": {"downsample_after": [1, 1]}}, r"names a block twice"),
+        ({"model": {"downsample_after": [4]}}, r"blocks, which are numbered 1 to 3"),
+        ({"model": {"downsample_after": [1, 1]}}, r"must name blocks, .* once each"),
         ({"evaluation": {"curves": ["shift", "shift"]}}, r"names a curve twice"),
         ({"evaluation": {"images": 9}}, r"images = 9: has an effect only with evaluation\.curves"),
         (
             {"data": {"permutation_seed": 0}, "evaluation": {"curves": ["shift", "equivariance"]}},
-            r"curves = 'equivariance': cannot be evaluated with data\.permutation_seed",
+            r"equivariance and input_size need neighbouring pixels",
         ),
     ],
 )
@@ -76,11 +66,15 @@ def test_a_value_that_does_not_fit_the_others_is_refused(
 
 
 REFLECT = {"padding_mode": "reflect"}
+AVERAGE = {"downsample": {"operator": "average"}}
 
 
 @pytest.mark.parametrize(
     ("key", "values"),
     [
+        ("downsample.operator", {**AVERAGE, "model": {"downsample_after": []}}),
+        ("downsample.window", {"downsample": {"operator": "none", "window": 5}}),
+        ("downsample.stride", {"downsample": {"operator": "none", "stride": 1}}),
         ("downsample.sigma", {"downsample": {"sigma": 2.0}}),
         ("downsample.kernel_size", {"downsample": {"operator": "l2", "kernel_size": 5}}),
         ("downsample.pieces", {"downsample": {"pieces": 2}}),
@@ -122,22 +116,19 @@ def test_a_value_with_an_effect_is_accepted(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"kernel_size": 5}, {"kernel_size": [5, 5]}),
-        ({"stride": 2}, {"stride": [2, 2]}),
-        ({"padding": 1}, {"padding": [1, 1]}),
-        ({"padding": "valid"}, {"padding": 0}),
-        ({"padding": "valid"}, {"padding": [0, 0]}),
-        ({"padding": "same"}, {"padding": Padding.same}),
+        ({"conv": {"kernel_size": 5}}, {"conv": {"kernel_size": [5, 5]}}),
+        ({"conv": {"stride": 2}}, {"conv": {"stride": [2, 2]}}),
+        ({"conv": {"padding": 1}}, {"conv": {"padding": [1, 1]}}),
+        ({"conv": {"padding": "valid"}}, {"conv": {"padding": 0}}),
+        ({"conv": {"padding": "valid"}}, {"conv": {"padding": [0, 0]}}),
+        ({"conv": {"padding": "same"}}, {"conv": {"padding": Padding.same}}),
+        ({"model": {"downsample_after": [1, 2]}}, {"model": {"downsample_after": [2, 1]}}),
     ],
 )
 def test_equal_configurations_have_one_form(one: dict[str, Any], other: dict[str, Any]) -> None:
-    both = [
-        {"arm": "a", "model": {"downsample_after": []}, "conv": values} for values in (one, other)
-    ]
-    first, second = (config_from_mapping(values) for values in both)
+    first, second = (arm_from_mapping({"arm": "a", **values}) for values in (one, other))
     assert first == second
-    assert numeric_identity(first) == numeric_identity(second)
-    assert len({arm_from_mapping(values, "test").to_yaml() for values in both}) == 1
+    assert first.to_yaml() == second.to_yaml()
 
 
 @pytest.mark.parametrize("operator", list(Operator))
@@ -145,7 +136,8 @@ def test_plain_values_come_back_the_same(operator: Operator) -> None:
     config = config_from_mapping(
         {
             "conv": {"kernel_size": [2, 3], "padding": [1, 0], "stride": [2, 1]},
-            "downsample": {"operator": operator.name, "window": 3},
+            "downsample": {"operator": operator.name}
+            | ({"window": 3} if operator is not Operator.none else {}),
             "model": {"first_layer": "locally_connected"},
             "evaluation": {"curves": ["shift", "scale"]},
         }
@@ -175,9 +167,6 @@ def test_names_folders_and_evaluation_decide_no_number() -> None:
 
 
 def test_every_other_key_is_in_the_identity() -> None:
-    groups = ("arm", "run_root", "tracking", "evaluation", "scale", "seeds")
-    keys = {key for key in key_types(Config) if key.partition(".")[0] not in groups}
-    wanted = (
-        keys - set(NOT_NUMERIC) - {"data", "conv", "downsample", "model", "optimizer", "trainer"}
-    )
+    left_out = ("arm", "run_root", "tracking", "evaluation", "scale", "seeds", *NOT_NUMERIC)
+    wanted = {key for key in DEFAULTS if not within(key, left_out)}
     assert set(flattened(numeric_identity(Config()))) == wanted

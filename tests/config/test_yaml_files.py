@@ -9,11 +9,6 @@ from ruamel.yaml import YAML
 from convchoice.config.yaml_files import read_yaml, yaml_line, yaml_text
 from convchoice.errors import UserError
 
-BOMB = "a: &a [x,x]\n" + "".join(
-    f"{letter}: &{letter} [{','.join([f'*{before}'] * 9)}]\n"
-    for before, letter in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
 
 @pytest.mark.parametrize(
     ("content", "message"),
@@ -30,12 +25,10 @@ BOMB = "a: &a [x,x]\n" + "".join(
         ("a: " + "[" * 3000, "nested too deeply"),
         ("a: " + "9" * 5000, "is not valid YAML"),
         ("a: " + "x" * 2**20, r"is larger than 1,048,576 bytes"),
-        (BOMB, "more than 20 references"),
+        ("a: &a [x]\nb: *a", r"line 2, column 4: the reference 'a' is not allowed"),
         ("a: !!python/object/apply:os.system [x]", r"the tag '.*os\.system' is not allowed"),
         ("a: !!timestamp foo", r"the tag 'tag:yaml\.org,2002:timestamp' is not allowed"),
         ('a: !!int ""', "is not allowed"),
-        ('a: !!float ""', "is not allowed"),
-        ("a: !!bool x", "is not allowed"),
         ("!!map {a: 1}", "is not allowed"),
         (f"a: !!{'x' * 9000} 1", "is not allowed"),
     ],

@@ -7,8 +7,8 @@ import pytest
 
 from convchoice.choose import main as choose
 from convchoice.config.composition import options
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config, TrainerConfig
-from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch
 from convchoice.execution.launch import LAUNCH, pipeline_executor

@@ -23,8 +23,8 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.compose import Parameters, composed_arms, read_parameters
 from convchoice.config.arm import read_arm
+from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
 from convchoice.config.study import read_study
-from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render

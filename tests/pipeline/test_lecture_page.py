@@ -9,9 +9,10 @@ from functools import cache
 import pytest
 
 from convchoice.config.composition import compose_values, options
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
-from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
 from convchoice.evaluation.input_size import accepts
 from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution_axes

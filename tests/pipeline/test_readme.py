@@ -16,7 +16,7 @@ from convchoice.compare import main as compare
 from convchoice.compose import chosen_studies, composed_arms
 from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.composition import compose_values
-from convchoice.config.validation import PROJECT_ROOT
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.evaluate import evaluate_stage
 from convchoice.report import main as report
 from convchoice.shapes import main as shapes

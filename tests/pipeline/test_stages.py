@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from convchoice.compose import read_parameters
+from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
 from convchoice.config.study import read_study
-from convchoice.config.validation import CONF_DIR, PROJECT_ROOT
 from imports import needed_modules, package_of
 
 

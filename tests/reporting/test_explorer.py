@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import (
     Config,
     ConvConfig,
@@ -26,7 +27,7 @@ from convchoice.config.schema import (
     Padding,
     PaddingMode,
 )
-from convchoice.config.validation import PROJECT_ROOT, checked_blocks
+from convchoice.config.validation import checked_blocks
 from convchoice.errors import ConfigurationError
 from convchoice.networks.conv_arithmetic import (
     Axes,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from convchoice import publish as command
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import PROJECT_ROOT
 from convchoice.runs.run import read_run
 from convchoice.tracking import publish as module
 from convchoice.tracking.publish import publish

@@ -9,8 +9,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import PROJECT_ROOT
 from convchoice.tracking import store as stores
 from convchoice.tracking.entry import Entry, Point
 from convchoice.tracking.store import MlflowStore, TrackingError, one_line

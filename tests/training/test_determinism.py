@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import Config
-from convchoice.config.validation import PROJECT_ROOT, config_from_mapping
+from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.evaluate import evaluate_run
 from convchoice.runs.events import Event
 from convchoice.runs.ownership import finalise

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convchoice.analysis.measure import Measure
-from convchoice.config.legal_values import NAME
+from convchoice.config.legal_values import NAME_RULE, is_name
 from convchoice.errors import UserError, require, shortened
 
 COLUMNS = ("arm", "seed", "value")
@@ -95,7 +95,7 @@ def _is_value(cell: str) -> bool:
 
 RULES: dict[str, tuple[Callable[[str], object], str]] = {
     "metric": (METRIC.fullmatch, METRIC_RULE),
-    "arm": (NAME.holds, NAME.rule),
+    "arm": (is_name, NAME_RULE),
     "seed": (re.compile(r"[0-9]{1,10}").fullmatch, "must be a whole number of at most 10 digits."),
     "value": (_is_value, "must be a number between ±1e+12, such as 0.9912."),
 }

@@ -35,7 +35,7 @@ class Arm:
         return yaml_text(config_to_mapping(self.config, run=False))
 
 
-def arm_from_mapping(values: Mapping[str, Any], origin: str) -> Arm:
+def arm_from_mapping(values: Mapping[str, Any], origin: str = "") -> Arm:
     """The arm that plain values describe; whether its layers fit is not checked.
 
     Raises:
@@ -43,7 +43,7 @@ def arm_from_mapping(values: Mapping[str, Any], origin: str) -> Arm:
     """
     config = config_from_mapping(values, origin)
     if config.arm is None:
-        raise ConfigurationError(f"{origin}: arm", None, "an arm needs a name.")
+        raise ConfigurationError(f"{origin}: arm".removeprefix(": "), None, "an arm needs a name.")
     return Arm(config.arm, config)
 
 

@@ -5,29 +5,25 @@ neither send data to a server nor choose a folder, an arm sets no other key, use
 `conf/`, and refers to nothing but numbers: no environment variable, no resolver.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from convchoice.config.identity import is_numeric
-from convchoice.config.legal_values import NAME
-from convchoice.config.mapping import flattened, key_types, within
-from convchoice.config.schema import Config
+from convchoice.config.legal_values import is_name
+from convchoice.config.mapping import flattened, within
+from convchoice.config.validation import DEFAULTS
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import nearest, require
 
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
-RULE = "an arm sets only keys that decide numbers."
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
 
 ARM_KEYS = tuple(
     key
-    for key, kind in key_types(Config).items()
-    if not dataclasses.is_dataclass(kind)
-    and not within(key, ("seed", "scale"))
-    and (is_numeric(key) or within(key, ("evaluation",)))
+    for key in DEFAULTS
+    if not within(key, ("seed", "scale")) and (is_numeric(key) or within(key, ("evaluation",)))
 )
 """Dotted names of the keys that an arm may set."""
 
@@ -61,15 +57,12 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         UserError: if the file cannot be read.
     """
     values, origin = read_yaml(path), f"conf/arm/{path.name}"
-    for line in path.read_text(encoding="utf-8").splitlines():
-        package = re.match(r"\s*#\s*@(.*)", line)  # Hydra's directive
-        legal = package is None or package[1].split() == ["package", "_global_"]
-        require(legal, origin, line, "must be `# @package _global_`.")
+    packages = re.findall(r"^\s*#\s*@\s*(.*?)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    legal = all(re.fullmatch(r"package\s+_global_", package) for package in packages)
+    require(legal, origin, packages, "its only package is `# @package _global_`.")
     name, defaults = values.get("arm"), values.pop("defaults", [])
-    require(
-        name == path.stem, f"{origin}: arm", name, f"must be the file's own name, {path.stem}.",
-        "Put a name that looks like a number in quotes.",
-    )  # fmt: skip
+    rule = f"must be the file's own name, {path.stem}; one that looks like a number in quotes."
+    require(name == path.stem, f"{origin}: arm", name, rule)
     require(isinstance(defaults, list), f"{origin}: defaults", defaults, "must be a list.")
     choices = dict(_choice(entry, f"{origin}: defaults") for entry in defaults if entry != "_self_")
     for key, value in flattened({**values, "arm": {}}).items():
@@ -90,14 +83,13 @@ def _choice(entry: object, origin: str) -> tuple[str, str]:
 
 
 def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> None:
-    require(key in legal, origin, given, RULE, nearest(key, legal))
+    rule = "an arm sets only keys that decide numbers."
+    require(key in legal, origin, given, rule, nearest(key, legal))
 
 
 def _check_option(option: str, given: str, origin: str) -> None:
-    require(
-        NAME.holds(option), origin, given, "a file in a folder of conf/ is chosen by its name.",
-        "Example: downsample=average",
-    )  # fmt: skip
+    rule = "a file in a folder of conf/ is chosen by its name, such as downsample=average."
+    require(is_name(option), origin, given, rule)
 
 
 def check_references(text: str, origin: str) -> None:
@@ -106,8 +98,5 @@ def check_references(text: str, origin: str) -> None:
     for reference in REFERENCE.finditer(text):
         if reference[1] in ARM_KEYS or within(reference[1], ("scale",)):
             rest = rest.replace(reference[0], "")
-    require(
-        "$" not in rest, origin, text,
-        "an arm refers only to keys that it may set and to scale.<key>.",
-        "Examples: ${scale.epochs}, ${data.batch_size}",
-    )  # fmt: skip
+    rule = "an arm refers only to keys that it may set and to scale.<key>, as ${scale.epochs}."
+    require("$" not in rest, origin, text, rule)

@@ -16,16 +16,17 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convchoice.config.arm import Arm, arm_from_mapping
 from convchoice.config.arm_keys import check_references, read_arm_file
-from convchoice.config.mapping import convert, flattened, key_types
+from convchoice.config.mapping import flattened
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config
-from convchoice.config.validation import CONF_DIR
-from convchoice.errors import ConfigurationError, nearest, require
+from convchoice.config.validation import DEFAULTS
+from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
 OMEGACONF_DETAILS = ("full_key:", "object_type=", "reference_type=", "See https")
@@ -87,34 +88,39 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         origin: where the overrides come from, for messages.
         overrides: that are composed in the block.
     """
+    given = " ".join(overrides)
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigurationError(
-            _field(error, origin), " ".join(overrides), _reason(error)
-        ) from error
-    except HYDRAS_FAILURES as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ConfigurationError(
-            origin, " ".join(overrides), f"cannot be composed: {reason}."
-        ) from error
+    except MissingConfigException as error:
+        group, _, option = (error.missing_cfg_file or given).rpartition("/")
+        fix = nearest(option, error.options or [])
+        raise ConfigurationError(group or origin, option, "there is no such option.", fix) from None
+    except OverrideParseException as error:
+        fix = "Text with special characters needs two pairs of quotes: 'KEY=\"VALUE\"'"
+        raise ConfigurationError(origin, given, str(error).splitlines()[0], fix) from error
+    except (HydraException, OmegaConfBaseException, *HYDRAS_FAILURES) as error:
+        key, groups = _key(error), [key.partition(".")[0] for key in DEFAULTS]
+        name = f"{origin}: {key}" if key else origin
+        fix = "" if key in DEFAULTS else did_you_mean(key, [*DEFAULTS, *groups])
+        raise ConfigurationError(name, given, _reason(error), fix) from error
 
 
-def _field(error: BaseException, origin: str) -> str:
-    """The origin, and the key that the error or one of its causes names."""
+def _key(error: BaseException) -> str:
+    """The key that the error or one of its causes names."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-            return f"{origin}: {cause.full_key}"
+            return str(cause.full_key)
         cause = cause.__cause__ or cause.__context__
-    return origin
+    return ""
 
 
 def _reason(error: Exception) -> str:
     """What Hydra or OmegaConf objects to, in one line."""
-    cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).partition("Config search path")[0].splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(OMEGACONF_DETAILS))
+    text = str(error.__cause__ or error).partition("Config search path")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(OMEGACONF_DETAILS)]
+    return f"cannot be composed: {' '.join(kept) or type(error).__name__}."
 
 
 def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
@@ -123,47 +129,8 @@ def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
     Raises:
         ConfigurationError: for a syntax error.
     """
-    try:
+    with composition_errors(origin, overrides):
         return list(OverridesParser.create().parse_overrides(list(overrides)))
-    except HydraException as error:
-        raise ConfigurationError(
-            origin, " ".join(overrides), str(error).splitlines()[0],
-            "Text with special characters needs two pairs of quotes: 'KEY=\"VALUE\"'",
-        ) from error  # fmt: skip
-
-
-def check_overrides(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> None:
-    """Check keys, options and values of overrides before Hydra sees them, for clear messages.
-
-    Skips what only Hydra can check: `hydra.*`, additions, deletions, packages, references, ranges
-    and arms.
-
-    Raises:
-        ConfigurationError: for an unknown key or option, or a value of the wrong type.
-    """
-    types = key_types(Config)
-    groups = sorted({path.name for path in conf.iterdir() if path.is_dir()} - {"hydra", "study"})
-    for override in parsed(overrides, origin):
-        key = override.key_or_group
-        first = key.partition(".")[0]
-        if (
-            override.type is not OverrideType.CHANGE
-            or override.package
-            or first.startswith("hydra")
-        ):
-            continue
-        for value in given_values(override):
-            if key in groups and key != "arm" and isinstance(value, str):
-                known = options(key, conf)
-                require(
-                    value in known, key, value, "there is no such option.", nearest(value, known)
-                )
-            elif key in types and types[key] is not str and "${" not in str(value):
-                convert(types[key], value, key)
-            elif key not in {*types, *groups} and first != "scale":
-                near = [name for name in types if name.startswith(f"{first}.")]
-                legal = near or [*groups, *types]
-                require(False, key, value, "there is no such key.", nearest(key, legal))
 
 
 def given_values(override: Override) -> list[Any]:
@@ -180,7 +147,6 @@ def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR)
     Raises:
         ConfigurationError: for an unknown option or key, or a value of the wrong type.
     """
-    check_overrides(overrides, origin, conf)
     return plain(_composed(overrides, origin, conf))
 
 
@@ -216,8 +182,8 @@ class ArmComposer:
         Raises:
             ConfigurationError: for an unknown arm or scale, or anything illegal in the files.
         """
-        values = self._values(name, overrides, f"conf/arm/{name}.yaml")
-        return arm_from_mapping(values, f"conf/arm/{name}.yaml")
+        origin = f"conf/arm/{name}.yaml"
+        return arm_from_mapping(self._values(name, overrides, origin), origin)
 
     def new_arm(self, name: str, overrides: Sequence[str], origin: str) -> Arm:
         """Compose an arm that a study declares in `new_arms`.
@@ -230,16 +196,13 @@ class ArmComposer:
         Raises:
             ConfigurationError: for a name that is taken, or anything illegal in the overrides.
         """
-        require(
-            name not in options("arm", self.conf), f"{origin}: new_arms", name,
-            f"conf/arm/{name}.yaml has this name.", "Give the new arm another name.",
-        )  # fmt: skip
+        rule = f"conf/arm/{name}.yaml has this name. Give the new arm another one."
+        require(name not in options("arm", self.conf), f"{origin}: new_arms", name, rule)
         origin = f"{origin}: new_arms.{name}"
         return arm_from_mapping({**self._values(None, overrides, origin), "arm": name}, origin)
 
     def _values(self, arm: str | None, overrides: Sequence[str], origin: str) -> dict[str, Any]:
-        check_overrides(overrides, origin, self.conf)
-        choices, settings = {}, []
+        choices, settings = {"scale": self.scale}, []
         for override in parsed(overrides, origin):
             simple = override.type is OverrideType.CHANGE and not override.is_sweep_override()
             require(simple, origin, override.input_line, "must have the form KEY=VALUE.")
@@ -251,13 +214,12 @@ class ArmComposer:
                 choices[key] = value
             else:
                 settings.append((key, value))
-        files = {"scale": self.scale} | ({} if arm is None else {"arm": arm})
-        for group, option in files.items():
-            check_option(group, option, self.conf)
-        arm_choices, arm_values = (
-            ({}, {}) if arm is None else read_arm_file(self.conf / "arm" / f"{arm}.yaml")
-        )
-        base = self._base({"scale": self.scale} | arm_choices | choices, origin)
+        arm_values: dict[str, Any] = {}
+        if arm is not None:
+            check_option("arm", arm, self.conf)
+            arm_choices, arm_values = read_arm_file(self.conf / "arm" / f"{arm}.yaml")
+            choices = arm_choices | choices
+        base = self._base(choices, origin)
         with composition_errors(origin, overrides):
             merged = OmegaConf.merge(base, arm_values)
             for key, value in settings:

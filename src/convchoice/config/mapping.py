@@ -1,21 +1,42 @@
 """Convert plain values, as YAML has them, to typed dataclasses and back.
 
-Types only: ranges and the rules between keys are checked elsewhere. Every value is taken literally:
-a reference such as ``${oc.env:HOME}`` is text here.
+The fields' types and their annotations (`legal_values`) are checked; rules between keys are in
+`validation`. Every value is taken literally: a reference such as ``${oc.env:HOME}`` is text here.
 """
 
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
-from convchoice.errors import ConfigurationError, did_you_mean, nearest, require, shortened
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, to_jsonable_python
+
+from convchoice.errors import ConfigurationError, did_you_mean, nearest, shortened
 
 T = TypeVar("T")
+LONGEST_KEY = 100
 
-DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+# By pydantic's type of error; others keep pydantic's wording.
+RULES = {
+    "unexpected_keyword_argument": "there is no such key.",
+    "invalid_key": "is not a legal name of a key.",
+    "missing": "is missing.",
+    "dataclass_type": "must be a mapping of keys.",
+    "dict_type": "must be a mapping.",
+    "list_type": "must be a list.",
+    "bool_type": "must be true or false.",
+    "int_type": "must be a whole number.",
+    "float_type": "must be a number.",
+    "string_type": "must be text. Put it in quotes.",
+}
+
+
+@cache
+def _adapter(schema: Any) -> TypeAdapter[Any]:
+    schema.__pydantic_config__ = ConfigDict(extra="forbid")
+    return TypeAdapter(schema)
 
 
 def from_mapping(schema: type[T], values: Any, origin: str) -> T:
@@ -24,117 +45,50 @@ def from_mapping(schema: type[T], values: Any, origin: str) -> T:
     Args:
         schema: a dataclass, whose fields may be dataclasses.
         values: plain values.
-        origin: where the values come from, for messages.
+        origin: where the values come from, for messages; may be empty.
 
     Raises:
-        ConfigurationError: for an unknown or missing key, or a value of the wrong type.
+        ConfigurationError: for an unknown or missing key, a value of the wrong type or an illegal
+            one.
     """
-    return cast("T", _to_dataclass(schema, values, origin, f"{origin}: "))
-
-
-def _to_dataclass(schema: Any, values: Any, name: str, prefix: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(schema)}
-    require(
-        isinstance(values, Mapping),
-        name,
-        values,
-        f"must be a mapping of keys: {', '.join(fields)}.",
-    )
-    for key, value in values.items():
-        _check_key(prefix, key)
-        if key not in fields:
-            raise ConfigurationError(
-                f"{prefix}{key}", value, "there is no such key.", nearest(key, list(fields))
-            )
-    for field in fields.values():
-        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
-        require(optional or field.name in values, f"{prefix}{field.name}", None, "is missing.")
-    hints = get_type_hints(schema)
-    return schema(
-        **{key: convert(hints[key], value, f"{prefix}{key}") for key, value in values.items()}
-    )
-
-
-def _check_key(prefix: str, key: object) -> None:
-    legal = isinstance(key, str) and key.isprintable() and bool(key.strip()) and len(key) < 100  # noqa: PLR2004
-    require(legal, f"{prefix}{shortened(key)}", key, "is not a legal name of a key.")
-
-
-def convert(hint: Any, value: Any, name: str) -> Any:
-    """Convert one value to the type of a dataclass field.
-
-    Raises:
-        ConfigurationError: naming the key `name`, if the value has another type.
-    """
-    kind, inner = get_origin(hint), get_args(hint)
-    if kind in {Union, UnionType}:  # one type, or None
-        return None if value is None else convert(inner[0], value, name)
-    if kind is list:
-        require(isinstance(value, list | tuple), name, value, "must be a list.")
-        return [convert(inner[0], item, f"{name}[{index}]") for index, item in enumerate(value)]
-    if kind is dict:
-        require(isinstance(value, Mapping), name, value, "must be a mapping.")
-        for key in value:
-            _check_key(f"{name}.", key)
-        return {key: convert(inner[1], item, f"{name}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint):
-        return _to_dataclass(hint, value, name, f"{name}.")
-    if hint is Any:  # a number, a word or a pair; `pairs` gives it its type
-        return value
-    return _member(hint, value, name) if issubclass(hint, Enum) else _scalar(hint, value, name)
-
-
-def _member(enum: type[Enum], value: Any, name: str) -> Enum:
-    if isinstance(value, enum):
-        return value
-    members = list(enum.__members__)
-    if not isinstance(value, str) or value not in members:
-        rule = f"must be one of {', '.join(members)}."
-        raise ConfigurationError(name, value, rule, did_you_mean(value, members))
-    return enum[value]
-
-
-def _scalar(kind: type, value: Any, name: str) -> Any:
-    if kind is str:
-        require(isinstance(value, str), name, value, "must be text.", "Put it in quotes.")
-        return value
-    if kind is bool:
-        require(isinstance(value, bool), name, value, "must be true or false.")
-        return value
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind is int:
-        require(whole, name, value, "must be a whole number.")
-        return value
-    # PyYAML reads 1e-3, which has no point, as text.
-    text = isinstance(value, str) and DECIMAL.fullmatch(value) is not None
-    require(whole or text or isinstance(value, float), name, value, "must be a number.")
     try:
-        return float(value)
-    except OverflowError:
-        raise ConfigurationError(name, value, "must be a finite number.") from None
+        return cast("T", _adapter(cast("Any", schema)).validate_python(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        rule, fix = _rule_and_fix(schema, first)
+        value = None if first["type"] == "missing" else first["input"]
+        raise ConfigurationError(_field(first, origin), value, rule, fix) from None
 
 
-def key_types(schema: Any, prefix: str = "") -> dict[str, Any]:
-    """The type of every key of a dataclass and of the dataclasses within it, by dotted name."""
-    types = {}
-    for name, hint in get_type_hints(schema).items():
-        types[f"{prefix}{name}"] = hint
-        if dataclasses.is_dataclass(hint):
-            types |= key_types(hint, f"{prefix}{name}.")
-    return types
+def _field(error: ErrorDetails, origin: str) -> str:
+    """The origin and the dotted key of an error: ``max.yaml: model.filters[0]``."""
+    key = ""
+    for part in error["loc"]:
+        text = str(part)
+        short = text.isprintable() and 0 < len(text) < LONGEST_KEY
+        key += f"[{part}]" if isinstance(part, int) else f".{text if short else shortened(part)}"
+    return ": ".join(part for part in (origin, key.removeprefix(".")) if part)
+
+
+def _rule_and_fix(schema: Any, error: ErrorDetails) -> tuple[str, str]:
+    kind = error["type"]
+    if kind == "enum":
+        words = re.findall(r"'(\w+)'", error["ctx"]["expected"])
+        return f"must be one of {', '.join(words)}.", did_you_mean(error["input"], words)
+    if kind == "unexpected_keyword_argument":
+        *outer, key = error["loc"]
+        for part in outer:
+            item = isinstance(part, int)
+            schema = get_args(schema)[0] if item else get_type_hints(schema)[str(part)]
+        return RULES[kind], nearest(key, [field.name for field in dataclasses.fields(schema)])
+    if kind == "value_error":
+        return str(error["ctx"]["error"]), ""
+    return RULES.get(kind) or f"{error['msg'].replace('Input should be', 'must be')}.", ""
 
 
 def plain_values(value: Any) -> Any:
     """Dataclasses as mappings and enum members by their names, ready for YAML."""
-    if dataclasses.is_dataclass(value):
-        return {
-            item.name: plain_values(getattr(value, item.name)) for item in dataclasses.fields(value)
-        }
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, dict):
-        return {key: plain_values(item) for key, item in value.items()}
-    return [plain_values(item) for item in value] if isinstance(value, list) else value
+    return to_jsonable_python(value)
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -142,10 +96,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{name}.")
-        else:
-            flat[name] = value
+        flat |= flattened(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
 
 

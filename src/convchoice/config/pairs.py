@@ -4,6 +4,8 @@ Equal sizes have one form: a number where both axes agree, else a list of two. S
 configurations compare equal and write the same bytes.
 """
 
+from typing import Any
+
 Pair = tuple[int, int]
 """(along the height, along the width)."""
 PairValue = int | list[int]
@@ -28,3 +30,10 @@ def shown(pair: Pair) -> str:
     """A pair for messages, once where both agree: ``3``, or ``3×5``."""
     height, width = pair
     return f"{height:,}" if height == width else f"{height:,}×{width:,}"
+
+
+def canonical(value: Any, least: int, most: int) -> PairValue | None:
+    """The canonical form of one number or two from `least` to `most`; None for all else."""
+    numbers = value if isinstance(value, list | tuple) else (value, value)
+    legal = all(type(number) is int and least <= number <= most for number in numbers)
+    return once((numbers[0], numbers[1])) if legal and len(numbers) == 2 else None  # noqa: PLR2004

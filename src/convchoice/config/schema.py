@@ -5,133 +5,72 @@ type is an error before anything runs. Rules between keys are in `validation`.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from convchoice.config import legal_values as legal
-from convchoice.config.legal_values import key
+from convchoice.config.legal_values import MOST_ITEMS, between
+from convchoice.config.pairs import PairValue, canonical
+from convchoice.errors import did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
 
 
 # Lower case, because OmegaConf matches an enum by the member's name.
-class Dataset(Enum):
-    """Data sets the pipeline can train on."""
-
-    mnist = "mnist"
-    fashion_mnist = "fashion_mnist"
-    kmnist = "kmnist"
-    cifar10 = "cifar10"
-
-
-class Fallback(Enum):
-    """What to train on if the data set cannot be downloaded."""
-
-    digits = "digits"
-
-
-class Padding(Enum):
-    """How a convolution treats the border."""
-
-    valid = "valid"
-    same = "same"
-    full = "full"
-
-
-class PaddingMode(Enum):
-    """Values of the padded rows and columns."""
-
-    zeros = "zeros"
-    reflect = "reflect"
-    replicate = "replicate"
-    circular = "circular"
-
-
-class Operator(Enum):
-    """How a block reduces its response map to a coarser grid."""
-
-    max = "max"
-    average = "average"
-    weighted = "weighted"
-    l2 = "l2"
-    max_blur = "max_blur"
-    maxout = "maxout"
-    depthwise = "depthwise"
-    strided = "strided"
-    all_conv = "all_conv"
-    conv_pool = "conv_pool"
-    none = "none"
-
-
-class FirstLayer(Enum):
-    """How the first block's map is computed from the image; all have the same output shape."""
-
-    convolution = "convolution"
-    locally_connected = "locally_connected"
-    dense = "dense"
-
-
-class Activation(Enum):
-    """The detector stage."""
-
-    relu = "relu"
-    tanh = "tanh"
-    gelu = "gelu"
-    none = "none"
-
-
-class Head(Enum):
-    """How the last response map becomes a vector."""
-
-    flatten = "flatten"
-    global_average = "global_average"
-
-
-class Initialisation(Enum):
-    """Initial weights: Keras's default (Glorot uniform, zero biases) or PyTorch's own."""
-
-    glorot_uniform = "glorot_uniform"
-    pytorch = "pytorch"
-
-
-class OptimizerName(Enum):
-    """The optimiser."""
-
-    rmsprop = "rmsprop"
-    sgd = "sgd"
-    adam = "adam"
-
-
-class Accelerator(Enum):
-    """Where to train: `auto` takes a GPU if there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    gpu = "gpu"
-
-
-class Curve(Enum):
-    """What can be evaluated on the test set besides the clean predictions."""
-
-    shift = "shift"
-    rotation = "rotation"
-    scale = "scale"
-    consistency = "consistency"
-    equivariance = "equivariance"
-    input_size = "input_size"
-
-
-class Store(Enum):
-    """Where runs are logged."""
-
-    mlflow = "mlflow"
-    none = "none"
-
+Dataset = StrEnum("Dataset", "mnist fashion_mnist kmnist cifar10")
+"""Data sets the pipeline can train on."""
+Fallback = StrEnum("Fallback", "digits")
+"""What to train on if the data set cannot be downloaded."""
+Padding = StrEnum("Padding", "valid same full")
+"""How a convolution treats the border."""
+PaddingMode = StrEnum("PaddingMode", "zeros reflect replicate circular")
+"""Values of the padded rows and columns."""
+Operator = StrEnum(
+    "Operator",
+    "max average weighted l2 max_blur maxout depthwise strided all_conv conv_pool none",
+)
+"""How a block reduces its response map to a coarser grid."""
+FirstLayer = StrEnum("FirstLayer", "convolution locally_connected dense")
+"""How the first block's map is computed from the image; all have the same output shape."""
+Activation = StrEnum("Activation", "relu tanh gelu none")
+"""The detector stage."""
+Head = StrEnum("Head", "flatten global_average")
+"""How the last response map becomes a vector."""
+Initialisation = StrEnum("Initialisation", "glorot_uniform pytorch")
+"""Initial weights: Keras's default (Glorot uniform, zero biases) or PyTorch's own."""
+OptimizerName = StrEnum("OptimizerName", "rmsprop sgd adam")
+"""The optimiser."""
+Accelerator = StrEnum("Accelerator", "auto cpu gpu")
+"""Where to train: `auto` takes a GPU if there is one."""
+Curve = StrEnum("Curve", "shift rotation scale consistency equivariance input_size")
+"""What can be evaluated on the test set besides the clean predictions."""
+Store = StrEnum("Store", "mlflow none")
+"""Where runs are logged."""
 
 LARGEST = 2**31 - 1
 LARGEST_SIDE = 256  # pixels; 60,000 images of this side take 4 GB
-SEED, COUNT = legal.between(0, LARGEST), legal.between(1, LARGEST)
-POSITIVE = legal.between(1e-38, 1e3)  # from the smallest normal number of float32
+Seed = Annotated[int, between(0, LARGEST)]
+Count = Annotated[int, between(1, LARGEST)]
+Side = Annotated[int, between(1, LARGEST_SIDE)]
+Size = Annotated[Any, legal.size(1, LARGEST_SIDE)]  # OmegaConf has no type for a number or a list
+Positive = Annotated[float, between(1e-38, 1e3)]  # from the smallest normal number of float32
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Switch = Annotated[bool, Field(strict=True)]
+
+
+def padding_of(value: Any) -> Padding | PairValue:
+    """A word as `Padding`, pixels in canonical form; 0 is `valid`."""
+    words = list(Padding)
+    if value in words:
+        return Padding(value)
+    pixels = canonical(value, 0, LARGEST_SIDE)
+    if pixels is None:
+        rule = f"must be one of {', '.join(words)}, a whole number from 0 to {LARGEST_SIDE}, or"
+        fix = did_you_mean(value, words)
+        raise ValueError(f"{rule} [height, width] of two such numbers. {fix}".strip())
+    return pixels or Padding.valid
 
 
 @dataclass
@@ -139,43 +78,40 @@ class DataConfig:
     """Which images, and how they are split and transformed."""
 
     name: Dataset = Dataset.mnist
-    root: str = key("data/raw", legal.FOLDER)
+    root: legal.Folder = "data/raw"
     """Folder of the verified files."""
     fallback: Fallback | None = Fallback.digits
     """What to use if MNIST cannot be downloaded; null (for other data sets always) is an error."""
-    train_size: int | None = key(None, COUNT)
+    train_size: Count | None = None
     """Training images: a stratified subset, which contains every smaller one; null, or a larger
     number than there are, takes all that are not held out."""
-    validation_size: int | None = key(None, legal.between(0, LARGEST))
+    validation_size: Annotated[int, between(0, LARGEST)] | None = None
     """Training images held out, stratified; null takes the data set's own number (MNIST: 5,000)."""
-    validation_seed: int = key(2019, SEED)
+    validation_seed: Seed = 2019
     """Fixes the validation split, the subset and the angles of `rotated`."""
-    batch_size: int = key(64, legal.between(1, 1_000_000))
-    canvas: int | None = key(None, legal.between(1, LARGEST_SIDE))
+    batch_size: Annotated[int, between(1, 1_000_000)] = 64
+    canvas: Side | None = None
     """Side, in pixels, of the square to which every image (training, validation, test) is padded
     with zeros, centred, an odd pixel at the bottom and right; null leaves images unchanged."""
-    rotated: bool = False
+    rotated: Switch = False
     """Rotate each training and validation image about its centre, bilinear, by a random angle in
     [0, 360) degrees, the same in every run and arm. Test images stay upright."""
-    permutation_seed: int | None = key(None, SEED)
+    permutation_seed: Seed | None = None
     """Seed of one permutation of the pixels' positions, applied to every image (test images too)
     and all its channels; null leaves pixels where they are."""
 
 
 @dataclass
 class ConvConfig:
-    """Every block's convolution.
+    """Every block's convolution."""
 
-    `Any`: a number or a list, which OmegaConf has no type for. See `pairs` for its canonical form.
-    """
-
-    kernel_size: Any = key(3, legal.size(1, LARGEST_SIDE))
+    kernel_size: Size = 3
     """One number for both axes, or [height, width]."""
-    padding: Any = Padding.valid
+    padding: Annotated[Any, AfterValidator(padding_of)] = Padding.valid
     """A word, or pixels on each side: one number, or [height, width]."""
     padding_mode: PaddingMode = PaddingMode.zeros
     """What a convolution reads beyond the edge; pooling ignores it."""
-    stride: Any = key(1, legal.size(1, LARGEST_SIDE))
+    stride: Size = 1
     """One number for both axes, or [height, width]."""
 
 
@@ -184,15 +120,15 @@ class DownsampleConfig:
     """The third stage of a block. `window` and `stride` define the grid of every operator."""
 
     operator: Operator = Operator.max
-    window: int = key(2, legal.between(1, LARGEST_SIDE))
-    stride: int = key(2, legal.between(1, LARGEST_SIDE))
-    padding: int = key(0, legal.between(0, LARGEST_SIDE))
+    window: Side = 2
+    stride: Side = 2
+    padding: Annotated[int, between(0, LARGEST_SIDE)] = 0
     """On each side; never counted in a mean."""
-    kernel_size: int = key(3, legal.between(1, LARGEST_SIDE))
+    kernel_size: Side = 3
     """Side of the learned convolution of `all_conv` and `conv_pool`, and of `max_blur`'s blur."""
-    sigma: float = key(1.0, legal.between(1e-3, 1e3))
+    sigma: Annotated[float, between(1e-3, 1e3)] = 1.0
     """Pixels: the width of the Gaussian of `weighted`."""
-    pieces: int = key(3, legal.between(1, 1_000))
+    pieces: Annotated[int, between(1, 1_000)] = 3
     """Learned filters per channel of `maxout`, of whose responses it takes the largest."""
 
 
@@ -200,14 +136,18 @@ class DownsampleConfig:
 class ModelConfig:
     """Blocks of convolution → detector → downsampling, then the head."""
 
-    filters: list[int] = key([32, 64, 64], legal.each(legal.between(1, 100_000)))
+    filters: Annotated[list[Annotated[int, between(1, 100_000)]], MOST_ITEMS] = field(
+        default_factory=lambda: [32, 64, 64]
+    )
     """Depth of the response map of each block."""
-    downsample_after: list[int] = key([1, 2])
+    downsample_after: Annotated[list[Count], MOST_ITEMS, AfterValidator(sorted)] = field(
+        default_factory=lambda: [1, 2]
+    )
     """Numbers (from 1) of the blocks that end with downsampling."""
     first_layer: FirstLayer = FirstLayer.convolution
     activation: Activation = Activation.relu
     head: Head = Head.flatten
-    hidden_units: int = key(64, legal.between(0, 1_000_000))
+    hidden_units: Annotated[int, between(0, 1_000_000)] = 64
     """Of the dense hidden layer; 0 leaves it out."""
     initialisation: Initialisation = Initialisation.glorot_uniform
 
@@ -217,28 +157,28 @@ class OptimizerConfig:
     """The optimiser and its numbers."""
 
     name: OptimizerName = OptimizerName.rmsprop
-    learning_rate: float = key(1e-3, POSITIVE)
-    rho: float = key(0.9, legal.fraction())
+    learning_rate: Positive = 1e-3
+    rho: Fraction = 0.9
     """RMSprop's decay of the squared gradient (PyTorch calls it alpha)."""
-    epsilon: float = key(1e-7, POSITIVE)
-    momentum: float = key(0.0, legal.fraction())
-    weight_decay: float = key(0.0, legal.between(0, 1e3))
+    epsilon: Positive = 1e-7
+    momentum: Fraction = 0.0
+    weight_decay: Annotated[float, between(0, 1e3)] = 0.0
 
 
 @dataclass
 class TrainerConfig:
     """How a training is carried out."""
 
-    max_epochs: int = key(5, legal.between(1, 1_000_000))
-    precision: str = key("32-true", legal.one_of(PRECISIONS))
+    max_epochs: Annotated[int, between(1, 1_000_000)] = 5
+    precision: Annotated[str, legal.one_of(PRECISIONS)] = "32-true"
     accelerator: Accelerator = Accelerator.auto
-    deterministic: bool = False
+    deterministic: Switch = False
     """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""
-    threads: int = key(1, legal.between(1, 1_024))
+    threads: Annotated[int, between(1, 1_024)] = 1
     """CPU threads of one training. Two runs side by side, one thread each, are faster than one."""
-    workers: int | None = key(None, legal.between(1, 1_024))
+    workers: Annotated[int, between(1, 1_024)] | None = None
     """Processes side by side; null takes one per CPU core, or one on a GPU."""
-    seeds_together: int | None = key(None, legal.between(1, 10_000))
+    seeds_together: Annotated[int, between(1, 10_000)] | None = None
     """Seeds that one process trains at once, stacked; null takes all on a GPU, one on the CPU."""
 
 
@@ -246,8 +186,8 @@ class TrainerConfig:
 class EvaluationConfig:
     """What is evaluated on the test set besides the clean predictions. Never retrains a run."""
 
-    curves: list[Curve] = key([])
-    images: int | None = key(None, COUNT)
+    curves: list[Curve] = field(default_factory=list)
+    images: Count | None = None
     """Test images of the curves, stratified by class; null, or a larger number, takes all."""
 
 
@@ -256,9 +196,9 @@ class TrackingConfig:
     """Where complete runs are logged."""
 
     store: Store = Store.mlflow
-    experiment: str | None = key(None, legal.TITLE)
+    experiment: legal.Text | None = None
     """MLflow experiment; null takes MLFLOW_EXPERIMENT_NAME, or convchoice."""
-    uri: str | None = key(None, legal.URI)
+    uri: legal.Uri | None = None
     """MLflow's tracking URI; null takes MLFLOW_TRACKING_URI, or mlflow.db at the project's root."""
 
 
@@ -283,11 +223,11 @@ class ScaleConfig:
 class Config:
     """One arm with one seed: everything that decides a run's numbers, and where results go."""
 
-    arm: str | None = key(None, legal.NAME)
-    seed: int = key(0, SEED)
-    seeds: int = key(1, legal.between(1, 10_000))
+    arm: legal.Name | None = None
+    seed: Seed = 0
+    seeds: Annotated[int, between(1, 10_000)] = 1
     """Seeds (0, 1, …) that the pipeline runs of this arm."""
-    run_root: str = key("runs", legal.FOLDER)
+    run_root: legal.Folder = "runs"
     """Run folders are `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -1,7 +1,7 @@
 """Read and write YAML files that hold one mapping of plain values.
 
-Refuses what YAML allows but a configuration never needs: tags, repeated keys, many references, and
-files of more than `LARGEST` bytes.
+Refuses what YAML allows but a configuration never needs: tags, references, repeated keys, and files
+of more than `LARGEST` bytes. Numbers are those of YAML 1.2, which DVC reads: ``1e-3`` is one.
 """
 
 import re
@@ -15,33 +15,36 @@ from convchoice.errors import UserError, shortened
 
 LARGEST = 2**20
 """Bytes of a file that is read; the largest file of this project has 10 kB."""
-MOST_REFERENCES = 20
-"""A few dozen references to references would expand to a billion values."""
+NUMBER = re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$")
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only: no tags, no repeated keys, few references."""
-
-    references = 0
+    """Plain values only: no tags, no references, no repeated keys."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            self.references += 1
-            if self.references > MOST_REFERENCES:
-                raise _refused(f"more than {MOST_REFERENCES} references", event)
-        elif getattr(event, "tag", None) not in {None, "!"}:
+            raise _refused(f"the reference {shortened(event.anchor)} is not allowed", event)
+        if getattr(event, "tag", None) not in {None, "!"}:
             raise _refused(f"the tag {shortened(event.tag)} is not allowed", event)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         seen = set()
-        for key in keys:
+        for key, _ in node.value:
             if key.value in seen:
                 raise _refused(f"the key {shortened(key.value)} is there twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that is a number in YAML 1.2."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^0o[0-7]+$"), ["0"])
 
 
 def _refused(problem: str, where: Any) -> yaml.MarkedYAMLError:
@@ -53,7 +56,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: if the file does not exist, is larger than `LARGEST`, is not YAML, has tags,
-            repeated keys or more than `MOST_REFERENCES` references, or holds no mapping.
+            references or repeated keys, or holds no mapping.
     """
     try:
         if path.stat().st_size > LARGEST:
@@ -63,7 +66,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: there is no such file.") from None
     except RecursionError:
         raise UserError(f"{path}: is not valid YAML: it is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # ValueError: a thirteenth month
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        # ValueError: a thirteenth month; TypeError: a list as a key.
         raise UserError(f"{path}: is not valid YAML: {_problem(error)}.") from error
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold a mapping of keys to values.")
@@ -76,21 +80,6 @@ def _problem(error: Exception) -> str:
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{where}{problem}"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that YAML 1.2, which DVC reads, takes for a number: ``1e-3``."""
-
-
-NUMBER_IN_YAML_1_2 = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|0o[0-7]+|0x[\da-fA-F]+")
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "'" if NUMBER_IN_YAML_1_2.fullmatch(text) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def yaml_text(values: Mapping[str, Any]) -> str:

@@ -22,15 +22,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
-    check_overrides,
     composition_errors,
     given_values,
     options,
     parsed,
     plain,
 )
+from convchoice.config.legal_values import check_name
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config, TrackingConfig
-from convchoice.config.validation import CONF_DIR, check_name
 from convchoice.errors import ConfigurationError, JobError, UserError, did_you_mean, nearest
 from convchoice.execution.launch import executor_of, register_configuration
 from convchoice.execution.naming import is_named, run_config, sweep_name
@@ -182,7 +182,6 @@ def run_application(arguments: Sequence[str], publish: Publish) -> None:
     application = Application(publish)
     main = hydra.main(str(CONF_DIR), "config", HYDRA_VERSION_BASE)(application)
     with composition_errors("command line", overrides):
-        check_overrides(overrides, "command line")
         offer_new_names(overrides)
         main()
     application.action()

@@ -23,8 +23,8 @@ from convchoice.config.composition import (
     options,
     register_schema,
 )
+from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config
-from convchoice.config.validation import CONF_DIR
 from convchoice.errors import ConfigurationError, nearest, require
 from convchoice.execution.executors import Executor, JoblibExecutor
 from convchoice.execution.local_processes import LocalExecutor

@@ -76,6 +76,6 @@ def run_config(
     arm = composed.get("arm")
     derived = derived_name(overrides, swept) if swept or arm is None else ""
     name = "-".join(part for part in (arm, derived) if part) or "default"
-    config = arm_from_mapping({**composed, "arm": name}, "configuration").config
+    config = arm_from_mapping({**composed, "arm": name}).config
     fitting_plan(config)
     return config

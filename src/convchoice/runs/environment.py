@@ -6,7 +6,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.validation import PROJECT_ROOT
+from convchoice.config.paths import PROJECT_ROOT
 
 RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
 UNKNOWN = "unknown"

@@ -13,8 +13,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import PROJECT_ROOT
 from convchoice.errors import UserError, without_password
 from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, PARENT, Entry
 
