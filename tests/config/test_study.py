@@ -55,7 +55,7 @@ def test_the_studies_of_an_arm_are_found() -> None:
         ({"arms": [1e-3]}, r"arms\[0\] = 0\.001: must be text\. Put it in quotes"),
         ({"baseline": "${a}"}, "a name is 1 to 100 letters"),
         ({"name": "a/b"}, "a name is 1 to 100 letters"),
-        ({"margin": 0.0}, r"margin = 0\.0: must be greater than or equal to 0\.000000001"),
+        ({"margin": 0.0}, r"margin = 0\.0: must be at least 1e-09"),
         ({"margin": 1e-300}, r"margin = 1e-300: must be"),
         ({"margin": float("nan")}, r"margin = nan: must be"),
         (

@@ -137,7 +137,10 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["conv.kernal_size=3"], "there is no such key. Did you mean conv.kernel_size?"),
         (["conv.padding=vlid"], "must be one of valid, same, full"),
         (["launch=dask"], "there is no such option. Legal: basic, joblib, ray, slurm."),
-        (["-m", "hydra/launcher=dask", "seed=0,1"], "basic joblib ray slurm submitit_local"),
+        (
+            ["-m", "hydra/launcher=dask", "seed=0,1"],
+            "Legal: basic, joblib, ray, slurm, submitit_local",
+        ),
         (["-m", "hydra.launcher.n_job=2", "launch=joblib", "seed=0,1"], "n_job"),
         (["-m", "arm=max,average", "seed=0,0"], "Name each value of a key once."),
         (["-m", "arm=choice(max,average)", "conv.kernel_size=29,3"], "2 of 4 jobs are not legal"),

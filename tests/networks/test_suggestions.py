@@ -35,10 +35,10 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
             "downsample.window=7 model.downsample_after=[1]",
         ),
         # A kernel of 2 or less fits, but would be smaller than the padding; so would a window of 2,
-        # which is not weighted pooling.
+        # which is not weighted pooling. Weighting has no effect without downsampling.
         (
             "{conv: {padding: 2}, downsample: {operator: weighted, window: 40}}",
-            "downsample.window=12 model.downsample_after=[]",
+            "downsample.window=12",
         ),
         # The largest sizes that a configuration may have.
         ("conv: {kernel_size: 256}", "conv.kernel_size=4 conv.padding=same"),

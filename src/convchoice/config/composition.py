@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from convchoice.config.arm import Arm, arm_from_mapping
 from convchoice.config.arm_keys import check_references, read_arm_file
@@ -101,8 +101,10 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, *HYDRAS_FAILURES) as error:
         key, groups = _key(error), [key.partition(".")[0] for key in DEFAULTS]
         name = f"{origin}: {key}" if key else origin
-        fix = "" if key in DEFAULTS else did_you_mean(key, [*DEFAULTS, *groups])
-        raise ConfigurationError(name, given, _reason(error), fix) from error
+        unknown = isinstance(error.__cause__ or error, ConfigKeyError | ConfigAttributeError)
+        rule = "there is no such key." if unknown else _reason(error)
+        fix = did_you_mean(key, [*DEFAULTS, *groups]) if unknown else ""
+        raise ConfigurationError(name, given, rule, fix) from error
 
 
 def _key(error: BaseException) -> str:

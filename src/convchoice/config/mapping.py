@@ -30,6 +30,9 @@ RULES = {
     "int_type": "must be a whole number.",
     "float_type": "must be a number.",
     "string_type": "must be text. Put it in quotes.",
+    "greater_than_equal": "must be at least {ge:,}.",
+    "less_than_equal": "must be at most {le:,}.",
+    "less_than": "must be below {lt:,}.",
 }
 
 
@@ -83,7 +86,9 @@ def _rule_and_fix(schema: Any, error: ErrorDetails) -> tuple[str, str]:
         return RULES[kind], nearest(key, [field.name for field in dataclasses.fields(schema)])
     if kind == "value_error":
         return str(error["ctx"]["error"]), ""
-    return RULES.get(kind) or f"{error['msg'].replace('Input should be', 'must be')}.", ""
+    if kind in RULES:
+        return RULES[kind].format(**error.get("ctx", {})), ""
+    return f"{error['msg'].replace('Input should be', 'must be')}.", ""
 
 
 def plain_values(value: Any) -> Any:
