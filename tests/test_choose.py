@@ -113,7 +113,7 @@ def test_a_parameters_file_of_another_program_is_unchanged(params: Path) -> None
 
 
 def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path) -> None:
-    edit(own, ("five_average", "1e-3"))  # a name that looks like a number
+    edit(own, ("five_average", "'1e-3'"))  # a name that looks like a number
     parameters = chosen(str(own), None, params, conf)
     assert parameters.studies == ["bigger_kernel"]
     assert parameters.arms == ["max", "five", "1e-3"]
