@@ -1,4 +1,4 @@
-"""A loss that is lost: the run is marked FAILED, the study goes on and says so everywhere."""
+"""A run whose loss diverges is recorded as failed; the comparison and the reports name it."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ from convchoice.train import train_stage
 from making import make_run, study_values
 from stages import composed_arm
 
-REASON = "the loss is nan at step 13, in epoch 1; the last good epoch is 0. Use a smaller one."
-LOST = {"reason": REASON, "fingerprint": "f" * 64}
+REASON = "the loss is nan at step 13, in epoch 1; the last complete epoch is 0."
+FAILURE = {"reason": REASON, "fingerprint": "f" * 64}
 
 
 def test_the_stage_continues_and_records_which_run_failed_with_the_step_and_the_epoch(
@@ -51,9 +51,9 @@ def studied(tmp_path: Path) -> Path:
     for arm, base in (("max", 10), ("average", 14), ("strided", 12)):
         for seed in range(3):
             make_run(tmp_path / "runs", arm, seed, base + seed)
-    write_failure(run_path(tmp_path / "runs", "average", 1), LOST)
+    write_failure(run_path(tmp_path / "runs", "average", 1), FAILURE)
     for seed in range(3):
-        write_failure(run_path(tmp_path / "runs", "strided", seed), LOST)
+        write_failure(run_path(tmp_path / "runs", "strided", seed), FAILURE)
     study = study_values(arms=["average", "strided"])
     (tmp_path / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     return tmp_path
@@ -80,10 +80,10 @@ def test_failed_runs_are_never_silently_dropped_from_a_mean(
     assert result["arms"]["average"]["seeds"] == [0, 2]
     assert result["study"]["arms"] == ["average", "strided"]
     assert result["missing_seeds"] == {}
-    told = " ".join(capsys.readouterr().out.split())
-    assert f"Failed in training: average, seed 1: {REASON} Its results are of the other" in told
-    assert "Failed in training: strided, seed 0: " in told
-    assert "It has no results and is not compared." in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"Failed in training: average, seed 1: {REASON} Its results are of the other" in printed
+    assert "Failed in training: strided, seed 0: " in printed
+    assert "It has no results and is not compared." in printed
     # "max is better than the others" cannot hold of an arm that nobody could compare.
     assert result["claim"]["verdict"] != "claim holds"
     assert {"arm": "max", "opponent": "strided", "verdict": "inconclusive"} in result["claim"][
@@ -91,21 +91,21 @@ def test_failed_runs_are_never_silently_dropped_from_a_mean(
     ]
 
 
-def test_both_reports_say_which_arms_failed_and_why(studied: Path) -> None:
+def test_both_reports_name_the_failed_runs_and_why(studied: Path) -> None:
     compared(studied)
     report.main(["--studies", "pooling", "--reports", str(studied / "reports")])
     for name in ("index.html", "README.md"):
         text = (studied / "reports" / name).read_text(encoding="utf-8")
-        for told in ("Failed in training: average, seed 1: ", "Failed in training: strided, seed"):
-            assert told in text
-        assert "the last good epoch is 0" in text
+        for part in ("Failed in training: average, seed 1: ", "Failed in training: strided, seed"):
+            assert part in text
+        assert "the last complete epoch is 0" in text
 
 
 def test_a_study_of_which_the_baseline_failed_is_refused(
     studied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
-        write_failure(run_path(studied / "runs", "max", seed), LOST)
+        write_failure(run_path(studied / "runs", "max", seed), FAILURE)
     with pytest.raises(SystemExit, match="2"):
         compared(studied)
     assert "every run of max, strided failed in training" in capsys.readouterr().err

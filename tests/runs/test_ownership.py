@@ -124,7 +124,7 @@ def test_a_removal_that_was_killed_is_continued(
         assert not replaced_path(folder).exists() or not any(replaced_path(folder).iterdir())
 
 
-def test_a_new_run_replaces_the_previous_one_or_nothing(tmp_path: Path) -> None:
+def test_a_new_run_or_a_failure_replaces_the_previous_run_completely(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "max", 0, errors=7)
 
     def fail_half_way() -> None:
@@ -138,6 +138,11 @@ def test_a_new_run_replaces_the_previous_one_or_nothing(tmp_path: Path) -> None:
     make_run(tmp_path, "max", 0, errors=8)
     assert read_run(folder).metrics["test/accuracy"] == 0.992
     assert [path.name for path in folder.parent.iterdir()] == ["seed-0"]
+    write_failure(folder, FAILURE)
+    failure = read_failure(folder)
+    assert failure is not None
+    assert failure.items() > FAILURE.items()
+    assert not folder.exists()
 
 
 def test_the_mark_of_a_partial_folder(tmp_path: Path) -> None:
@@ -172,12 +177,3 @@ def test_leftovers_are_removed_together_or_not_at_all(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "max", [0, 1])
     names = sorted(path.name for path in (tmp_path / "max").iterdir())
     assert names == ["seed-0", "seed-1", "seed-notes"]
-
-
-def test_a_failure_replaces_the_run(tmp_path: Path) -> None:
-    folder = make_run(tmp_path, "max", 0)
-    write_failure(folder, FAILURE)
-    failure = read_failure(folder)
-    assert failure is not None
-    assert failure.items() > FAILURE.items()
-    assert not folder.exists()

@@ -2,7 +2,9 @@
 
 A folder named ``seed-0`` may belong to another program. `check_replaceable` proves, before any
 work, that convchoice wrote everything that a run would remove or replace. Files are removed by
-name, never as a tree. Never imports torch.
+name, never as a tree. Every function here raises `RunFolderError`, before it changes anything, if
+convchoice did not write what it would remove or replace, and `StorageError` if a file cannot be
+written. Never imports torch.
 
 Beside the final folder ``seed-0`` there may be ``seed-0.partial``, which is renamed when it is
 complete, and ``seed-0.replaced``, the previous run until it is removed.
@@ -46,11 +48,7 @@ def replaced_path(path: Path) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to write the run folder `path` where another program's files would be lost.
-
-    Raises:
-        RunFolderError: naming the first file or folder that convchoice did not write.
-    """
+    """Refuse to write the run folder `path` where another program's files would be lost."""
     for folder in (path, partial_path(path), replaced_path(path)):
         _check_owned(folder)
     read_failure(path)
@@ -109,11 +107,7 @@ def _remove_files(folder: Path) -> None:
 
 
 def remove_run(path: Path) -> None:
-    """Remove a run folder; a killed process never leaves half of one under its final name.
-
-    Raises:
-        RunFolderError: if convchoice did not write it.
-    """
+    """Remove a run folder; a killed process never leaves half of one under its final name."""
     _check_owned(path)
     _remove_files(replaced_path(path))
     if path.exists():
@@ -122,11 +116,7 @@ def remove_run(path: Path) -> None:
 
 
 def remove_leftovers(arm_folder: Path, seeds: Collection[int]) -> None:
-    """Remove the runs below ``<root>/<arm>`` of seeds that an arm no longer has.
-
-    Raises:
-        RunFolderError: if convchoice did not write one of the folders; none is removed then.
-    """
+    """Remove the runs below ``<root>/<arm>`` of seeds that an arm no longer has."""
     found = (_RUN_FOLDER.fullmatch(path.name) for path in arm_folder.glob("seed-*"))
     numbers = sorted({int(match[1]) for match in found if match} - set(seeds))
     paths = [arm_folder / f"seed-{number}" for number in numbers]
@@ -144,10 +134,6 @@ def start_partial(path: Path, mark: str = "") -> Path:
     Args:
         path: the final run folder.
         mark: identity of the work, see `mark_of`.
-
-    Raises:
-        RunFolderError: if convchoice did not write the present folder.
-        StorageError: if it cannot be written.
     """
     partial = partial_path(path)
     with storing_in(partial):
@@ -168,10 +154,6 @@ def finalise(path: Path) -> None:
 
     The previous run is renamed first and removed afterwards: a killed process leaves no incomplete
     folder under the final name.
-
-    Raises:
-        RunFolderError: if convchoice did not write a folder that would be replaced.
-        StorageError: if the files cannot be written.
     """
     partial = partial_path(path)
     with storing_in(partial):
@@ -188,12 +170,7 @@ def finalise(path: Path) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A partial folder to write a run into; it is finalised on success and removed on failure.
-
-    Raises:
-        RunFolderError: if convchoice did not write a folder that would be replaced.
-        StorageError: if the files cannot be written.
-    """
+    """A partial folder to write a run into; it is finalised on success and removed on failure."""
     check_replaceable(path)
     partial = start_partial(path)
     try:
@@ -210,9 +187,6 @@ def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
     Args:
         path: the final run folder.
         failure: ``reason`` and ``fingerprint`` of the run that failed.
-
-    Raises:
-        RunFolderError: if convchoice did not write a file that would be replaced.
     """
     check_replaceable(path)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
@@ -221,10 +195,6 @@ def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
 
 
 def remove_failure(path: Path) -> None:
-    """Remove the record of a failed training, if there is one.
-
-    Raises:
-        RunFolderError: if convchoice did not write the file.
-    """
+    """Remove the record of a failed training, if there is one."""
     if read_failure(path) is not None:
         failed_path(path).unlink()
