@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from convchoice.command_parser import CommandParser
@@ -15,15 +16,12 @@ from convchoice.runs.ownership import check_replaceable, remove_failure, write_f
 from convchoice.runs.run_folder import read_failure
 from convchoice.runs.specification import RunSpecification
 
+EXAMPLE = "example: convchoice evaluate --composed configs/max.yaml --trained trained --output runs"
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = CommandParser(
-        prog="convchoice evaluate",
-        description=__doc__,
-        epilog="example: convchoice evaluate --composed configs/max.yaml --trained trained"
-        " --output runs",
-    )
+    made = CommandParser("convchoice evaluate", __doc__, epilog=EXAMPLE)
     made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
     made.add_argument("--trained", type=Path, required=True, help="folder of trained arms")
     made.add_argument("--output", type=Path, required=True, help="folder of run folders")
@@ -42,15 +40,14 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
     runs = specify_evaluation(arm.runs(), trained, output)
     for item in runs:
         check_replaceable(item.folder)
-    failed = [item for item in runs if _copy_failure(item)]
-    for item in failed:
-        _publish(item.folder, settings)
-    failures = run(
-        [item for item in runs if item not in failed],
-        LocalExecutor(),
-        trains=False,
-        on_complete=lambda folder: _publish(folder, settings),
-    )
+    todo = []
+    for item in runs:
+        if _copy_failure(item):
+            _publish(item.folder, settings)
+        else:
+            todo.append(item)
+    on_complete = partial(_publish, settings=settings)
+    failures = run(todo, LocalExecutor(), trains=False, on_complete=on_complete)
     if failures:
         raise JobError(failure_text(failures, len(runs), "could not be evaluated"))
 

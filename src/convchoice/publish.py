@@ -40,16 +40,18 @@ def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: there is no such folder.")
-        names = (f"seed-*/{METRICS}", f"seed-*{FAILED_SUFFIX}")
         found = {path} if path.name.startswith("seed-") and (path / METRICS).is_file() else set()
-        for item in (item for name in names for item in path.rglob(name)):
-            folder = item.parent if item.name == METRICS else item.with_suffix("")
-            hidden = any(part.startswith(".") for part in folder.relative_to(path).parts)
-            if folder.name.removeprefix("seed-").isdigit() and not hidden:
-                found.add(folder)
-        if not found:
+        found |= {file.parent for file in path.rglob(f"seed-*/{METRICS}")}
+        found |= {file.with_suffix("") for file in path.rglob(f"seed-*{FAILED_SUFFIX}")}
+        runs = [
+            folder
+            for folder in sorted(found)
+            if folder.name.removeprefix("seed-").isdigit()
+            and not any(part.startswith(".") for part in folder.relative_to(path).parts)
+        ]
+        if not runs:
             raise UserError(f"{path}: no run folders (<arm>/seed-0, seed-1, …) here.")
-        yield from sorted(found)
+        yield from runs
 
 
 def read_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -71,20 +73,16 @@ def settings_of(runs: Iterable[Run], uri: str | None, experiment: str | None) ->
         UserError: if the runs name several.
     """
     own = [config_from_mapping(run.config).tracking for run in runs]
-
-    def chosen(option: str, given: str | None, variable: str, named: set[str | None]) -> str | None:
-        named -= {None}
-        if given or os.environ.get(variable):
-            return given
+    chosen = {"uri": uri, "experiment": experiment}
+    for key, variable in (("uri", URI), ("experiment", EXPERIMENT)):
+        if chosen[key] or os.environ.get(variable):
+            continue
+        named = sorted({getattr(each, key) for each in own} - {None})
         if len(named) > 1:
-            listed = ", ".join(sorted(map(str, named)))
-            raise UserError(f"--{option}: the runs' configurations name several: {listed}.")
-        return named.pop() if named else None
-
-    return TrackingConfig(
-        uri=chosen("uri", uri, URI, {each.uri for each in own}),
-        experiment=chosen("experiment", experiment, EXPERIMENT, {each.experiment for each in own}),
-    )
+            listed = ", ".join(named)
+            raise UserError(f"--{key}: the runs' configurations name several: {listed}.")
+        chosen[key] = named[0] if named else None
+    return TrackingConfig(uri=chosen["uri"], experiment=chosen["experiment"])
 
 
 def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run]) -> str:
@@ -102,7 +100,8 @@ def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run
         Exception: whatever MLflow raises; what was logged by then is complete.
     """
     by_path = {run.path: run for run in runs}
-    new = known = unfinished = 0
+    logged: list[bool] = []
+    unfinished = 0
     arms: dict[str, None] = {}
     for folder in folders:
         failed = folder.with_name(folder.name + FAILED_SUFFIX).is_file()
@@ -112,12 +111,12 @@ def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run
         if entry is None:
             unfinished += 1
             continue
-        _, logged = store.log(entry)
-        new, known = new + logged, known + (not logged)
+        logged.append(store.log(entry)[1])
         arms[entry.tags[ARM]] = None
     updated = sum([update_arm(store, arm) for arm in arms])
     waiting = f", {unfinished} not evaluated yet" if unfinished else ""
-    return f"{new} runs logged, {known} known already{waiting}; {updated} arms updated"
+    known = f"{logged.count(False)} known already{waiting}"
+    return f"{sum(logged)} runs logged, {known}; {updated} arms updated"
 
 
 def publish_studies(reports: Path, studies: Sequence[str], settings: TrackingConfig) -> None:
@@ -146,10 +145,8 @@ def publish_models(
         for arm, item in comparison.arms.items():
             seeds = [r for r in runs if r.arm == arm and r.evaluated and r.seed in item.seeds]
             if not seeds:
-                raise UserError(
-                    f"study {study.name}: there is no evaluated run of its arm {arm} at the"
-                    " paths given. Name the folder that holds it."
-                )
+                missing = f"there is no evaluated run of its arm {arm} at the paths given"
+                raise UserError(f"study {study.name}: {missing}. Name the folder that holds it.")
             if arm not in logged:
                 run, reason = models.chosen_run(seeds)
                 logged[arm] = (models.logged_model(store, run), f"seed {run.seed}, {reason}")
@@ -165,25 +162,14 @@ def publish_models(
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = CommandParser("convchoice publish", __doc__)
-    made.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        default=[Path("runs")],
-        metavar="PATH",
-        help="run folders, or folders with run folders below them (default: runs)",
-    )
+    paths = "run folders, or folders with run folders below them (default: runs)"
+    made.add_argument("paths", nargs="*", type=Path, default=[Path("runs")], help=paths)
     made.add_argument("--uri", help=f"the store (default: {URI}, else mlflow.db at the root)")
-    made.add_argument(
-        "--experiment", metavar="NAME", help=f"default: {EXPERIMENT}, else convchoice"
-    )
+    made.add_argument("--experiment", help=f"default: {EXPERIMENT}, else convchoice")
     made.add_argument("--models", action="store_true", help="log and register the studies' models")
-    made.add_argument(
-        "--reports", type=Path, metavar="FOLDER", help="the studies' results (default: reports)"
-    )
-    made.add_argument(
-        "--params", type=Path, metavar="FILE", help="YAML file that lists `studies` and `reports`"
-    )
+    reports = "folder of the studies' results (default: reports)"
+    made.add_argument("--reports", type=Path, help=reports)
+    made.add_argument("--params", type=Path, help="YAML file that lists `studies` and `reports`")
     return made
 
 
@@ -193,13 +179,10 @@ def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Pat
     Raises:
         UserError: if one cannot be read.
     """
-    reports, studies = given.reports or Path("reports"), None
-    if given.params:
-        values = read_yaml(given.params)
-        reports = given.reports or Path(values.get("reports", reports))
-        studies = values.get("studies")
+    values = read_yaml(given.params) if given.params else {}
+    reports = given.reports or Path(values.get("reports", "reports"))
     wanted = given.models or given.reports or given.params
-    return (read_comparisons(reports, studies) if wanted else []), reports
+    return (read_comparisons(reports, values.get("studies")) if wanted else []), reports
 
 
 def publish(given: argparse.Namespace) -> list[str]:
@@ -228,9 +211,8 @@ def publish(given: argparse.Namespace) -> list[str]:
     except Exception as error:
         if os.environ.get("CONVCHOICE_TRACEBACK"):
             raise
-        raise JobError(
-            f"MLflow logging failed: {one_line(error)}. Run the command again for the rest."
-        ) from error
+        text = f"MLflow logging failed: {one_line(error)}. Run the command again for the rest."
+        raise JobError(text) from error
     return unreadable
 
 

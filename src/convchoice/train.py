@@ -19,6 +19,8 @@ from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
 
 LAUNCH = "CONVCHOICE_LAUNCH"
+USAGE = """convchoice train [-m] [KEY=VALUE ...]
+       convchoice train --composed FILE --output FOLDER"""
 EXAMPLES = """examples:
   convchoice train arm=max seed=3 trainer.max_epochs=2                   one run
   convchoice train -m downsample=max,average seed=0,1,2 launch=joblib    a sweep
@@ -30,13 +32,7 @@ A run or sweep takes overrides and flags of Hydra (--hydra-help); see docs/sweep
 
 def parser() -> argparse.ArgumentParser:
     """The command line of the stage; other arguments are Hydra's."""
-    made = CommandParser(
-        prog="convchoice train",
-        usage="convchoice train [-m] [KEY=VALUE ...]\n       "
-        "convchoice train --composed FILE --output FOLDER",
-        description=__doc__,
-        epilog=EXAMPLES,
-    )
+    made = CommandParser("convchoice train", __doc__, usage=USAGE, epilog=EXAMPLES)
     made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
     made.add_argument("--output", type=Path, required=True, help="folder of trained arms")
     return made
@@ -62,18 +58,18 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     remove_leftovers(output / arm.name, arm.seeds)
     kept = len(runs) - len(missing)
     print(f"arm {arm.name}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
-    failures = run(missing, executor, evaluates=False)
-    for event in failures:
+    failures = []
+    for event in run(missing, executor, evaluates=False):
         if event.diverged:
             print(f"{event.arm} seed {event.seed}: recorded as failed: {event.failure}", flush=True)
-    failures = [event for event in failures if not event.diverged]
+        else:
+            failures.append(event)
     if failures:
         failed = failure_text(failures, len(runs), "failed")
         raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
 
 
 def _executor(arm: Arm, output: Path) -> Executor:
-    """The launcher that the environment names, or processes of this machine."""
     if not os.environ.get(LAUNCH, "").strip():
         return LocalExecutor()
     from convchoice.execution.launch import pipeline_executor  # noqa: PLC0415 - Hydra takes a second

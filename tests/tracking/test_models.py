@@ -22,7 +22,7 @@ from convchoice.execution.completeness import specify
 from convchoice.execution.local_processes import LocalExecutor
 from convchoice.execution.runner import run
 from convchoice.runs.run import Run, read_run
-from convchoice.tracking.models import chosen_run, input_shape, model_name, requirements
+from convchoice.tracking.models import chosen_run, input_shape
 from convchoice.tracking.publish import log_run
 from convchoice.tracking.store import MlflowStore
 from convchoice.training.batches import scaled
@@ -63,18 +63,10 @@ def test_without_validation_images_it_is_the_first_seed(tmp_path: Path) -> None:
     assert "no validation images" in reason
 
 
-def test_versions_are_pinned_for_any_build_of_torch() -> None:
-    pins = dict(pin.split("==") for pin in requirements())
-    assert pins["torch"] == torch.__version__.partition("+")[0]
-    assert pins["numpy"] == np.__version__
-    assert not any("+" in pin for pin in pins.values())
-
-
-def test_shapes_and_names(tmp_path: Path) -> None:
+def test_an_image_has_the_shape_of_its_data_set(tmp_path: Path) -> None:
     assert input_shape(read_run(make_run(tmp_path, "max", 0))) == (28, 28)
     colours = {"dataset": {"name": "cifar10"}}
     assert input_shape(read_run(make_run(tmp_path, "max", 1, environment=colours))) == (3, 32, 32)
-    assert model_name("max-kernel_size=5.0") == "max-kernel_size_5_0"
 
 
 class Trained:
@@ -174,6 +166,11 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"weights.safetensors", "config.yaml", "served_model.py", "requirements.txt"} <= names
     assert {"input_example.json", "serving_input_example.json"} & names
+    (pinned,) = folder.rglob("requirements.txt")
+    pins = dict(pin.split("==") for pin in pinned.read_text(encoding="utf-8").split())
+    assert pins["torch"] == torch.__version__.partition("+")[0]
+    assert pins["numpy"] == np.__version__
+    assert not any("+" in pin for pin in pins.values())
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
 
 

@@ -11,7 +11,7 @@ from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config, Dataset
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
-from convchoice.errors import ConfigurationError, RunFolderError, UserError
+from convchoice.errors import RunFolderError, UserError, require
 from convchoice.runs import environment
 from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.ownership import finalise
@@ -36,15 +36,11 @@ def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpec
     for config in configs:
         data = config.data
         digest = stored(data.root, data.name, data.fallback is not None).digest
-        specifications.append(
-            RunSpecification(
-                config,
-                Path(data.root),
-                run_path(root or Path(config.run_root), str(config.arm), config.seed),
-                fingerprint(config, digest, code),
-                {**described, "arm_fingerprint": arm_fingerprint(config, digest, code)},
-            )
-        )
+        folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
+        identity = fingerprint(config, digest, code)
+        made = {**described, "arm_fingerprint": arm_fingerprint(config, digest, code)}
+        found = RunSpecification(config, Path(data.root), folder, identity, made)
+        specifications.append(found)
     return specifications
 
 
@@ -158,12 +154,11 @@ def _refuse_other(config: Config, other: Config | None, what: str) -> None:
     if other is None:
         return
     old, new = (flattened(numeric_identity(each)) for each in (other, config))
-    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    if differing:
-        listed = ", ".join(
-            f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in differing
-        )
-        raise ConfigurationError(
-            "run_root", config.run_root, f"{what} differs in {listed}.",
-            "Choose another run_root, or give this configuration a name of its own: arm=NAME",
-        )  # fmt: skip
+    differing = [
+        f"{key} ({old.get(key)} there, {new.get(key)} here)"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    rule = f"{what} differs in {', '.join(differing)}."
+    fix = "Choose another run_root, or give this configuration a name of its own: arm=NAME"
+    require(not differing, "run_root", config.run_root, rule, fix)

@@ -1,12 +1,12 @@
 """Jobs as tasks of a Ray cluster: spread over its nodes, sent again when a node dies."""
 
+import fnmatch
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,9 @@ POLL_SECONDS = 1.0
 
 
 def _run_on_node(job: Job, folder: Path, log: Path) -> list[RunEnded]:
-    """Run a job in the process that a node started for it.
+    """Run a job in the process that a node started for it, in the sender's working directory.
 
-    Args:
-        job: what to do.
-        folder: working directory of the process that sent the job; relative paths start there.
-        log: file for the output of this process and of its children.
+    All output, that of child processes too, goes to `log`.
     """
     os.chdir(folder)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -40,11 +37,7 @@ def _run_on_node(job: Job, folder: Path, log: Path) -> list[RunEnded]:
 
 @contextmanager
 def _deferred_sigterm() -> Iterator[list[int]]:
-    """Collect SIGTERM: an exit inside a call of Ray would end with another exit status.
-
-    Yields:
-        The signals received, for the caller to raise again between two calls.
-    """
+    """Collect SIGTERM: an exit inside a call of Ray would end with another exit status."""
     received: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
     try:
@@ -81,15 +74,12 @@ class RayExecutor:
     def run(self, jobs: Sequence[Job], listener: Listener) -> None:
         """Run all jobs; see `executors.Executor`."""
         self._connect()
-        memory = None if self.memory_gb is None else int(self.memory_gb * 2**30)
         task = ray.remote(
-            num_cpus=self.num_cpus,
-            num_gpus=self.num_gpus,
-            memory=memory,
-            max_retries=self.max_retries,
+            num_cpus=self.num_cpus, num_gpus=self.num_gpus,
+            memory=None if self.memory_gb is None else int(self.memory_gb * 2**30),
+            max_retries=self.max_retries, scheduling_strategy=self.scheduling_strategy,
             max_calls=1,  # a process runs one job, so no state is left for the next
-            scheduling_strategy=self.scheduling_strategy,
-        )(_run_on_node)
+        )(_run_on_node)  # fmt: skip
         logs = [self.logs / f"{job.name.replace('/', '.')[:100]}.log" for job in jobs]
         sent = {task.remote(job, Path.cwd(), log): job for job, log in zip(jobs, logs, strict=True)}
         print(f"ray: {len(sent)} jobs sent to {len(ray.nodes())} nodes; logs in {self.logs}")
@@ -110,18 +100,14 @@ class RayExecutor:
     def _connect(self) -> None:
         if ray.is_initialized():
             return
-        variables = {
-            name: value
-            for name, value in os.environ.items()
-            if any(fnmatch(name, pattern) for pattern in self.environment)
-        }
+        names = [
+            name for pattern in self.environment for name in fnmatch.filter(os.environ, pattern)
+        ]
+        variables = {name: os.environ[name] for name in names}
         local: dict[str, Any] = {} if self.address else {"include_dashboard": False}
         before = signal.getsignal(signal.SIGTERM)
-        ray.init(
-            address=self.address or "local",
-            runtime_env={"env_vars": variables},
-            log_to_driver=False,  # each job has a log of its own
-            logging_level="warning",
-            **local,
-        )
+        # Each job has a log of its own.
+        quiet = {"log_to_driver": False, "logging_level": "warning"}
+        where = self.address or "local"
+        ray.init(address=where, runtime_env={"env_vars": variables}, **quiet, **local)
         signal.signal(signal.SIGTERM, before)  # Ray's own handler exits with status 15

@@ -36,11 +36,11 @@ def missing_runs(
     Raises:
         RunFolderError: if a folder that a run would replace was not written by convchoice.
     """
-    missing = [
-        item for item in runs if not (is_trained(item) and (not evaluates or is_evaluated(item)))
-    ]
-    for item in missing:
-        check_replaceable(item.folder)
+    missing = []
+    for item in runs:
+        if not (is_trained(item) and (not evaluates or is_evaluated(item))):
+            check_replaceable(item.folder)
+            missing.append(item)
     return missing
 
 
@@ -98,14 +98,12 @@ def run(
 
 def _checked(event: RunEnded, item: RunSpecification, *, evaluates: bool) -> RunEnded:
     """The end of a run, judged by its run folder."""
-    if event.failure:
-        return event
-    try:
-        found = read_run(item.folder)
-    except RunFolderError as error:
-        return replace(event, failure=str(error))
-    if evaluates and not found.evaluated:
-        return replace(event, failure=f"{item.folder}: is not evaluated.")
+    if not event.failure:
+        try:
+            if not read_run(item.folder).evaluated and evaluates:
+                return replace(event, failure=f"{item.folder}: is not evaluated.")
+        except RunFolderError as error:
+            return replace(event, failure=str(error))
     return event
 
 
@@ -120,10 +118,8 @@ def _jobs(
     jobs = []
     for group in alike.values():
         size = _seeds_together(group[0], executor) or len(group) if trains else 1
-        jobs += [
-            Job(tuple(group[first : first + size]), trains, evaluates)
-            for first in range(0, len(group), size)
-        ]
+        starts = range(0, len(group), size)
+        jobs += [Job(tuple(group[at : at + size]), trains, evaluates) for at in starts]
     return jobs
 
 
@@ -157,9 +153,8 @@ def update_runs(
     Raises:
         UserError: if there is no data, or a run would replace one of another configuration.
     """
-    for root, data, fallback in dict.fromkeys(
-        (config.data.root, config.data.name, config.data.fallback) for config in configs
-    ):
+    needed = {(config.data.root, config.data.name, config.data.fallback) for config in configs}
+    for root, data, fallback in needed:
         ensure(Path(root), data, fallback)
     runs = specify(configs)
     missing = missing_runs(runs)

@@ -26,10 +26,11 @@ SHARED = {
     "cpus_per_task", "gpus_per_node", "mem_gb", "name", "nodes", "stderr_to_stdout",
     "tasks_per_node", "timeout_min",
 }  # fmt: skip
+ABSENT = "no longer in the queue"
 # Final states of Slurm's jobs, and of submitit's local ones. Preempted jobs are requeued.
 FINAL = {
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
-    "TIMEOUT", "FINISHED", "INTERRUPTED",
+    "TIMEOUT", "FINISHED", "INTERRUPTED", ABSENT,
 }  # fmt: skip
 POLL_SECONDS = 1.0
 QUEUE_SECONDS = 10.0
@@ -88,29 +89,26 @@ class SubmititExecutor:
         """
         sent = self._submit(jobs)
         last = "" if len(sent) == 1 else f" … {sent[-1].job_id}"
-        print(
-            f"{self.cluster}: {len(sent)} jobs sent: {sent[0].job_id}{last}; logs in {self.folder}",
-            flush=True,
-        )
-        waiting = dict(zip((each.job_id for each in sent), jobs, strict=True))
-        handles = {each.job_id: each for each in sent}
-        asked, gone = float("-inf"), dict.fromkeys(waiting, float("inf"))
+        names = f"{sent[0].job_id}{last}"
+        print(f"{self.cluster}: {len(sent)} jobs sent: {names}; logs in {self.folder}", flush=True)
+        waiting = {each.job_id: (each, job) for each, job in zip(sent, jobs, strict=True)}
+        asked = float("-inf")
+        gone: dict[str, float] = {}
         try:
             while waiting:
                 time.sleep(POLL_SECONDS)
-                now, states = time.monotonic(), None
+                now = time.monotonic()
                 if now - asked >= QUEUE_SECONDS:
                     asked, states = now, self._states(sent)
-                for name, job in tuple(waiting.items()):
                     if states is not None:
-                        final = states.get(name, "no longer in the queue") in FINAL
-                        gone[name] = (
-                            min(gone[name], now) if final or name not in states else float("inf")
-                        )
-                    ended = _result(handles[name], job, overdue=now - gone[name] >= RESULT_SECONDS)
-                    if ended is not None:
+                        ended = [name for name in waiting if states.get(name, ABSENT) in FINAL]
+                        gone = {name: gone.get(name, now) for name in ended}
+                for name, (each, job) in tuple(waiting.items()):
+                    overdue = now - gone.get(name, float("inf")) >= RESULT_SECONDS
+                    events = _result(each, job, overdue=overdue)
+                    if events is not None:
                         del waiting[name]
-                        for event in ended:
+                        for event in events:
                             listener(event)
         except BaseException:
             for each in sent:
@@ -127,13 +125,12 @@ class SubmititExecutor:
         if self.cluster == "slurm":
             self._check_queue()
         values = dict(self.settings)
+        most = values.pop("max_num_timeout", 3)
         executor = submitit.AutoExecutor(
-            self.folder / "%j", self.cluster, slurm_max_num_timeout=values.pop("max_num_timeout", 3)
+            self.folder / "%j", self.cluster, slurm_max_num_timeout=most
         )
-        executor.update_parameters(
-            **{key if key in SHARED else f"slurm_{key}": value for key, value in values.items()},
-            slurm_comment=str(self.folder),
-        )
+        named = {key if key in SHARED else f"slurm_{key}": value for key, value in values.items()}
+        executor.update_parameters(**named, slurm_comment=str(self.folder))
         try:
             sent: list[submitit.Job[list[RunEnded]]] = executor.map_array(Call(), jobs)
         except submitit.core.utils.FailedJobError as error:
@@ -144,16 +141,11 @@ class SubmititExecutor:
         """Refuse to send jobs twice: those of a process that was killed may still be running."""
         if shutil.which("sbatch") is None:
             raise UserError("launch=slurm: sbatch is not on the path. Start it on a login node.")
-        found = [
-            name
-            for name, (state, comment) in (queue() or {}).items()
-            if comment == str(self.folder) and state not in FINAL
-        ]
+        listed, folder = (queue() or {}).items(), str(self.folder)
+        found = [name for name, (state, of) in listed if of == folder and state not in FINAL]
         if found:
-            raise UserError(
-                f"Slurm still has jobs of {self.folder}: {', '.join(found)}. Wait for them, or"
-                f" scancel {' '.join(found)}; then start again."
-            )
+            fix = f"Wait for them, or scancel {' '.join(found)}; then start again."
+            raise UserError(f"Slurm still has jobs of {folder}: {', '.join(found)}. {fix}")
 
 
 def _result(

@@ -8,7 +8,9 @@ import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +22,9 @@ from convchoice.errors import UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.runner import OnComplete, count, update_runs
 from convchoice.execution.sweep_jobs import SweepJob, chosen_jobs
-from convchoice.runs.events import RunEnded
+from convchoice.runs.events import RunEnded, RunKey
 from convchoice.runs.manifest import write_output
-from convchoice.runs.run import read_run
+from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import run_path
 
 REPORT = "report"
@@ -74,20 +76,15 @@ class Sweep:
             UserError: if nothing can be started.
             SystemExit: 1 if a job or the report failed.
         """
-        wanted = chosen_jobs(self.jobs, self.only)
-        require(
-            self.baseline in {None, *self.arms}, "hydra.sweeper.baseline", self.baseline,
-            "this sweep has no such arm.", f"It has {', '.join(self.arms)}.",
-        )  # fmt: skip
+        wanted = [job.config for job in chosen_jobs(self.jobs, self.only)]
+        legal, fix = {None, *self.arms}, f"It has {', '.join(self.arms)}."
+        rule = "this sweep has no such arm."
+        require(self.baseline in legal, "hydra.sweeper.baseline", self.baseline, rule, fix)
         write_output(self.folder, {"multirun.yaml": without_password(multirun)})
         try:
             with FileLock(self.folder / ".lock", timeout=0):
-                failures = update_runs(
-                    [job.config for job in wanted], executor, on_complete, f"sweep {self.name}"
-                )
-                failed = {event.key for event in failures}
-                complete = [job for job in self.jobs if _is_complete(job, failed)]
-                studies, report_failures = self._report(complete)
+                failures = update_runs(wanted, executor, on_complete, f"sweep {self.name}")
+                studies, report_failures = self._report({event.key for event in failures})
                 if studies and not report_failures:
                     on_report(self.folder / REPORT, studies)
         except Timeout:
@@ -101,21 +98,20 @@ class Sweep:
             sys.exit(JOB_FAILED)
 
     def _print_failures(self, failures: Sequence[RunEnded], commands: Sequence[str]) -> None:
-        lines = []
+        lines, total = [], count(len(self.jobs), "job")
         if failures:
-            total = count(len(self.jobs), "job")
             lines.append(f"error: {len(failures)} of {total} failed; the others are complete.")
+        only = "hydra.sweeper.only="
+        command = [part for part in self.command if not part.startswith(only)]
         for event in failures:
             job = f"{event.arm}/seed-{event.seed}"
-            only = "hydra.sweeper.only="
-            command = [part for part in self.command if not part.startswith(only)]
             lines.append(f"  {job}: {event.failure}")
-            if not event.diverged:  # a lost loss would be lost again
+            if not event.diverged:  # it would diverge again
                 lines.append(f"    again: {shlex.join([*command, only + quoted(job)])}")
-        lines += [f"error: this command failed: {command}" for command in commands]
+        lines += [f"error: this command failed: {failed}" for failed in commands]
         print("\n".join(lines), file=sys.stderr, flush=True)
 
-    def _report(self, jobs: Sequence[SweepJob]) -> tuple[list[str], list[str]]:
+    def _report(self, failed: set[RunKey]) -> tuple[list[str], list[str]]:
         """Compare the arms of complete runs, for each data set, and write the report.
 
         Returns:
@@ -123,48 +119,42 @@ class Sweep:
         """
         output = self.folder / REPORT
         studies: list[str] = []
-        failed: list[str] = []
-        by_data: dict[str, list[SweepJob]] = {}
-        for job in jobs:
-            by_data.setdefault(job.config.data.name.name, []).append(job)
-        for data, group in by_data.items():
-            arms = [arm for arm in self.arms if any(job.config.arm == arm for job in group)]
+        broken: list[str] = []
+        by_data: dict[str, list[Run]] = defaultdict(list)
+        for run in self._complete(failed):
+            by_data[run.config["data"]["name"]].append(run)
+        for data, runs in by_data.items():
+            runs.sort(key=lambda run: (self.arms.index(run.arm), run.seed))
+            arms = list(dict.fromkeys(run.arm for run in runs))
             if len(arms) == 1:
-                _print_mean(arms[0], group)
+                _print_mean(runs)
                 continue
             study = self.name if len(by_data) == 1 else f"{self.name}-{data}"
-            group.sort(key=lambda job: (self.arms.index(str(job.config.arm)), job.config.seed))
-            baseline = self.baseline if self.baseline in arms else arms[0]
-            command = [
-                "compare", *(str(_folder(job)) for job in group), "--baseline", str(baseline),
-                "--name", study, "--output", str(output / study),
-            ]  # fmt: skip
             studies.append(study)
-            failed += _failed(command)
-        if studies and not failed:
-            failed += _failed(["report", "--studies", ",".join(studies), "--reports", str(output)])
-        return studies, failed
+            baseline = self.baseline if self.baseline in arms else arms[0]
+            paths = [str(run.path) for run in runs]
+            chosen = ["--baseline", str(baseline), "--name", study]
+            broken += _failed(["compare", *paths, *chosen, "--output", str(output / study)])
+        if studies and not broken:
+            broken += _failed(["report", "--studies", ",".join(studies), "--reports", str(output)])
+        return studies, broken
+
+    def _complete(self, failed: set[RunKey]) -> Iterator[Run]:
+        for config in (job.config for job in self.jobs):
+            key = str(config.arm), config.seed
+            with suppress(UserError):
+                run = read_run(run_path(Path(config.run_root), *key))
+                if run.evaluated and key not in failed:
+                    yield run
 
 
-def _folder(job: SweepJob) -> Path:
-    return run_path(Path(job.config.run_root), str(job.config.arm), job.config.seed)
-
-
-def _is_complete(job: SweepJob, failed: set[tuple[str, int]]) -> bool:
-    if (str(job.config.arm), job.config.seed) in failed:
-        return False
-    try:
-        return read_run(_folder(job)).evaluated
-    except UserError:
-        return False
-
-
-def _print_mean(arm: str, jobs: Sequence[SweepJob]) -> None:
+def _print_mean(runs: Sequence[Run]) -> None:
     """The mean of the only arm: there is nothing to compare it with."""
-    found = [read_run(_folder(job)).metrics["test/accuracy"] for job in jobs]
+    found = [run.metrics["test/accuracy"] for run in runs]
     print(
-        f"{arm}: mean test accuracy {statistics.fmean(found):.4f} over {count(len(found), 'seed')}"
-        f" ({min(found):.4f} to {max(found):.4f}); there is no other arm to compare it with",
+        f"{runs[0].arm}: mean test accuracy {statistics.fmean(found):.4f} over"
+        f" {count(len(found), 'seed')} ({min(found):.4f} to {max(found):.4f}); there is no other"
+        " arm to compare it with",
         flush=True,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convchoice.config.schema import Config
-from convchoice.errors import ConfigurationError, UserError
+from convchoice.errors import UserError, require
 from convchoice.execution.naming import run_config
 from convchoice.execution.runner import count
 
@@ -65,7 +65,7 @@ def checked_jobs(
     if refused:
         illegal = sum(map(len, refused.values()))
         total = count(illegal + len(jobs), "job")
-        raise UserError(_listed(f"{illegal} of {total} are not legal", refused))
+        raise _refusal(f"{illegal} of {total} are not legal", refused)
     _refuse_same_folder(jobs, swept)
     return jobs
 
@@ -76,32 +76,27 @@ def own_overrides(overrides: Sequence[str], swept: Sequence[str]) -> str:
     return " ".join(own or overrides)
 
 
-def _listed(what: str, refused: Mapping[str, Sequence[str]]) -> str:
+def _refusal(what: str, refused: Mapping[str, Sequence[str]]) -> UserError:
     lines = [f"{what}; nothing was trained."]
     for reason, names in refused.items():
         lines += [*(f"  {name}" for name in names), f"    {reason}"]
-    return "\n".join(lines)
+    return UserError("\n".join(lines))
 
 
 def _refuse_same_folder(jobs: Sequence[SweepJob], swept: Sequence[str]) -> None:
     folders: dict[str, list[SweepJob]] = defaultdict(list)
     for job in jobs:
         folders[f"{job.config.run_root}/{job.name}"].append(job)
-    doubled = {
-        f"all of these would be {folder}. {_fix(same)}": [
-            own_overrides(job.overrides, swept) for job in same
-        ]
-        for folder, same in folders.items()
-        if len(same) > 1
-    }
+    doubled = {}
+    for folder, same in folders.items():
+        fix = "Give the arms names of their own (arm=NAME), or sweep a key that changes the run."
+        if len({job.overrides for job in same}) == 1:
+            fix = "Name each value of a key once."
+        if len(same) > 1:
+            names = [own_overrides(job.overrides, swept) for job in same]
+            doubled[f"all of these would be {folder}. {fix}"] = names
     if doubled:
-        raise UserError(_listed("jobs would replace one another", doubled))
-
-
-def _fix(jobs: Sequence[SweepJob]) -> str:
-    if len({job.overrides for job in jobs}) == 1:
-        return "Name each value of a key once."
-    return "Give the arms names of their own (arm=NAME), or sweep a key that changes the run."
+        raise _refusal("jobs would replace one another", doubled)
 
 
 def chosen_jobs(jobs: Sequence[SweepJob], only: str | Sequence[str] | None) -> list[SweepJob]:
@@ -114,10 +109,7 @@ def chosen_jobs(jobs: Sequence[SweepJob], only: str | Sequence[str] | None) -> l
         return list(jobs)
     names = [only] if isinstance(only, str) else list(only)
     known = [job.name for job in jobs]
+    rule, fix = "this sweep has no such job.", f"It has {', '.join(known)}."
     for name in names:
-        if name not in known:
-            rule = "this sweep has no such job."
-            raise ConfigurationError(
-                "hydra.sweeper.only", name, rule, f"It has {', '.join(known)}."
-            )
+        require(name in known, "hydra.sweeper.only", name, rule, fix)
     return [job for job in jobs if job.name in names]

@@ -38,20 +38,10 @@ def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
     return best, f"the best of {len(runs)} seeds on validation images, {share}"
 
 
-def requirements() -> list[str]:
-    """What a served model needs, pinned to what is installed, for any build of torch."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in PINNED]
-
-
 def input_shape(run: Run) -> tuple[int, ...]:
     """The shape of one image of the data set: (H, W), or (C, H, W) with colours."""
     channels, height, width = SPECS[run.environment["dataset"]["name"]].image_shape
     return (height, width) if channels == 1 else (channels, height, width)
-
-
-def model_name(arm: str) -> str:
-    """An arm's name without the characters that MLflow refuses in the name of a model."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", arm)
 
 
 def logged_model(store: MlflowStore, run: Run) -> Any:
@@ -69,10 +59,8 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
     from convchoice.tracking import served_model  # noqa: PLC0415 - imports MLflow
 
     identity = digest("model", run_id_of(run))
-    found = store.client.search_logged_models(
-        [store.experiment_id], filter_string=f"tags.`{ID}` = '{identity}'"
-    )
-    for model in found:
+    same = f"tags.`{ID}` = '{identity}'"
+    for model in store.client.search_logged_models([store.experiment_id], same):
         if str(model.status) == "READY":
             return model
     source = store.find(run_id_of(run))
@@ -81,25 +69,28 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_experiment(experiment_id=store.experiment_id)
     names = run.environment["dataset"].get("class_names") or [str(one) for one in range(10)]
+    # Pinned to what is installed, for any build of torch.
+    requirements = [f"{name}=={version(name).partition('+')[0]}" for name in PINNED]
     with tempfile.TemporaryDirectory() as folder:
         classes = Path(folder) / "classes.txt"
         classes.write_text("\n".join(names) + "\n", encoding="utf-8")
+        artifacts = {
+            served_model.CONFIG: str(run.path / CONFIG),
+            served_model.WEIGHTS: str(run.weights_file()),
+            served_model.CLASSES: str(classes),
+        }
         logged = mlflow.models.Model.log(
             None,
             mlflow.pyfunc,
             run_id=source.info.run_id,
-            name=model_name(run.arm),
+            name=re.sub(r"[^A-Za-z0-9_-]", "_", run.arm),  # MLflow refuses other characters
             tags={ID: identity, "arm": run.arm, "seed": str(run.seed)},
             step=0,  # of the test metrics, which MLflow copies to the model
             python_model=served_model.__file__,
-            artifacts={
-                served_model.CONFIG: str(run.path / CONFIG),
-                served_model.WEIGHTS: str(run.weights_file()),
-                served_model.CLASSES: str(classes),
-            },
+            artifacts=artifacts,
             code_paths=[str(PACKAGE)],
             input_example=np.zeros((1, *input_shape(run)), np.uint8),  # and the signature
-            pip_requirements=requirements(),
+            pip_requirements=requirements,
         )
     return store.client.get_logged_model(logged.model_id)
 
@@ -137,13 +128,9 @@ def register(
         known = versions.get(source)
         if known is None:
             known = client.create_model_version(
-                name,
-                source=source,
-                run_id=model.source_run_id,
-                model_id=model.model_id,
-                tags={"arm": arm, "study": study},
-                description=text,
-            )
+                name, source, model.source_run_id, tags={"arm": arm, "study": study},
+                description=text, model_id=model.model_id,
+            )  # fmt: skip
         elif known.description != text:
             client.update_model_version(name, known.version, description=text)
         if arm == winner:

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from filelock import FileLock
 from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import UserError, without_password
-from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, PARENT, Entry
+from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, NOTE, PARENT, Entry
 
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
@@ -91,44 +91,38 @@ class MlflowStore:
         if found is None:
             place = str(artifacts) if self.uri.startswith(DATABASES) else None  # a server knows
             # The second tag makes the UI open on runs and curves, not on conversations.
-            tags = {
-                "mlflow.note.content": DESCRIPTION,
-                "mlflow.experimentKind": "custom_model_development",
-            }
-            with suppress(Exception):  # another machine may create it at the same time
+            tags = {NOTE: DESCRIPTION, "mlflow.experimentKind": "custom_model_development"}
+            try:
                 return str(self.client.create_experiment(name, place, tags))
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
-                return str(self.client.create_experiment(name, place, tags))
+            except Exception:
+                # Another machine may have created it at the same time.
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        number = found.experiment_id
         if found.lifecycle_stage != "active":
-            number = found.experiment_id
             raise TrackingError(
                 f"the MLflow experiment {name!r} was deleted. Restore it (mlflow experiments"
                 f" restore --experiment-id {number}), remove it for good (mlflow gc"
                 f" --backend-store-uri URI --experiment-ids {number}) or use another:"
                 " tracking.experiment=NAME"
             )
-        return str(found.experiment_id)
+        return str(number)
 
     def search(self, conditions: str) -> list[Any]:
         """All runs of the experiment that meet MLflow's conditions, the oldest first."""
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id], conditions, max_results=BATCH, page_token=token
-            )
+        where, found, token = [self.experiment_id], list[Any](), None
+        while token != "":
+            page = self.client.search_runs(where, conditions, max_results=BATCH, page_token=token)
             found += page
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+            token = page.token or ""
+        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
     def find(self, identity: str) -> Any | None:
         """The run with this id tag; of several, a complete one."""
         found = self.search(f"tags.`{ID}` = '{identity}'")
-        return min(
-            found, key=lambda run: (CONTENT not in run.data.tags, run.info.run_id), default=None
-        )
+        found.sort(key=lambda run: (CONTENT not in run.data.tags, run.info.run_id))
+        return found[0] if found else None
 
     def runs_of_arm(self, arm_id: str) -> list[Any]:
         """The runs of an arm, the oldest first."""
@@ -148,26 +142,18 @@ class MlflowStore:
             return self._log(entry)
 
     def _log(self, entry: Entry) -> tuple[str, bool]:
-        found, content = self.find(entry.id), entry.content()
+        found, content, make = self.find(entry.id), entry.content(), self._entities
         if found is not None and found.data.tags.get(CONTENT) == content:
             return str(found.info.run_id), False
         if found is None:
-            known_tags = {ID: entry.id, KIND: entry.kind}
-            run = self.client.create_run(
-                self.experiment_id, entry.start, known_tags, run_name=entry.name
-            )
-        run_id = str((found or run).info.run_id)
+            tags = {ID: entry.id, KIND: entry.kind}
+            found = self.client.create_run(self.experiment_id, entry.start, tags, entry.name)
+        run_id = str(found.info.run_id)
         self.client.set_terminated(run_id, entry.status, entry.end)
-        known = {} if found is None else found.data.params
-        metrics = [
-            self._entities.Metric(key, value, time, step) for key, value, step, time in entry.points
-        ]
-        parameters = [
-            self._entities.Param(key, str(value))
-            for key, value in entry.parameters.items()
-            if key not in known  # the value of a parameter never changes
-        ]
-        self.client.log_batch(run_id, params=parameters)
+        # The value of a parameter never changes.
+        new = {k: str(v) for k, v in entry.parameters.items() if k not in found.data.params}
+        self.client.log_batch(run_id, params=[make.Param(key, new[key]) for key in new])
+        metrics = [make.Metric(key, value, time, step) for key, value, step, time in entry.points]
         for start in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
         if entry.dataset:
@@ -182,9 +168,7 @@ class MlflowStore:
             self.client.delete_run(run_id)
             return str(first.info.run_id), False
         tags = {**entry.tags, CONTENT: content}
-        self.client.log_batch(
-            run_id, tags=[self._entities.RunTag(key, value) for key, value in tags.items()]
-        )
+        self.client.log_batch(run_id, tags=[make.RunTag(key, tags[key]) for key in tags])
         return run_id, True
 
     def _log_dataset(self, run_id: str, dataset: tuple[str, str, str]) -> None:
