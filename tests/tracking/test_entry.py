@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs.ownership import write_failure
@@ -52,18 +53,21 @@ def test_a_run_has_the_times_of_its_training_and_a_point_for_each_epoch(tmp_path
     }  # fmt: skip
 
 
-def test_a_resumed_run_lasted_as_long_as_it_trained(tmp_path: Path) -> None:
-    """`started` is the start of the last process: 30 s before the end, after 5 epochs of 8 s."""
-    entry = run_entry(read_run(make_run(tmp_path, "max", 0, epochs=5)))
-    assert (entry.start, entry.end) == (STARTED - 10_000, STARTED + 30_000)
-
-
-def test_seeds_trained_together_share_the_time(tmp_path: Path) -> None:
-    """A row has each seed's share of the seconds: 3 seeds of 8 s each, for 24 s of training."""
-    made = {"seeds_together": 3}
-    entry = run_entry(read_run(make_run(tmp_path, "max", 0, environment=made)))
-    assert (entry.start, entry.end) == (STARTED, STARTED + 30_000)
-    assert entry.points[0].time == STARTED + 24_000
+@pytest.mark.parametrize(
+    ("epochs", "made", "start", "first_epoch"),
+    [
+        # `started` is the start of the last process: 30 s before the end, after 5 epochs of 8 s.
+        (5, {}, STARTED - 10_000, STARTED - 2_000),
+        # A row has each seed's share of the seconds: 3 seeds of 8 s each, for 24 s of training.
+        (1, {"seeds_together": 3}, STARTED, STARTED + 24_000),
+    ],
+)
+def test_a_run_lasted_as_long_as_it_trained(
+    tmp_path: Path, epochs: int, made: dict[str, int], start: int, first_epoch: int
+) -> None:
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0, epochs=epochs, environment=made)))
+    assert (entry.start, entry.end) == (start, STARTED + 30_000)
+    assert entry.points[0].time == first_epoch
 
 
 def test_an_id_follows_from_what_a_folder_holds_and_not_from_its_path(tmp_path: Path) -> None:
@@ -82,14 +86,9 @@ def test_an_id_follows_from_what_a_folder_holds_and_not_from_its_path(tmp_path: 
 
 
 def test_seeds_belong_to_an_arm_by_its_settings_data_and_code() -> None:
-    assert arm_id("max", {"arm_fingerprint": "a"}) == arm_id("max", {"arm_fingerprint": "a"})
-    ids = {
-        arm_id("max", {"arm_fingerprint": "a"}),
-        arm_id("max", {"arm_fingerprint": "b"}),
-        arm_id("average", {"arm_fingerprint": "a"}),
-        arm_id("max", {"commit": "c"}),
-    }
-    assert len(ids) == 4
+    known = [("max", {"arm_fingerprint": "a"}), ("max", {"arm_fingerprint": "b"})]
+    known += [("average", {"arm_fingerprint": "a"}), ("max", {"commit": "c"})]
+    assert len({arm_id(*each) for each in [*known, *known]}) == 4
 
 
 def test_content_is_all_but_the_times(tmp_path: Path) -> None:
