@@ -7,8 +7,9 @@ import pytest
 
 from convchoice.choose import chosen, study_files
 from convchoice.choose import main as choose
-from convchoice.compose import DataFolder, chosen_studies, composed_arms, read_parameters
+from convchoice.compose import chosen_studies, composed_arms
 from convchoice.config.composition import options
+from convchoice.config.parameters import DataFolder, read_parameters
 from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
 from convchoice.config.schema import Dataset
 from convchoice.config.study import read_study

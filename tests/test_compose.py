@@ -7,18 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.compose import (
-    DataFolder,
-    Parameters,
-    check_comparable,
-    chosen_studies,
-    composed_arms,
-    data_of,
-    main,
-    read_parameters,
-)
+from convchoice.compose import check_comparable, chosen_studies, composed_arms, data_of, main
 from convchoice.config.arm import Arm, read_arm
 from convchoice.config.composition import ArmComposer, options
+from convchoice.config.parameters import DataFolder, Parameters, read_parameters
 from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import read_study, study_from_mapping

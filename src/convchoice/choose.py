@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from convchoice.command_parser import CommandParser
-from convchoice.compose import Parameters, chosen_studies, composed_arms, data_of, read_parameters
+from convchoice.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options
 from convchoice.config.mapping import plain_values
+from convchoice.config.parameters import Parameters, read_parameters
 from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config
 from convchoice.config.study import read_study

@@ -18,9 +18,9 @@ from typing import Any
 from convchoice.analysis.champion import champion
 from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
+from convchoice.config.parameters import read_parameters
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
-from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
 from convchoice.runs.run import Run, read_run
@@ -179,10 +179,11 @@ def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Pat
     Raises:
         UserError: if one cannot be read.
     """
-    values = read_yaml(given.params) if given.params else {}
-    reports = given.reports or Path(values.get("reports", "reports"))
+    parameters = read_parameters(given.params) if given.params else None
+    reports = given.reports or Path(parameters.reports if parameters else "reports")
     wanted = given.models or given.reports or given.params
-    return (read_comparisons(reports, values.get("studies")) if wanted else []), reports
+    studies = parameters.studies if parameters else None
+    return (read_comparisons(reports, studies) if wanted else []), reports
 
 
 def publish(given: argparse.Namespace) -> list[str]:

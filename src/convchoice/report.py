@@ -20,8 +20,8 @@ from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm import read_arm
 from convchoice.config.legal_values import check_name
-from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import RunFolderError, UserError, exit_codes, require
+from convchoice.config.parameters import read_parameters
+from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
@@ -30,18 +30,6 @@ from convchoice.runs.manifest import write_output
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"
-
-
-def studies_of_parameters(path: Path) -> list[str]:
-    """The studies that a parameters file lists.
-
-    Raises:
-        UserError: if the file cannot be read or its `studies` is not a list of names.
-    """
-    studies = read_yaml(path).get("studies")
-    legal = isinstance(studies, list) and bool(studies)
-    require(legal, f"{path}: studies", studies, "must be a list of at least one study's name.")
-    return list(studies or [])
 
 
 def study_result(reports: Path, study: str) -> Comparison:
@@ -119,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         given = parser().parse_args(arguments)
         named = [name.strip() for name in (given.studies or "").split(",") if name.strip()]
-        studies = studies_of_parameters(given.params) if given.params else named
+        studies = read_parameters(given.params).studies if given.params else named
         if not studies:
             raise UserError("--studies: name at least one study.")
         for name in studies:

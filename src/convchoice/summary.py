@@ -17,7 +17,7 @@ from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, PublishedResults
 from convchoice.command_parser import CommandParser
-from convchoice.config.yaml_files import read_yaml
+from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
 
 REPORT_FILES = ("index.html", "README.md")
@@ -162,8 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser().parse_args(arguments)
     reports, studies = given.reports, None
     if given.params:
-        values = read_yaml(given.params)
-        reports, studies = Path(values.get("reports", reports)), values.get("studies")
+        parameters = read_parameters(given.params)
+        reports, studies = Path(parameters.reports), parameters.studies
     for comparison in read_comparisons(reports, studies):
         print_study(comparison)
     print_paths(reports)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.compose import read_parameters
 from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.arm_keys import ARM_KEYS, GROUPS, read_arm_file
+from convchoice.config.parameters import read_parameters
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
 from convchoice.networks.suggestions import fitting_plan

@@ -21,8 +21,9 @@ from jinja2 import TemplateError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.results_table import read_tables
-from convchoice.compose import Parameters, composed_arms, read_parameters
+from convchoice.compose import composed_arms
 from convchoice.config.arm import read_arm
+from convchoice.config.parameters import Parameters, read_parameters
 from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
 from convchoice.config.study import read_study
 from convchoice.errors import UserError

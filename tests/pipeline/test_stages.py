@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.compose import read_parameters
+from convchoice.config.parameters import read_parameters
 from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
 from convchoice.config.study import read_study
 from imports import needed_modules, package_of

@@ -255,7 +255,7 @@ def test_files_of_others_are_not_replaced(
 
 def test_the_parameters_file_names_the_studies(reports: Path, capsys: pytest.CaptureFixture[str]):
     parameters = reports / "params.yaml"
-    parameters.write_text("scale: quick\nstudies: [lecture]\n", encoding="utf-8")
+    parameters.write_text("scale: quick\narms: [lecture]\nstudies: [lecture]\n", encoding="utf-8")
     main(["--params", str(parameters), "--reports", str(reports)])
     page, _ = texts(reports)
     assert 'id="lecture"' in page
@@ -263,7 +263,7 @@ def test_the_parameters_file_names_the_studies(reports: Path, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     assert f"  {reports / 'index.html'}" in lines
     assert lines[-1] == "The tables: convchoice summary"
-    parameters.write_text("studies: pooling\n", encoding="utf-8")
+    parameters.write_text("scale: quick\narms: [max]\nstudies: pooling\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         main(["--params", str(parameters), "--reports", str(reports)])
     assert "params.yaml: studies = 'pooling': must be a list" in capsys.readouterr().err
