@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alternation import in_turns, publish, ratio
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify
@@ -24,7 +25,6 @@ from convchoice.execution.local_processes import LocalExecutor, available_cores
 from convchoice.execution.runner import run
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run import read_run
-from turns import in_turns, publish, ratio
 
 
 @dataclass(frozen=True)

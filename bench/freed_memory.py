@@ -13,7 +13,7 @@ import sys
 import time
 from functools import partial
 
-from turns import in_turns, ratio
+from alternation import in_turns, ratio
 
 WARM_UP_STEPS = 20
 STEPS = 100

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from alternation import in_turns, publish, ratio
 from convchoice.config.schema import Accelerator
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify
@@ -31,7 +32,6 @@ from convchoice.execution.runner import run
 from convchoice.runs.run import read_run
 from convchoice.training.device import device_name, device_of
 from peers import bare_seconds
-from turns import in_turns, publish, ratio
 
 STUDIES = ("pooling", "strides_vs_pooling")
 

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from alternation import publish
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify
 from convchoice.execution.local_processes import LocalExecutor, available_cores
 from convchoice.execution.runner import run
-from turns import publish
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from making import MNIST, make_run
+from made_up_runs import MNIST, make_run
 
 SEEDS = (1, 2, 4, 8, 16)
 EPOCHS = (1, 2, 4)

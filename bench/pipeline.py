@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from turns import publish
+from alternation import publish
 
 ROOT = Path(__file__).parents[1]
 

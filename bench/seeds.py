@@ -19,12 +19,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from alternation import BENCH, in_turns, publish, ratio
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.completeness import specify
 from convchoice.execution.local_processes import LocalExecutor, available_cores
 from convchoice.execution.runner import run
 from peers import SEEDS
-from turns import BENCH, in_turns, publish, ratio
 
 
 def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:

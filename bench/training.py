@@ -15,7 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from turns import in_turns, publish, ratio
+from alternation import in_turns, publish, ratio
 
 BENCH = Path(__file__).parent
 

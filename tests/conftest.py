@@ -9,7 +9,7 @@ import pytest
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
-from making import Compare, make_run, runs_of_arm, study_values
+from made_up_runs import Compare, make_run, runs_of_arm, study_values
 from small_data import store_digits
 from stages import end_all
 

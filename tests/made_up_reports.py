@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from made_up_inside import made_up_inside
-from making import curve_points
+from made_up_introspection import introspected
+from made_up_runs import curve_points
 
 HOSTILE = '"><svg onload=alert(1)>'
 LAYERS = ("block1.convolution", "block1.detector", "block1.downsample")
@@ -13,12 +13,12 @@ RECORDED: dict[str, Any] = {
     "epochs": 2,
     "picture_shape": (28, 28),
     "curves": curve_points(0.9, layers=LAYERS),
-    "inside": made_up_inside(),
+    "inside": introspected(),
 }
 PADDED = {
     **RECORDED,
     "curves": curve_points(0.75, layers=LAYERS),
-    "inside": made_up_inside(1, edge=0.75, padded=True),
+    "inside": introspected(1, edge=0.75, padded=True),
     "config": {"conv": {"padding": "same"}},
     "metrics": {"cost/macs": 698_560},
 }

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.model import Interval
 from convchoice.analysis.result import (
     Claim,
     ClaimPair,
@@ -16,6 +15,7 @@ from convchoice.analysis.result import (
     StudyDefinition,
 )
 from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
+from convchoice.analysis.result_model import Interval
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 
 

@@ -16,7 +16,7 @@ from convchoice.config.schema import Curve, Dataset
 from convchoice.config.study import read_study, study_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
-from making import compose_arm, study_values
+from made_up_runs import compose_arm, study_values
 
 PROJECT = CONF_DIR.parent
 

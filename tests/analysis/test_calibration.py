@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.analysis.model import Interval
 from convchoice.analysis.predictions import mcnemar_p
+from convchoice.analysis.result_model import Interval
 from convchoice.analysis.statistics import (
     holm,
     mean_interval,

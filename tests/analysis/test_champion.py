@@ -4,7 +4,7 @@ import pytest
 
 from convchoice.analysis.champion import champion
 from made_up_results import made_up_comparison
-from making import Compare, study_values
+from made_up_runs import Compare, study_values
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from convchoice.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG
-from making import make_run
+from made_up_runs import make_run
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 
 from convchoice.analysis.comparison_files import FILES, read_comparison
 from convchoice.compare import main
-from making import MNIST, make_run, study_values
+from made_up_runs import MNIST, make_run, study_values
 
 
 @pytest.fixture

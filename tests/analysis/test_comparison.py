@@ -13,7 +13,7 @@ from convchoice.analysis.result_arm import Change
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError
 from convchoice.runs.run_folder import PREDICTIONS
-from making import (
+from made_up_runs import (
     DIGITS,
     LECTURE,
     MNIST,

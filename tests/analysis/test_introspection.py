@@ -16,12 +16,12 @@ from convchoice.analysis.introspection import (
     half_pixels,
     ring_means,
 )
-from convchoice.analysis.model import PackedArray
 from convchoice.analysis.result_arm import Estimate, ReceptiveField
+from convchoice.analysis.result_model import PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.introspection import Introspection
-from made_up_inside import made_up_inside
-from making import Compare, make_run, runs_of_arm
+from made_up_introspection import introspected
+from made_up_runs import Compare, make_run, runs_of_arm
 
 
 @given(
@@ -68,8 +68,8 @@ def test_runs_without_introspection(tmp_path: Path) -> None:
 
 
 def test_lowest_seed_is_shown(tmp_path: Path) -> None:
-    shown = made_up_inside(5)
-    found = recorded(tmp_path, None, shown, made_up_inside(6))
+    shown = introspected(5)
+    found = recorded(tmp_path, None, shown, introspected(6))
     assert found.seed == 1
     np.testing.assert_allclose(found.filters.unpacked(), shown.filters, atol=0.02)
     assert [item.layer for item in found.maps] == list(shown.maps)
@@ -86,7 +86,7 @@ def test_lowest_seed_is_shown(tmp_path: Path) -> None:
 
 def test_gradients_are_relative_and_averaged_over_seeds(tmp_path: Path) -> None:
     # The outermost of 8×8 are 28 pixels, the others 36.
-    found = recorded(tmp_path, made_up_inside(edge=0.0), made_up_inside(edge=1.0)).gradient
+    found = recorded(tmp_path, introspected(edge=0.0), introspected(edge=1.0)).gradient
     assert found.n == 2
     assert found.images == 100
     assert found.rings.mean == pytest.approx([0.5, *[(64 / 36 + 1) / 2] * 3])
@@ -95,14 +95,14 @@ def test_gradients_are_relative_and_averaged_over_seeds(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
-    found = recorded(tmp_path, made_up_inside())
+    found = recorded(tmp_path, introspected())
     assert found.gradient.rings.low == [None] * 4
     assert found.middle_gradient.half_pixels == Estimate(mean=8.0, low=None, high=None)
     assert found.middle_gradient.unpacked().sum() == pytest.approx(1)
 
 
 def test_dense_first_layer_has_no_fields(tmp_path: Path) -> None:
-    dense = replace(made_up_inside(), reads={}, fields={}, middle_gradient=None)
+    dense = replace(introspected(), reads={}, fields={}, middle_gradient=None)
     found = recorded(tmp_path, dense)
     assert (found.reads, found.fields, found.middle_gradient) == ([], [], None)
 
@@ -119,11 +119,11 @@ def test_dense_first_layer_has_no_fields(tmp_path: Path) -> None:
 )
 def test_different_recordings_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(RunFolderError, match=r"seed-1: its introspection has other images"):
-        recorded(tmp_path, made_up_inside(), replace(made_up_inside(1), **changes))
+        recorded(tmp_path, introspected(), replace(introspected(1), **changes))
 
 
 def test_arms_with_different_images_are_refused(comparison_of: Compare) -> None:
-    other = replace(made_up_inside(), indices=np.array([3, 2, 7]))
-    options = {"max": {"inside": made_up_inside()}, "average": {"inside": other}}
+    other = replace(introspected(), indices=np.array([3, 2, 7]))
+    options = {"max": {"inside": introspected()}, "average": {"inside": other}}
     with pytest.raises(RunFolderError, match="arm average: shows test image 7, and"):
         comparison_of({"max": [1], "average": [2]}, options=options)

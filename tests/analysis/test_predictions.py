@@ -23,7 +23,7 @@ from convchoice.analysis.predictions import (
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
-from making import MNIST, Compare, altered, made_up_images, make_run
+from made_up_runs import MNIST, Compare, altered, made_up_images, make_run
 
 KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
 

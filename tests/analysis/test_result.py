@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from convchoice.analysis.model import Interval
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
 from convchoice.analysis.result_arm import Band, CurveSeries
+from convchoice.analysis.result_model import Interval
 from made_up_results import made_up_comparison
 
 DOCS = Path(__file__).parents[2] / "docs"

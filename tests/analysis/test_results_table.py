@@ -9,7 +9,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.compare import main
 from convchoice.errors import UserError
-from making import Compare
+from made_up_runs import Compare
 
 GOOD = "arm,seed,value\nmax,0,0.99\nmax,1,0.989\naverage,1,0.985\naverage,0,0.988\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_model import Interval
 from convchoice.analysis.statistics import (
     holm,
     mean_and_deviation,

@@ -10,7 +10,7 @@ from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.errors import UserError
 from convchoice.summary import main, print_paths, print_study
-from making import DIGITS, LECTURE, Compare, study_values
+from made_up_runs import DIGITS, LECTURE, Compare, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}
 

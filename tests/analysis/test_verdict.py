@@ -2,7 +2,7 @@
 
 import pytest
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_model import Interval
 from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
 
 MARGIN = 0.10

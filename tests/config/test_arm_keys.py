@@ -11,7 +11,7 @@ from convchoice.config.paths import CONF_DIR
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
-from making import study_values
+from made_up_runs import study_values
 
 
 @pytest.mark.parametrize(

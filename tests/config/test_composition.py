@@ -16,7 +16,7 @@ from convchoice.config.schema import Curve, Initialisation, OptimizerName
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.networks.plan import plan
-from making import compose_arm
+from made_up_runs import compose_arm
 
 GROUPS = ("conv", "data", "downsample", "evaluation", "model", "optimizer", "tracking", "trainer")
 

@@ -18,7 +18,7 @@ from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
 from convchoice.networks.suggestions import fitting_plan
 from drawing_settings import JUNK, drawn_configuration, drawn_study
-from making import compose_arm, study_values
+from made_up_runs import compose_arm, study_values
 
 SECONDS = 20
 """CPU time of this process; a refusal takes milliseconds."""

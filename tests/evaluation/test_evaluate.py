@@ -24,7 +24,7 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
-from making import altered
+from made_up_runs import altered
 from small_data import store_digits
 
 SMALL = {

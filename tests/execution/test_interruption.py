@@ -179,7 +179,7 @@ FINALISING = """
 import itertools, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from making import make_run
+from made_up_runs import make_run
 for turn in itertools.count():
     make_run(Path(sys.argv[1]), "max", 0, turn % 900)
     print(turn, flush=True)

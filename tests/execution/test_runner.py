@@ -20,7 +20,7 @@ from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
 from convchoice.runs.specification import RunSpecification
-from making import make_run
+from made_up_runs import make_run
 from stages import numbers
 
 Configs = Callable[..., list[Config]]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from convchoice.runs.run import read_run
-from making import study_values
+from made_up_runs import study_values
 from test_pipeline import TINY_SCALE, Project, edit_yaml, small_project
 
 pytestmark = pytest.mark.soak

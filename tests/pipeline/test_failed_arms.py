@@ -11,7 +11,7 @@ from convchoice.evaluate import evaluate_stage
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import read_failure, run_path
 from convchoice.train import train_stage
-from making import make_run, study_values
+from made_up_runs import make_run, study_values
 from stages import composed_arm
 
 REASON = "the loss is nan at step 13, in epoch 1; the last complete epoch is 0."

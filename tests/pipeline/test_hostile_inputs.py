@@ -30,7 +30,7 @@ from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
 from convchoice.summary import study_table
-from making import compose_arm
+from made_up_runs import compose_arm
 
 SECRET = "s3cret-token-value"  # noqa: S105 - what no message may show
 DRAWS = [pytest.param(200, id="200"), pytest.param(5_000, marks=pytest.mark.soak, id="5000")]

@@ -19,7 +19,7 @@ from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from convchoice.networks.pooling import gaussian_weights
 from convchoice.shapes import main as shapes
-from making import compose_arm
+from made_up_runs import compose_arm
 
 PATH = PROJECT_ROOT / "docs" / "lecture.md"
 PAGE = PATH.read_text(encoding="utf-8")

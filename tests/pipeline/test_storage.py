@@ -29,7 +29,7 @@ from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training import train as training
 from disks import fill, make_read_only, make_writable, mounted, without_privileges
-from making import make_run, study_values
+from made_up_runs import make_run, study_values
 
 SMALL: dict[str, Any] = {
     "arm": "tiny",

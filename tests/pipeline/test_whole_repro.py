@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from convchoice.runs.run import Run, read_run
-from making import study_values
+from made_up_runs import study_values
 from stages import EXIT_STATUS, Stage, numbers
 from test_pipeline import Project, environment_of, small_project
 

@@ -10,9 +10,9 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
 from convchoice.reporting.figures import figures_of
 from convchoice.reporting.svg import RenderedFigure
-from made_up_inside import made_up_inside
+from made_up_introspection import introspected
 from made_up_reports import PADDED, RECORDED
-from making import LECTURE, make_run, runs_of_arm, study_values
+from made_up_runs import LECTURE, make_run, runs_of_arm, study_values
 
 Made = Callable[..., Comparison]
 
@@ -55,5 +55,5 @@ def figures(comparison: Comparison) -> dict[str, RenderedFigure]:
 @pytest.fixture(scope="session")
 def published(made: Made) -> Comparison:
     """One arm beside published values of the same epochs."""
-    options = {"lecture": {"epochs": 5, "inside": made_up_inside()}}
+    options = {"lecture": {"epochs": 5, "inside": introspected()}}
     return made({"lecture": [5, 9, 10]}, LECTURE, options)

@@ -12,7 +12,7 @@ from convchoice.reporting.figures import figures_of
 from convchoice.reporting.prediction_figures import confusion_figure, flip_figures
 from convchoice.reporting.svg import RenderedFigure
 from made_up_results import made_up_comparison
-from making import DIGITS, LECTURE, curve_points, study_values
+from made_up_runs import DIGITS, LECTURE, curve_points, study_values
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
 CURVES = {"shift", "rotation", "scale", "consistency", "input-size", "equivariance"}

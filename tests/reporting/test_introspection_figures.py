@@ -17,8 +17,8 @@ from convchoice.reporting.introspection_figures import (
     stage_of,
 )
 from convchoice.reporting.svg import RenderedFigure
-from made_up_inside import made_up_inside
-from making import study_values
+from made_up_introspection import introspected
+from made_up_runs import study_values
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
 SAME = {"conv": {"padding": "same"}}
@@ -33,8 +33,8 @@ def drawn(comparison: Comparison) -> dict[str, RenderedFigure]:
 
 def two(made: Any, inside: Any = None, **config: Any) -> Comparison:
     """Two arms with recorded networks; the second has its own configuration and network."""
-    second = {"inside": inside or made_up_inside(1), "config": config}
-    return made(ERRORS, None, {"max": {"inside": made_up_inside()}, "average": second})
+    second = {"inside": inside or introspected(1), "config": config}
+    return made(ERRORS, None, {"max": {"inside": introspected()}, "average": second})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_figure_appears_where_it_can_differ(made: Any, config: Any, expected: 
 
 def test_without_records_or_without_places_there_are_fewer(made: Any):
     assert drawn(made(ERRORS, None, {"average": {"config": SAME}})) == {}
-    dense = replace(made_up_inside(), reads={}, fields={}, middle_gradient=None)
+    dense = replace(introspected(), reads={}, fields={}, middle_gradient=None)
     figures = drawn(two(made, dense, **SAME))
     assert "average" not in figures["edge-pixels"].alt
     assert "average" not in figures["receptive-fields"].alt
@@ -71,13 +71,13 @@ def test_the_use_of_edges_by_hand(figures: dict[str, RenderedFigure]):
 
 def test_pixels_that_no_cell_sees_are_counted_by_hand(made: Any):
     rows = np.array([0, 1, 1, 1, 1, 1, 0, 0])
-    blind = replace(made_up_inside(), reads={"block1.convolution": (rows, np.ones(8, dtype=int))})
+    blind = replace(introspected(), reads={"block1.convolution": (rows, np.ones(8, dtype=int))})
     caption = drawn(two(made, blind, **SAME))["edge-pixels"].caption
     assert "Pixels that no cell of the last map sees: max 0 and average 24." in caption
 
 
 def test_receptive_fields_by_hand(made: Any):
-    wider = replace(made_up_inside(), fields={"block1.convolution": np.array([[2, 6], [2, 6]])})
+    wider = replace(introspected(), fields={"block1.convolution": np.array([[2, 6], [2, 6]])})
     figure = drawn(two(made, wider, **SAME))["receptive-fields"]
     # Half of the 16 equal pixels of the middle cell's gradient are 8.
     assert (
@@ -94,7 +94,7 @@ def test_responses_have_a_place_a_stage(made: Any, figures: dict[str, RenderedFi
     assert "n = 1: seed 0, after training." in responses.caption
     assert "max: block 1 convolved 6×6, block 1 downsampled 3×3" in responses.alt
     assert responses.inline.count("data:image/png") == 3 * 4
-    inside = made_up_inside(1)
+    inside = introspected(1)
     strided = {layer: maps for layer, maps in inside.maps.items() if "downsample" not in layer}
     figure = drawn(two(made, replace(inside, maps=strided), **SAME))["responses"]
     assert figure.inline.count("data:image/png") == 4 + 3
@@ -103,7 +103,7 @@ def test_responses_have_a_place_a_stage(made: Any, figures: dict[str, RenderedFi
 def test_filters_of_colours_and_of_many_arms_are_drawn(made: Any):
     weights = np.random.default_rng(0).normal(size=(5, 3, 3, 3)).astype(np.float32)
     images = np.zeros((3, 3, 8, 8), dtype=np.uint8)
-    colours = replace(made_up_inside(), images=images, filters=weights)
+    colours = replace(introspected(), images=images, filters=weights)
     arms = ["max", *(f"arm{number}" for number in range(MOST_ARMS))]
     options = {arm: {"inside": colours, "config": {} if arm == "max" else SAME} for arm in arms}
     study = study_values(arms=arms[1:])

@@ -17,7 +17,7 @@ from convchoice.reporting.page import (
     yaml_value,
 )
 from made_up_results import made_up_comparison
-from making import DIGITS, LECTURE
+from made_up_runs import DIGITS, LECTURE
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
 

@@ -23,7 +23,7 @@ from convchoice.reporting.rendering import render
 from convchoice.reporting.svg import RenderedFigure
 from made_up_reports import HOSTILE, renamed
 from made_up_results import made_up_comparison
-from making import LECTURE, MNIST, study_values
+from made_up_runs import LECTURE, MNIST, study_values
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "README.md"
 ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}

@@ -9,7 +9,7 @@ from chromium import browser, written_by
 from convchoice.analysis.result import Comparison
 from convchoice.report import write_report
 from made_up_reports import HOSTILE, PADDED, RECORDED, renamed
-from making import study_values
+from made_up_runs import study_values
 
 MEASURE = """
 frame.addEventListener("load", () => {

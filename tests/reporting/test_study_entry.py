@@ -5,7 +5,7 @@ from pathlib import Path
 from convchoice.analysis.comparison_files import flat_metrics
 from convchoice.reporting.study_entry import study_entry
 from convchoice.tracking.entry import NOTE
-from making import Compare
+from made_up_runs import Compare
 
 
 def test_a_study_has_its_verdicts_numbers_and_files(comparison_of: Compare, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from convchoice.runs.run import read_run
-from made_up_inside import made_up_inside
-from making import make_run
+from made_up_introspection import introspected
+from made_up_runs import make_run
 
 
 def as_lists(value: Any) -> Any:
@@ -20,7 +20,7 @@ def as_lists(value: Any) -> Any:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    given = made_up_inside()
+    given = introspected()
     found = read_run(make_run(tmp_path, "max", 0, inside=given)).inside()
     assert found is not None
     for item in fields(given):
@@ -36,7 +36,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_network_without_maps_and_responses_beyond_half_precision(tmp_path: Path) -> None:
     huge = np.full((1, 1, 1, 1), 1e9, dtype=np.float32)
-    given = replace(made_up_inside(), reads={}, fields={}, middle_gradient=None, filters=huge)
+    given = replace(introspected(), reads={}, fields={}, middle_gradient=None, filters=huge)
     found = read_run(make_run(tmp_path, "dense", 0, inside=given)).inside()
     assert found is not None
     assert (found.reads, found.fields, found.middle_gradient) == ({}, {}, None)

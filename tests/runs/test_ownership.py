@@ -19,7 +19,7 @@ from convchoice.runs.ownership import (
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CONTENT, failed_path, read_failure
 from convchoice.train import main
-from making import make_run
+from made_up_runs import make_run
 
 FAILURE = {"reason": "the loss is nan", "fingerprint": "f" * 64}
 

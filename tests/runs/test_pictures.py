@@ -6,7 +6,7 @@ import numpy as np
 
 from convchoice.runs.pictures import kept_pictures
 from convchoice.runs.run import read_run
-from making import MNIST, made_up_images, make_run
+from made_up_runs import MNIST, made_up_images, make_run
 
 
 def test_the_narrowest_margins_by_hand_within_the_number_of_bytes() -> None:

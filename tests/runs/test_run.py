@@ -26,14 +26,14 @@ from convchoice.runs.run_folder import (
     write_json,
 )
 from convchoice.runs.specification import RunSpecification
-from made_up_inside import made_up_inside
-from making import altered, curve_points, make_run
+from made_up_introspection import introspected
+from made_up_runs import altered, curve_points, make_run
 
 
 def complete_run(root: Path) -> Path:
     """A run folder with every possible file."""
     return make_run(
-        root, "max", 0, curves=curve_points(), picture_shape=(4, 4), inside=made_up_inside()
+        root, "max", 0, curves=curve_points(), picture_shape=(4, 4), inside=introspected()
     )
 
 

@@ -21,7 +21,7 @@ from convchoice.tracking.entry import (
     parameters_of,
     run_entry,
 )
-from making import make_run
+from made_up_runs import make_run
 
 STARTED = 1_767_225_600_000  # 2026-01-01T00:00:00, in milliseconds
 

@@ -26,7 +26,7 @@ from convchoice.tracking.models import chosen_run, input_shape
 from convchoice.tracking.publish import log_run
 from convchoice.tracking.store import MlflowStore
 from convchoice.training.batches import scaled
-from making import make_run, study_values
+from made_up_runs import make_run, study_values
 from mlflows_warnings import MLFLOWS_WARNINGS
 from servers import Server
 from small_data import store_digits

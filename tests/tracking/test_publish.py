@@ -17,7 +17,7 @@ from convchoice.runs.run_folder import METRICS, run_path
 from convchoice.tracking import publish as module
 from convchoice.tracking.publish import publish
 from convchoice.tracking.store import MlflowStore
-from making import curve_points, make_run
+from made_up_runs import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
 

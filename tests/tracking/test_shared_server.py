@@ -18,7 +18,7 @@ from convchoice.runs.run import read_run
 from convchoice.tracking import publish as module
 from convchoice.tracking.publish import publish
 from convchoice.tracking.store import MlflowStore
-from making import make_run
+from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from servers import Server
 

@@ -14,7 +14,7 @@ from convchoice.config.schema import TrackingConfig
 from convchoice.tracking import store as stores
 from convchoice.tracking.entry import Entry, Point
 from convchoice.tracking.store import MlflowStore, TrackingError, one_line
-from making import make_run
+from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 
 pytestmark = MLFLOWS_WARNINGS

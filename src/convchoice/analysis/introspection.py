@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from convchoice.analysis import result_arm as models
 from convchoice.analysis.arms import band, sample
-from convchoice.analysis.model import PackedArray
 from convchoice.analysis.result_arm import Gradient, Introspection, MiddleGradient
+from convchoice.analysis.result_model import PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.introspection import Introspection as RunIntrospection
 from convchoice.runs.run import Run

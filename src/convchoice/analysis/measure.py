@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from convchoice.analysis.model import Model
+from convchoice.analysis.result_model import Model
 from convchoice.errors import UserError
 
 MOST_DECIMALS = 12

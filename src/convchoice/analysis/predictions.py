@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.analysis.model import ImagePixels, Interval
 from convchoice.analysis.result import FlippingImage, Flips, McNemar
 from convchoice.analysis.result_arm import ClassErrors
+from convchoice.analysis.result_model import ImagePixels, Interval
 from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError

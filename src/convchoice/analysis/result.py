@@ -9,7 +9,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import (
+from convchoice.analysis.result_arm import ArmResult, ClassErrors, CurveSeries, Sample
+from convchoice.analysis.result_model import (
     Count,
     ImagePixels,
     Interval,
@@ -18,7 +19,6 @@ from convchoice.analysis.model import (
     Name,
     Probability,
 )  # fmt: skip
-from convchoice.analysis.result_arm import ArmResult, ClassErrors, CurveSeries, Sample
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 
 SCHEMA_VERSION: Literal[3] = 3

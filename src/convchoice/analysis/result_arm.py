@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from convchoice.analysis.model import (
+from convchoice.analysis.result_model import (
     Count,
     ImagePixels,
     Interval,

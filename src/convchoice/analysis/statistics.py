@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_model import Interval
 
 SIGNIFICANCE = 0.05
 POWER = 0.80

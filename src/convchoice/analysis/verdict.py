@@ -6,7 +6,7 @@ Pure functions. Words and boundaries are fixed before any result exists.
 from collections.abc import Sequence
 from enum import StrEnum
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_model import Interval
 
 FEWEST_SEEDS = 6
 """Fewest pairs at which a two-sided sign-flip test can reject at 0.05: 2 / 2^6 = 0.031."""

@@ -77,7 +77,7 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
         from convchoice.execution.ray_executor import RayExecutor  # noqa: PLC0415 - optional
 
         return RayExecutor(folder / "ray", **values)
-    from convchoice.execution.submitit_executor import SubmititExecutor  # noqa: PLC0415 - optional
+    from convchoice.execution.slurm_executor import SubmititExecutor  # noqa: PLC0415 - optional
 
     cluster = "local" if launcher == "submitit_local" else "slurm"
     return SubmititExecutor(folder / cluster, cluster, values)

@@ -18,8 +18,8 @@ from convchoice.runs.specification import RunSpecification
 
 submitit = pytest.importorskip("submitit", reason="pip install -e '.[launchers]'")
 
-from convchoice.execution import submitit_executor  # noqa: E402 - needs submitit
-from convchoice.execution.submitit_executor import SubmititExecutor, queue  # noqa: E402
+from convchoice.execution import slurm_executor  # noqa: E402
+from convchoice.execution.slurm_executor import SubmititExecutor, queue  # noqa: E402
 
 QUEUE = """\
 7_3|PENDING|/data/sweeps/arm
@@ -70,7 +70,7 @@ def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(
 ) -> None:
     """0 succeeds, 1 was cancelled, 2 failed on its node, 3 is gone from the queue altogether."""
     for name in ("POLL_SECONDS", "QUEUE_SECONDS", "RESULT_SECONDS"):
-        monkeypatch.setattr(submitit_executor, name, 0.0)
+        monkeypatch.setattr(slurm_executor, name, 0.0)
     squeue(QUEUE.replace("7_3", "8_3"))
     sent = [submitit.SlurmJob(folder=tmp_path / "%j", job_id=f"7_{seed}") for seed in range(4)]
     for each in sent:

@@ -5,7 +5,7 @@ import numpy as np
 from convchoice.runs.introspection import Introspection
 
 
-def made_up_inside(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Introspection:
+def introspected(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Introspection:
     """What a run of a small network would keep.
 
     Args:
