@@ -1,4 +1,4 @@
-"""Configurations, studies and parameter files drawn at random: mostly legal, partly anything."""
+"""Configurations drawn at random: mostly legal, partly anything."""
 
 import dataclasses
 import math
@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any, get_args, get_type_hints
 
 from convchoice.config.schema import PRECISIONS, Config
-from convchoice.config.study import Study
 
 JUNK: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2.5, 3.0, -0.0, 2**31, 10**30, -(10**30), 1e308, 1e-320,
@@ -40,12 +39,6 @@ LIKELY: Mapping[str, tuple[Any, ...]] = {
     "learning_rate": (1e-3, 0.1),
     "max_epochs": (1, 5),
     "threads": (1, 2),
-    "name": ("mine",),
-    "baseline": ("max", "average"),
-    "arms": (["average"], ["average", "strided"], [], ["max", "max"], ["a b"]),
-    "against": ({}, {"average": "max"}, {"max": "max"}),
-    "metric": ("test/accuracy", "test/nll", "test/beauty"),
-    "margin": (0.1, 1),
 }
 
 
@@ -86,12 +79,3 @@ def drawn_configuration(chance: random.Random) -> dict[str, Any]:
     values = drawn(Config, chance, chance.choice((0.0, 0.02, 0.1, 0.5)))
     values.setdefault("arm", "mine")
     return values
-
-
-def drawn_study(chance: random.Random) -> dict[str, Any]:
-    """Values of a study."""
-    legal = {
-        "name": "mine", "question": "?", "claim": "!", "source": "a colleague",
-        "baseline": "max", "arms": ["average"],
-    }  # fmt: skip
-    return legal | drawn(Study, chance, chance.choice((0.05, 0.2, 0.5)))

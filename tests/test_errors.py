@@ -8,7 +8,6 @@ from convchoice.errors import (
     UserError,
     exit_codes,
     nearest,
-    printable,
     shortened,
     without_password,
 )
@@ -39,14 +38,10 @@ def test_a_usual_value_is_as_python_writes_it(value: object) -> None:
     assert shortened(value) == repr(value)
 
 
-def test_printable_keeps_line_ends_alone() -> None:
-    assert printable("a\nb\tc\x1b[0m\x9b") == "a\nb\\tc\\x1b[0m\\x9b"
-
-
 def test_an_error_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"), exit_codes():
-        raise ConfigurationError("conf/\x1b[2J.yaml", 1, "is wrong.")
-    assert capsys.readouterr().err == "error: conf/\\x1b[2J.yaml = 1: is wrong.\n"
+        raise ConfigurationError("conf/\x1b[2J.yaml", 1, "is\tnot\x9b\nlegal.")
+    assert capsys.readouterr().err == "error: conf/\\x1b[2J.yaml = 1: is\\tnot\\x9b\nlegal.\n"
 
 
 @pytest.mark.parametrize(

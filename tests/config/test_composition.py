@@ -47,78 +47,34 @@ def test_overrides_have_the_same_effect_as_in_hydra(overrides: list[str]) -> Non
     assert ArmComposer("quick").new_arm("mine", overrides, "test").config == expected
 
 
-@pytest.mark.parametrize(
-    ("group", "option"), [(group, option) for group in GROUPS for option in options(group)]
-)
-def test_every_option_of_every_group_composes(group: str, option: str) -> None:
-    compose_arm("max", "quick", [f"{group}={option}"])
+def test_every_option_of_every_group_composes() -> None:
+    composer = ArmComposer("quick")
+    for group in GROUPS:
+        for option in options(group):
+            composer.arm("max", [f"{group}={option}"])
 
 
-def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
-    text = """\
+QUICK_MAX = """\
 arm: max
 seeds: 6
 run_root: runs
-data:
-  name: mnist
-  root: data/raw
-  fallback: digits
-  train_size: 6000
-  validation_size: null
-  validation_seed: 2019
-  batch_size: 64
-  canvas: null
-  rotated: false
-  permutation_seed: null
-conv:
-  kernel_size: 3
-  padding: valid
-  padding_mode: zeros
-  stride: 1
-downsample:
-  operator: max
-  window: 2
-  stride: 2
-  padding: 0
-  kernel_size: 3
-  sigma: 1.0
-  pieces: 3
-model:
-  filters:
-  - 32
-  - 64
-  - 64
-  downsample_after:
-  - 1
-  - 2
-  first_layer: convolution
-  activation: relu
-  head: flatten
-  hidden_units: 64
-  initialisation: glorot_uniform
-optimizer:
-  name: rmsprop
-  learning_rate: 0.001
-  rho: 0.9
-  epsilon: 1.0e-07
-  momentum: 0.0
-  weight_decay: 0.0
-trainer:
-  max_epochs: 2
-  precision: 32-true
-  accelerator: auto
-  deterministic: false
-  threads: 1
-  workers: null
-  seeds_together: null
-evaluation:
-  curves: []
-  images: null
-tracking:
-  store: mlflow
-  experiment: null
-  uri: null
+data: {name: mnist, root: data/raw, fallback: digits, train_size: 6000, validation_size: null,
+  validation_seed: 2019, batch_size: 64, canvas: null, rotated: false, permutation_seed: null}
+conv: {kernel_size: 3, padding: valid, padding_mode: zeros, stride: 1}
+downsample: {operator: max, window: 2, stride: 2, padding: 0, kernel_size: 3, sigma: 1.0, pieces: 3}
+model: {filters: [32, 64, 64], downsample_after: [1, 2], first_layer: convolution, activation: relu,
+  head: flatten, hidden_units: 64, initialisation: glorot_uniform}
+optimizer: {name: rmsprop, learning_rate: 0.001, rho: 0.9, epsilon: 1.0e-07, momentum: 0.0,
+  weight_decay: 0.0}
+trainer: {max_epochs: 2, precision: 32-true, accelerator: auto, deterministic: false, threads: 1,
+  workers: null, seeds_together: null}
+evaluation: {curves: [], images: null}
+tracking: {store: mlflow, experiment: null, uri: null}
 """
+
+
+def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
+    text = yaml.safe_dump(yaml.safe_load(QUICK_MAX), sort_keys=False)  # a line each, in this order
     assert compose_arm("max", "quick").to_yaml() == text
 
 

@@ -20,13 +20,6 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_study_is_legal_and_its_arms_exist(path: Path) -> None:
-    study = read_study(path)
-    for arm in study.all_arms():
-        assert (CONF_DIR / "arm" / f"{arm}.yaml").is_file()
-
-
 def test_an_operator_is_compared_within_its_own_window() -> None:
     study = read_study(CONF_DIR / "study" / "pooling.yaml")
     references = {arm: study.reference(arm) for arm in study.arms}

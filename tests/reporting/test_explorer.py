@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
+from convchoice.config.mapping import from_mapping, plain_values
 from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import (
     Config,
@@ -27,7 +28,7 @@ from convchoice.config.schema import (
     Padding,
     PaddingMode,
 )
-from convchoice.config.validation import checked_blocks
+from convchoice.config.validation import block_rules
 from convchoice.errors import ConfigurationError
 from convchoice.networks.conv_arithmetic import (
     Axes,
@@ -111,6 +112,13 @@ def filled(settings: Settings, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     shape, kernel = (settings["height"], settings["width"]), settings["kernel"]
     image = torch.randn(shape, generator=generator, dtype=torch.float64) - 0.5
     return image, torch.randn((kernel, kernel), generator=generator, dtype=torch.float64)
+
+
+def checked_blocks(config: Config) -> Config:
+    config = from_mapping(Config, plain_values(config), "")
+    for key, rule in block_rules(config):
+        raise ConfigurationError(key, None, rule)
+    return config
 
 
 def project_axes(settings: Settings) -> Axes:

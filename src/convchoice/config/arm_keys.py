@@ -29,11 +29,7 @@ ARM_KEYS = tuple(
 
 
 def check_new_arm(overrides: Iterable[str], origin: str) -> None:
-    """Check the overrides of an arm in a study's `new_arms`.
-
-    Args:
-        overrides: in Hydra's syntax, `KEY=VALUE` or `GROUP=OPTION`.
-        origin: where they come from, for messages.
+    """Check the overrides of an arm in a study's `new_arms`, `KEY=VALUE` or `GROUP=OPTION`.
 
     Raises:
         ConfigurationError: for a key, a group or a reference that an arm may not use.

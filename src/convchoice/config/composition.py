@@ -32,9 +32,7 @@ HYDRA_VERSION_BASE = "1.3"
 OMEGACONF_DETAILS = ("full_key:", "object_type=", "reference_type=", "See https")
 
 # What Hydra raises for a file in conf/ that is no plain YAML, among others.
-HYDRAS_FAILURES = (
-    AssertionError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError,
-)  # fmt: skip
+UNSPECIFIC = (AssertionError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError)
 
 
 def register_schema() -> None:
@@ -71,10 +69,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         # OmegaConf's message may hold the value of an environment variable.
         key, raw = str(error.full_key), OmegaConf.to_container(config, resolve=False)
-        raise ConfigurationError(
-            key, flattened(cast("dict[str, Any]", raw)).get(key),
-            "cannot be resolved to a value of its type.",
-        ) from error  # fmt: skip
+        value = flattened(cast("dict[str, Any]", raw)).get(key)
+        rule = "cannot be resolved to a value of its type."
+        raise ConfigurationError(key, value, rule) from error
     mapping = cast("dict[str, Any]", values)
     mapping.pop("scale", None)
     return mapping
@@ -82,12 +79,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 @contextmanager
 def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
-    """Raise errors of Hydra and OmegaConf as `ConfigurationError`, in one line.
-
-    Args:
-        origin: where the overrides come from, for messages.
-        overrides: that are composed in the block.
-    """
+    """Raise errors of composing overrides from `origin` as `ConfigurationError`, in one line."""
     given = " ".join(overrides)
     try:
         yield
@@ -98,12 +90,12 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
     except OverrideParseException as error:
         fix = "Text with special characters needs two pairs of quotes: 'KEY=\"VALUE\"'"
         raise ConfigurationError(origin, given, str(error).splitlines()[0], fix) from error
-    except (HydraException, OmegaConfBaseException, *HYDRAS_FAILURES) as error:
-        key, groups = _key(error), [key.partition(".")[0] for key in DEFAULTS]
-        name = f"{origin}: {key}" if key else origin
-        unknown = isinstance(error.__cause__ or error, ConfigKeyError | ConfigAttributeError)
-        rule = "there is no such key." if unknown else _reason(error)
-        fix = did_you_mean(key, [*DEFAULTS, *groups]) if unknown else ""
+    except (HydraException, OmegaConfBaseException, *UNSPECIFIC) as error:
+        key = _key(error)
+        name, rule, fix = f"{origin}: {key}" if key else origin, _reason(error), ""
+        if isinstance(error.__cause__ or error, ConfigKeyError | ConfigAttributeError):
+            groups = [key.partition(".")[0] for key in DEFAULTS]
+            rule, fix = "there is no such key.", did_you_mean(key, [*DEFAULTS, *groups])
         raise ConfigurationError(name, given, rule, fix) from error
 
 
@@ -126,11 +118,7 @@ def _reason(error: Exception) -> str:
 
 
 def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
-    """Parse overrides by Hydra's grammar.
-
-    Raises:
-        ConfigurationError: for a syntax error.
-    """
+    """Parse overrides by Hydra's grammar; `ConfigurationError` for a syntax error."""
     with composition_errors(origin, overrides):
         return list(OverridesParser.create().parse_overrides(list(overrides)))
 
@@ -175,11 +163,7 @@ class ArmComposer:
     _bases: dict[str, DictConfig] = field(default_factory=dict, repr=False)
 
     def arm(self, name: str, overrides: Sequence[str] = ()) -> Arm:
-        """Compose an arm of `conf/arm/`.
-
-        Args:
-            name: of the arm.
-            overrides: further overrides, `KEY=VALUE` in Hydra's syntax.
+        """Compose an arm of `conf/arm/`, with further overrides `KEY=VALUE` in Hydra's syntax.
 
         Raises:
             ConfigurationError: for an unknown arm or scale, or anything illegal in the files.
@@ -188,12 +172,7 @@ class ArmComposer:
         return arm_from_mapping(self._values(name, overrides, origin), origin)
 
     def new_arm(self, name: str, overrides: Sequence[str], origin: str) -> Arm:
-        """Compose an arm that a study declares in `new_arms`.
-
-        Args:
-            name: of the arm; none of those in `conf/arm/`.
-            overrides: in Hydra's syntax; ``arm=max`` starts from that arm.
-            origin: the study's file, for messages.
+        """Compose an arm that a study, in the file `origin`, declares in `new_arms`.
 
         Raises:
             ConfigurationError: for a name that is taken, or anything illegal in the overrides.

@@ -4,13 +4,13 @@
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from convchoice.config.pairs import PairValue, canonical
-from convchoice.errors import did_you_mean, require, without_password
+from convchoice.config.pairs import canonical
+from convchoice.errors import require, without_password
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,99}")
 NAME_RULE = "a name is 1 to 100 letters, digits and _ . = - , a letter or digit first."
@@ -33,29 +33,9 @@ def legal(holds: Callable[[Any], bool], rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def one_of(words: Sequence[str]) -> AfterValidator:
-    """One of a few words."""
-
-    def check(value: str) -> str:
-        if value not in words:
-            rule = f"must be one of {', '.join(words)}. {did_you_mean(value, words)}"
-            raise ValueError(rule.strip())
-        return value
-
-    return AfterValidator(check)
-
-
 def size(least: int, most: int) -> AfterValidator:
     """One number for both axes, or [height, width], in canonical form."""
-    rule = f"must be a whole number from {least} to {most}, or [height, width] of two such numbers."
-
-    def check(value: Any) -> PairValue:
-        found = canonical(value, least, most)
-        if found is None:
-            raise ValueError(rule)
-        return found
-
-    return AfterValidator(check)
+    return AfterValidator(lambda value: canonical(value, least, most))
 
 
 def is_name(value: object) -> bool:
@@ -78,20 +58,17 @@ def is_folder(text: str) -> bool:
     return is_text(text) and not text.startswith("~")
 
 
-def _is_uri(text: str) -> bool:
-    return is_text(text) and text == without_password(text)
+def _has_no_credentials(text: str) -> bool:
+    return text == without_password(text)
 
 
+TEXT = legal(is_text, "must be text without ${ and control characters.")
+FOLDER = legal(is_folder, "must be the path of a folder, without ~, ${ and control characters.")
+NO_CREDENTIALS = legal(
+    _has_no_credentials,
+    "must not hold credentials, which every run folder would keep. Set MLFLOW_TRACKING_URI.",
+)
 Name = Annotated[str, legal(is_name, NAME_RULE)]
-Folder = Annotated[
-    str, legal(is_folder, "must be the path of a folder, without ~, ${ and control characters.")
-]
-Text = Annotated[str, legal(is_text, "must be text without ${ and control characters.")]
-Uri = Annotated[
-    str,
-    legal(
-        _is_uri,
-        "must not hold credentials: every run folder keeps its configuration. Set the environment"
-        " variable MLFLOW_TRACKING_URI instead.",
-    ),
-]
+Text = Annotated[str, TEXT]
+Folder = Annotated[str, FOLDER]
+Uri = Annotated[str, TEXT, NO_CREDENTIALS]

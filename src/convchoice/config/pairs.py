@@ -32,8 +32,10 @@ def shown(pair: Pair) -> str:
     return f"{height:,}" if height == width else f"{height:,}×{width:,}"
 
 
-def canonical(value: Any, least: int, most: int) -> PairValue | None:
-    """The canonical form of one number or two from `least` to `most`; None for all else."""
-    numbers = value if isinstance(value, list | tuple) else (value, value)
-    legal = all(type(number) is int and least <= number <= most for number in numbers)
-    return once((numbers[0], numbers[1])) if legal and len(numbers) == 2 else None  # noqa: PLR2004
+def canonical(value: Any, least: int, most: int) -> PairValue:
+    """The canonical form of one number or two from `least` to `most`; ValueError for all else."""
+    numbers = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)  # noqa: PLR2004
+    if all(type(number) is int and least <= number <= most for number in numbers):
+        return once((numbers[0], numbers[1]))
+    rule = f"must be a whole number from {least} to {most}, or [height, width] of two such numbers."
+    raise ValueError(rule)

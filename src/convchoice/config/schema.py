@@ -57,6 +57,9 @@ Side = Annotated[int, between(1, LARGEST_SIDE)]
 Size = Annotated[Any, legal.size(1, LARGEST_SIDE)]  # OmegaConf has no type for a number or a list
 Positive = Annotated[float, between(1e-38, 1e3)]  # from the smallest normal number of float32
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Precision = Annotated[
+    str, legal.legal(PRECISIONS.__contains__, f"must be one of {', '.join(PRECISIONS)}.")
+]
 Switch = Annotated[bool, Field(strict=True)]
 
 
@@ -65,12 +68,12 @@ def padding_of(value: Any) -> Padding | PairValue:
     words = list(Padding)
     if value in words:
         return Padding(value)
-    pixels = canonical(value, 0, LARGEST_SIDE)
-    if pixels is None:
-        rule = f"must be one of {', '.join(words)}, a whole number from 0 to {LARGEST_SIDE}, or"
-        fix = did_you_mean(value, words)
-        raise ValueError(f"{rule} [height, width] of two such numbers. {fix}".strip())
-    return pixels or Padding.valid
+    try:
+        return canonical(value, 0, LARGEST_SIDE) or Padding.valid
+    except ValueError as error:
+        rule = str(error).removeprefix("must be ")
+        suggestion = did_you_mean(value, words)
+        raise ValueError(f"must be one of {', '.join(words)}, or {rule} {suggestion}") from None
 
 
 @dataclass
@@ -170,7 +173,7 @@ class TrainerConfig:
     """How a training is carried out."""
 
     max_epochs: Annotated[int, between(1, 1_000_000)] = 5
-    precision: Annotated[str, legal.one_of(PRECISIONS)] = "32-true"
+    precision: Precision = "32-true"
     accelerator: Accelerator = Accelerator.auto
     deterministic: Switch = False
     """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""

@@ -61,17 +61,10 @@ class Study:
 
 
 def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
-    """A typed, checked study.
-
-    Raises:
-        ConfigurationError: for an unknown or missing key, a wrong type, an arm that is there twice
-            or compared with itself, or a new arm that sets other keys than `arm_keys` allows.
-    """
+    """A typed, checked study; `ConfigurationError` for anything illegal in it."""
     study = from_mapping(Study, values, origin)
-    require(
-        bool(study.arms or study.printed), f"{origin}: arms", study.arms,
-        "a study needs at least one arm besides its baseline, or printed values.",
-    )  # fmt: skip
+    rule = "a study needs at least one arm besides its baseline, or printed values."
+    require(bool(study.arms or study.printed), f"{origin}: arms", study.arms, rule)
     arms = study.all_arms()
     curves = [curve.name for curve in study.curves]
     for name, listed in (("arms", arms), ("controls", study.controls), ("curves", curves)):
@@ -117,11 +110,9 @@ def new_arms_of(studies: Iterable[Study]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for study in studies:
         for arm, overrides in study.new_arms.items():
-            require(
-                found.setdefault(arm, overrides) == overrides,
-                f"study {study.name}: new_arms.{arm}", overrides,
-                f"another study's arm of that name sets {found[arm]}.", "Rename one of the two.",
-            )  # fmt: skip
+            same, name = found.setdefault(arm, overrides) == overrides, f"new_arms.{arm}"
+            rule = f"another study's arm of that name sets {found[arm]}. Rename one of the two."
+            require(same, f"study {study.name}: {name}", overrides, rule)
     return found
 
 

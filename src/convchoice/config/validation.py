@@ -4,7 +4,7 @@
 key. Whether layers fit an image is the network plan's question.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -26,28 +26,22 @@ DEFAULTS = flattened(plain_values(Config()))
 def config_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
     """The typed, checked configuration of resolved plain values, with sizes in canonical form.
 
-    Args:
-        values: as `config_to_mapping` returns them, or a resolved Hydra configuration; `scale` is
-            ignored.
-        origin: where they come from (a file's name), for messages.
+    `scale` is ignored; `origin` is the values' file, for messages.
 
     Raises:
         ConfigurationError: for an unknown key, a wrong type, an illegal value or combination.
     """
     known = {key: value for key, value in values.items() if key != "scale"}
     config = from_mapping(Config, known, origin)
-    rules = (_block_rules, _data_rules, _evaluation_rules, _trainer_rules, _effect_rules)
-    _refuse_first(config, chain.from_iterable(rule(config) for rule in rules), origin)
+    rules = (block_rules, _data_rules, _evaluation_rules, _trainer_rules, _effect_rules)
+    for key, rule in chain.from_iterable(broken(config) for broken in rules):
+        value = flattened(plain_values(config))[key]
+        raise ConfigurationError(f"{origin}: {key}" if origin else key, value, rule)
     return config
 
 
 def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
-    """Plain values of a configuration, ready for YAML, without `scale`.
-
-    Args:
-        config: the configuration.
-        run: True for one run (has `seed`, not `seeds`), False for an arm (`seeds`, not `seed`).
-    """
+    """Plain values for YAML: of one run (with `seed`), or of an arm (with `seeds`)."""
     left_out = {"scale", "seeds" if run else "seed"}
     return {key: value for key, value in plain_values(config).items() if key not in left_out}
 
@@ -55,19 +49,6 @@ def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
 def validated(config: Config) -> Config:
     """Check a configuration that was changed in Python, like `config_from_mapping`."""
     return config_from_mapping(plain_values(config))
-
-
-def checked_blocks(config: Config) -> Config:
-    """Check `conv`, `downsample` and `model` alone, and bring sizes into canonical form."""
-    config = from_mapping(Config, plain_values(config), "")
-    _refuse_first(config, _block_rules(config), "")
-    return config
-
-
-def _refuse_first(config: Config, broken: Iterable[tuple[str, str]], origin: str) -> None:
-    for key, rule in broken:
-        value = flattened(plain_values(config))[key]
-        raise ConfigurationError(f"{origin}: {key}" if origin else key, value, rule)
 
 
 def _data_rules(config: Config) -> Broken:
@@ -87,7 +68,8 @@ def _data_rules(config: Config) -> Broken:
         yield "data.canvas", f"{rule} Leave it out for images of their own size."
 
 
-def _block_rules(config: Config) -> Broken:
+def block_rules(config: Config) -> Broken:
+    """The rules of `conv`, `downsample` and `model` that a configuration breaks."""
     conv, downsample, model = config.conv, config.downsample, config.model
     if not isinstance(conv.padding, Padding):
         kernel, pixels = pair_of(conv.kernel_size), pair_of(conv.padding)
