@@ -1,5 +1,6 @@
 """Fixtures that more than one test module uses."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,16 @@ def no_stage_outlives_its_test() -> Iterator[None]:
     """End the project's processes that a test started and, failing, left behind."""
     yield
     end_all()
+
+
+@pytest.fixture(autouse=True)
+def no_log_handler_outlives_its_test() -> Iterator[None]:
+    """Remove handlers that Hydra adds: they write to the captured output of the test."""
+    before = logging.root.handlers[:]
+    yield
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler and handler not in before:
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture
