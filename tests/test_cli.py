@@ -53,7 +53,7 @@ def test_verb_gets_its_arguments_unchanged(
         ("trian", "error: 'trian' is not a verb. Did you mean train? See `convchoice --help`.\n"),
         ("--verson", "error: unrecognized arguments: --verson. See `convchoice --help`.\n"),
         ("shapes --jsn", "error: unrecognized arguments: --jsn. See `convchoice shapes --help`.\n"),
-        ("shapes conv.kernel_size=0", "error: conv.kernel_size = 0: must be"),
+        ("shapes conv.kernel_size=0", "error: command line: conv.kernel_size = 0: must be"),
         ("shapes conv.kernel_size=9", "error: block3.convolution: a 9×9 window does not fit"),
     ],
 )

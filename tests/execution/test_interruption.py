@@ -204,4 +204,4 @@ def test_a_kill_while_a_run_is_replaced_leaves_a_complete_one_or_none(
         if folder.exists():
             run = read_run(folder)
             wrong = int((run.predictions()[0].argmax(1) != run.predictions()[1]).sum())
-            assert run.metrics["test/accuracy"] == 1 - wrong / 1000
+            assert run.metrics["test/accuracy"] == (1000 - wrong) / 1000

@@ -41,7 +41,7 @@ def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
         ("slrum", r"'slrum': there is no such launcher\. Did you mean slurm\? Legal: basic, jobl"),
         ("", "there is no such launcher"),
         ("basic seed=3", "only settings of the launcher may follow its name"),
-        ("slurm hydra.launcher.partitoin=cpu", "hydra.launcher.partitoin.*not in struct"),
+        ("slurm hydra.launcher.partitoin=cpu", "hydra.launcher.partitoin.*no such key"),
         ("slurm 'partition", "cannot be read: No closing quotation"),
     ],
 )
