@@ -98,5 +98,5 @@ bench-gpu: ## measure stacked seeds and the full studies on a GPU (PYTHON=…, n
 ui: install ## show the runs in MLflow, on http://127.0.0.1:5000 or a free port
 	@$(BIN)/convchoice ui --port $(PORT)
 
-clean: ## remove runs and temporary files; keep .venv, data and reports
-	rm -rf .work configs configs.partial configs.replaced trained runs compared mlflow.db mlflow.db.lock mlartifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove caches and temporary files; keep .venv, data, runs, MLflow's store and reports
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .work compared
