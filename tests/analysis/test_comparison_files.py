@@ -108,6 +108,7 @@ def test_control_characters_are_not_written(tmp_path: Path):
         (("arms", "a", "scores", "test/accuracy", "mean"), "high"),
         (("arms", "a", "scores", "test/accuracy", "values"), []),
         (("arms", "a", "configuration"), {"k": float("inf")}),
+        (("arms", "a", "configuration"), {"k" * 100_000: "\x1b"}),
         (("arms", "a", "reference"), "gone"),
         (("arms", "a"), None),
         (("contrasts", 0, "verdict"), "best"),

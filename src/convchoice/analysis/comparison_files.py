@@ -52,7 +52,8 @@ def _check_values(value: object, place: str = "") -> None:
     elif isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             _check_values(key, f"the key {shortened(key)} in {place or 'the result'}")
-            _check_values(item, f"{place}.{key}" if place else str(key))
+            name = shortened(key).strip("'")  # a key is as long as its author likes
+            _check_values(item, f"{place}.{name}" if place else name)
     elif isinstance(value, float | int) and not -MOST <= value <= MOST:
         raise ValueError(f"{place} = {shortened(value)}: must be a number between ±{MOST:g}.")
 
