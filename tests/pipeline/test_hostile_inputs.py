@@ -167,28 +167,24 @@ def test_an_override_of_a_study_from_elsewhere_sets_only_what_decides_numbers(
 
 
 @pytest.mark.parametrize("draws", DRAWS)
-def test_a_hostile_arm_is_inert(
-    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("reader", "seed"), [(read_arm, 2), (read_parameters, 3)])
+def test_hostile_arms_and_parameters_are_inert(
+    reader: Callable[[Path], Any],
+    seed: int,
+    draws: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    source = random.Random(2)
-    document = yaml.safe_load(compose_arm("max", "quick").to_yaml())
+    source = random.Random(seed)
+    texts = {
+        read_arm: compose_arm("max", "quick").to_yaml(),
+        read_parameters: (PROJECT_ROOT / "params.yaml").read_text(encoding="utf-8"),
+    }
+    document = yaml.safe_load(texts[reader])
     path = tmp_path / "max.yaml"
     for _ in range(draws):
         yaml_file(path, document, source)
-        read(partial(read_arm, path), capsys)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("draws", DRAWS)
-def test_hostile_parameters_are_inert(
-    draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = random.Random(3)
-    document = yaml.safe_load((PROJECT_ROOT / "params.yaml").read_text(encoding="utf-8"))
-    path = tmp_path / "params.yaml"
-    for _ in range(draws):
-        yaml_file(path, document, source)
-        read(partial(read_parameters, path), capsys)
+        read(partial(reader, path), capsys)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -26,7 +26,7 @@ class Study:
     name: Name
     question: str
     claim: str
-    """The claim as the lecture, or whoever made it, puts it; short."""
+    """The claim in the words of its source, short."""
     source: str
     """Where the claim was made: a slide's title, a paper, a colleague."""
     baseline: Name

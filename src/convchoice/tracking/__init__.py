@@ -1,1 +1,1 @@
-"""What MLflow is told: its store, a run's life in it, names, means of an arm, models."""
+"""Publish runs, arms, studies and models to MLflow."""
