@@ -10,14 +10,12 @@ learning_curves.csv and differences.csv; equal inputs give equal bytes.
 """
 
 import argparse
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.analysis.collect import (
     TABLE_SUFFIX,
-    arms_of_one_dataset,
     collected_runs,
     failures_of_study,
     runs_of_study,
@@ -37,7 +35,6 @@ from convchoice.runs.output_manifest import check_output
 from convchoice.summary import print_study
 
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e12
-STAMP = re.compile(r"[0-9a-f]{64}\n")
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
@@ -75,10 +72,10 @@ def _margin(given: argparse.Namespace, metric: str) -> float:
     return margin
 
 
-def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, **more: str) -> Study:
+def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, source: str) -> Study:
     name = given.name or study_name(given.paths[0])
     margin = _margin(given, metric)
-    return study_of_arms(name, arms, given.baseline, metric=metric, margin=margin, **more)
+    return study_of_arms(name, arms, given.baseline, metric=metric, margin=margin, source=source)
 
 
 def _compared_tables(given: argparse.Namespace) -> Comparison:
@@ -106,8 +103,7 @@ def _study_of_runs(given: argparse.Namespace) -> Study:
     require(direction is None, "--higher-is-better", direction, rule)
     rule = "must be an accuracy, a consistency, a loss or an nll of the run folders."
     require(known_direction(metric) is not None, "--metric", metric, rule)
-    arms, note = arms_of_one_dataset(runs, given.baseline)
-    return _study_of(given, arms, metric, source="a sweep", notes=note)
+    return _study_of(given, list(runs), metric, source="a sweep")
 
 
 def _compared_runs(given: argparse.Namespace) -> Comparison:
@@ -126,7 +122,6 @@ def parser() -> CommandParser:
     add("--runs", type=Path, metavar="FOLDER", help="one more PATH")
     add("--output", type=Path, metavar="FOLDER", help="write the result here")
     add("--brief", action="store_true", help="print one line instead of a table")
-    add("--stamp", type=Path, metavar="FILE", help="also write the result's SHA-256 here")
     planned = "has <arm>.yaml with the planned seeds; other seeds are left out"
     add("--configs", type=Path, metavar="FOLDER", help=planned)
     add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
@@ -150,47 +145,30 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     given.paths += [given.runs] if given.runs else []
     if not given.paths:
         made.error("name at least one PATH with run folders, or a CSV file")
-    if given.stamp and not given.output:
-        made.error("--stamp needs --output")
     own = {name: getattr(given, name) for name in ("baseline", "name", "metric", "margin")}
     if given.study and (named := [name for name, value in own.items() if value is not None]):
         made.error(f"--{named[0]} is for comparisons without --study, which has its own")
     return given
 
 
-def _check_outputs(output: Path | None, stamp: Path | None) -> None:
-    """Refuse to replace files that convchoice did not write, before any work."""
-    if output:
-        check_output(output, FILES)
-    if not stamp or not stamp.exists():
-        return
-    if not stamp.is_file() or not STAMP.fullmatch(stamp.read_text(errors="replace")):
-        raise UserError(f"{stamp}: was not written by convchoice. Choose another --stamp.")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare arms, write the result, and print it."""
     with exit_codes():
         given = _arguments(arguments)
-        _check_outputs(given.output, given.stamp)
+        if given.output:
+            check_output(given.output, FILES)  # before any work
         tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
         if tables and len(tables) < len(given.paths):
             raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
         comparison = _compared_tables(given) if tables else _compared_runs(given)
         if given.output:
             write_comparison(given.output, comparison)
-        if given.stamp:
-            digest = hashlib.sha256((given.output / COMPARISON).read_bytes()).hexdigest()
-            given.stamp.parent.mkdir(parents=True, exist_ok=True)
-            given.stamp.write_text(digest + "\n", encoding="utf-8")
         if given.brief:
             where = f" → {given.output / COMPARISON}" if given.output else ""
             line = f"{comparison.study.name}: {answer(comparison)} {data_line(comparison)}.{where}"
             print(printable(line))
         else:
             print_study(comparison)
-            if not given.study and comparison.study.notes:
-                print(printable(comparison.study.notes))
 
 
 if __name__ == "__main__":

@@ -98,7 +98,6 @@ def test_other_metric_of_run_folders(sweep: Path, capsys: pytest.CaptureFixture[
         (["--metric", "cost/macs"], "must be an accuracy, a consistency, a loss or an nll"),
         (["--lower-is-better"], "is for tables"),
         (["results.csv"], "cannot be compared with run folders"),
-        (["--stamp", "x"], "--stamp needs --output"),
     ],
 )
 def test_illegal_options_are_refused(

@@ -88,7 +88,7 @@ def test_files_that_a_stage_depends_on_exist_or_are_made_by_another(stage: str) 
         assert from_a_stage or (PROJECT_ROOT / path).exists(), path
 
 
-def test_the_report_depends_on_a_stamp_of_every_study_whichever_were_chosen() -> None:
+def test_the_report_depends_on_the_result_of_every_study_whichever_were_chosen() -> None:
     assert "compared/${scale}/${item.study}" in paths(STAGES["compare"]["outs"])
     assert "compared/${scale}" in STAGES["report"]["deps"]
 

@@ -1,15 +1,23 @@
-"""The result of one arm from its runs: configuration, scores, costs, learning curves."""
+"""The result of one arm from its runs: configuration, scores, costs, curves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from convchoice.analysis.result_arm import Band, Change, Costs, LearningCurves, Sample
+from convchoice.analysis.result_arm import (
+    Band,
+    Change,
+    Costs,
+    CurveSeries,
+    LearningCurves,
+    Sample,
+)  # fmt: skip
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.identity import SEEDS, is_numeric
 from convchoice.config.mapping import flattened
 from convchoice.errors import UserError
+from convchoice.runs.curve_points import FIX, MEASURES, CurvePoint, Key
 from convchoice.runs.run import Run
 
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -139,4 +147,59 @@ def learning_curves(runs: Sequence[Run]) -> LearningCurves:
     return LearningCurves(
         epochs=[int(row["epoch"]) for row in rows[0]],
         bands={name: band([[row[name] for row in epoch] for epoch in epochs]) for name in recorded},
+    )
+
+
+def arm_curves(arm: str, runs: Sequence[Run]) -> list[CurveSeries]:
+    """Every robustness, equivariance and input-size curve of an arm, over the runs that have it.
+
+    Raises:
+        RunFolderError: if a run's table is damaged.
+        UserError: if two runs have different points, or different numbers of images.
+    """
+    found: dict[str, dict[int, dict[Key, CurvePoint]]] = {}
+    for run in runs:
+        for point in run.curves():
+            found.setdefault(point.curve.name, {}).setdefault(run.seed, {})[point.key] = point
+    series = []
+    for curve, by_seed in found.items():
+        first, *others = by_seed
+        for seed in others:
+            if _layout(by_seed[seed]) != _layout(by_seed[first]):
+                raise UserError(
+                    f"arm {arm}: the curve {curve} of seed {seed} has other points, or other"
+                    f" numbers of images, than that of seed {first}. {FIX}"
+                )
+        lines: dict[tuple[str, str], list[CurvePoint]] = {}
+        for point in by_seed[first].values():
+            lines.setdefault((point.kind, point.layer), []).append(point)
+        for line in lines.values():
+            ordered = sorted(line, key=lambda point: point.value)
+            columns = [[points[point.key] for points in by_seed.values()] for point in ordered]
+            series.append(_series(ordered, columns))
+    return series
+
+
+def _layout(points: Mapping[Key, CurvePoint]) -> dict[Key, tuple[int, bool]]:
+    return {key: (point.images, point.accepted) for key, point in points.items()}
+
+
+def _series(line: Sequence[CurvePoint], columns: Sequence[Sequence[CurvePoint]]) -> CurveSeries:
+    """One line, and at each of its points that of every seed; measures without a value are out."""
+    bands = {
+        name: band([[getattr(point, name) for point in column] for column in columns])
+        for name in MEASURES
+    }
+    first = line[0]
+    return CurveSeries(
+        curve=first.curve.name,
+        kind=first.kind,
+        layer=first.layer,
+        unit=first.unit,
+        jump_pixels=first.jump_pixels,
+        n=len(columns[0]),
+        images=first.images,
+        values=[point.value for point in line],
+        bands={name: each for name, each in bands.items() if set(each.mean) != {None}},
+        accepted=[point.accepted for point in line],
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.analysis.provenance import dataset_of
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
 from convchoice.runs.run import Run, read_run, run_folders
@@ -97,16 +96,13 @@ def runs_of_study(
     }
 
 
-def study_of_arms(
-    name: str, arms: Sequence[str], baseline: str | None, notes: str = "", **values: Any
-) -> Study:
+def study_of_arms(name: str, arms: Sequence[str], baseline: str | None, **values: Any) -> Study:
     """The study of arms without a definition of their own: it claims nothing.
 
     Args:
         name: of the study.
         arms: in the order of the report.
         baseline: None takes the first arm.
-        notes: remarks.
         values: `source`, `metric` and `margin`.
 
     Raises:
@@ -115,7 +111,7 @@ def study_of_arms(
     if baseline is not None and baseline not in arms:
         raise UserError(f"--baseline {baseline}: {name} has no such arm; it has {', '.join(arms)}.")
     first = baseline or arms[0]
-    rule = f"there is nothing to compare {first} with. {notes}".strip()
+    rule = f"there is nothing to compare {first} with."
     require(len(arms) > 1, f"{name}: arms", list(arms), rule)
     definition = {
         "name": name,
@@ -123,23 +119,5 @@ def study_of_arms(
         "claim": f"Nothing was claimed before these runs of {name} were made.",
         "baseline": first,
         "arms": [arm for arm in arms if arm != first],
-        "notes": notes,
     }
     return study_from_mapping(definition | values, name)
-
-
-def arms_of_one_dataset(
-    runs: Mapping[str, Sequence[Run]], baseline: str | None
-) -> tuple[list[str], str]:
-    """The arms with the baseline's (None: the first arm's) data set, and a note on the others."""
-    data = {arm: dataset_of(found[0]).name for arm, found in runs.items()}
-    first = baseline or next(iter(runs))
-    others = [arm for arm in data if first in data and data[arm] != data[first]]
-    if not others:
-        return list(data), ""
-    names = ", ".join(f"{arm} ({data[arm]})" for arm in others)
-    note = (
-        f"Left out because their data set is not {first}'s ({data[first]}): {names}."
-        " Compare them with a --baseline of their own data set."
-    )
-    return [arm for arm in data if arm not in others], note

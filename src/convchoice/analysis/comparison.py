@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convchoice.analysis import arms, contrasts, curves, predictions, provenance
+from convchoice.analysis import arms, contrasts, predictions, provenance
 from convchoice.analysis import result as models
 from convchoice.analysis.contrasts import Scores, contrast
 from convchoice.analysis.introspection import arm_introspection, check_one_image
@@ -93,16 +93,13 @@ class _RecordedArm:
 
     runs: dict[int, Run]
     predictions: Predictions
-    curves: curves.RecordedCurves
 
 
 def _read(arm: str, runs: Sequence[Run]) -> _RecordedArm:
     arms.check_runs(arm, runs)
     ordered = sorted(runs, key=lambda run: run.seed)
     predicted = predictions.read_predictions(ordered)
-    return _RecordedArm(
-        {run.seed: run for run in ordered}, predicted, curves.recorded_curves(arm, ordered)
-    )
+    return _RecordedArm({run.seed: run for run in ordered}, predicted)
 
 
 def _recorded_of_arm(
@@ -117,7 +114,7 @@ def _recorded_of_arm(
         "learning_curves": arms.learning_curves(runs),
         "class_errors": predictions.class_errors(item.predictions),
         "confusion": predictions.confusion(item.predictions),
-        "curves": curves.arm_curves(item.curves),
+        "curves": arms.arm_curves(arm, runs),
         "introspection": arm_introspection(runs),
     }
 
@@ -133,12 +130,10 @@ def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> d
         "new_images_interval_95": predictions.new_images_interval(*predicted, generator),
         "mcnemar": predictions.mcnemar(*predicted),
         "class_errors": predictions.class_error_differences(*predicted),
-        "confusion_difference": predictions.confusion_difference(*predicted),
         "flips": predictions.flips(*predicted),
         "cost_ratio": arms.cost_ratio(
             arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
         ),
-        "curves": curves.curve_differences(*(each.curves for each in both)),
     }
 
 

@@ -92,12 +92,6 @@ def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int
     return rows
 
 
-def confusion_difference(ours: Predictions, theirs: Predictions) -> list[list[int]]:
-    """The confusion of one arm minus that of another."""
-    rows: list[list[int]] = np.subtract(confusion(ours), confusion(theirs)).tolist()
-    return rows
-
-
 def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray[np.int64]:
     """Wrong predictions by run and true class, (seeds, classes)."""
     wrong, labels = ~predictions.correct, predictions.labels

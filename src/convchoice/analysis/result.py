@@ -9,12 +9,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.result_arm import ArmResult, ClassErrors, CurveSeries, Sample
+from convchoice.analysis.result_arm import ArmResult, ClassErrors, Sample
 from convchoice.analysis.result_model import (
     Count,
     ImagePixels,
     Interval,
-    Matrix,
     Model,
     Name,
     Probability,
@@ -100,10 +99,8 @@ class Contrast(Model):
     )
     mcnemar: McNemar | None = Field(default=None, description="Test of one pair of runs.")
     class_errors: ClassErrors | None = Field(default=None, description="Differences by class.")
-    confusion_difference: Matrix | None = Field(default=None, description="Arm minus reference.")
     flips: Flips | None = Field(default=None, description="Images correct in one arm alone.")
     cost_ratio: dict[str, float | None] = Field(default={}, description="Arm's over reference's.")
-    curves: list[CurveSeries] = Field(default=[], description="Paired differences of curves.")
 
     @property
     def n(self) -> int:

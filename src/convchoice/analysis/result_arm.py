@@ -49,10 +49,9 @@ class LearningCurves(Model):
 
 
 class CurveSeries(Model):
-    """One kind of change, and for equivariance one layer, of an arm or of two arms' difference.
+    """One kind of change, and for equivariance one layer.
 
-    Accuracy, consistency and lost ink are fractions of 1, nll is in nats; differences of accuracy
-    and consistency are in percentage points.
+    Accuracy, consistency and lost ink are fractions of 1, nll is in nats.
     """
 
     curve: str = Field(description="Name of the curve: a value of `evaluation.curves`.")
