@@ -27,7 +27,7 @@ def made_up_contrast(arm: str, reference: str, verdict: str) -> Contrast:
         interval_90=interval, values=[1.25, 1.25], p_t=0.5, p_sign_flip=0.5, p_holm=0.5,
     )  # fmt: skip
     return Contrast(
-        arm=arm, reference=reference, seeds=[0, 1], difference=difference,
+        arm=arm, reference=reference, seeds=[0, 1], difference=difference, margin=0.1,
         verdict=Verdict(verdict), seeds_needed=None,
     )  # fmt: skip
 

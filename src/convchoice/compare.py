@@ -28,7 +28,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.command_parser import CommandParser
-from convchoice.config.study import Study, read_study
+from convchoice.config.study import DEFAULT_MARGIN, Study, margin_points, read_study
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.runs.output_manifest import check_output
@@ -66,7 +66,7 @@ def _margin(given: argparse.Namespace, metric: str) -> float:
             f"--metric {metric}: add the smallest difference that matters, in the metric's own"
             " unit: --margin."
         )
-    margin = Study.margin if given.margin is None else float(given.margin)
+    margin = DEFAULT_MARGIN if given.margin is None else float(given.margin)
     rule = f"must be a number from {SMALLEST_MARGIN:g} to {LARGEST_MARGIN:g}."
     require(SMALLEST_MARGIN <= margin <= LARGEST_MARGIN, "--margin", margin, rule)
     return margin
@@ -89,9 +89,8 @@ def _compared_tables(given: argparse.Namespace) -> Comparison:
             raise UserError(text)
     else:
         study = _study_of(given, list(values), named or "value", source=table.title)
-    measure = table_measure(
-        study.metric, higher_is_better=given.higher_is_better, margin=study.margin
-    )
+    margin = margin_points(study.margin, reference_accuracy=0.0)  # only its size matters here
+    measure = table_measure(study.metric, higher_is_better=given.higher_is_better, margin=margin)
     return compare_table(study, table, values, measure)
 
 
@@ -130,7 +129,7 @@ def parser() -> CommandParser:
     add("--metric", help=f"what is compared (default for run folders: {Study.metric})")
     margin = (
         "the smallest difference that matters, in percentage points for an accuracy (default"
-        f" {Study.margin}), else in the metric's own unit"
+        f" {DEFAULT_MARGIN}), else in the metric's own unit"
     )
     add("--margin", type=float, help=margin)
     direction = made.add_mutually_exclusive_group()

@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.mapping import plain_values
 from convchoice.config.paths import CONF_DIR
-from convchoice.config.study import new_arms_of, read_study, studies_of_arm, study_from_mapping
+from convchoice.config.study import (
+    margin_points,
+    new_arms_of,
+    read_study,
+    studies_of_arm,
+    study_from_mapping,
+)
 from convchoice.errors import ConfigurationError
 
 SHIPPED = sorted((CONF_DIR / "study").glob("*.yaml"))
@@ -48,9 +55,19 @@ def test_the_studies_of_an_arm_are_found() -> None:
         ({"arms": [1e-3]}, r"arms\[0\] = 0\.001: must be text\. Put it in quotes"),
         ({"baseline": "${a}"}, "a name is 1 to 100 letters"),
         ({"name": "a/b"}, "a name is 1 to 100 letters"),
-        ({"margin": 0.0}, r"margin = 0\.0: must be at least 1e-09"),
+        ({"margin": 0.0}, r"margin = 0\.0: must be a number from 1e-09 to 1e\+09, or a share"),
         ({"margin": 1e-300}, r"margin = 1e-300: must be"),
         ({"margin": float("nan")}, r"margin = nan: must be"),
+        ({"margin": True}, r"margin = True: must be"),
+        ({"margin": "0.1"}, r"margin = '0\.1': must be"),
+        ({"margin": "0% of errors"}, r"margin = '0% of errors': must be"),
+        ({"margin": "10% of accuracy"}, r"margin = '10% of accuracy': must be"),
+        (
+            {"margin": "10% of errors", "metric": "test/nll"},
+            r"margin = '10% of errors': is a share of errors, and test/nll is no accuracy",
+        ),
+        ({"looks": [6, 6, 30]}, r"looks = \[6, 6, 30\]: must rise"),
+        ({"looks": [1, 6]}, r"looks\[0\] = 1: must be at least 2"),
         (
             {"printed": {"test/nll": [float("nan")]}},
             r"printed\.test/nll\[0\] = nan: must be",
@@ -68,6 +85,18 @@ def test_the_studies_of_an_arm_are_found() -> None:
 def test_an_illegal_study_is_refused_by_name(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         study_from_mapping(LEGAL | change, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("margin", "reference_accuracy", "points"),
+    [(0.1, 0.9, 0.1), (2, 0.9, 2.0), ("10% of errors", 0.99, 0.1), ("2.5 % of errors", 0.8, 0.5)],
+)
+def test_a_margin_is_points_or_a_share_of_the_references_errors(
+    margin: float | str, reference_accuracy: float, points: float
+) -> None:
+    study = study_from_mapping(LEGAL | {"margin": margin, "looks": [6, 12, 30]}, "mine.yaml")
+    assert margin_points(study.margin, reference_accuracy) == pytest.approx(points)
+    assert study_from_mapping(plain_values(study), "composed.yaml") == study
 
 
 def test_texts_are_kept_as_they_are() -> None:

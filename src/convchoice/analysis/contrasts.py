@@ -9,7 +9,7 @@ from convchoice.analysis.measure import Measure
 from convchoice.analysis.result import Claim, ClaimPair, Contrast, Difference, LeftOutSeeds
 from convchoice.analysis.sentences import claim_sentence, seed_notes
 from convchoice.analysis.verdict import Verdict, claim_verdict_of, verdict_of
-from convchoice.config.study import Study
+from convchoice.config.study import Study, margin_points
 from convchoice.errors import UserError
 
 ANALYSIS_SEED = 2019
@@ -61,10 +61,11 @@ def contrast(study: Study, arm: str, measure: Measure, scores: Mapping[str, Scor
             f" {sorted(theirs)}) have no seed in common, so they cannot be paired."
         )
     found = difference([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], measure)
+    margin = margin_points(study.margin, float(np.mean([theirs[seed] for seed in seeds])))
     intervals, higher = (found.interval_95, found.interval_90), measure.higher_is_better
-    verdict = verdict_of(*intervals, study.margin, higher_is_better=higher)
+    verdict = verdict_of(*intervals, margin, higher_is_better=higher)
     deviation = found.standard_deviation
-    needed = None if deviation is None else statistics.seeds_needed(deviation, study.margin)
+    needed = None if deviation is None else statistics.seeds_needed(deviation, margin)
     left_out = (sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys()))
     return Contrast(
         arm=arm,
@@ -72,6 +73,7 @@ def contrast(study: Study, arm: str, measure: Measure, scores: Mapping[str, Scor
         seeds=seeds,
         left_out_seeds=LeftOutSeeds(arm=left_out[0], reference=left_out[1]),
         difference=found,
+        margin=margin,
         verdict=verdict,
         seeds_needed=needed,
         seed_notes=seed_notes(len(seeds), needed, verdict),

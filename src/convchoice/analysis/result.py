@@ -19,6 +19,7 @@ from convchoice.analysis.result_model import (
     Probability,
 )  # fmt: skip
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
+from convchoice.config.study import Margin
 
 SCHEMA_VERSION: Literal[3] = 3
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
@@ -90,6 +91,7 @@ class Contrast(Model):
         default=LeftOutSeeds(), description="Seeds that only one of the two has."
     )
     difference: Difference = Field(description="Differences of the study's metric.")
+    margin: float = Field(gt=0, description="The study's margin, in the unit of the difference.")
     verdict: Verdict = Field(description="The verdict; see `docs/decisions/statistics.md`.")
     seeds_needed: int | None = Field(description="To find the margin with 80 % power.")
     seed_notes: list[str] = Field(default=[], description="Sentences on the number of seeds.")
@@ -125,7 +127,10 @@ class StudyDefinition(Model):
     curves: list[str] = Field(default=[], description="Curves that are evaluated.")
     claim_arm: Name | None = Field(default=None, description="The arm claimed to be better.")
     metric: str = Field(description="The metric under comparison.")
-    margin: float = Field(gt=0, description="The smallest difference that matters.")
+    margin: Margin = Field(
+        description="The smallest difference that matters: a number, or a share of errors."
+    )
+    looks: list[Count] = Field(default=[], description="Planned numbers of seeds, rising.")
     published: dict[str, list[float]] = Field(
         default={}, description="Published values by metric, one an epoch."
     )

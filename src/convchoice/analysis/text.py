@@ -54,10 +54,12 @@ def difference_interval(contrast: Contrast, measure: Measure) -> str:
 
 
 def margin(comparison: Comparison, *, spelled_out: bool = False) -> str:
-    """A study's margin with its unit, such as ``±0.10 pp``."""
-    measure = comparison.measure
+    """A study's margin, such as ``±0.10 pp`` or ``10 % of the reference's errors``."""
+    measure, given = comparison.measure, comparison.study.margin
+    if isinstance(given, str):
+        return given.replace("% of errors", " % of the reference's errors")
     unit = measure.unit if spelled_out else measure.short_unit
-    return f"±{number(comparison.study.margin, measure.decimals)} {unit}".strip()
+    return f"±{number(given, measure.decimals)} {unit}".strip()
 
 
 def score(sample: Sample, measure: Measure) -> tuple[str, str]:

@@ -3,10 +3,14 @@
 Written before the results, one YAML file each in `conf/study/`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from convchoice.config.arm_keys import check_new_arm
 from convchoice.config.legal_values import MOST_ITEMS, Name, between
@@ -17,6 +21,44 @@ from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, did_you_mean, require
 
 Printed = list[Annotated[float, between(-1e9, 1e9)]]
+DEFAULT_MARGIN = 0.10
+SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e9
+ERROR_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?% of errors")
+MARGIN_RULE = (
+    f"must be a number from {SMALLEST_MARGIN:g} to {LARGEST_MARGIN:g}, or a share of the"
+    " reference's errors from 0.1 to 100, such as `10% of errors`."
+)
+
+
+def _margin(value: Any) -> float | str:
+    """A margin as a number, or as text that is a share of errors."""
+    if isinstance(value, str) and (share := ERROR_SHARE.fullmatch(value.strip())):
+        legal = 0.1 <= float(share[1]) <= 100  # noqa: PLR2004 - as the rule says
+        value = f"{share[1]}% of errors"
+    else:
+        legal = isinstance(value, float | int) and not isinstance(value, bool)
+        legal = legal and SMALLEST_MARGIN <= value <= LARGEST_MARGIN
+    if not legal:
+        raise ValueError(MARGIN_RULE)
+    return value if isinstance(value, str) else float(value)
+
+
+Margin = Annotated[float | str, BeforeValidator(_margin)]
+"""δ: in percentage points for an accuracy, in the metric's own unit otherwise; or a share of the
+reference's errors, ``10% of errors``."""
+
+
+def margin_points(margin: float | str, reference_accuracy: float) -> float:
+    """A margin as a number, in the unit of the differences.
+
+    Args:
+        margin: of a study.
+        reference_accuracy: mean of the reference's seeds, a fraction of 1; a margin that is a
+            share of errors is that share of its complement, in percentage points.
+    """
+    if not isinstance(margin, str):
+        return margin
+    return float(margin.partition("%")[0]) * (1 - reference_accuracy)
 
 
 @dataclass
@@ -45,8 +87,13 @@ class Study:
     claim_arm: str | None = None
     """Arm that the claim says is better than those compared with it; null if it says no such."""
     metric: str = "test/accuracy"
-    margin: Annotated[float, between(1e-9, 1e9)] = 0.10
-    """δ, in percentage points for an accuracy, in the metric's own unit otherwise."""
+    margin: Margin = DEFAULT_MARGIN
+    """The smallest difference that matters; see `Margin`."""
+    looks: Annotated[list[Annotated[int, between(2, 100_000)]], MOST_ITEMS] = field(
+        default_factory=list
+    )
+    """Numbers of seeds at which the results may be looked at, planned before the first run; empty
+    for one look, at all seeds."""
     printed: dict[str, Printed] = field(default_factory=dict)
     """Published values by metric, one per epoch, that are shown beside ours."""
     notes: str = ""
@@ -70,6 +117,11 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     for name, listed in (("arms", arms), ("controls", study.controls), ("curves", curves)):
         repeated = sorted({item for item in listed if listed.count(item) > 1})
         require(not repeated, f"{origin}: {name}", repeated, "each may be there once.")
+    rising = all(first < second for first, second in pairwise(study.looks))
+    require(rising, f"{origin}: looks", study.looks, "must rise: each look adds seeds.")
+    rule = f"is a share of errors, and {study.metric} is no accuracy. Give a number."
+    known = not isinstance(study.margin, str) or study.metric.endswith("accuracy")
+    require(known, f"{origin}: margin", study.margin, rule)
     for arm in study.controls:
         _check_arm(f"{origin}: controls", arm, study.arms)
     for arm, reference in study.against.items():

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -34,13 +35,14 @@ PANEL_CHARACTERS = 30
 def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     """A forest plot of the study's metric over the band of the margin; None without a contrast."""
     differences = [contrast.difference for contrast in comparison.contrasts]
-    measure, margin = comparison.measure, comparison.study.margin
+    measure = comparison.measure
     if not differences:
         return None
     names = [f"{contrast.arm} − {contrast.reference}" for contrast in comparison.contrasts]
     figure = new_figure(1.1 + row_inches(names, 0.42) * len(names))
     axes = figure.subplots()
-    axes.axvspan(-margin, margin, color=BAND.stand_in, linewidth=0, zorder=0)
+    margins = np.array([item.margin for item in comparison.contrasts])
+    axes.barh(range(len(names)), 2 * margins, 1.0, -margins, color=BAND.stand_in, zorder=0)
     means, bounds = [item.mean for item in differences], [item.interval_95 for item in differences]
     for row, item in enumerate(differences):
         if item.interval_90:

@@ -74,12 +74,11 @@ def tone(verdict: str) -> str:
 def bar_scale(comparison: Comparison) -> float:
     """Units of a card's drawing per unit of a difference, one for all contrasts of a study."""
     ends = [
-        end
+        abs(end)
         for item in comparison.contrasts
-        for end in (item.difference.mean, *(item.difference.interval_95 or ()))
+        for end in (item.margin, item.difference.mean, *(item.difference.interval_95 or ()))
     ]
-    reach: float = max([comparison.study.margin, *map(abs, ends)])
-    return 0.46 * BAR_WIDTH / reach
+    return 0.46 * BAR_WIDTH / max(ends, default=1.0)
 
 
 def cost_cells(arm: ArmResult, contrast: Contrast | None) -> list[tuple[str, str]]:
