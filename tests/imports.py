@@ -1,88 +1,109 @@
-"""Which of the project's modules a module needs, read from its imports, lazy ones included."""
+"""Imports between the project's modules, read from their source.
+
+In functions and results `train` is `convchoice.train`, and `__init__` is `convchoice` itself.
+"""
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "convchoice"
+import networkx as nx
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+PACKAGE = "convchoice"
 
 
-def path_of(module: str) -> Path:
-    """The file of a module that is named without the package's name."""
-    return PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+def _module_name(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+PATHS = {_module_name(path): path for path in SOURCE.rglob("*.py")}
+"""The file of every module and package, by its full dotted name."""
 
 
-def _nodes(tree: ast.AST, *, runtime: bool) -> list[ast.AST]:
-    found = []
-    for child in ast.iter_child_nodes(tree):
-        if runtime and _is_type_checking(child):
-            continue
-        found.append(child)
-        found.extend(_nodes(child, runtime=runtime))
-    return found
-
-
-def _top_level(tree: ast.Module) -> list[ast.AST]:
-    return [node for node in tree.body if not _is_type_checking(node)]
-
-
-def imported_names(module: str, *, lazy: bool = True) -> set[str]:
-    """Dotted names that `module` of the package imports.
-
-    Args:
-        module: without the package's name: `sizes.axes`, `train`.
-        lazy: also those inside functions, which are imported only when they run.
-    """
-    tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
-    names: set[str] = set()
-    for node in _nodes(tree, runtime=True) if lazy else _top_level(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def direct_modules(module: str, *, lazy: bool = True) -> set[str]:
-    """Modules of the package that `module` imports itself."""
-    candidates = {
-        name.removeprefix("convchoice.")
-        for name in imported_names(module, lazy=lazy)
-        if name.startswith("convchoice.")
-    }
-    return {name for name in candidates if path_of(name).is_file()}
-
-
-@cache
-def needed_modules(module: str, *, lazy: bool = True, without: str = "") -> frozenset[str]:
-    """`module`, the package's own `__init__` and its needs, and all that these import in turn.
-
-    Args:
-        module: without the package's name.
-        lazy: also what is imported inside functions.
-        without: a package that is left out, with all that it alone needs.
-    """
-    needed: set[str] = set()
-    waiting = {module, "__init__"}
-    while waiting:
-        current = waiting.pop()
-        needed.add(current)
-        found = direct_modules(current, lazy=lazy) - needed
-        waiting |= {name for name in found if not without or package_of(name) != without}
-    return frozenset(needed)
-
-
-def all_modules() -> list[str]:
-    """Every module, without the package's name; packages' own `__init__`s hold but a docstring."""
-    paths = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
-    return sorted(".".join(path.parts) for path in paths if path.stem != "__init__")
+def full_name(module: str) -> str:
+    """`convchoice.train` for `train`."""
+    return PACKAGE if module == "__init__" else f"{PACKAGE}.{module}"
 
 
 def package_of(module: str) -> str:
-    """`sizes` for `sizes.axes`; nothing for a module at the top."""
+    """`runs` for `runs.run`; empty for a module of the top level."""
     return module.rpartition(".")[0]
+
+
+def all_modules() -> list[str]:
+    """Every module that is not a package's `__init__`."""
+    names = (name for name, path in PATHS.items() if path.stem != "__init__")
+    return sorted(n.removeprefix(f"{PACKAGE}.") for n in names if n.startswith(PACKAGE))
+
+
+def _nodes(tree: ast.AST, *, lazy: bool, typing: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef) and not lazy:
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not typing:
+            continue
+        yield node
+        yield from _nodes(node, lazy=lazy, typing=typing)
+
+
+def imported_names(full: str, *, lazy: bool = True, typing: bool = False) -> set[str]:
+    """Dotted names that a module imports.
+
+    Args:
+        full: full name of the module.
+        lazy: whether imports inside functions count.
+        typing: whether imports for type checking count.
+    """
+    names: set[str] = set()
+    tree = ast.parse(PATHS[full].read_text(encoding="utf-8"))
+    for node in _nodes(tree, lazy=lazy, typing=typing):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@cache
+def import_graph(*, lazy: bool = True, typing: bool = True) -> nx.DiGraph:
+    """An edge from each module to each module that it imports, and to the packages of that one."""
+    graph = nx.DiGraph()
+    graph.add_nodes_from(PATHS)
+    for name in PATHS:
+        for needed in imported_names(name, lazy=lazy, typing=typing):
+            parts = needed.split(".")
+            prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+            graph.add_edges_from((name, each) for each in prefixes if each in PATHS)
+    # A package's `__init__` runs before its modules: an import of it from within is no cycle.
+    graph.remove_edges_from([(a, b) for a, b in graph.edges if f"{a}.".startswith(f"{b}.")])
+    return graph
+
+
+def cycles() -> list[str]:
+    """Sets of modules that import one another, inside functions and for type checking too."""
+    components = nx.strongly_connected_components(import_graph())
+    return [" ".join(sorted(each)) for each in components if len(each) > 1]
+
+
+def needed_modules(module: str, *, lazy: bool = True, without: str = "") -> set[str]:
+    """A module and all that it imports, directly or not.
+
+    Args:
+        module: its name.
+        lazy: whether imports inside functions count.
+        without: a package that is left out, with all that it alone needs.
+    """
+    left_out = [name for name in PATHS if without and name.startswith(full_name(without))]
+    graph = nx.restricted_view(import_graph(lazy=lazy, typing=False), left_out, [])
+    starts = (full_name(module), PACKAGE)
+    needed = set(starts).union(*(nx.descendants(graph, start) for start in starts))
+    modules = {name for name in needed if PATHS[name].stem != "__init__"} - {PACKAGE}
+    return {"__init__", *(name.removeprefix(f"{PACKAGE}.") for name in modules)}
+
+
+def direct_modules(module: str) -> set[str]:
+    """The modules that a module itself imports."""
+    found = import_graph(typing=False).successors(full_name(module))
+    return {n.removeprefix(f"{PACKAGE}.") for n in found if PATHS[n].stem != "__init__"}
