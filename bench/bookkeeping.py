@@ -14,29 +14,21 @@ import io
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from alternation import in_turns, publish, ratio
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor, available_cores
-from convchoice.execution.runner import run
-from convchoice.runs.events import Event, Listener, RunEnded, RunKey
+from convchoice.execution.executors import LocalExecutor, available_cores
+from convchoice.execution.job import Job
+from convchoice.execution.runner import run, specify
+from convchoice.runs.events import Event, Listener, RunEnded
 from convchoice.runs.run import read_run
 
 
-@dataclass(frozen=True)
-class PlainTraining:
-    """Lightning's `fit` and nothing around it."""
-
-    config: Config
-
-    @property
-    def keys(self) -> list[RunKey]:
-        """The one run."""
-        return [(str(self.config.arm), self.config.seed)]
+class PlainTraining(Job):
+    """Lightning's `fit` of one run, and nothing around it."""
 
     def work(self, listener: Listener) -> None:
         """Train."""
@@ -49,16 +41,15 @@ class PlainTraining:
         from convchoice.training.lightning_module import Classifier
 
         keep_freed_memory()
-        torch.set_num_threads(self.config.trainer.threads)
-        images = ImageDataModule(
-            self.config.data, [self.config.seed], load(Path(self.config.data.root))
-        )
+        (run,) = self.runs
+        torch.set_num_threads(run.config.trainer.threads)
+        images = ImageDataModule(run.config.data, [run.seed], load(run.data_root))
         Trainer(
-            accelerator="cpu", max_epochs=self.config.trainer.max_epochs, logger=False,
+            accelerator="cpu", max_epochs=run.config.trainer.max_epochs, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0,
-        ).fit(Classifier([self.config]), datamodule=images)  # fmt: skip
-        listener(RunEnded(*self.keys[0]))
+        ).fit(Classifier([run.config]), datamodule=images)  # fmt: skip
+        listener(RunEnded(*run.key))
 
 
 def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
@@ -68,12 +59,11 @@ def seconds(configs: list[Config], *, books: bool) -> tuple[float, float]:
         pass
 
     with tempfile.TemporaryDirectory() as folder:
+        missing = specify(configs, Path(folder))
         if not books:
             began = time.perf_counter()
-            jobs = [PlainTraining(config) for config in configs]
-            LocalExecutor(available_cores()).run(jobs, ignore)
+            LocalExecutor(available_cores()).run([PlainTraining((run,)) for run in missing], ignore)
             return time.perf_counter() - began, 0.0
-        missing = specify(configs, Path(folder))
         with contextlib.redirect_stdout(io.StringIO()):
             began = time.perf_counter()
             failures = run(missing, LocalExecutor(available_cores()), evaluates=False)

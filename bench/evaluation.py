@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 from alternation import in_turns, publish, ratio
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify, specify_evaluation
-from convchoice.execution.local_processes import LocalExecutor, available_cores
-from convchoice.execution.runner import run
+from convchoice.execution.executors import LocalExecutor, available_cores
+from convchoice.execution.runner import run, specify, specify_evaluation
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run_folder import run_path
 

@@ -26,9 +26,8 @@ import yaml
 from alternation import in_turns, publish, ratio
 from convchoice.config.schema import Accelerator
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import run
+from convchoice.execution.executors import LocalExecutor
+from convchoice.execution.runner import run, specify
 from convchoice.runs.run import read_run
 from convchoice.training.device import device_name, device_of
 from peers import bare_seconds

@@ -26,9 +26,8 @@ import yaml
 
 from alternation import publish
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor, available_cores
-from convchoice.execution.runner import run
+from convchoice.execution.executors import LocalExecutor, available_cores
+from convchoice.execution.runner import run, specify
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from made_up_runs import MNIST, make_run

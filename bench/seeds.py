@@ -21,9 +21,8 @@ from pathlib import Path
 
 from alternation import BENCH, in_turns, publish, ratio
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor, available_cores
-from convchoice.execution.runner import run
+from convchoice.execution.executors import LocalExecutor, available_cores
+from convchoice.execution.runner import run, specify
 from peers import SEEDS
 
 

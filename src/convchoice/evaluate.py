@@ -7,14 +7,13 @@ from pathlib import Path
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm import read_arm
-from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import JobError, exit_codes
-from convchoice.execution.completeness import specify_evaluation
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import failure_text, run
+from convchoice.execution.executors import LocalExecutor
+from convchoice.execution.runner import failure_text, run, specify_evaluation
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
 from convchoice.runs.run_folder import read_failure
 from convchoice.runs.specification import RunSpecification
+from convchoice.tracking.publish import publish
 
 EXAMPLE = "example: convchoice evaluate --composed configs/max.yaml --trained trained --output runs"
 
@@ -36,17 +35,16 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
         JobError: if a trained run is missing or cannot be evaluated.
     """
     arm = read_arm(composed)
-    settings = arm.config.tracking
+    on_complete = partial(publish, settings=arm.config.tracking)
     runs = specify_evaluation(arm.runs(), trained, output)
     for item in runs:
         check_replaceable(item.folder)
     todo = []
     for item in runs:
         if _copy_failure(item):
-            _publish(item.folder, settings)
+            on_complete(item.folder)
         else:
             todo.append(item)
-    on_complete = partial(_publish, settings=settings)
     failures = run(todo, LocalExecutor(), trains=False, on_complete=on_complete)
     if failures:
         raise JobError(failure_text(failures, len(runs), "could not be evaluated"))
@@ -60,13 +58,6 @@ def _copy_failure(run: RunSpecification) -> bool:
         return False
     write_failure(run.folder, failure)
     return True
-
-
-def _publish(folder: Path, settings: TrackingConfig) -> None:
-    if settings.store is not Store.none:
-        from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
-
-        publish(folder, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm import Arm, read_arm
-from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import JobError, exit_codes
-from convchoice.execution.completeness import specify
-from convchoice.execution.executors import Executor
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import failure_text, missing_runs, run
+from convchoice.execution.executors import Executor, LocalExecutor
+from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
+from convchoice.tracking.publish import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 USAGE = """convchoice train [-m] [KEY=VALUE ...]
@@ -88,13 +86,6 @@ def _command(arguments: Sequence[str]) -> str:
     return f"{prefix}dvc repro, or make repro{make}"
 
 
-def _publish(folder: Path, settings: TrackingConfig) -> None:
-    if settings.store is not Store.none:
-        from convchoice.tracking.publish import publish  # noqa: PLC0415 - decides no output
-
-        publish(folder, settings)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the stage or Hydra, by the arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -106,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             from convchoice.execution.application import run_application  # noqa: PLC0415 - Hydra
 
-            run_application(given, _publish)
+            run_application(given, publish)
 
 
 if __name__ == "__main__":

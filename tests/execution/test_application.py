@@ -91,7 +91,7 @@ def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_publ
     def publish(folder: Path, settings: TrackingConfig) -> None:
         published.append((str(folder.relative_to("runs")), settings.experiment))
 
-    monkeypatch.setattr("convchoice.train._publish", publish)
+    monkeypatch.setattr("convchoice.train.publish", publish)
     params = "hydra.sweeper.params={optimizer.learning_rate: '0.001,1000'}"
     rest = [*RATES[1:], "launch=joblib", "tracking.experiment=mine"]
     status, output, errors = train("-m", params, "arm=max", *rest)

@@ -15,8 +15,8 @@ import pytest
 
 from convchoice.config.arm import read_arm
 from convchoice.config.schema import Config
+from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.job import Job
-from convchoice.execution.local_processes import LocalExecutor
 from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.run import Run, read_run

@@ -10,8 +10,8 @@ import pytest
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
 from convchoice.execution import job as job_module
-from convchoice.execution.completeness import specify
 from convchoice.execution.job import Job
+from convchoice.execution.runner import specify
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.run import read_run

@@ -11,8 +11,8 @@ from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config, TrainerConfig
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch
+from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.launch import LAUNCH, pipeline_executor
-from convchoice.execution.local_processes import LocalExecutor
 
 
 def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(

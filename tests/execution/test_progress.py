@@ -17,7 +17,7 @@ def shown(*, terminal: bool) -> str:
         display.show(EpochProgress("max", 0, 1, 2, fraction=0.25, loss=0.7, seconds_left=12.0))
         row = {"epoch": 1.0, "train/loss": 0.51234, "val/accuracy": 0.95, "seconds": 3.0}
         display.show(EpochEnded("max", 0, row, 2, seconds_left=8.0))
-        display.progress.refresh()
+        display.refresh()
         display.show(RunEnded("max", 0))
         display.show(RunStarted("max", 1, epochs=2, epochs_done=1))
         for seed in (1, 2):  # seeds that fail alike have one traceback

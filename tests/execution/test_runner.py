@@ -10,12 +10,10 @@ import pytest
 from convchoice.config.arm import Arm
 from convchoice.config.schema import Config
 from convchoice.errors import ConfigurationError
-from convchoice.execution import local_processes, runner
-from convchoice.execution.completeness import is_trained, refuse_to_replace, specify
-from convchoice.execution.executors import JoblibExecutor, run_job
-from convchoice.execution.job import Job
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import missing_runs, run, update_runs
+from convchoice.execution import executors, runner
+from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_job
+from convchoice.execution.job import Job, is_trained
+from convchoice.execution.runner import missing_runs, refuse_to_replace, run, specify, update_runs
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
@@ -128,7 +126,7 @@ def test_seeds_are_stacked_on_a_gpu_of_this_machine(
     tmp_path: Path, configs: Configs, monkeypatch: pytest.MonkeyPatch,
     stacks: bool, gpu: bool, trainer: dict[str, Any], groups: list[list[int]],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(local_processes, "gpu_is_usable", lambda: gpu)
+    monkeypatch.setattr(executors, "gpu_is_usable", lambda: gpu)
     three = configs(3, trainer={"accelerator": "auto", **trainer})
     assert seeds_of(three, Recording(stacks_seeds=stacks), tmp_path) == groups
 

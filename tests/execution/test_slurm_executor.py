@@ -9,9 +9,8 @@ import pytest
 
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
-from convchoice.execution.completeness import specify
 from convchoice.execution.job import Job
-from convchoice.execution.runner import run
+from convchoice.execution.runner import run, specify
 from convchoice.runs.events import RunEnded
 from convchoice.runs.run import read_run
 from convchoice.runs.specification import RunSpecification

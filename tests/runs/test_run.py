@@ -13,7 +13,7 @@ import pytest
 from convchoice.compare import main as compare
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
-from convchoice.execution.completeness import is_evaluated, is_trained
+from convchoice.execution.job import is_evaluated, is_trained
 from convchoice.runs.checksums import SUMS, write_checksums
 from convchoice.runs.run import Run, read_run, run_folders
 from convchoice.runs.run_folder import (

@@ -18,9 +18,8 @@ from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.evaluation.evaluate import load_network
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import run
+from convchoice.execution.executors import LocalExecutor
+from convchoice.execution.runner import run, specify
 from convchoice.runs.run import read_run
 from convchoice.tracking.models import chosen_run, input_shape
 from convchoice.tracking.publish import log_run

@@ -1,18 +1,35 @@
-"""Executors: what runs jobs. The interface, and joblib; Slurm and Ray have modules of their own.
+"""Executors: what runs jobs. The interface, processes of this machine, and joblib.
 
-Engines other than local processes run each job through `run_job`, in a process of its own on the
-machine that the engine chose.
+Slurm and Ray have modules of their own. A fresh process for each job keeps runs independent: no
+state is left over, memory is measured for each run, and a process that dies ends no other run.
+Processes are forked from a server that has imported torch once (spawned on Windows), and end with
+their parent.
 """
 
-from collections.abc import Mapping, Sequence
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from os import getpid
+from functools import cache
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from convchoice.config.schema import Accelerator, Config
 from convchoice.execution.job import Job
-from convchoice.execution.local_processes import LocalExecutor, default_workers, end_with_parent
 from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, Listener, RunEnded
+
+PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
+# Variables by which a shell or a scheduler would change what Lightning or torch compute.
+CLEARED = ("PL_", "SLURM_NTASKS", "TORCHELASTIC_", "TORCH_ALLOW_", "NVIDIA_TF32_OVERRIDE")
+POLL_SECONDS = 0.5
+TERMINATION_SECONDS = 5.0
 
 
 class Executor(Protocol):
@@ -33,13 +50,178 @@ class Executor(Protocol):
         """
 
 
+@contextmanager
+def _worker_surroundings() -> Iterator[None]:
+    """Start processes without the variables in `CLEARED` and with Ctrl-C blocked.
+
+    A terminal sends Ctrl-C to every process of its group; only the parent answers it.
+    """
+    cleared = {key: value for key, value in os.environ.items() if key.startswith(CLEARED)}
+    for key in cleared:
+        del os.environ[key]
+    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
+    try:
+        yield
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.environ.update(cleared)
+
+
+@cache
+def _context() -> Any:
+    """What creates worker processes."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    resource_tracker.ensure_running()  # unblocks Ctrl-C when it has to be started
+    with _worker_surroundings():
+        forkserver.ensure_running()
+    return context
+
+
+def _cuda_is_available() -> bool:
+    import torch  # noqa: PLC0415 - only in the worker
+
+    return torch.cuda.is_available()
+
+
+@cache
+def gpu_is_usable() -> bool:
+    """Whether torch can use a GPU here. A worker process asks the device itself."""
+    with ProcessPoolExecutor(1, _context()) as pool:
+        return pool.submit(_cuda_is_available).result()
+
+
+def uses_gpu(config: Config) -> bool:
+    """Whether a run with this configuration trains on a GPU of this machine."""
+    return config.trainer.accelerator is not Accelerator.cpu and gpu_is_usable()
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def default_workers(config: Config) -> int:
+    """How many runs go side by side: `trainer.workers`, one on a GPU, or as many as cores allow."""
+    if config.trainer.workers is not None:
+        return config.trainer.workers
+    if uses_gpu(config):
+        return 1
+    return max(1, available_cores() // config.trainer.threads)
+
+
+def _end_after(waiting: Callable[[], object]) -> None:
+    """End this process as soon as a function returns, which a thread calls."""
+
+    def watch() -> None:
+        waiting()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class _Worker:
+    """A process that works on a job.
+
+    Attributes:
+        left: keys of the runs that have not ended.
+        connection: where its events arrive.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.left = set(job.keys)
+        self.connection, sender = _context().Pipe(duplex=False)
+        self.process = _context().Process(target=self._work, args=(job, sender), daemon=True)
+        with _worker_surroundings():
+            self.process.start()
+        sender.close()
+
+    @staticmethod
+    def _work(job: Job, connection: Connection) -> None:
+        parent: Any = multiprocessing.parent_process()
+        _end_after(parent.join)
+        try:
+            job.work(connection.send)
+        except BrokenPipeError:
+            os._exit(1)  # the parent is gone
+
+    def forward(self, listener: Listener) -> None:
+        """Pass on the next event; if the process died, end its remaining runs."""
+        try:
+            events = [self.connection.recv()]
+        except EOFError:
+            self.process.join()
+            # A signal that ended the worker may be meant for the parent too; let it arrive first.
+            time.sleep(POLL_SECONDS)
+            reason = f"the process ended with exit status {self.process.exitcode}"
+            events = [RunEnded(arm, seed, reason) for arm, seed in sorted(self.left)]
+        self.left -= {event.key for event in events if isinstance(event, RunEnded)}
+        if not self.left:
+            self.process.join()
+            self.connection.close()
+        for event in events:
+            listener(event)
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Runs jobs in processes of this machine.
+
+    Attributes:
+        workers: processes side by side; None chooses by the machine.
+    """
+
+    workers: int | None = None
+    stacks_seeds = True
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> None:
+        """Run all jobs; see `Executor`."""
+        workers = self.workers or default_workers(jobs[0].runs[0].config)
+        waiting = deque(jobs)
+        running: list[_Worker] = []
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    running.append(_Worker(waiting.popleft()))
+                ready = wait([worker.connection for worker in running])
+                for worker in [worker for worker in running if worker.connection in ready]:
+                    worker.forward(listener)
+                running = [worker for worker in running if worker.left]
+        finally:
+            for worker in running:
+                worker.process.terminate()
+            for worker in running:
+                worker.process.join(TERMINATION_SECONDS)
+                if worker.process.is_alive():
+                    worker.process.kill()
+
+
+@cache
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as its parent is gone, if the parent has this process id."""
+
+    def waiting() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+
+    if os.getppid() == parent:
+        _end_after(waiting)
+
+
 def run_job(job: Job, parent: int | None = None) -> list[RunEnded]:
-    """Run a job in a process of its own on this machine.
+    """Run a job of an engine in a process of its own, on the machine that the engine chose.
 
     Args:
         job: what to do.
         parent: process id of the process that sent the job; if it is the parent of this process,
-            this process ends with it.
+            as with joblib, this process ends with it.
 
     Returns:
         How each run ended.
@@ -88,10 +270,10 @@ class JoblibExecutor:
         import joblib  # noqa: PLC0415 - only if it is used
 
         n_jobs = self.n_jobs or default_workers(jobs[0].runs[0].config)
-        left = {key: job for job in jobs for key in job.keys}
+        left = dict.fromkeys(key for job in jobs for key in job.keys)
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", **self.options)
-        calls = (joblib.delayed(run_job)(job, getpid()) for job in jobs)
-        results, reason = parallel(calls), ""
+        results = parallel(joblib.delayed(run_job)(job, os.getpid()) for job in jobs)
+        reason = ""
         while left and not reason:
             try:
                 ended = next(results)

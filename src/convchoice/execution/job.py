@@ -1,22 +1,68 @@
-"""What one worker process does: train runs, evaluate them, or both. Only the worker imports torch.
+"""What one process does: train runs, evaluate them, or both; and when a run is complete.
 
 A job can be sent again at any time: it waits for another process that works on the same runs, skips
-what is complete by then, and continues an interrupted training from its checkpoint.
+what is complete by then, and continues an interrupted training from its checkpoint. Only the
+process that works imports torch.
 """
 
 import traceback
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
-from convchoice.config.validation import config_to_mapping
-from convchoice.errors import UserError, storing_in
-from convchoice.execution.completeness import complete_training, is_evaluated
+from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.runs import environment
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
+from convchoice.runs.run import read_partial, read_run
+from convchoice.runs.run_folder import MEASURED_FILES
 from convchoice.runs.specification import RunSpecification
+
+
+def is_trained(run: RunSpecification) -> bool:
+    """Whether the run folder is complete and up to date. Logs why an existing one is rejected."""
+    if not run.folder.exists():
+        return False
+    try:
+        found = read_run(run.folder)
+        found.weights_file()
+    except RunFolderError as error:
+        print(f"not kept: {error}", flush=True)
+        return False
+    return found.environment.get("fingerprint") == run.fingerprint
+
+
+def is_evaluated(run: RunSpecification) -> bool:
+    """Whether a trained run has its test results, and the robustness curves if any are wanted."""
+    found = read_run(run.folder)
+    if not found.evaluated:
+        return False
+    wanted = run.config.evaluation
+    try:
+        for name in MEASURED_FILES:
+            found.checksums.verify(name)
+        if not wanted.curves:
+            return True
+        found.curves()
+    except RunFolderError as error:
+        print(f"evaluated again: {error}", flush=True)
+        return False
+    present = config_from_mapping(found.config).evaluation
+    return set(wanted.curves) <= set(present.curves) and wanted.images == present.images
+
+
+def _finalised(run: RunSpecification) -> bool:
+    """Finalise a folder that was completely written before its process died, if there is one."""
+    try:
+        found = read_partial(run.folder)
+    except RunFolderError:
+        return False
+    if found.environment.get("fingerprint") != run.fingerprint:
+        return False
+    finalise(run.folder)
+    print(f"{run.folder}: training was complete; finalised", flush=True)
+    return True
 
 
 @dataclass(frozen=True)
@@ -34,14 +80,19 @@ class Job:
     evaluates: bool = True
 
     @property
-    def keys(self) -> tuple[RunKey, ...]:
+    def keys(self) -> list[RunKey]:
         """Arm and seed of each run."""
-        return tuple(run.key for run in self.runs)
+        return [run.key for run in self.runs]
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each run."""
+        return [f"{arm}/seed-{seed}" for arm, seed in self.keys]
 
     @property
     def name(self) -> str:
         """The runs in one line."""
-        return ", ".join(f"{arm}/seed-{seed}" for arm, seed in self.keys)
+        return ", ".join(self.names)
 
     def on_this_machine(self) -> "Job":
         """The same job, with the commit, versions and platform found on this machine."""
@@ -52,20 +103,26 @@ class Job:
     def work(self, listener: Listener) -> None:
         """Do the work in this process. Each run ends with exactly one `RunEnded` event."""
         left = {run.key: run for run in self.runs}
-        started = datetime.now(UTC)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
 
         def report(event: Event) -> None:
             if isinstance(event, RunEnded):
                 run = left.pop(event.key)
                 if event.diverged:
-                    write_failure(run.folder, _failure(run, event.failure, started))
+                    failure = {
+                        "reason": event.failure,
+                        "fingerprint": run.fingerprint,
+                        "started": started,
+                        "config": config_to_mapping(run.config),
+                        "environment": dict(run.environment),
+                    }
+                    write_failure(run.folder, failure)
             listener(event)
 
         failure, details = "", ""
+        folder = self.runs[0].folder
         try:
-            folder = self.runs[0].folder
-            names = [f"{arm}/seed-{seed}" for arm, seed in self.keys]
-            with storing_in(folder), lock_runs(folder.parents[1], names, "working on"):
+            with storing_in(folder), lock_runs(folder.parents[1], self.names, "working on"):
                 self._work(left, report)
         except UserError as error:
             failure = str(error)
@@ -76,8 +133,18 @@ class Job:
 
     def _work(self, left: dict[RunKey, RunSpecification], listener: Listener) -> None:
         """Train and evaluate the runs in `left`; `listener` removes those that have ended."""
-        if self.trains:
-            self._train(left, listener)
+        missing = [
+            run for run in left.values() if self.trains and not (is_trained(run) or _finalised(run))
+        ]
+        if missing:
+            from convchoice.training.train import train  # noqa: PLC0415 - torch
+
+            for run in missing:
+                remove_failure(run.folder)  # of another configuration, data or code
+            train(missing, listener)
+            for run in missing:
+                if run.key in left:
+                    finalise(run.folder)
         if self.evaluates:
             from convchoice.evaluation.evaluate import evaluate  # noqa: PLC0415 - torch
 
@@ -85,28 +152,3 @@ class Job:
                 for run in [run for run in left.values() if is_evaluated(run)]:
                     listener(RunEnded(*run.key))
             evaluate(list(left.values()), listener)
-
-    @staticmethod
-    def _train(left: dict[RunKey, RunSpecification], listener: Listener) -> None:
-        missing = [run for run in left.values() if not complete_training(run)]
-        if not missing:
-            return
-        for run in missing:
-            remove_failure(run.folder)  # of another configuration, data or code
-        from convchoice.training.train import train  # noqa: PLC0415 - torch
-
-        train(missing, listener)
-        for run in missing:
-            if run.key in left:
-                finalise(run.folder)
-
-
-def _failure(run: RunSpecification, reason: str, started: datetime) -> dict[str, Any]:
-    """The record of a failed training, with what MLflow shows of it."""
-    return {
-        "reason": reason,
-        "fingerprint": run.fingerprint,
-        "started": started.isoformat(timespec="seconds"),
-        "config": config_to_mapping(run.config),
-        "environment": dict(run.environment),
-    }

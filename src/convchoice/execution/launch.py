@@ -26,8 +26,7 @@ from convchoice.config.composition import (
 from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config
 from convchoice.errors import ConfigurationError, nearest, require
-from convchoice.execution.executors import Executor, JoblibExecutor
-from convchoice.execution.local_processes import LocalExecutor
+from convchoice.execution.executors import Executor, JoblibExecutor, LocalExecutor
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SETTINGS = "hydra.launcher."

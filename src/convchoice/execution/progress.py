@@ -1,8 +1,5 @@
 """Progress of runs: bars on a terminal, a line for each epoch elsewhere."""
 
-from types import TracebackType
-from typing import Self
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -15,8 +12,8 @@ MOST_BARS = 8
 SPEED_SECONDS = 3600.0
 
 
-class Display:
-    """Shows the events of runs.
+class Display(Progress):
+    """Shows the events of runs, within a `with` block.
 
     Args:
         runs: number of runs.
@@ -26,86 +23,63 @@ class Display:
 
     def __init__(self, runs: int, console: Console | None = None, *, lines: bool = False) -> None:
         """Nothing is shown before the `with` block."""
-        self.runs = runs
-        self.console = console or Console(highlight=False, soft_wrap=True)
-        self.lines = lines or not self.console.is_terminal
-        self.ended = 0
-        self.printed: set[str] = set()
-        self.tasks: dict[RunKey, TaskID] = {}
-        self.progress = Progress(
+        console = console or Console(highlight=False, soft_wrap=True)
+        self.lines = lines or not console.is_terminal
+        self.ended: list[RunEnded] = []
+        self.bars: dict[RunKey, TaskID] = {}
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=self.console,
+            console=console,
             transient=True,
             disable=self.lines,
             speed_estimate_period=SPEED_SECONDS,
         )
-        self.total = self.progress.add_task("all runs", total=runs, note="")
-
-    def __enter__(self) -> Self:
-        """Start to show."""
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove the bars."""
-        self.progress.stop()
+        self.add_task("all runs", total=runs, note="")
+        (self.total,) = self.tasks
 
     def show(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, RunStarted):
-            self._start(event)
+            if event.epochs_done:
+                self._print(event, f"resumed after epoch {event.epochs_done}")
+            if event.key not in self.bars:
+                self.bars[event.key] = self.add_task(
+                    f"{event.arm} seed {event.seed}", total=1.0, note="starting",
+                    visible=len(self.bars) < MOST_BARS,
+                )  # fmt: skip
         elif isinstance(event, EpochProgress):
             self._advance(event, event.fraction, f"epoch {event.epoch}, loss {event.loss:.4f}")
         elif isinstance(event, EpochEnded):
-            note = _epoch(event)
-            self._advance(event, event.row["epoch"] / event.epochs, note)
+            epoch, accuracy = event.row["epoch"], event.row.get("val/accuracy")
+            note = f"epoch {epoch:.0f}/{event.epochs}, loss {event.row['train/loss']:.4f}"
+            note += "" if accuracy is None else f", validation accuracy {accuracy:.4f}"
+            self._advance(event, epoch / event.epochs, note)
             if self.lines:
                 self._print(event, f"{note}, {duration(event.seconds_left)} left in this run")
         elif isinstance(event, RunEnded):
             self._end(event)
 
-    def _start(self, event: RunStarted) -> None:
-        if event.epochs_done:
-            self._print(event, f"resumed after epoch {event.epochs_done}")
-        if event.key not in self.tasks:
-            self.tasks[event.key] = self.progress.add_task(
-                f"{event.arm} seed {event.seed}", total=1.0, note="starting",
-                visible=len(self.tasks) < MOST_BARS,
-            )  # fmt: skip
-
     def _advance(self, event: Event, fraction: float, note: str) -> None:
-        if event.key in self.tasks:
-            self.progress.update(self.tasks[event.key], completed=fraction, note=note)
+        if event.key in self.bars:
+            self.update(self.bars[event.key], completed=fraction, note=note)
 
     def _end(self, event: RunEnded) -> None:
-        self.ended += 1
-        self.progress.update(self.total, completed=self.ended)
-        if event.key in self.tasks:
-            self.progress.remove_task(self.tasks.pop(event.key))
+        printed = {each.details for each in self.ended}
+        self.ended.append(event)
+        self.update(self.total.id, completed=len(self.ended))
+        if event.key in self.bars:
+            self.remove_task(self.bars.pop(event.key))
         if event.failure:
             self._print(event, f"FAILED: {event.failure}")
-            if event.details and event.details not in self.printed:  # seeds often fail alike
-                self.printed.add(event.details)
+            if event.details and event.details not in printed:  # seeds often fail alike
                 self.console.print(without_password(event.details), markup=False)
-            return
-        left = next(task for task in self.progress.tasks if task.id == self.total).time_remaining
-        estimate = f", about {duration(left)} left" if left else ""
-        self._print(event, f"done ({self.ended} of {self.runs}{estimate})")
+        else:
+            left = self.total.time_remaining
+            estimate = f", about {duration(left)} left" if left else ""
+            self._print(event, f"done ({len(self.ended)} of {self.total.total:.0f}{estimate})")
 
     def _print(self, event: Event, text: str) -> None:
         self.console.print(without_password(f"{event.arm} seed {event.seed}: {text}"), markup=False)
-
-
-def _epoch(event: EpochEnded) -> str:
-    row = event.row
-    text = f"epoch {row['epoch']:.0f}/{event.epochs}, loss {row['train/loss']:.4f}"
-    accuracy = row.get("val/accuracy")
-    return text if accuracy is None else f"{text}, validation accuracy {accuracy:.4f}"

@@ -1,31 +1,79 @@
 """The runner: brings runs up to date through an executor. Pipeline, sweep and search all use it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
-from convchoice.config.schema import Config
-from convchoice.config.validation import config_to_mapping
+from convchoice.config.arm import read_arm
+from convchoice.config.identity import numeric_identity
+from convchoice.config.mapping import flattened
+from convchoice.config.schema import Config, Dataset
+from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.data.download import ensure
-from convchoice.errors import RunFolderError
-from convchoice.execution.completeness import (
-    is_evaluated,
-    is_trained,
-    recorded_failure,
-    refuse_to_replace,
-    specify,
-)
-from convchoice.execution.executors import Executor
-from convchoice.execution.job import Job
-from convchoice.execution.local_processes import uses_gpu
+from convchoice.errors import RunFolderError, UserError, require
+from convchoice.execution.executors import Executor, uses_gpu
+from convchoice.execution.job import Job, is_evaluated, is_trained
 from convchoice.execution.progress import Display
+from convchoice.runs import environment
 from convchoice.runs.events import Event, RunEnded
+from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import read_failure, run_path
 from convchoice.runs.specification import RunSpecification
 
 OnComplete = Callable[[Path], object]
+
+
+def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpecification]:
+    """The specifications of runs to train.
+
+    Args:
+        configs: one for each run.
+        root: parent of the arms' folders; None takes each configuration's `run_root`.
+
+    Raises:
+        UserError: if the data set is missing, or is a stand-in that the configuration forbids.
+    """
+    stored = cache(_stored)
+    code, described = code_digest(), environment.describe()
+    specifications = []
+    for config in configs:
+        data = config.data
+        digest = stored(data.root, data.name, data.fallback is not None).digest
+        folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
+        identity = fingerprint(config, digest, code)
+        made = {**described, "arm_fingerprint": arm_fingerprint(config, digest, code)}
+        specifications.append(RunSpecification(config, Path(data.root), folder, identity, made))
+    return specifications
+
+
+def specify_evaluation(
+    configs: Iterable[Config], trained: Path, output: Path
+) -> list[RunSpecification]:
+    """The specifications of runs in the folder `trained` to evaluate into the folder `output`."""
+    return [
+        RunSpecification(
+            config,
+            Path(config.data.root),
+            folder=run_path(output, str(config.arm), config.seed),
+            trained=run_path(trained, str(config.arm), config.seed),
+        )
+        for config in configs
+    ]
+
+
+def _stored(root: str, name: Dataset, fallback: bool) -> StoredDataset:
+    stored = load(Path(root), name)
+    if stored.is_fallback and not fallback:
+        raise UserError(
+            f"data.fallback = None: {root} holds {stored.spec.title}, not {name.name}."
+            f" Download it: {RETRY}. Or allow the stand-in: data.fallback=digits."
+        )
+    return stored
 
 
 def missing_runs(
@@ -44,13 +92,43 @@ def missing_runs(
     return missing
 
 
+def refuse_to_replace(run: RunSpecification) -> None:
+    """Refuse a run whose folder holds, or will hold, a run of another configuration.
+
+    Raises:
+        ConfigurationError: naming the folder and the keys that differ.
+    """
+    arms = run.folder.parents[1]
+    composed = arms.with_name("configs") / f"{run.arm}.yaml"
+    others: dict[str, Callable[[], Config]] = {
+        f"{run.folder} holds a run that": lambda: config_from_mapping(read_run(run.folder).config)
+    }
+    if arms.name == "runs" and composed.is_file():
+        what = f"{run.folder.parent} is the pipeline's, whose arm"
+        others[what] = lambda: replace(read_arm(composed).config, seed=run.seed)
+    for what, read in others.items():
+        try:
+            other = read()
+        except UserError:
+            continue  # nothing, or nothing that could be kept
+        old, new = (flattened(numeric_identity(each)) for each in (other, run.config))
+        differing = [
+            f"{key} ({old.get(key)} there, {new.get(key)} here)"
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+        ]
+        rule = f"{what} differs in {', '.join(differing)}."
+        fix = "Choose another run_root, or give this configuration a name of its own: arm=NAME"
+        require(not differing, "run_root", run.config.run_root, rule, fix)
+
+
 def run(
     runs: Sequence[RunSpecification],
     executor: Executor,
     *,
     trains: bool = True,
     evaluates: bool = True,
-    on_complete: OnComplete | None = None,
+    on_complete: OnComplete = lambda _folder: None,
 ) -> list[RunEnded]:
     """Train runs, evaluate them, or both, and wait for all of them.
 
@@ -67,18 +145,16 @@ def run(
     Returns:
         The failures, in the order of `runs`. Every other run is complete.
     """
-    complete = on_complete or (lambda _folder: None)
     by_key = {item.key: item for item in runs}
     failures: dict[tuple[str, int], RunEnded] = {}
     todo = []
     for item in runs:
-        reason = recorded_failure(item) if trains else None
-        if reason is None:
+        failure = read_failure(item.folder) if trains else None
+        if failure is None or failure["fingerprint"] != item.fingerprint:
             todo.append(item)
         else:
-            failures[item.key] = RunEnded(*item.key, reason, diverged=True)
-            complete(item.folder)
-    jobs = _jobs(todo, executor, trains=trains, evaluates=evaluates)
+            failures[item.key] = RunEnded(*item.key, str(failure["reason"]), diverged=True)
+            on_complete(item.folder)
 
     with Display(len(todo)) as display:
 
@@ -89,9 +165,10 @@ def run(
                     failures[event.key] = event
             display.show(event)
             if isinstance(event, RunEnded) and (event.diverged or not event.failure):
-                complete(by_key[event.key].folder)
+                on_complete(by_key[event.key].folder)
 
-        if jobs:
+        if todo:
+            jobs = _jobs(todo, executor, trains=trains, evaluates=evaluates)
             executor.run(jobs, listen)
     return [failures[key] for key in by_key if key in failures]
 

@@ -21,9 +21,8 @@ from convchoice.config.mapping import flattened
 from convchoice.config.schema import Config
 from convchoice.data.download import ensure
 from convchoice.errors import UserError, require
-from convchoice.execution.completeness import specify
-from convchoice.execution.local_processes import LocalExecutor
-from convchoice.execution.runner import missing_runs, run
+from convchoice.execution.executors import LocalExecutor
+from convchoice.execution.runner import missing_runs, run, specify
 from convchoice.execution.search_space import SearchSpace
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.run import read_run

@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from convchoice.config.pairs import pair_of, shown
 from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
@@ -205,6 +203,8 @@ def run_entry(run: Run) -> Entry:
 
 def confusion_table(run: Run) -> str:
     """Counts of the test images by true class (rows) and predicted class (columns), as CSV."""
+    import pandas as pd  # noqa: PLC0415 - slow, and only for a run that is logged
+
     logits, labels = run.predictions()
     names = list(run.environment["dataset"].get("class_names") or range(logits.shape[1]))
     true = pd.Categorical.from_codes(labels, names)

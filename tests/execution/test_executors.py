@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from convchoice.execution import local_processes
-from convchoice.execution.local_processes import LocalExecutor, default_workers, gpu_is_usable
+from convchoice.execution import executors
+from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 
 NOTHING_PRELOADED = (
-    "from convchoice.execution import local_processes\n"
-    "from convchoice.execution.local_processes import LocalExecutor\n"
-    "local_processes.PRELOADED = ()\n"
+    "from convchoice.execution import executors\n"
+    "from convchoice.execution.executors import LocalExecutor\n"
+    "executors.PRELOADED = ()\n"
 )
 """Beginning of a script whose workers start faster, without torch."""
 
@@ -46,7 +46,7 @@ class ScriptedJob:
         if self.action == "sleeps":
             time.sleep(60)
         if self.folder is not None:
-            found = {key for key in os.environ if key.startswith(local_processes.CLEARED)}
+            found = {key for key in os.environ if key.startswith(executors.CLEARED)}
             (self.folder / f"{os.getpid()}").write_text(" ".join(found), encoding="utf-8")
         for key in self.keys:
             listener(RunEnded(*key))
@@ -74,7 +74,7 @@ def test_variables_that_would_change_lightning_never_reach_a_worker(tmp_path: Pa
     code = (
         "from pathlib import Path\n"
         "import os\n"
-        f"{NOTHING_PRELOADED}from test_local_processes import ScriptedJob\n"
+        f"{NOTHING_PRELOADED}from test_executors import ScriptedJob\n"
         f"LocalExecutor(1).run([ScriptedJob('a', Path({str(tmp_path)!r}))], lambda event: None)\n"
         "assert os.environ['SLURM_NTASKS'] == '4'\n"
     )
@@ -106,8 +106,8 @@ def test_the_device_is_asked_and_not_a_program_on_the_path(
 def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
     configs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_processes, "available_cores", lambda: 5)
-    monkeypatch.setattr(local_processes, "gpu_is_usable", lambda: True)
+    monkeypatch.setattr(executors, "available_cores", lambda: 5)
+    monkeypatch.setattr(executors, "gpu_is_usable", lambda: True)
     for trainer, workers in (
         ({"workers": 3}, 3),
         ({"accelerator": "auto"}, 1),
@@ -132,7 +132,7 @@ def test_a_worker_ends_silently_when_its_parent_is_killed(action: str) -> None:
     """Whether it sends events or not: the next start of the same runs works in the same folders."""
     code = (
         "import os, signal\n"
-        f"{NOTHING_PRELOADED}from test_local_processes import ScriptedJob\n"
+        f"{NOTHING_PRELOADED}from test_executors import ScriptedJob\n"
         "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
         f"LocalExecutor(2).run([ScriptedJob('{action}')] * 2, die)\n"
     )
@@ -153,7 +153,7 @@ def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(
     child = (
         "import os, time\n"
         "from pathlib import Path\n"
-        "from convchoice.execution.local_processes import end_with_parent\n"
+        "from convchoice.execution.executors import end_with_parent\n"
         f"end_with_parent({parent})\n"
         "print('ready', flush=True)\n"
         "time.sleep(3)\n"
