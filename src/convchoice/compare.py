@@ -4,14 +4,16 @@ Examples:
   convchoice compare --study configs/studies/pooling.yaml --runs runs --output reports/pooling
   convchoice compare multirun/today --baseline max-valid
   convchoice compare results.csv --metric f1 --higher-is-better --margin 0.5
+  convchoice compare reports/full/pooling
 
 A CSV has the columns arm, seed and value. With --output: comparison.json, metrics.json,
-learning_curves.csv and differences.csv; equal inputs give equal bytes.
+learning_curves.csv and differences.csv, and for runs the files that a result can be recomputed from
+without them (runs.csv and others); equal inputs give equal bytes.
 """
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convchoice.analysis.collect import (
@@ -24,6 +26,13 @@ from convchoice.analysis.collect import (
 from convchoice.analysis.comparison import compare, compare_table
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
 from convchoice.analysis.measure import known_direction, table_measure
+from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
+from convchoice.analysis.published_runs import (
+    PublishedStudy,
+    is_published,
+    read_published,
+    with_earlier,
+)  # fmt: skip
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
@@ -105,12 +114,24 @@ def _study_of_runs(given: argparse.Namespace) -> Study:
     return _study_of(given, list(runs), metric, source="a sweep")
 
 
-def _compared_runs(given: argparse.Namespace) -> Comparison:
-    """The comparison of run folders."""
-    study = read_study(given.study) if given.study else _study_of_runs(given)
-    planned = planned_seeds(given.configs, study) if given.configs else None
-    failed = failures_of_study(study, given.paths, planned)
-    return compare(study, runs_of_study(study, given.paths, planned, failed), planned, failed)
+def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str]]:
+    """The comparison of runs, and the files that it can be recomputed from."""
+    [folder, *others] = given.paths
+    published = read_published(folder) if not others and is_published(folder) else None
+    as_defined = all(option is None for option in _own_options(given).values())
+    if given.study:
+        study = read_study(given.study)
+    else:
+        study = published.study if published and as_defined else _study_of_runs(given)
+    if given.configs:
+        planned: Mapping[str, int] | None = planned_seeds(given.configs, study)
+    else:
+        planned = published.planned if published else None
+    failed = published.failed if published else failures_of_study(study, given.paths, planned)
+    runs = runs_of_study(study, given.paths, planned, failed)
+    result = compare(study, runs, planned, failed)
+    texts = PublishedStudy(study, planned, failed, runs).texts()
+    return with_earlier(result, folder) if published else result, texts
 
 
 def parser() -> CommandParser:
@@ -138,14 +159,19 @@ def parser() -> CommandParser:
     return made
 
 
+def _own_options(given: argparse.Namespace) -> dict[str, object]:
+    """What is for comparisons without a study's file."""
+    return {name: getattr(given, name) for name in ("baseline", "name", "metric", "margin")}
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = parser()
     given = made.parse_args(arguments)
     given.paths += [given.runs] if given.runs else []
     if not given.paths:
         made.error("name at least one PATH with run folders, or a CSV file")
-    own = {name: getattr(given, name) for name in ("baseline", "name", "metric", "margin")}
-    if given.study and (named := [name for name, value in own.items() if value is not None]):
+    own = _own_options(given).items()
+    if given.study and (named := [name for name, value in own if value is not None]):
         made.error(f"--{named[0]} is for comparisons without --study, which has its own")
     return given
 
@@ -155,13 +181,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         given = _arguments(arguments)
         if given.output:
-            check_output(given.output, FILES)  # before any work
+            check_output(given.output, (*FILES, *PUBLISHED_FILES))  # before any work
         tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
         if tables and len(tables) < len(given.paths):
             raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
-        comparison = _compared_tables(given) if tables else _compared_runs(given)
+        comparison, more = (_compared_tables(given), {}) if tables else _compared_runs(given)
         if given.output:
-            write_comparison(given.output, comparison)
+            write_comparison(given.output, comparison, more)
         if given.brief:
             where = f" → {given.output / COMPARISON}" if given.output else ""
             line = f"{comparison.study.name}: {answer(comparison)} {data_line(comparison)}.{where}"

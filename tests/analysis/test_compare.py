@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.analysis.comparison_files import FILES, read_comparison
+from convchoice.analysis import comparison_files, published_runs
+from convchoice.analysis.comparison_files import read_comparison
 from convchoice.compare import main
 from made_up_runs import MNIST, make_run, study_values
 
@@ -33,7 +34,9 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 
 def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out = run(project)
-    assert {path.name for path in out.iterdir()} == {*FILES, ".convchoice.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *comparison_files.FILES, *published_runs.FILES, ".convchoice.json",
+    }  # fmt: skip
     result = read_comparison(out / "comparison.json")
     assert result.study.name == "pooling"
     assert "Does max pooling work better?" in capsys.readouterr().out

@@ -1,9 +1,11 @@
 """Which runs are under some paths, and a study definition for runs that have none."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from convchoice.analysis.published_runs import is_published, read_published
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
 from convchoice.runs.run import Run, read_run, run_folders
@@ -20,7 +22,7 @@ def collected_runs(
     Arms come in the order of the paths, and below one path by name.
 
     Args:
-        paths: run folders, or folders above them.
+        paths: run folders, folders above them, or folders of published studies.
         wanted: arms; run folders of other arms are not read. None takes all.
 
     Raises:
@@ -28,7 +30,11 @@ def collected_runs(
             found twice.
     """
     folders: dict[Path, Path] = {}
+    published: list[Run] = []
     for path in paths:
+        if is_published(path):
+            published += chain(*read_published(path).runs.values())
+            continue
         found = run_folders(path)
         if not found:
             raise UserError(
@@ -38,14 +44,16 @@ def collected_runs(
         for folder in found:
             folders.setdefault(folder.resolve(), folder)
     runs: dict[str, dict[int, Run]] = {}
-    for resolved, folder in folders.items():
-        if wanted is not None and resolved.parent.name not in wanted:
-            continue
-        run = read_run(folder if folder.parent.name else resolved)
+    in_folders = (
+        read_run(folder if folder.parent.name else resolved)
+        for resolved, folder in folders.items()
+        if wanted is None or resolved.parent.name in wanted
+    )
+    for run in (*in_folders, *(each for each in published if not wanted or each.arm in wanted)):
         first = runs.setdefault(run.arm, {}).setdefault(run.seed, run)
         if first is not run:
             raise UserError(
-                f"{folder}: arm {run.arm} with seed {run.seed} is in {first.path}, too."
+                f"{run.path}: arm {run.arm} with seed {run.seed} is in {first.path}, too."
                 " Leave one of the two out, or give the arms different names."
             )
     return {arm: [found[seed] for seed in sorted(found)] for arm, found in runs.items()}

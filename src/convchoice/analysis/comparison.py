@@ -92,7 +92,7 @@ class _RecordedArm:
     """One arm's runs by seed, and what is read from their folders once."""
 
     runs: dict[int, Run]
-    predictions: Predictions
+    predictions: Predictions | None
 
 
 def _read(arm: str, runs: Sequence[Run]) -> _RecordedArm:
@@ -112,8 +112,7 @@ def _recorded_of_arm(
         "differs_from_reference": arms.changes(runs[0], other),
         "costs": arms.costs(arm, runs),
         "learning_curves": arms.learning_curves(runs),
-        "class_errors": predictions.class_errors(item.predictions),
-        "confusion": predictions.confusion(item.predictions),
+        **predictions.recorded_of_arm(item.predictions),
         "curves": arms.arm_curves(arm, runs),
         "introspection": arm_introspection(runs),
     }
@@ -122,15 +121,13 @@ def _recorded_of_arm(
 def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> dict[str, Any]:
     both = read[item.arm], read[item.reference]
     ours, theirs = ([each.runs[seed] for seed in item.seeds] for each in both)
-    predicted = (both[0].predictions.of(item.seeds), both[1].predictions.of(item.seeds))
     nll = [arms.values_of(runs, "test/nll") for runs in (ours, theirs)]
     generator = np.random.default_rng(contrasts.ANALYSIS_SEED)
     return {
         "nll": contrasts.difference(nll[0], nll[1], measure_of("test/nll")),
-        "new_images_interval_95": predictions.new_images_interval(*predicted, generator),
-        "mcnemar": predictions.mcnemar(*predicted),
-        "class_errors": predictions.class_error_differences(*predicted),
-        "flips": predictions.flips(*predicted),
+        **predictions.recorded_of_contrast(
+            both[0].predictions, both[1].predictions, item.seeds, generator
+        ),
         "cost_ratio": arms.cost_ratio(
             arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
         ),

@@ -77,6 +77,26 @@ def _check_content(content: Any) -> None:
     _check_values(content)
 
 
+def _refused(path: Path, reason: object) -> RunFolderError:
+    return RunFolderError(f"{path}: {reason} Make it again: convchoice compare.")
+
+
+def read_content(path: Path) -> Any:
+    """The values in a file, unchecked.
+
+    Raises:
+        RunFolderError: if the file is missing, larger than a result, or no JSON.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise _refused(path, f"is larger than {MOST_BYTES:,} bytes.")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _refused(path, "there is no such file.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _refused(path, f"cannot be read: {error}.") from error
+
+
 def read_comparison(path: Path) -> Comparison:
     """The result in a file: schema, names, numbers and digest are checked.
 
@@ -84,27 +104,16 @@ def read_comparison(path: Path) -> Comparison:
         RunFolderError: if the file is missing, unreadable, of another schema version, changed
             after it was written, or not a result.
     """
-
-    def refused(reason: object) -> RunFolderError:
-        return RunFolderError(f"{path}: {reason} Make it again: convchoice compare.")
-
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise refused(f"is larger than {MOST_BYTES:,} bytes.")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise refused("there is no such file.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise refused(f"cannot be read: {error}.") from error
+    content = read_content(path)
     try:
         _check_content(content)
         return Comparison.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = shortened(".".join(map(str, first["loc"])) or "the result")
-        raise refused(f"{place} = {shortened(first['input'])}: {first['msg']}.") from error
+        raise _refused(path, f"{place} = {shortened(first['input'])}: {first['msg']}.") from error
     except (ValueError, TypeError, RecursionError) as error:
-        raise refused(error) from error
+        raise _refused(path, error) from error
 
 
 def flat_metrics(comparison: Comparison) -> dict[str, float]:
@@ -171,8 +180,10 @@ def comparison_text(comparison: Comparison) -> str:
     return json_text({**content, "sha256": _digest(content)})
 
 
-def write_comparison(folder: Path, comparison: Comparison) -> None:
-    """Write the files of a study's result.
+def write_comparison(
+    folder: Path, comparison: Comparison, more: Mapping[str, str] | None = None
+) -> None:
+    """Write the files of a study's result, and more files by their name.
 
     Raises:
         UserError: if a file exists that convchoice did not write; nothing is written then.
@@ -183,5 +194,6 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
         METRICS: json_text(flat_metrics(comparison)),
         LEARNING_CURVES: learning_curves_text(comparison),
         DIFFERENCES: differences_text(comparison),
+        **(more or {}),
     }
     write_output(folder, texts)

@@ -5,6 +5,8 @@ Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from convchoice.analysis.result_model import ImagePixels, Interval
 from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
-from convchoice.runs.run import Run
+from convchoice.runs.run import UNKNOWN_CLASS, Run
 
 MOST_FLIPS = 6
 """Images of a contrast that are listed, each way."""
@@ -45,47 +47,52 @@ class Predictions:
         return Predictions(tuple(seeds), self.classes[rows], self.labels)
 
 
-def read_predictions(runs: Sequence[Run]) -> Predictions:
-    """The predictions of each run of an arm.
+def read_predictions(runs: Sequence[Run]) -> Predictions | None:
+    """The predictions of each run of an arm; None if a run has none.
 
     Raises:
         RunFolderError: if runs were tested on different images, or a run's predictions do not give
             its test accuracy.
     """
-    _, first_labels = runs[0].predictions()
-    rows = []
-    for run in runs:
-        logits, labels = run.predictions()
+    found = [each for run in runs if (each := run.classes()) is not None]
+    if len(found) < len(runs):
+        return None
+    _, first_labels = found[0]
+    for run, (classes, labels) in zip(runs, found, strict=True):
         if not np.array_equal(labels, first_labels):
             raise RunFolderError(f"{run.path}: was tested on other images than {runs[0].path}.")
-        classes = logits.argmax(axis=1).astype(np.uint8)
         accuracy, recorded = float((classes == labels).mean()), run.metrics["test/accuracy"]
         if abs(accuracy - recorded) > max(ACCURACY_TOLERANCE, 1.5 / len(labels)):
             raise RunFolderError(
                 f"{run.path}: its predictions give a test accuracy of {accuracy:.4f}, and its"
                 f" metrics.json has {recorded:.4f}. Evaluate it again."
             )
-        rows.append(classes)
-    return Predictions(tuple(run.seed for run in runs), np.stack(rows), first_labels)
+    classes = np.stack([classes for classes, _ in found])
+    return Predictions(tuple(run.seed for run in runs), classes, first_labels)
 
 
-def check_same_images(read: Mapping[str, Predictions]) -> None:
+def check_same_images(read: Mapping[str, Predictions | None]) -> None:
     """Refuse arms that were tested on different images, or in a different order.
 
     Raises:
         RunFolderError: naming two such arms.
     """
-    first, *others = read
-    for arm in others:
-        if not np.array_equal(read[arm].labels, read[first].labels):
+    labels = {arm: each.labels for arm, each in read.items() if each is not None}
+    for (first, a), (arm, b) in pairwise(labels.items()):
+        if not np.array_equal(a, b):
             raise RunFolderError(
                 f"arm {arm}: its test labels differ from those of {first}, so the images cannot be"
                 " paired. Evaluate both again: convchoice evaluate."
             )
 
 
-def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int]]:
-    """Predictions summed over seeds: a row a true class, a column a predicted class."""
+def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int]] | None:
+    """Predictions summed over seeds: a row a true class, a column a predicted class.
+
+    None if a class is unknown.
+    """
+    if UNKNOWN_CLASS in predictions.classes:
+        return None
     cells = predictions.labels.astype(np.int64) * classes + predictions.classes
     counts = np.bincount(cells.ravel(), minlength=classes * classes)
     rows: list[list[int]] = counts.reshape(classes, classes).tolist()
@@ -185,9 +192,36 @@ def flips(ours: Predictions, theirs: Predictions) -> Flips:
 
 
 def _counts(classes: Labels) -> dict[int, int]:
-    """How many seeds predict each class, the most frequent first."""
+    """How many seeds predict each class, the most frequent first; empty if one is unknown."""
+    if UNKNOWN_CLASS in classes:
+        return {}
     counts = np.bincount(classes, minlength=CLASSES)
     return {int(i): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
+
+
+def recorded_of_arm(predictions: Predictions | None) -> dict[str, Any]:
+    """The fields of an arm's result that come from its predictions."""
+    if predictions is None:
+        return {}
+    return {"class_errors": class_errors(predictions), "confusion": confusion(predictions)}
+
+
+def recorded_of_contrast(
+    ours: Predictions | None,
+    theirs: Predictions | None,
+    seeds: Sequence[int],
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    """The fields of a contrast that come from predictions with its common seeds."""
+    if ours is None or theirs is None:
+        return {}
+    pair = ours.of(seeds), theirs.of(seeds)
+    return {
+        "new_images_interval_95": new_images_interval(*pair, generator),
+        "mcnemar": mcnemar(*pair),
+        "class_errors": class_error_differences(*pair),
+        "flips": flips(*pair),
+    }
 
 
 def pictures_of(images: Iterable[int], runs: Iterable[Run]) -> dict[int, ImagePixels]:

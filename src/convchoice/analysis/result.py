@@ -229,6 +229,11 @@ class Provenance(Model):
     train_seconds_total: float | None = Field(default=None, description="Of all trainings.")
     first_started: str | None = Field(default=None, description="First training, ISO 8601.")
     last_finished: str | None = Field(default=None, description="Last training, ISO 8601.")
+    taken_over: list[str] = Field(
+        default=[],
+        description="Keys whose values are those of an earlier result of the same runs, because"
+        " the published files lack what they are computed from.",
+    )
 
 
 class Caution(Model):

@@ -5,7 +5,7 @@ Never imports torch; the file is opened by `run` and `run_folder`.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -91,12 +91,18 @@ def points_of_table(path: Path) -> list[CurvePoint]:
         Exception: of any type, if it holds anything else.
     """
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, restkey="more"))
-    texts = {"kind", "layer"}
-    cells = [{name: cell for name, cell in row.items() if cell or name in texts} for row in rows]
-    return TypeAdapter(list[CurvePoint]).validate_python(
-        [{"jump_pixels": None} | row for row in cells]
-    )
+        return points_of_rows(csv.DictReader(file, restkey="more"))
+
+
+def points_of_rows(rows: Iterable[Mapping[str, str]]) -> list[CurvePoint]:
+    """The points of rows of a table.
+
+    Raises:
+        ValidationError: if a row is no point.
+    """
+    empty = {"kind": "", "layer": "", "jump_pixels": None}
+    cells = [{name: cell for name, cell in row.items() if cell} for row in rows]
+    return TypeAdapter(list[CurvePoint]).validate_python([empty | row for row in cells])
 
 
 def _summarised(point: CurvePoint) -> tuple[str, float | None]:

@@ -35,6 +35,8 @@ from convchoice.runs.run_folder import (
     read_json,
 )
 
+UNKNOWN_CLASS = 255
+"""Predicted class of an image of which only that it was predicted wrongly is recorded."""
 T = TypeVar("T")
 
 
@@ -94,6 +96,11 @@ class Run:
         if found is None:
             raise RunFolderError(f"{self.path / PREDICTIONS}: is missing. {EVALUATE_AGAIN}")
         return found
+
+    def classes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+        """The predicted and the true class of each test image, (N,) each; None if not recorded."""
+        logits, labels = self.predictions()
+        return logits.argmax(axis=1).astype(np.uint8), labels
 
     def pictures(self) -> pictures.Pictures | None:
         """Some test images with wrong predictions, or None."""

@@ -1,0 +1,268 @@
+"""The runs of a published study: plain files beside its result, from which it is recomputed.
+
+    study.yaml        the study, planned seeds, failed trainings, each arm's configuration
+    runs.csv          a row a run: its metrics, and the environment that it was made in
+    histories.csv     a row a run and epoch
+    predictions.csv   a row a run: its wrong predictions, as image:class with blanks between
+    test_labels.txt   the true class of each test image, a digit each
+    run_curves.csv    a row a run and point of its curves
+
+An image without a class was predicted wrongly as an unknown class. What a result has besides, from
+inside the networks, is taken over from the earlier result.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convchoice.analysis.arms import effective_configuration
+from convchoice.analysis.comparison_files import COMPARISON, read_content
+from convchoice.analysis.result import Comparison
+from convchoice.config.mapping import flattened, plain_values
+from convchoice.config.study import Study, study_from_mapping
+from convchoice.config.yaml_files import read_yaml, yaml_text
+from convchoice.runs.checksums import Checksums
+from convchoice.runs.curve_points import COLUMNS, CurvePoint, points_of_rows
+from convchoice.runs.run import UNKNOWN_CLASS, Run, reading
+from convchoice.runs.run_folder import run_path
+
+STUDY = "study.yaml"
+RUNS = "runs.csv"
+HISTORIES = "histories.csv"
+PREDICTIONS = "predictions.csv"
+LABELS = "test_labels.txt"
+CURVES = "run_curves.csv"
+FILES = (STUDY, RUNS, HISTORIES, PREDICTIONS, LABELS, CURVES)
+FIX = "Restore the file."
+IDENTITY = ("arm", "seed")
+NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint")
+"""Keys of `environment.json` that tell a reader nothing."""
+TAKEN_OVER = {
+    "introspection", "pictures", "confusion", "class_errors", "new_images_interval_95", "mcnemar",
+    "flips", "arm_predictions", "reference_predictions",
+}  # fmt: skip
+"""Keys of a result that these files may lack the values for."""
+
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PublishedRun(Run):
+    """A run that is read from the files of a published study; it has no folder."""
+
+    predicted: tuple[Labels, Labels] | None = None
+    points: list[CurvePoint] = field(default_factory=list)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the run has test metrics."""
+        return "test/accuracy" in self.metrics
+
+    def classes(self) -> tuple[Labels, Labels] | None:
+        """The predicted and the true class of each test image, (N,) each; None if not published."""
+        return self.predicted
+
+    def curves(self) -> list[CurvePoint]:
+        """The points of the curves."""
+        return self.points
+
+
+# Writing
+
+
+def _cell(value: Any) -> str:
+    """Text as it is, nothing for None, JSON for everything else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = IDENTITY) -> str:
+    """Rows as CSV; columns are those given and any other in the order in which rows have them."""
+    names = dict.fromkeys([*columns, *(key for row in rows for key in row)])
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return file.getvalue()
+
+
+def _errors(classes: Labels, labels: Labels) -> str:
+    wrong = np.flatnonzero(classes != labels)
+    return " ".join(
+        f"{image}" if classes[image] == UNKNOWN_CLASS else f"{image}:{classes[image]}"
+        for image in wrong
+    )
+
+
+@dataclass(frozen=True)
+class PublishedStudy:
+    """A study and the runs that answer it.
+
+    Attributes:
+        study: the question.
+        planned: seeds by arm; None if they were not planned.
+        failed: why runs failed in training, by arm and seed.
+        runs: evaluated runs by arm.
+    """
+
+    study: Study
+    planned: Mapping[str, int] | None
+    failed: Mapping[str, Mapping[int, str]]
+    runs: Mapping[str, Sequence[Run]]
+
+    def texts(self) -> dict[str, str]:
+        """The content of each file by its name."""
+        definition = {
+            "study": plain_values(self.study),
+            "planned_seeds": self.planned,
+            "failed": self.failed,
+            "configurations": {
+                arm: effective_configuration(runs[0]) for arm, runs in self.runs.items() if runs
+            },
+        }
+        rows, histories, predictions, points, labels = [], [], [], [], ""
+        for run in (run for runs in self.runs.values() for run in runs):
+            identity = {"arm": run.arm, "seed": run.seed}
+            environment = flattened(run.environment)
+            kept = {key: value for key, value in environment.items() if key not in NOT_ENVIRONMENT}
+            rows.append(identity | run.metrics | kept)
+            histories += [identity | row for row in run.history]
+            points += [identity | vars(each) | {"curve": each.curve.name} for each in run.curves()]
+            if (classes := run.classes()) is not None:
+                predictions.append(identity | {"errors": _errors(*classes)})
+                labels = "".join(map(str, classes[1])) + "\n"
+        return {
+            STUDY: yaml_text(definition),
+            RUNS: _table(rows),
+            HISTORIES: _table(histories),
+            PREDICTIONS: _table(predictions, [*IDENTITY, "errors"]),
+            LABELS: labels,
+            CURVES: _table(points, [*IDENTITY, *COLUMNS]),
+        }
+
+
+# Reading
+
+
+def _value(cell: str) -> Any:
+    """What `_cell` wrote; text that looks like a number, true, false or a list is read as one."""
+    if not cell:
+        return None
+    coded = cell in {"true", "false"} or cell.startswith("[") or cell.isdecimal()
+    return json.loads(cell) if coded else cell
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float]:
+    return {key: json.loads(cell) for key, cell in row.items() if cell}
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *groups, key = name.split(".")
+        inner = nested
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[key] = value
+    return nested
+
+
+def _rows(path: Path) -> dict[tuple[str, int], list[dict[str, str]]]:
+    """The rows of a table by arm and seed, without these."""
+    found: dict[tuple[str, int], list[dict[str, str]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, strict=True):
+            found.setdefault((row.pop("arm"), int(row.pop("seed"))), []).append(row)
+    return found
+
+
+def _classes(errors: str, labels: Labels) -> Labels:
+    """The predicted class of each test image, (N,)."""
+    classes = labels.copy()
+    for error in errors.split():
+        image, _, predicted = error.partition(":")
+        classes[int(image)] = int(predicted) if predicted else UNKNOWN_CLASS
+    return classes
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder holds the runs of a published study."""
+    return (folder / RUNS).is_file()
+
+
+def read_published(folder: Path) -> PublishedStudy:
+    """The published study in a folder.
+
+    Raises:
+        UserError: if the study is not legal.
+        RunFolderError: if a file is missing or damaged.
+    """
+    definition = read_yaml(folder / STUDY)
+    study = study_from_mapping(definition.get("study") or {}, str(folder / STUDY))
+    runs: dict[str, list[Run]] = {}
+    with reading(folder, "the runs of a published study", FIX):
+        labels = np.array(list((folder / LABELS).read_text().strip()), dtype=np.uint8)
+        histories, predictions, curves = (
+            _rows(folder / name) for name in (HISTORIES, PREDICTIONS, CURVES)
+        )
+        for (arm, seed), [cells] in _rows(folder / RUNS).items():
+            environment = {key: _value(cell) for key, cell in cells.items() if "/" not in key}
+            errors = [row["errors"] for row in predictions.get((arm, seed), [])]
+            run = PublishedRun(
+                path=run_path(folder, arm, seed),
+                config={"arm": arm, "seed": seed, **definition["configurations"][arm]},
+                history=[_numbers(row) for row in histories.get((arm, seed), [])],
+                metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
+                environment=_nested(environment),
+                checksums=Checksums(folder, {}),
+                predicted=(_classes(errors[0], labels), labels) if errors else None,
+                points=points_of_rows(curves.get((arm, seed), [])),
+            )
+            runs.setdefault(arm, []).append(run)
+        planned = definition["planned_seeds"]
+        return PublishedStudy(study, planned, definition["failed"], runs)
+
+
+# The earlier result
+
+
+def with_earlier(result: Comparison, folder: Path) -> Comparison:
+    """A recomputed result with what only the earlier result in its folder has.
+
+    `provenance.taken_over` names the keys.
+
+    Raises:
+        RunFolderError: if the earlier result is damaged.
+    """
+    if not (folder / COMPARISON).exists():
+        return result
+    taken: set[str] = set()
+    content = _merged(result.model_dump(mode="json"), read_content(folder / COMPARISON), taken)
+    content["provenance"]["taken_over"] = sorted(taken)
+    return Comparison.model_validate(content)
+
+
+def _merged(ours: Any, earlier: Any, taken: set[str]) -> Any:
+    """Ours with the keys `TAKEN_OVER` that are empty in it alone; items of lists are paired."""
+    if isinstance(ours, dict) and isinstance(earlier, dict):
+        if any(ours.get(key) != earlier.get(key) for key in ("arm", "reference", "image")):
+            return ours
+        merged = {}
+        for key, value in ours.items():
+            if key in TAKEN_OVER and not value and earlier.get(key):
+                merged[key] = earlier[key]
+                taken.add(key)
+            else:
+                merged[key] = _merged(value, earlier.get(key), taken)
+        return merged
+    if isinstance(ours, list) and isinstance(earlier, list) and len(ours) == len(earlier):
+        return [_merged(*pair, taken) for pair in zip(ours, earlier, strict=True)]
+    return ours

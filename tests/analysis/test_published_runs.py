@@ -1,0 +1,157 @@
+"""The files of a published study: what is recomputed from them is the published result."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.published_runs import (
+    FILES,
+    LABELS,
+    PREDICTIONS,
+    RUNS,
+    STUDY,
+    read_published,
+)
+from convchoice.compare import main
+from convchoice.config.paths import PROJECT_ROOT
+from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
+from made_up_introspection import introspected
+from made_up_runs import curve_points, make_run, study_values
+
+PUBLISHED = sorted(path.parent for path in (PROJECT_ROOT / "reports").rglob(RUNS))
+RESULT_ONLY = {"sha256", "taken_over"}
+
+
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every number and text of a result with its place, without those of the file alone."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in RESULT_ONLY:
+                yield from leaves(item, f"{place}/{key}")
+    else:
+        yield place, value
+
+
+def recomputed(folder: Path, output: Path, *options: str) -> dict[str, Any]:
+    main([str(folder), "--output", str(output), "--brief", *options])
+    content: dict[str, Any] = json.loads((output / COMPARISON).read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: str(path.relative_to(PROJECT_ROOT)))
+def test_published_studies_are_recomputed_from_their_files(folder: Path, tmp_path: Path):
+    published = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
+    found, expected = dict(leaves(recomputed(folder, tmp_path))), dict(leaves(published))
+    assert found.keys() == expected.keys()
+    for place, value in expected.items():
+        # A published value has ten digits; another machine may round the last one otherwise.
+        number = isinstance(value, float)
+        assert found[place] == (pytest.approx(value, rel=1e-8) if number else value), place
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A published study with everything that a run can have; its run folders are gone."""
+    for arm, errors in (("max", 10), ("average", 14)):
+        for seed in range(3):
+            make_run(
+                tmp_path / "runs", arm, seed, errors + seed**2, epochs=2,
+                config={"downsample": {"operator": arm}}, curves=curve_points(0.9 + 0.01 * seed),
+                picture_shape=(28, 28), inside=introspected(seed),
+            )  # fmt: skip
+    failed = tmp_path / "runs" / "average" / f"seed-3{FAILED_SUFFIX}"
+    write_json(failed, {"reason": "the loss is not finite.", "fingerprint": "f"})
+    study = tmp_path / "pooling.yaml"
+    study.write_text(yaml.safe_dump(study_values()), encoding="utf-8")
+    out = tmp_path / "pooling"
+    main(["--study", str(study), "--runs", str(tmp_path / "runs"), "--output", str(out)])
+    shutil.rmtree(tmp_path / "runs")
+    return out
+
+
+def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, tmp_path: Path):
+    found = recomputed(published, tmp_path / "again")
+    assert dict(leaves(found)) == dict(
+        leaves(json.loads((published / COMPARISON).read_text(encoding="utf-8")))
+    )
+    assert found["provenance"]["taken_over"] == ["introspection", "pictures"]
+    assert found["failed"] == {"average": {"3": "the loss is not finite."}}
+    (published / COMPARISON).unlink()
+    alone = recomputed(published, tmp_path / "alone")
+    assert alone["arms"]["max"]["introspection"] is None
+    assert alone["arms"]["max"]["confusion"] == found["arms"]["max"]["confusion"]
+    assert alone["contrasts"] == found["contrasts"]
+
+
+def test_unknown_classes_are_taken_over(published: Path, tmp_path: Path):
+    expected = json.loads((published / COMPARISON).read_text(encoding="utf-8"))
+    path = published / PREDICTIONS
+    lines = path.read_text(encoding="utf-8").splitlines()
+    cut = [" ".join(cell.partition(":")[0] for cell in line.split()) for line in lines]
+    path.write_text("\n".join(cut) + "\n", encoding="utf-8")
+    found = recomputed(published, tmp_path / "again")
+    assert dict(leaves(found)) == dict(leaves(expected))
+    assert set(found["provenance"]["taken_over"]) >= {"confusion", "arm_predictions"}
+    path.write_text("arm,seed,errors\n", encoding="utf-8")
+    found = recomputed(published, tmp_path / "without")
+    assert dict(leaves(found)) == dict(leaves(expected))
+    assert {"class_errors", "flips", "mcnemar"} <= set(found["provenance"]["taken_over"])
+
+
+def test_a_changed_run_changes_the_result(published: Path, tmp_path: Path):
+    expected = read_comparison(published / COMPARISON)
+    path = published / RUNS
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(",0.042,", ",0.052,"), encoding="utf-8")
+    found = recomputed(published, tmp_path / "again")
+    assert found["arms"]["max"]["scores"]["test/nll"]["mean"] > (
+        expected.arms["max"].scores["test/nll"].mean
+    )
+
+
+def test_another_question_to_published_runs(published: Path, tmp_path: Path):
+    options = ["--metric", "test/nll", "--margin", "0.01", "--baseline", "average"]
+    found = recomputed(published, tmp_path / "again", *options)
+    assert (found["contrasts"][0]["arm"], found["contrasts"][0]["reference"]) == ("max", "average")
+    assert found["measure"]["metric"] == "test/nll"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (RUNS, "arm,seed\n", "no run folders"),
+        (RUNS, "arm,seed\nmax,x\n", "cannot be read as the runs of a published study"),
+        (RUNS, "arm,seed,test/accuracy\nmin,0,0.9\n", "cannot be read as the runs"),
+        (LABELS, "01x", "cannot be read as the runs"),
+        (PREDICTIONS, "arm,seed,errors\nmax,0,1001:3\n", "cannot be read as the runs"),
+        (STUDY, "study: {}\n", "study.yaml: name"),
+    ],
+)
+def test_damaged_files_are_refused(
+    published: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str
+):
+    (published / name).write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main([str(published)])
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_run_is_read_as_it_was(published: Path):
+    run = read_published(published).runs["max"][1]
+    assert run.environment["dataset"]["fallback_note"] is None
+    assert run.environment["threads"] == 1
+    assert run.environment["dirty"] is False
+    assert run.environment["versions"]["torch"] == "2.9.0"
+    assert run.metrics["cost/parameters"] == 93_322
+    assert (run.seed, len(run.history), run.history[1]["epoch"]) == (1, 2, 2.0)
+    classes, labels = run.classes() or ([], [])
+    assert sum(classes != labels) == 11
+    assert [point.value for point in run.curves()] == [point.value for point in curve_points()]
