@@ -15,7 +15,7 @@ from rich.text import Text
 
 from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.result import Comparison, PublishedResults
+from convchoice.analysis.result import Comparison, Contrast, PublishedResults
 from convchoice.command_parser import CommandParser
 from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
@@ -42,36 +42,35 @@ def study_table(comparison: Comparison) -> Table:
 
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
-    measure, contrasts, table = comparison.measure, comparison.contrast_by_arm, _table()
+    measure, table = comparison.measure, _table()
     table.add_column("arm", overflow="fold", min_width=9)
     heading = f"{printable(measure.label)}\n{measure.shown_unit} [95 %]".replace("\n ", "\n")
     table.add_column(heading, no_wrap=True)
-    if contrasts:
+    if comparison.contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
     for heading in ("para-\nmeters", "\nMACs", "train\ns"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, arm in comparison.arms.items():
-        cells: list[Text | str] = []
-        note = f"n = {arm.n}"
-        if contrast := contrasts.get(name):
-            note = f"vs {arm.reference}"
-            interval = text.difference_interval(contrast, measure)
-            style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
-            cells.append(_two_lines(text.difference(contrast, measure), interval))
-            cells.append(Text(contrast.verdict, style=style))
-        elif contrasts:
-            cells += ["", ""]
-        costs = arm.costs
-        seconds = costs.train_seconds_mean
-        table.add_row(
-            _two_lines(name, note),
-            _two_lines(*text.score(arm.scores[measure.metric], measure)),
-            *cells,
-            text.short(costs.parameters),
-            text.short(costs.macs),
-            text.NONE if seconds is None else text.number(seconds, 1),
-        )
+        costs, seconds = arm.costs, arm.costs.train_seconds_mean
+        rows: list[Contrast | None] = [*comparison.contrasts_of(name)]
+        for contrast in rows or [None]:
+            cells: list[Text | str] = ["", ""] if comparison.contrasts else []
+            if contrast:
+                interval = text.difference_interval(contrast, measure)
+                style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
+                cells = [
+                    _two_lines(text.difference(contrast, measure), interval),
+                    Text(contrast.verdict, style=style),
+                ]
+            table.add_row(
+                _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),
+                _two_lines(*text.score(arm.scores[measure.metric], measure)),
+                *cells,
+                text.short(costs.parameters),
+                text.short(costs.macs),
+                text.NONE if seconds is None else text.number(seconds, 1),
+            )
     return table
 
 

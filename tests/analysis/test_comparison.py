@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convchoice.analysis.comparison import compare, rounded
+from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.contrasts import claim_pairs
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import Change
@@ -297,3 +298,18 @@ def test_rounding_keeps_ten_digits_and_types():
     values = {"a": [0.1 + 0.2, 1 / 3, 5.0, 7, None, True, "x"]}
     assert rounded(values) == {"a": [0.3, 0.3333333333, 5.0, 7, None, True, "x"]}
     assert isinstance(rounded(5.0), float)
+
+
+def test_an_arm_is_compared_with_each_of_its_references(comparison_of: Compare):
+    study = study_values(arms=["average", "strided"], against={"strided": ["max", "average"]})
+    errors = {"max": [10, 11], "average": [20, 21], "strided": [30, 32]}
+    result = comparison_of(errors, study)
+    found = {result.key(each): each.difference.mean for each in result.contrasts}
+    assert found == {
+        "average": -1.0,
+        "strided_vs_max": -2.05,
+        "strided_vs_average": pytest.approx(-1.05),
+    }
+    assert "strided_vs_average/difference_percentage_points" in flat_metrics(result)
+    assert [row.split(",")[0] for row in differences_text(result).splitlines()[1:]] == list(found)
+    assert result.arms["strided"].reference == "max"

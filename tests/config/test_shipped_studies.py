@@ -134,7 +134,7 @@ def test_a_permuted_arm_differs_from_its_reference_in_the_permutation_alone() ->
     ours = study("locality")
     seeds = set()
     for name in ("max_permuted", "local_permuted", "dense_permuted"):
-        assert differing(ours.reference(name), name) == {"data.permutation_seed"}
+        assert differing(*ours.references(name), name) == {"data.permutation_seed"}
         seeds.add(arm(name).config.data.permutation_seed)
     assert len(seeds) == 1
 
@@ -144,7 +144,7 @@ def test_at_each_size_the_first_layer_alone_differs(size: int) -> None:
     ours = study("sharing")
     for kind in ("local", "dense"):
         name = f"{kind}_{size}"
-        assert ours.reference(name) == f"max_{size}"
+        assert ours.references(name) == [f"max_{size}"]
         assert differing(f"max_{size}", name) == {"model.first_layer"}
     data = arm(f"max_{size}").config.data
     assert (data.train_size, data.validation_size) == (size, 0)

@@ -29,13 +29,18 @@ LEGAL = {
 
 def test_an_operator_is_compared_within_its_own_window() -> None:
     study = read_study(CONF_DIR / "study" / "pooling.yaml")
-    references = {arm: study.reference(arm) for arm in study.arms}
-    assert references == {
-        "average": "max",
-        "max_4x4": "max",
-        "average_4x4": "max_4x4",
-        "weighted": "max_4x4",
-    }
+    assert study.pairs() == [
+        ("average", "max"),
+        ("max_4x4", "max"),
+        ("average_4x4", "max_4x4"),
+        ("weighted", "max_4x4"),
+    ]
+
+
+def test_an_arm_may_have_several_references() -> None:
+    study = study_from_mapping(LEGAL | {"against": {"strided": ["average", "max"]}}, "mine.yaml")
+    assert study.pairs() == [("average", "max"), ("strided", "average"), ("strided", "max")]
+    assert study_from_mapping(plain_values(study), "composed.yaml") == study
 
 
 def test_the_studies_of_an_arm_are_found() -> None:
@@ -77,6 +82,8 @@ def test_the_studies_of_an_arm_are_found() -> None:
         ({"controls": ["max"]}, r"controls = 'max': must be one of the arms average, strided"),
         ({"against": "${name}"}, "against = .*: must be a mapping"),
         ({"against": {"averge": "max"}}, r"against = 'averge': .*Did you mean average\?"),
+        ({"against": {"average": []}}, r"against\.average = \[\]: names no arm"),
+        ({"against": {"average": ["max", "max"]}}, r"against\.average = \['max'\]: each may be"),
         ({"against": {"average": "average"}}, r"against\.average = 'average': must be one of"),
         ({"claim_arm": "nobody"}, "claim_arm = 'nobody': must be one of the arms"),
         ({"new_arms": {"other": ["arm=max"]}}, "new_arms = 'other': must be one of the arms"),

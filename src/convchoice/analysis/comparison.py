@@ -75,7 +75,7 @@ def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Compariso
 def _arm(study: Study, arm: str, scores: Scores, **recorded: Any) -> ArmResult:
     return ArmResult(
         seeds=sorted(scores[study.metric]),
-        reference=study.reference(arm) if arm in study.arms else None,
+        reference=study.references(arm)[0] if arm in study.arms else None,
         scores={
             metric: arms.sample([values[seed] for seed in sorted(values)])
             for metric, values in scores.items()
@@ -143,13 +143,15 @@ def without_failed(study: Study, failed: Iterable[str]) -> Study:
         UserError: if the baseline or every other arm is gone.
     """
     gone = set(failed)
-    left = [arm for arm in study.arms if not {arm, study.reference(arm)} & gone]
+    pairs = [(arm, other) for arm, other in study.pairs() if not {arm, other} & gone]
+    left = list(dict.fromkeys(arm for arm, _ in pairs))
     if study.baseline in gone or (study.arms and not left):
         raise UserError(
             f"study {study.name}: every run of {', '.join(sorted(gone))} failed in training, so"
             " nothing is left to compare. The reasons are in runs/<arm>/seed-<n>.failed."
         )
-    return replace(study, arms=left)
+    against = {arm: [other for each, other in pairs if each == arm] for arm in left}
+    return replace(study, arms=left, against=against)
 
 
 def compare(
@@ -190,10 +192,10 @@ def compare(
     }
     results = {}
     for arm, item in read.items():
-        reference = read[study.reference(arm)] if arm in study.arms else None
+        reference = read[study.references(arm)[0]] if arm in study.arms else None
         results[arm] = _arm(study, arm, scores[arm], **_recorded_of_arm(arm, item, reference))
     check_one_image({arm: each.introspection for arm, each in results.items()})
-    found = [contrast(study, arm, measure, scores) for arm in study.arms]
+    found = [contrast(study, *pair, measure, scores) for pair in study.pairs()]
     found = [each.model_copy(update=_recorded_of_contrast(each, read)) for each in found]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]
     baseline = list(read[study.baseline].runs.values())
@@ -240,7 +242,7 @@ def compare_table(
     }
     return _result(
         study,
-        [contrast(study, arm, measure, scores) for arm in study.arms],
+        [contrast(study, *pair, measure, scores) for pair in study.pairs()],
         measure=measure,
         arms={arm: _arm(study, arm, scores[arm]) for arm in study.all_arms()},
         missing_seeds=missing_seeds({arm: values[arm] for arm in study.all_arms()}),

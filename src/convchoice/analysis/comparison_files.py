@@ -125,7 +125,7 @@ def flat_metrics(comparison: Comparison) -> dict[str, float]:
             flat[f"{name}/{metric.removeprefix('test/')}"] = sample.mean
         flat[f"{name}/seeds"] = arm.n
     for contrast in comparison.contrasts:
-        name, difference = contrast.arm, contrast.difference
+        name, difference = comparison.key(contrast), contrast.difference
         low, high = difference.interval_95 or (None, None)
         flat |= {
             f"{name}/difference{unit}": difference.mean,
@@ -160,7 +160,7 @@ def learning_curves_text(comparison: Comparison) -> str:
 def differences_text(comparison: Comparison) -> str:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
     rows = [
-        [each.arm, each.difference.mean, *(each.difference.interval_95 or (None, None))]
+        [comparison.key(each), each.difference.mean, *(each.difference.interval_95 or (None, None))]
         for each in comparison.contrasts
     ]
     return _csv_text(["arm", "difference", "low", "high"], rows)

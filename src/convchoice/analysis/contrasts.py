@@ -46,13 +46,14 @@ def with_holm(found: Sequence[Contrast], name: str) -> list[Contrast]:
     ]
 
 
-def contrast(study: Study, arm: str, measure: Measure, scores: Mapping[str, Scores]) -> Contrast:
-    """An arm against its reference in the study's metric, over the seeds that both have.
+def contrast(
+    study: Study, arm: str, reference: str, measure: Measure, scores: Mapping[str, Scores]
+) -> Contrast:
+    """An arm against a reference in the study's metric, over the seeds that both have.
 
     Raises:
         UserError: if the two have no seed in common.
     """
-    reference = study.reference(arm)
     ours, theirs = scores[arm][study.metric], scores[reference][study.metric]
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
@@ -87,13 +88,13 @@ def claim_pairs(study: Study) -> list[tuple[str, str]]:
     reference (`study.against`) is compared with that one: with ``average_4x4`` against
     ``max_4x4``, "max is better" is tested within the 4×4 window. Controls are no opponents.
     """
-    references = {study.reference(arm) for arm in study.arms}
+    references = {study.references(arm)[0] for arm in study.arms}
     pairs = []
     for arm in study.arms:
         if arm == study.claim_arm:
-            pairs.append((arm, study.reference(arm)))
+            pairs.append((arm, study.references(arm)[0]))
         elif study.claim_arm in references and arm not in {*references, *study.controls}:
-            pairs.append((study.reference(arm), arm))
+            pairs.append((study.references(arm)[0], arm))
     return pairs
 
 

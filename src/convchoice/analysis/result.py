@@ -122,7 +122,9 @@ class StudyDefinition(Model):
     new_arms: dict[Name, list[str]] = Field(
         default={}, description="Arms that the study defines itself: their overrides."
     )
-    against: dict[Name, Name] = Field(default={}, description="By arm, its reference, if another.")
+    against: dict[Name, list[Name]] = Field(
+        default={}, description="By arm, its references, if another than the baseline."
+    )
     controls: list[Name] = Field(default=[], description="Arms that are no part of the claim.")
     curves: list[str] = Field(default=[], description="Curves that are evaluated.")
     claim_arm: Name | None = Field(default=None, description="The arm claimed to be better.")
@@ -254,7 +256,7 @@ class Comparison(Model):
     arms: dict[Name, ArmResult] = Field(
         min_length=1, description="Results by arm, the baseline first."
     )
-    contrasts: list[Contrast] = Field(description="One a compared arm, in the study's order.")
+    contrasts: list[Contrast] = Field(description="One an arm and reference, in the study's order.")
     claim: Claim | None = Field(default=None, description="Null if nothing is claimed.")
     pictures: dict[Count, ImagePixels] = Field(
         default={}, description="By index, the test images of `flips` that a run kept."
@@ -270,10 +272,14 @@ class Comparison(Model):
     cautions: list[Caution] = Field(default=[], description="Most important first.")
     sha256: str = Field(default="", description="Of the rest of the file, in any layout.")
 
-    @property
-    def contrast_by_arm(self) -> dict[str, Contrast]:
-        """The contrasts by their arm."""
-        return {contrast.arm: contrast for contrast in self.contrasts}
+    def contrasts_of(self, arm: str) -> list[Contrast]:
+        """An arm's contrasts: one a reference; none of the baseline."""
+        return [contrast for contrast in self.contrasts if contrast.arm == arm]
+
+    def key(self, contrast: Contrast) -> str:
+        """A contrast's name in files: its arm, and its reference if the arm has several."""
+        several = len(self.contrasts_of(contrast.arm)) > 1
+        return f"{contrast.arm}_vs_{contrast.reference}" if several else contrast.arm
 
     @model_validator(mode="after")
     def _check(self) -> Self:

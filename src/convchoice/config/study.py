@@ -20,6 +20,11 @@ from convchoice.config.schema import Curve
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, did_you_mean, require
 
+References = Annotated[
+    list[Name],
+    MOST_ITEMS,
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
 Printed = list[Annotated[float, between(-1e9, 1e9)]]
 DEFAULT_MARGIN = 0.10
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e9
@@ -78,8 +83,8 @@ class Study:
     new_arms: dict[str, list[str]] = field(default_factory=dict)
     """Arms that are not in `conf/arm`: their names, and what each sets, as on the command line:
     ``five: [arm=max, conv.kernel_size=5]``."""
-    against: dict[str, str] = field(default_factory=dict)
-    """Arms whose reference is another arm than the baseline, and that arm."""
+    against: dict[str, References] = field(default_factory=dict)
+    """Arms whose reference is another arm than the baseline, and that arm, or a list of several."""
     controls: list[str] = field(default_factory=list)
     """Arms that hold a confounder constant: compared like the others, but not part of the claim."""
     curves: list[Curve] = field(default_factory=list)
@@ -102,9 +107,13 @@ class Study:
         """The baseline, then the other arms."""
         return [self.baseline, *self.arms]
 
-    def reference(self, arm: str) -> str:
-        """The arm that an arm is compared with."""
-        return self.against.get(arm, self.baseline)
+    def references(self, arm: str) -> list[str]:
+        """The arms that an arm is compared with."""
+        return self.against.get(arm, [self.baseline])
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The study's contrasts, in the order of the report, as (arm, reference)."""
+        return [(arm, reference) for arm in self.arms for reference in self.references(arm)]
 
 
 def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
@@ -114,7 +123,9 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     require(bool(study.arms or study.printed), f"{origin}: arms", study.arms, rule)
     arms = study.all_arms()
     curves = [curve.name for curve in study.curves]
-    for name, listed in (("arms", arms), ("controls", study.controls), ("curves", curves)):
+    against = {f"against.{arm}": references for arm, references in study.against.items()}
+    lists = {"arms": arms, "controls": study.controls, "curves": curves, **against}
+    for name, listed in lists.items():
         repeated = sorted({item for item in listed if listed.count(item) > 1})
         require(not repeated, f"{origin}: {name}", repeated, "each may be there once.")
     rising = all(first < second for first, second in pairwise(study.looks))
@@ -124,9 +135,12 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     require(known, f"{origin}: margin", study.margin, rule)
     for arm in study.controls:
         _check_arm(f"{origin}: controls", arm, study.arms)
-    for arm, reference in study.against.items():
+    for arm, references in study.against.items():
         _check_arm(f"{origin}: against", arm, study.arms)
-        _check_arm(f"{origin}: against.{arm}", reference, [other for other in arms if other != arm])
+        others = [other for other in arms if other != arm]
+        require(bool(references), f"{origin}: against.{arm}", [], "names no arm.")
+        for reference in references:
+            _check_arm(f"{origin}: against.{arm}", reference, others)
     if study.claim_arm is not None:
         _check_arm(f"{origin}: claim_arm", study.claim_arm, arms)
     for arm, overrides in study.new_arms.items():

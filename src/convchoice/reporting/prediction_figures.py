@@ -93,7 +93,7 @@ def flip_figure(comparison: Comparison, contrast: Contrast) -> RenderedFigure | 
         return None
     return rendered(
         picture_grid(rows, FLIPS_A_ROW),
-        f"{comparison.study.name}-flips-{slug(arm)}",
+        f"{comparison.study.name}-flips-{slug(comparison.key(contrast))}",
         f"Images that flip between {reference} and {arm}",
         f"With some seed {text.count(flips.images, 'image')} differ; with most seeds"
         f" {text.whole(flips.mostly_gained)} are correct in {arm} alone and"
