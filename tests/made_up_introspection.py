@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convchoice.runs.introspection import Introspection
+from convchoice.runs.evaluation_files import Introspection
 
 
 def introspected(seed: int = 0, *, edge: float = 0.5, padded: bool = False) -> Introspection:

@@ -13,10 +13,8 @@ from convchoice.config.composition import ArmComposer
 from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Curve
 from convchoice.config.validation import config_from_mapping, config_to_mapping
-from convchoice.runs import introspection, pictures, run_folder
-from convchoice.runs.checksums import write_checksums
-from convchoice.runs.curve_points import CurvePoint, summary_metrics
-from convchoice.runs.introspection import Introspection
+from convchoice.runs import evaluation_files, run_folder
+from convchoice.runs.evaluation_files import CurvePoint, Introspection, summary_metrics
 from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, read_run
 
@@ -153,14 +151,13 @@ def make_run(
         (folder / run_folder.WEIGHTS).write_bytes(b"no weights are read here")
         if evaluated:
             logits, labels = logits_with_errors(images, errors, seed)
-            run_folder.write_predictions(folder, logits, labels)
-            run_folder.write_curves(folder, curves)
+            evaluation_files.write_predictions(folder, logits, labels)
+            evaluation_files.write_curves(folder, curves)
             if picture_shape is not None:
                 drawn = made_up_images(images, picture_shape)
-                kept = pictures.kept_pictures(logits, labels, drawn)
-                pictures.write(folder / run_folder.PICTURES, kept)
+                evaluation_files.write_pictures(folder, logits, labels, drawn)
             if inside is not None:
-                introspection.write(folder / run_folder.INSIDE, inside)
+                evaluation_files.write_introspection(folder, inside)
     return path
 
 
@@ -174,7 +171,7 @@ def runs_of_arm(root: Path, arm: str) -> list[Run]:
 def altered(folder: Path) -> Iterator[Path]:
     """A run folder to change; its checksums are written anew afterwards."""
     yield folder
-    write_checksums(folder)
+    run_folder.write_checksums(folder)
 
 
 def curve_points(
@@ -187,67 +184,46 @@ def curve_points(
         layers: that have equivariance errors.
         jump: of those layers, pixels.
     """
-    points = []
-    places = [
-        *((Curve.shift, kind, "pixels", value, 0.0)
-          for kind in ("horizontal", "vertical", "diagonal") for value in (-4.0, 0.0, 4.0)),
-        *((Curve.rotation, "", "degrees", value, 0.0) for value in (0.0, 45.0, 90.0)),
-        *((Curve.scale, "", "factor", value, 1.0) for value in (0.7, 1.0, 1.5)),
+    pixels: Any = {"unit": "pixels", "images": 500}
+    moved: list[tuple[Curve, str, Any, tuple[float, ...], float]] = [
+        *((Curve.shift, kind, "pixels", (-4.0, 0.0, 4.0), 0.0)
+          for kind in ("horizontal", "vertical", "diagonal")),
+        (Curve.rotation, "", "degrees", (0.0, 45.0, 90.0), 0.0),
+        (Curve.scale, "", "factor", (0.7, 1.0, 1.5), 1.0),
     ]  # fmt: skip
-    for curve, kind, unit, value, unmoved in places:
-        at_rest = value == unmoved
-        accuracy = 0.95 if at_rest else shift_accuracy
-        lost = 0.0 if at_rest else 0.02
-        points.append(
-            CurvePoint(
-                curve,
-                kind,
-                "",
-                unit,
-                value,
-                None,
-                500,
-                accuracy=accuracy,
-                nll=1 - accuracy,
-                ink_lost=lost,
-            )
-        )
+    points = []
+    for curve, kind, unit, values, unmoved in moved:
+        for value in values:
+            accuracy, lost = (0.95, 0.0) if value == unmoved else (shift_accuracy, 0.02)
+            points.append(
+                CurvePoint(
+                    curve=curve, kind=kind, unit=unit, value=value, images=500,
+                    accuracy=accuracy, nll=1 - accuracy, ink_lost=lost,
+                )
+            )  # fmt: skip
     points.append(
         CurvePoint(
-            Curve.consistency,
-            "",
-            "",
-            "pixels",
-            4.0,
-            None,
-            500,
-            accuracy=shift_accuracy,
-            nll=0.5,
-            ink_lost=0.01,
-            consistency=shift_accuracy + 0.01,
+            curve=Curve.consistency, value=4.0, **pixels,
+            accuracy=shift_accuracy, nll=0.5, ink_lost=0.01, consistency=shift_accuracy + 0.01,
         )
-    )
-    for layer in layers:
-        errors = (
-            ("translation", "pixels", 1.0, 0.0 if jump == 1 else 0.5),
-            ("translation", "pixels", 4.0, 0.0),
-            ("rotation", "degrees", 90.0, 0.75),
-            ("scale", "factor", 1.2, 0.25),
+    )  # fmt: skip
+    errors: list[tuple[str, Any, float, float]] = [
+        ("translation", "pixels", 1.0, 0.0 if jump == 1 else 0.5),
+        ("translation", "pixels", 4.0, 0.0),
+        ("rotation", "degrees", 90.0, 0.75),
+        ("scale", "factor", 1.2, 0.25),
+    ]
+    points += [
+        CurvePoint(
+            curve=Curve.equivariance, kind=kind, layer=layer, unit=unit, value=value,
+            jump_pixels=jump, images=500, error_interior=error, error_whole=error + 0.125,
         )
-        points += [
-            CurvePoint(
-                Curve.equivariance, kind, layer, unit, value, jump, 500,
-                error_interior=error, error_whole=error + 0.125,
-            )
-            for kind, unit, value, error in errors
-        ]  # fmt: skip
-    for side, accepted in ((26.0, True), (28.0, True), (30.0, False)):
-        measured = {"accuracy": 0.9, "nll": 0.3} if accepted else {}
-        points.append(
-            CurvePoint(
-                Curve.input_size, "", "", "pixels", side, None, 500, accepted=accepted, **measured
-            )
-        )
+        for layer in layers for kind, unit, value, error in errors
+    ]  # fmt: skip
+    for side in (26.0, 28.0):
+        point = CurvePoint(curve=Curve.input_size, value=side, **pixels, accuracy=0.9, nll=0.3)
+        points.append(point)
+    points.append(CurvePoint(curve=Curve.input_size, value=30.0, **pixels, accepted=False))
     return points
 
 

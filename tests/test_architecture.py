@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from convchoice.runs.fingerprint import NUMERIC_MODULES
+from convchoice.runs.specification import NUMERIC_MODULES
 from imports import (
     all_modules,
     cycles,
@@ -85,7 +85,8 @@ def test_the_fingerprint_contains_every_module_that_decides_numbers() -> None:
     # These pass values on, and the fingerprint contains the values.
     without_numbers = {
         "__init__", "errors", "training.device", "config.validation",
-        "config.legal_values", "config.mapping", "config.schema", "config.yaml_files",
+        "config.identity", "config.legal_values", "config.mapping", "config.paths", "config.schema",
+        "config.yaml_files",
         "torchvision_operators",
     }  # fmt: skip
     needed = needed_modules("training.train") - without_numbers

@@ -25,7 +25,7 @@ from convchoice.config.study import read_study
 from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import UserError, exit_codes, nearest, require
 from convchoice.execution.launch import pipeline_executor
-from convchoice.runs.atomic_write import replace_files
+from convchoice.runs.output_files import replace_files
 
 ALL = "all"
 USUAL_SCALE = "quick"

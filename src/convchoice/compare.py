@@ -40,7 +40,7 @@ from convchoice.command_parser import CommandParser
 from convchoice.config.study import DEFAULT_MARGIN, Study, margin_points, read_study
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
-from convchoice.runs.output_manifest import check_output
+from convchoice.runs.output_files import check_output
 from convchoice.summary import print_study
 
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e12

@@ -22,7 +22,7 @@ from convchoice.config.study import Study, new_arms_of, read_study
 from convchoice.config.yaml_files import yaml_text
 from convchoice.errors import exit_codes, nearest, require
 from convchoice.networks.suggestions import fitting_plan
-from convchoice.runs.output_manifest import write_output
+from convchoice.runs.output_files import write_output
 
 STUDIES = "studies"
 

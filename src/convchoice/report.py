@@ -26,7 +26,7 @@ from convchoice.reporting.figures import figures_of
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
-from convchoice.runs.output_manifest import write_output
+from convchoice.runs.output_files import write_output
 from convchoice.summary import print_paths
 
 MARKDOWN = "README.md"

@@ -22,10 +22,10 @@ from convchoice.config.legal_values import check_name
 from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import JobError, UserError, exit_codes, require
-from convchoice.runs.atomic_write import replace_files
-from convchoice.runs.environment import commit_state
+from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
+from convchoice.runs.specification import commit_state
 
 if TYPE_CHECKING:
     from convchoice.execution.search import Search

@@ -15,7 +15,7 @@ from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.evaluation_files import CurvePoint
 from made_up_runs import curve_points, make_run, runs_of_arm, study_values
 
 Curves = dict[str, list[list[CurvePoint]]]

@@ -19,7 +19,7 @@ from convchoice.analysis.introspection import (
 from convchoice.analysis.result_arm import Estimate, ReceptiveField
 from convchoice.analysis.result_model import PackedArray
 from convchoice.errors import RunFolderError
-from convchoice.runs.introspection import Introspection
+from convchoice.runs.evaluation_files import Introspection
 from made_up_introspection import introspected
 from made_up_runs import Compare, make_run, runs_of_arm
 

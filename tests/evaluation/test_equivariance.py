@@ -20,7 +20,7 @@ from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import plan
 from convchoice.networks.receptive_field import spatial_layers
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.evaluation_files import CurvePoint
 
 EXACT = 1e-12
 

@@ -17,7 +17,7 @@ from convchoice.errors import RunFolderError, UserError
 from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.introspection import chosen_images
-from convchoice.runs.curve_points import summary_metrics
+from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
@@ -101,11 +101,10 @@ def test_the_final_folder_has_the_trained_files_and_the_measurements(trained: Pa
     np.testing.assert_allclose(logits[:64], expected.numpy(), rtol=1e-4, atol=1e-4)
 
     kept = run.pictures()
-    assert kept is not None
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
     assert len(wrong) == run.metrics["test/errors"] > 0
-    assert kept.indices.tolist() == wrong.tolist()  # of 500 images all fit
-    assert np.array_equal(kept.pixels, images[wrong])
+    assert list(kept) == wrong.tolist()  # of 500 images all fit
+    assert np.array_equal(list(kept.values()), images[wrong])
 
     inside = run.inside()
     assert inside is not None

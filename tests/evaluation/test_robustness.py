@@ -16,7 +16,7 @@ from convchoice.evaluation.robustness import (
     scores,
 )
 from convchoice.networks.network import Network
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.evaluation_files import CurvePoint
 
 
 class ColumnReader(nn.Module):

@@ -12,15 +12,15 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
+from convchoice.runs.checksums import SUMS
 
 from convchoice.config.arm import read_arm
 from convchoice.config.schema import Config
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.job import Job
-from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import TRAINED_FILES, run_path
+from convchoice.runs.run_folder import SUMS, TRAINED_FILES, run_path
 from convchoice.runs.specification import RunSpecification
 from stages import EXIT_STATUS, TINY, Stage, composed_arm, numbers, training
 

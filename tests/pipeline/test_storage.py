@@ -22,8 +22,8 @@ from convchoice.config.yaml_files import read_yaml
 from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes, storing_in
 from convchoice.execution.job import Job
-from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
+from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path, run_path
 from convchoice.runs.specification import RunSpecification

@@ -64,7 +64,6 @@ def bits(root: Path) -> dict[object, object]:
     found: dict[object, object] = {}
     for arm, seed in RUNS:
         run: Run = read_run(root / "runs" / arm / f"seed-{seed}")
-        run.weights_file()
         logits, labels = run.predictions()
         found[arm, seed] = (*numbers(run), logits.tobytes(), labels.tobytes())
     return found

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from convchoice.runs.checksums import SUMS, write_checksums
 
 from convchoice.compare import main as compare
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
 from convchoice.execution.job import is_evaluated, is_trained
-from convchoice.runs.checksums import SUMS, write_checksums
 from convchoice.runs.run import Run, read_run, run_folders
 from convchoice.runs.run_folder import (
     CONTENT,
     MEASURED_FILES,
     METRICS,
     PREDICTIONS,
+    SUMS,
     TRAINED_FILES,
     WEIGHTS,
+    write_checksums,
     write_json,
 )
 from convchoice.runs.specification import RunSpecification
@@ -40,7 +42,7 @@ def complete_run(root: Path) -> Path:
 def read_all(folder: Path) -> Run:
     """Read everything that `compare` and `evaluate` read."""
     run = read_run(folder)
-    for read in (run.weights_file, run.predictions, run.curves, run.pictures, run.inside):
+    for read in (run.predictions, run.curves, run.pictures, run.inside):
         read()
     return run
 
@@ -69,7 +71,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert int((logits.argmax(1) != labels).sum()) == 7
     assert run.curves() == curve_points()
     plain = read_run(make_run(tmp_path, "max", 4))
-    assert (plain.curves(), plain.pictures(), plain.inside()) == ([], None, None)
+    assert (plain.curves(), plain.pictures(), plain.inside()) == ([], {}, None)
 
 
 @pytest.mark.parametrize("name", TRAINED_FILES)

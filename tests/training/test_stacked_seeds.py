@@ -10,11 +10,10 @@ from safetensors.torch import load_file
 
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import EpochEnded, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
+from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
 from interrupting import events_of, train_until

@@ -14,11 +14,10 @@ from convchoice.config.schema import OptimizerConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
-from convchoice.runs.checksums import SUMS
 from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import CHECKPOINT, partial_path, run_path
+from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path, run_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train

@@ -17,7 +17,7 @@ from convchoice.analysis.statistics import mean_interval
 from convchoice.config.identity import SEEDS, is_numeric
 from convchoice.config.mapping import flattened
 from convchoice.errors import UserError
-from convchoice.runs.curve_points import FIX, MEASURES, CurvePoint, Key
+from convchoice.runs.evaluation_files import EVALUATE_AGAIN, MEASURES, CurvePoint, Key
 from convchoice.runs.run import Run
 
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -168,7 +168,7 @@ def arm_curves(arm: str, runs: Sequence[Run]) -> list[CurveSeries]:
             if _layout(by_seed[seed]) != _layout(by_seed[first]):
                 raise UserError(
                     f"arm {arm}: the curve {curve} of seed {seed} has other points, or other"
-                    f" numbers of images, than that of seed {first}. {FIX}"
+                    f" numbers of images, than that of seed {first}. {EVALUATE_AGAIN}"
                 )
         lines: dict[tuple[str, str], list[CurvePoint]] = {}
         for point in by_seed[first].values():

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
 from convchoice.errors import RunFolderError, UserError, shortened
-from convchoice.runs.output_manifest import write_output
+from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
 
 COMPARISON = "comparison.json"

@@ -16,7 +16,7 @@ from convchoice.analysis.arms import band, sample
 from convchoice.analysis.result_arm import Gradient, Introspection, MiddleGradient
 from convchoice.analysis.result_model import PackedArray
 from convchoice.errors import RunFolderError
-from convchoice.runs.introspection import Introspection as RunIntrospection
+from convchoice.runs.evaluation_files import Introspection as RunIntrospection
 from convchoice.runs.run import Run
 
 SHOWN_CLASS = 2

@@ -232,8 +232,7 @@ def pictures_of(images: Iterable[int], runs: Iterable[Run]) -> dict[int, ImagePi
     """
     wanted, found = set(images), dict[int, NDArray[np.uint8]]()
     for run in runs:
-        kept = run.pictures()
-        pixels = {} if kept is None else kept.by_index()
+        pixels = run.pictures()
         for index in wanted & pixels.keys():
             if not np.array_equal(found.setdefault(index, pixels[index]), pixels[index]):
                 raise RunFolderError(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import Sample
-from convchoice.runs.duration import duration as duration_text
+from convchoice.runs.events import duration as duration_text
 
 MINUS = "−"
 NONE = "–"

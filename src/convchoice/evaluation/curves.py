@@ -10,7 +10,7 @@ from convchoice.evaluation.equivariance import equivariance_curve
 from convchoice.evaluation.input_size import input_size_curve
 from convchoice.evaluation.robustness import TRANSFORMS, consistency_curve, robustness_curve
 from convchoice.networks.network import Network
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.evaluation_files import CurvePoint
 
 
 def measure_curves(

@@ -36,7 +36,7 @@ from convchoice.data.image_transforms import rescaled, shifted
 from convchoice.networks.network import Network
 from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import spatial_layers
-from convchoice.runs.curve_points import CurvePoint, Unit
+from convchoice.runs.evaluation_files import CurvePoint, Unit
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 
 TRANSLATION_PIXELS = (1, 2, 3, 4)
@@ -192,7 +192,7 @@ def equivariance_curve(network: Network, images: Tensor) -> Iterator[CurvePoint]
             whole, interior = total.errors()
             down, across = _jump(layer)
             yield CurvePoint(
-                Curve.equivariance, move.kind, layer.name, move.unit, move.value,
-                down if down == across else None, count,
+                curve=Curve.equivariance, kind=move.kind, layer=layer.name, unit=move.unit,
+                value=move.value, jump_pixels=down if down == across else None, images=count,
                 error_interior=interior, error_whole=whole,
             )  # fmt: skip

@@ -22,12 +22,19 @@ from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.introspection import chosen_images, introspect
 from convchoice.networks.network import Network
-from convchoice.runs import introspection, pictures, run_folder
-from convchoice.runs.checksums import FIX
-from convchoice.runs.curve_points import CurvePoint, summary_metrics
+from convchoice.runs import run_folder
+from convchoice.runs.evaluation_files import (
+    CurvePoint,
+    summary_metrics,
+    write_curves,
+    write_introspection,
+    write_pictures,
+    write_predictions,
+)
 from convchoice.runs.events import Listener, RunEnded, RunStarted
 from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, read_run, reading
+from convchoice.runs.run_folder import FIX
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of, keep_freed_memory
@@ -78,11 +85,10 @@ def evaluate_run(specification: RunSpecification) -> None:
         # The run may have been trained with another evaluation in its configuration.
         run_folder.write_config(folder, {**run.config, "evaluation": plain_values(evaluation)})
         run_folder.write_json(folder / run_folder.METRICS, metrics)
-        run_folder.write_predictions(folder, predictions, labels)
-        wrong = pictures.kept_pictures(predictions, labels, test_set.images.numpy())
-        pictures.write(folder / run_folder.PICTURES, wrong)
-        introspection.write(folder / run_folder.INSIDE, inside)
-        run_folder.write_curves(folder, points)
+        write_predictions(folder, predictions, labels)
+        write_pictures(folder, predictions, labels, test_set.images.numpy())
+        write_introspection(folder, inside)
+        write_curves(folder, points)
 
 
 def load_network(run: Run) -> Network:
@@ -91,7 +97,7 @@ def load_network(run: Run) -> Network:
     Raises:
         RunFolderError: if the weights are damaged or belong to another configuration.
     """
-    path = run.weights_file()
+    path = run.verified(run_folder.WEIGHTS)
     network = Network(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
     with reading(path, "weights"):
         weights = load_file(path)

@@ -7,6 +7,7 @@ size on a larger canvas is another question, see `data.canvas` and the shift cur
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from convchoice.evaluation.robustness import scores
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
-from convchoice.runs.curve_points import CurvePoint
+from convchoice.runs.evaluation_files import CurvePoint
 
 INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
 """Heights in pixels; single steps around the range that the lecture's network accepts, 26 to 29."""
@@ -65,19 +66,12 @@ def input_size_curve(
     for side in INPUT_SIDES:
         other_width = max(1, round(side * width / height))
         other = network_for(network, config, side, other_width)
-        measured = {}
+        measured: dict[str, Any] = {}
         if other is not None:
             transform = partial(resized, height=side, width=other_width)
             accuracy, nll = scores(other, images, labels, transform)
             measured = {"accuracy": accuracy, "nll": nll}
         yield CurvePoint(
-            Curve.input_size,
-            "",
-            "",
-            "pixels",
-            side,
-            None,
-            len(labels),
-            other is not None,
-            **measured,
-        )
+            curve=Curve.input_size, unit="pixels", value=side, images=len(labels),
+            accepted=other is not None, **measured,
+        )  # fmt: skip

@@ -24,7 +24,7 @@ from convchoice.networks.receptive_field import (
     spatial_layers,
     stage_ends,
 )
-from convchoice.runs.introspection import Introspection, Numbers, Places
+from convchoice.runs.evaluation_files import Introspection, Numbers, Places
 from convchoice.training.batches import scaled
 
 CLASSES_SHOWN = (0, 1, 2)

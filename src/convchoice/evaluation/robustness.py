@@ -21,7 +21,7 @@ from convchoice.data.image_transforms import (
     rotated,
     shifted,
 )
-from convchoice.runs.curve_points import CurvePoint, Unit
+from convchoice.runs.evaluation_files import CurvePoint, Unit
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 
 SHIFT_PIXELS = range(-10, 11)
@@ -94,7 +94,7 @@ def robustness_curve(
         accuracy, nll = scores(network, images, labels, partial(transform, **arguments))
         lost = ink_lost(ink, **arguments)
         yield CurvePoint(
-            curve, kind, "", unit, value, None, len(labels),
+            curve=curve, kind=kind, unit=unit, value=value, images=len(labels),
             accuracy=accuracy, nll=nll, ink_lost=lost,
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ def consistency_curve(network: Classify, images: Tensor, labels: Tensor) -> Iter
     spread = range(-CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1)
     lost = [ink_lost(ink, rows=rows, columns=columns) for rows in spread for columns in spread]
     yield CurvePoint(
-        Curve.consistency, "", "", "pixels", CONSISTENCY_PIXELS, None, len(labels),
+        curve=Curve.consistency, unit="pixels", value=CONSISTENCY_PIXELS, images=len(labels),
         accuracy=correct / (2 * len(labels)), nll=nll / (2 * len(labels)),
         ink_lost=sum(lost) / len(lost), consistency=same / len(labels),
     )  # fmt: skip

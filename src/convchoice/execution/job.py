@@ -96,7 +96,7 @@ class Job:
 
     def on_this_machine(self) -> "Job":
         """The same job, with the commit, versions and platform found on this machine."""
-        found = environment.describe()
+        found = environment()
         runs = (replace(run, environment={**run.environment, **found}) for run in self.runs)
         return replace(self, runs=tuple(runs))
 

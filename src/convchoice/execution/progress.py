@@ -4,8 +4,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convchoice.errors import without_password
-from convchoice.runs.duration import duration
-from convchoice.runs.events import EpochEnded, EpochProgress, Event, RunEnded, RunKey, RunStarted
+from convchoice.runs.events import (
+    EpochEnded,
+    EpochProgress,
+    Event,
+    RunEnded,
+    RunKey,
+    RunStarted,
+    duration,
+)
 
 MOST_BARS = 8
 """Most runs that have a bar of their own at a time."""

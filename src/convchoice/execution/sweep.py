@@ -23,7 +23,7 @@ from convchoice.execution.executors import Executor
 from convchoice.execution.runner import OnComplete, count, update_runs
 from convchoice.execution.sweep_jobs import SweepJob, chosen_jobs
 from convchoice.runs.events import RunEnded, RunKey
-from convchoice.runs.output_manifest import write_output
+from convchoice.runs.output_files import write_output
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import run_path
 

@@ -1,1 +1,1 @@
-"""Run folders: specification, fingerprint, environment, files, checksums, locks, events."""
+"""Run folders: specification and fingerprint, files, reading, ownership, locks, events."""

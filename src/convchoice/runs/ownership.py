@@ -12,23 +12,25 @@ complete, and ``seed-0.replaced``, the previous run until it is removed.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from convchoice.errors import RunFolderError, storing_in
-from convchoice.runs.checksums import SUMS, read_checksums, write_checksums
 from convchoice.runs.run_folder import (
     CHECKPOINT,
     CONTENT,
     ENVIRONMENT,
     MARK,
+    SUMS,
     TRAINED_FILES,
     failed_path,
     partial_path,
+    read_checksums,
     read_failure,
     read_json,
+    write_checksums,
     write_json,
 )
 
@@ -36,8 +38,7 @@ MARK_HEADER = "convchoice: a run in progress\n"
 """First line of the file `MARK`, which proves that convchoice made a partial folder."""
 PROOF = (MARK, ENVIRONMENT, SUMS)
 """Removed last and in this order, so that a killed removal can be continued."""
-OF_EARLIER_VERSIONS = "mlflow_run_id.txt"
-_NAMES = "|".join(map(re.escape, (*CONTENT, CHECKPOINT, OF_EARLIER_VERSIONS, *PROOF)))
+_NAMES = "|".join(map(re.escape, (*CONTENT, CHECKPOINT, *PROOF)))
 _OUR_FILE = re.compile(rf"{_NAMES}|\.({_NAMES})\.\d+")  # the second: temporary
 _RUN_FOLDER = re.compile(r"seed-(\d+)(?:\.partial|\.replaced|\.failed)?")
 
@@ -55,23 +56,17 @@ def check_replaceable(path: Path) -> None:
 
 
 def _check_owned(folder: Path) -> None:
-    foreign = _foreign_entry(folder)
-    if foreign is not None:
+    """Refuse the folder, or the first entry in it, that convchoice did not write."""
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    entries = sorted(folder.iterdir()) if is_folder else []
+    foreign = [each for each in entries if not (_OUR_FILE.fullmatch(each.name) and each.is_file())]
+    if is_folder and not foreign and (not entries or _is_proven(folder)):
+        return
+    if is_folder or folder.is_symlink() or folder.exists():
         raise RunFolderError(
-            f"{foreign}: was not written by convchoice, and a run would replace it."
-            " Move or delete it, or choose another folder (run_root)."
+            f"{foreign[0] if foreign else folder}: was not written by convchoice, and a run would"
+            " replace it. Move or delete it, or choose another folder (run_root)."
         )
-
-
-def _foreign_entry(folder: Path) -> Path | None:
-    """The folder or the first entry in it that convchoice did not write."""
-    if folder.is_symlink() or not folder.is_dir():
-        return folder if folder.is_symlink() or folder.exists() else None
-    entries = sorted(folder.iterdir())
-    for entry in entries:
-        if not (_OUR_FILE.fullmatch(entry.name) and entry.is_file()):
-            return entry
-    return None if not entries or _is_proven(folder) else folder
 
 
 def _is_proven(folder: Path) -> bool:
@@ -79,15 +74,12 @@ def _is_proven(folder: Path) -> bool:
     mark = _read_mark(folder)
     if mark is not None and (mark.startswith(MARK_HEADER) or mark == ""):  # "": killed meanwhile
         return True
-    try:
-        if set(TRAINED_FILES) <= set(read_checksums(folder).digests) <= set(CONTENT):
+    with suppress(RunFolderError):  # absent or damaged
+        if set(TRAINED_FILES) <= read_checksums(folder).keys() <= set(CONTENT):
             return True
-    except RunFolderError:
-        pass  # absent or damaged
-    try:
+    with suppress(RunFolderError):
         return {"fingerprint", "dataset", "commit"} <= read_json(folder / ENVIRONMENT).keys()
-    except RunFolderError:
-        return False
+    return False
 
 
 def _read_mark(folder: Path) -> str | None:

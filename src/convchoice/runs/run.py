@@ -5,34 +5,34 @@ A missing, changed or damaged file raises `RunFolderError` and is named. Never i
 
 import csv
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError
-from convchoice.runs import introspection, pictures
-from convchoice.runs.checksums import FIX, SUMS, Checksums, read_checksums
-from convchoice.runs.curve_points import FIX as EVALUATE_AGAIN
-from convchoice.runs.curve_points import CurvePoint, points_of_table
+from convchoice.runs import evaluation_files as measured
 from convchoice.runs.run_folder import (
     CONFIG,
     CURVES,
     ENVIRONMENT,
+    FIX,
     HISTORY,
     INSIDE,
     METRICS,
     PICTURES,
     PREDICTIONS,
+    SUMS,
     TRAINED_FILES,
     WEIGHTS,
     partial_path,
+    read_checksums,
     read_json,
+    verify,
 )
 
 UNKNOWN_CLASS = 255
@@ -61,6 +61,7 @@ class Run:
         history: a row an epoch: ``epoch`` (from 1), ``train/loss``, ``train/accuracy``,
             ``val/loss`` and ``val/accuracy`` (absent without a validation split), ``seconds``.
         metrics: accuracies are fractions of 1, times seconds, memory bytes.
+        checksums: SHA-256 by file name.
     """
 
     path: Path
@@ -68,7 +69,7 @@ class Run:
     history: list[dict[str, float]]
     metrics: dict[str, float]
     environment: dict[str, Any]
-    checksums: Checksums
+    checksums: Mapping[str, str]
 
     @property
     def arm(self) -> str:
@@ -85,98 +86,79 @@ class Run:
         """Whether the run has test metrics and predictions."""
         return "test/accuracy" in self.metrics and (self.path / PREDICTIONS).exists()
 
-    def weights_file(self) -> Path:
-        """The file of the weights."""
-        self.checksums.verify(WEIGHTS)
-        return self.path / WEIGHTS
+    def verified(self, name: str) -> Path:
+        """A file of the run, which need not exist, after it was verified."""
+        verify(self.path / name, self.checksums.get(name))
+        return self.path / name
 
-    def predictions(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def predictions(self) -> tuple[measured.Numbers, measured.Bytes]:
         """The test set's logits (N, 10) and labels (N,)."""
-        found = self._read(PREDICTIONS, "predictions", _predictions)
+        found = self._read(PREDICTIONS, "predictions", measured.read_predictions)
         if found is None:
-            raise RunFolderError(f"{self.path / PREDICTIONS}: is missing. {EVALUATE_AGAIN}")
+            missing = f"{self.path / PREDICTIONS}: is missing."
+            raise RunFolderError(f"{missing} {measured.EVALUATE_AGAIN}")
         return found
 
-    def classes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    def classes(self) -> tuple[measured.Bytes, measured.Bytes] | None:
         """The predicted and the true class of each test image, (N,) each; None if not recorded."""
         logits, labels = self.predictions()
         return logits.argmax(axis=1).astype(np.uint8), labels
 
-    def pictures(self) -> pictures.Pictures | None:
-        """Some test images with wrong predictions, or None."""
-        return self._read(PICTURES, "pictures", pictures.read)
+    def pictures(self) -> dict[int, measured.Bytes]:
+        """Some test images with wrong predictions, by index; empty if none are stored."""
+        return self._read(PICTURES, "pictures", measured.read_pictures) or {}
 
-    def inside(self) -> introspection.Introspection | None:
+    def inside(self) -> measured.Introspection | None:
         """The network's filters and maps, or None."""
-        return self._read(INSIDE, "filters and maps", introspection.read)
+        return self._read(INSIDE, "filters and maps", measured.read_introspection)
 
-    def curves(self) -> list[CurvePoint]:
+    def curves(self) -> list[measured.CurvePoint]:
         """The points of the curves; empty if the evaluation measures none."""
-        return self._read(CURVES, "curves", points_of_table) or []
+        return self._read(CURVES, "curves", measured.read_curves) or []
 
     def _read(self, name: str, content: str, read: Callable[[Path], T]) -> T | None:
-        self.checksums.verify(name)
-        path = self.path / name
+        path = self.verified(name)
         if not path.exists():
             return None
-        with reading(path, content, EVALUATE_AGAIN):
+        with reading(path, content, measured.EVALUATE_AGAIN):
             return read(path)
 
 
-def _predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
-
-
-def read_run(path: Path) -> Run:
+def read_run(path: Path, *, partial: bool = False) -> Run:
     """Read a run folder: the files of the training now, the others when they are used.
+
+    Args:
+        path: the final run folder.
+        partial: read the complete run in its partial folder, which has no checksums yet.
 
     Raises:
         RunFolderError: if the folder is missing, incomplete, changed or damaged, or is not the run
             that its name says.
     """
-    _check_complete(path)
-    checksums = read_checksums(path)
-    for name in TRAINED_FILES:
-        checksums.verify(name)
-    return _read(path, path, checksums)
-
-
-def read_partial(path: Path) -> Run:
-    """Read the complete run in the partial folder of `path`, which has no checksums yet.
-
-    Raises:
-        RunFolderError: as `read_run`.
-    """
-    partial = partial_path(path)
-    _check_complete(partial)
-    return _read(partial, path, Checksums(partial, {}))
-
-
-def _check_complete(path: Path) -> None:
-    if not path.is_dir():
-        raise RunFolderError(f"{path}: there is no such run folder.")
-    missing = [name for name in TRAINED_FILES if not (path / name).is_file()]
+    folder = partial_path(path) if partial else path
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: there is no such run folder.")
+    missing = [name for name in TRAINED_FILES if not (folder / name).is_file()]
     if missing:
-        raise RunFolderError(f"{path}: not a complete run folder: {', '.join(missing)} missing.")
-
-
-def _read(path: Path, final: Path, checksums: Checksums) -> Run:
-    with reading(path / CONFIG, "a configuration"):
-        config = read_yaml(path / CONFIG)
-        if (final.parent.name, final.name) != (config["arm"], f"seed-{config['seed']}"):
+        raise RunFolderError(f"{folder}: not a complete run folder: {', '.join(missing)} missing.")
+    checksums = {} if partial else read_checksums(folder)
+    for name in () if partial else TRAINED_FILES:
+        verify(folder / name, checksums.get(name))
+    with reading(folder / CONFIG, "a configuration"):
+        config = read_yaml(folder / CONFIG)
+        if (path.parent.name, path.name) != (config["arm"], f"seed-{config['seed']}"):
             raise RunFolderError(
-                f"{path}: holds the run of arm {config['arm']!r} with seed {config['seed']!r},"
+                f"{folder}: holds the run of arm {config['arm']!r} with seed {config['seed']!r},"
                 " which is not what the name of its folder says."
             )
-    history = path / HISTORY
-    with reading(history, "a table of numbers"), history.open(newline="", encoding="utf-8") as file:
+    table = folder / HISTORY
+    with reading(table, "a table of numbers"), table.open(newline="", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    metrics = read_json(path / METRICS)
+    metrics = read_json(folder / METRICS)
     for key, value in metrics.items():
         if type(value) not in {int, float} or not math.isfinite(value):
-            raise RunFolderError(f"{path / METRICS}: {key} = {value!r} is not a finite number.")
-    return Run(path, config, rows, metrics, read_json(path / ENVIRONMENT), checksums)
+            raise RunFolderError(f"{folder / METRICS}: {key} = {value!r} is not a finite number.")
+    return Run(folder, config, rows, metrics, read_json(folder / ENVIRONMENT), checksums)
 
 
 def run_folders(path: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The run folder: the contract between the stages. Its layout and its writers; `run` reads it.
+"""The run folder: the contract between the stages. Its layout, writers and checksums.
 
     <root>/<arm>/seed-<n>/
         config.yaml           resolved configuration of the run
@@ -7,29 +7,31 @@
         environment.json      commit, versions, device, threads, data set, fingerprint
         weights.safetensors   weights after the last epoch
         predictions.npz       after the evaluation: logits (N, 10) and labels (N,) of the test set
-        curves.csv            if the evaluation measures curves, see `curve_points`
-        pictures.npz          after the evaluation: images with wrong predictions, see `pictures`
-        inside.npz            after the evaluation: filters and maps, see `introspection`
-        SHA256SUMS            checksums of the files above, see `checksums`
+        curves.csv            if the evaluation measures curves: a row a point
+        pictures.npz          after the evaluation: images with wrong predictions
+        inside.npz            after the evaluation: filters and maps
+        SHA256SUMS            checksums of the files above
 
-A folder is written beside its final name and renamed when it is complete (`ownership`). The record
-of a training that failed is ``seed-<n>.failed``, JSON. Nothing in a run folder can execute
-code when it is read. Never imports torch.
+`run` reads it, `evaluation_files` writes what the evaluation adds. A folder is written beside its
+final name and renamed when it is complete (`ownership`). ``SHA256SUMS`` is written then, in the
+format of ``sha256sum --check``; a file is verified when it is read, so that a changed or damaged
+file is named and never becomes part of a result. The record of a training that failed is
+``seed-<n>.failed``, JSON. Nothing in a run folder can execute code when it is read. Never imports
+torch.
 """
 
 import csv
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from convchoice.errors import RunFolderError
-from convchoice.runs.atomic_write import replace_files
-from convchoice.runs.curve_points import CurvePoint, table_text
+from convchoice.runs.output_files import replace_files
 
 CONFIG = "config.yaml"
 HISTORY = "history.csv"
@@ -44,11 +46,14 @@ TRAINED_FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, WEIGHTS)
 MEASURED_FILES = (PREDICTIONS, CURVES, PICTURES, INSIDE)
 CONTENT = (*TRAINED_FILES, *MEASURED_FILES)
 """The files with checksums."""
+SUMS = "SHA256SUMS"
 CHECKPOINT = "resume.ckpt"
 """In a partial folder: the state after the last complete epoch."""
 MARK = "fingerprint"
 """In a partial folder: which runs it is for."""
 FAILED_SUFFIX = ".failed"
+FIX = "Restore the file, or delete the folder and make the run again."
+_SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def run_path(root: Path, arm: str, seed: int) -> Path:
@@ -128,12 +133,59 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def write_predictions(folder: Path, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:
-    """Write the test set's logits (N, 10) and labels (N,)."""
-    np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_curves(folder: Path, points: Sequence[CurvePoint]) -> None:
-    """Write the measured points; without any, no file is written."""
-    if points:
-        (folder / CURVES).write_text(table_text(points), encoding="utf-8")
+def write_checksums(folder: Path) -> None:
+    """Write the SHA-256 of each content file.
+
+    Raises:
+        StorageError: if they cannot be written.
+    """
+    names = [name for name in CONTENT if (folder / name).is_file()]
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
+    replace_files(folder, {SUMS: "".join(lines)})
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """The recorded SHA-256 of each file, by name.
+
+    Raises:
+        RunFolderError: if the checksums are missing or damaged.
+    """
+    path = folder / SUMS
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: is missing. {FIX}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{path}: cannot be read ({type(error).__name__}). {FIX}") from error
+    found = [_SUM.fullmatch(line) for line in lines]
+    digests = {match[2]: match[1] for match in found if match}
+    if not digests or len(digests) != len(lines):
+        raise RunFolderError(f"{path}: must hold a SHA-256 and a file name a line. {FIX}")
+    return digests
+
+
+def verify(path: Path, recorded: str | None) -> None:
+    """Refuse a file that is not byte for byte the one that the run wrote.
+
+    Args:
+        path: of the file; it need not exist.
+        recorded: its SHA-256 in the checksums, None if they do not list it.
+
+    Raises:
+        RunFolderError: if it was changed, removed, or added later.
+    """
+    if not path.is_file():
+        if recorded is not None:
+            raise RunFolderError(f"{path}: is missing, but {SUMS} lists it. {FIX}")
+    elif recorded is None:
+        raise RunFolderError(f"{path}: is not part of this run: {SUMS} does not list it. {FIX}")
+    elif sha256(path) != recorded:
+        raise RunFolderError(
+            f"{path}: was changed after the run: its SHA-256 is not the one in {SUMS}. {FIX}"
+        )

@@ -1,23 +1,57 @@
-"""The specification of a run: what a worker process needs to train or to evaluate it."""
+"""What a run is made from: its specification, its fingerprint, and commit, versions and machine.
 
+A complete run with an unchanged fingerprint is kept. Whether its files are intact is another
+question, see `run_folder`.
+"""
+
+import ast
+import hashlib
+import json
+import platform
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
+from convchoice.config.identity import numeric_identity
+from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.runs.events import RunKey
+
+# The modules whose code decides the numbers of a run; a test compares this with the imports.
+NUMERIC_MODULES = (
+    "data.dataset",
+    "data.preparation",
+    "training.batches",
+    "training.lightning_module",
+    "training.data_module",
+    "training.callbacks",
+    "training.stacked_seeds",
+    "training.train",
+    "networks.initialisation",
+    "networks.layers",
+    "networks.network",
+    "networks.pooling",
+    "config.datasets",
+    "config.pairs",
+    "networks.conv_arithmetic",
+    "networks.plan",
+)
+RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class RunSpecification:
-    """One run to train or to evaluate. Picklable.
+    """What a worker process needs to train or to evaluate a run. Picklable.
 
     Attributes:
         data_root: folder of the verified data set.
         folder: final run folder; files are written to its partial folder first.
         fingerprint: of configuration, data and code; only for training.
-        environment: `environment.describe()` of the current start; only for training.
+        environment: `environment()` of the current start; only for training.
         trained: folder that the training wrote; only for evaluation.
     """
 
@@ -42,3 +76,78 @@ class RunSpecification:
     def key(self) -> RunKey:
         """Arm and seed."""
         return (self.arm, self.seed)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node
+
+
+def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
+    """SHA-256 of the numeric modules without comments, docstrings and layout."""
+    digest = hashlib.sha256()
+    for name in NUMERIC_MODULES:
+        path = folder.joinpath(*name.split(".")).with_suffix(".py")
+        tree = _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
+        # Source code, because a dump of the tree differs between versions of Python.
+        digest.update(ast.unparse(tree).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(config: Config, data: str, code: str, *, of_arm: bool = False) -> str:
+    """SHA-256 of everything that decides the numbers of a run.
+
+    Args:
+        config: configuration of the run.
+        data: SHA-256 of the data set's files.
+        code: `code_digest()`.
+        of_arm: leave the seed out, so that all runs of an arm have the same.
+    """
+    settings = numeric_identity(config)
+    if of_arm:
+        del settings["seed"]
+    parts = {"configuration": settings, "data": data, "code": code, "torch": version("torch")}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
+    """The commit that is checked out, and whether tracked files differ from it.
+
+    Files that the pipeline writes (`reports/`, `dvc.lock`) or `make repro STUDY=…` (`params.yaml`)
+    do not count: no run reads them.
+
+    Returns:
+        ("unknown", None) without git, or where `root` is not the top of a git work tree (an
+        archive that was unpacked inside another repository has not that repository's commit).
+    """
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root.resolve():
+        return UNKNOWN, None
+    written = (":!reports", ":!dvc.lock", ":!params.yaml")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
+    return _git(root, "rev-parse", "HEAD") or UNKNOWN, None if changes is None else bool(changes)
+
+
+def environment() -> dict[str, Any]:
+    """The part of `environment.json` that is the same for every run of a start."""
+    commit, dirty = commit_state()
+    versions = {
+        name: next((found.version for found in distributions(name=name)), UNKNOWN)
+        for name in RECORDED_PACKAGES
+    }
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions,
+    }

@@ -218,7 +218,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
 
     Args:
         folder: that the run would have.
-        failure: its record, `convchoice.runs.failures`.
+        failure: its record, see `read_failure`.
     """
     arm, seed = folder.parent.name, int(folder.name.removeprefix("seed-"))
     recorded, reason = failure.get("config"), str(failure["reason"])

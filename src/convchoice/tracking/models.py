@@ -15,7 +15,7 @@ import numpy as np
 
 from convchoice.config.datasets import SPECS
 from convchoice.runs.run import Run
-from convchoice.runs.run_folder import CONFIG
+from convchoice.runs.run_folder import CONFIG, WEIGHTS
 from convchoice.tracking.entry import ID, digest, run_id_of
 from convchoice.tracking.store import MlflowStore, TrackingError
 
@@ -76,7 +76,7 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
         classes.write_text("\n".join(names) + "\n", encoding="utf-8")
         artifacts = {
             served_model.CONFIG: str(run.path / CONFIG),
-            served_model.WEIGHTS: str(run.weights_file()),
+            served_model.WEIGHTS: str(run.verified(WEIGHTS)),
             served_model.CLASSES: str(classes),
         }
         logged = mlflow.models.Model.log(

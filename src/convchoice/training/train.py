@@ -23,8 +23,8 @@ from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.errors import require, storing_in
 from convchoice.networks.plan import Plan
-from convchoice.runs.atomic_write import replace_files
 from convchoice.runs.events import Listener, RunEnded
+from convchoice.runs.output_files import replace_files
 from convchoice.runs.ownership import mark_of, start_partial
 from convchoice.runs.run_folder import (
     CHECKPOINT,

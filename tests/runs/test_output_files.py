@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convchoice.errors import StorageError, UserError
-from convchoice.runs.output_manifest import MANIFEST, read_manifest, write_output
+from convchoice.runs.output_files import MANIFEST, read_manifest, write_output
 
 
 def content(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Output folders: the record of the files that convchoice has written there.
+"""Writing files: whole or not at all, and never over those of a user.
 
 A folder that a user names as an output may hold files of their own. `write_output` replaces or
 removes a file only if the folder's manifest lists it with the SHA-256 that it still has. Any other
@@ -7,27 +7,48 @@ file of the same name is refused before anything is written. Never imports torch
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 
-from convchoice.errors import StorageError, UserError
-from convchoice.runs.atomic_write import replace_files
+from convchoice.errors import StorageError, UserError, storing_in
 
 MANIFEST = ".convchoice.json"
 
 
-def digest(path: Path) -> str:
-    r"""SHA-256 of a file, in hexadecimal digits.
+def replace_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Write files of a folder atomically, replacing those of the same name.
 
-    Line ends count as ``\n``, because git may convert them at checkout.
+    All are written to temporary files first, so that a full disk changes nothing.
+
+    Args:
+        folder: is created if it does not exist.
+        contents: texts or bytes by relative path.
+
+    Raises:
+        StorageError: naming the folder and what to do.
     """
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    with storing_in(folder):
+        temporary: dict[Path, Path] = {}
+        try:
+            for name, content in contents.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary[path] = path.with_name(f".{path.name}.{os.getpid()}")
+                data = content.encode() if isinstance(content, str) else content
+                temporary[path].write_bytes(data)
+            for path, written in temporary.items():
+                written.replace(path)
+        finally:
+            for written in temporary.values():
+                written.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> dict[str, list[str]]:
-    """The files that convchoice has written into a folder: their SHA-256 by relative POSIX path.
+    r"""The files that convchoice has written into a folder: their SHA-256 by relative POSIX path.
 
-    A file has two digests while it is being replaced: a killed process leaves one or the other.
+    Line ends count as ``\n``, because git may convert them at checkout. A file has two digests
+    while it is being replaced: a killed process leaves one or the other.
 
     Returns:
         An empty mapping for a folder without a manifest.
@@ -56,11 +77,22 @@ def _is_inside(name: str) -> bool:
     return name != "" and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
+def _write_manifest(folder: Path, files: Mapping[str, Collection[str]]) -> None:
+    content = {"written_by": "convchoice", "files": dict(sorted(files.items()))}
+    replace_files(folder, {MANIFEST: json.dumps(content, indent=1) + "\n"})
+
+
 def _is_ours(folder: Path, name: str, files: Mapping[str, Collection[str]]) -> bool:
     """Whether a file has content that the manifest records for it."""
     path = folder / name
     linked = any(each.is_symlink() for each in (path, *path.parents) if each.is_relative_to(folder))
-    return name in files and not linked and path.is_file() and digest(path) in files[name]
+    if name not in files or linked or not path.is_file():
+        return False
+    return _sha256(path.read_bytes().replace(b"\r\n", b"\n")) in files[name]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def check_output(folder: Path, names: Collection[str]) -> None:
@@ -98,16 +130,11 @@ def write_output(folder: Path, texts: Mapping[str, str]) -> None:
     """
     check_output(folder, texts)
     before = read_manifest(folder)
-    after = {name: [hashlib.sha256(text.encode()).hexdigest()] for name, text in texts.items()}
+    after = {name: [_sha256(text.encode())] for name, text in texts.items()}
     both = {name: before.get(name, []) + after.get(name, []) for name in before | after}
-    replace_files(folder, {MANIFEST: _text(both)})
+    _write_manifest(folder, both)
     replace_files(folder, texts)
     for name in before.keys() - after.keys():
         if _is_ours(folder, name, before):
             (folder / name).unlink()
-    replace_files(folder, {MANIFEST: _text(after)})
-
-
-def _text(files: Mapping[str, Collection[str]]) -> str:
-    content = {"written_by": "convchoice", "files": dict(sorted(files.items()))}
-    return json.dumps(content, indent=1) + "\n"
+    _write_manifest(folder, after)
