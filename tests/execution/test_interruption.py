@@ -12,7 +12,6 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from convchoice.runs.checksums import SUMS
 
 from convchoice.config.arm import read_arm
 from convchoice.config.schema import Config

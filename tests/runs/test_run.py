@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convchoice.runs.checksums import SUMS, write_checksums
 
 from convchoice.compare import main as compare
 from convchoice.config.validation import config_from_mapping

@@ -15,7 +15,7 @@ from convchoice.runs import environment
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
-from convchoice.runs.run import read_partial, read_run
+from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import MEASURED_FILES
 from convchoice.runs.specification import RunSpecification
 
@@ -26,7 +26,6 @@ def is_trained(run: RunSpecification) -> bool:
         return False
     try:
         found = read_run(run.folder)
-        found.weights_file()
     except RunFolderError as error:
         print(f"not kept: {error}", flush=True)
         return False
@@ -41,7 +40,7 @@ def is_evaluated(run: RunSpecification) -> bool:
     wanted = run.config.evaluation
     try:
         for name in MEASURED_FILES:
-            found.checksums.verify(name)
+            found.verified(name)
         if not wanted.curves:
             return True
         found.curves()
@@ -55,7 +54,7 @@ def is_evaluated(run: RunSpecification) -> bool:
 def _finalised(run: RunSpecification) -> bool:
     """Finalise a folder that was completely written before its process died, if there is one."""
     try:
-        found = read_partial(run.folder)
+        found = read_run(run.folder, partial=True)
     except RunFolderError:
         return False
     if found.environment.get("fingerprint") != run.fingerprint:

@@ -17,13 +17,11 @@ from convchoice.errors import RunFolderError, UserError, require
 from convchoice.execution.executors import Executor, uses_gpu
 from convchoice.execution.job import Job, is_evaluated, is_trained
 from convchoice.execution.progress import Display
-from convchoice.runs import environment
 from convchoice.runs.events import Event, RunEnded
-from convchoice.runs.fingerprint import arm_fingerprint, code_digest, fingerprint
 from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import read_failure, run_path
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.specification import RunSpecification, code_digest, environment, fingerprint
 
 OnComplete = Callable[[Path], object]
 
@@ -39,14 +37,14 @@ def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpec
         UserError: if the data set is missing, or is a stand-in that the configuration forbids.
     """
     stored = cache(_stored)
-    code, described = code_digest(), environment.describe()
+    code, described = code_digest(), environment()
     specifications = []
     for config in configs:
         data = config.data
         digest = stored(data.root, data.name, data.fallback is not None).digest
         folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
         identity = fingerprint(config, digest, code)
-        made = {**described, "arm_fingerprint": arm_fingerprint(config, digest, code)}
+        made = {**described, "arm_fingerprint": fingerprint(config, digest, code, of_arm=True)}
         specifications.append(RunSpecification(config, Path(data.root), folder, identity, made))
     return specifications
 
