@@ -28,8 +28,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.mapping import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text
-from convchoice.runs.checksums import Checksums
-from convchoice.runs.curve_points import COLUMNS, CurvePoint, points_of_rows
+from convchoice.runs.evaluation_files import COLUMNS, CurvePoint, points_of_rows
 from convchoice.runs.run import UNKNOWN_CLASS, Run, reading
 from convchoice.runs.run_folder import run_path
 
@@ -222,7 +221,7 @@ def read_published(folder: Path) -> PublishedStudy:
                 history=[_numbers(row) for row in histories.get((arm, seed), [])],
                 metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
                 environment=_nested(environment),
-                checksums=Checksums(folder, {}),
+                checksums={},
                 predicted=(_classes(errors[0], labels), labels) if errors else None,
                 points=points_of_rows(curves.get((arm, seed), [])),
             )

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.errors import RunFolderError, UserError, storing_in
-from convchoice.runs import environment
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure

@@ -128,11 +128,13 @@ class CurvePoint:
         return (self.curve, self.kind, self.layer, self.value)
 
 
+COLUMNS = tuple(item.name for item in fields(CurvePoint))
+
+
 def curves_table(points: Iterable[CurvePoint]) -> str:
     """A row a point, in CSV; floats are written so that they are read back unchanged."""
     file = io.StringIO()
-    columns = [item.name for item in fields(CurvePoint)]
-    writer = csv.DictWriter(file, columns, lineterminator="\n")  # None becomes an empty cell
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")  # None becomes an empty cell
     writer.writeheader()
     for point in points:
         writer.writerow(vars(point) | {"accepted": int(point.accepted)})
