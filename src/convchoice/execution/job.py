@@ -16,7 +16,7 @@ from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import MEASURED_FILES
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.specification import RunSpecification, environment
 
 
 def is_trained(run: RunSpecification) -> bool:
