@@ -22,8 +22,7 @@ from convchoice.config.arm import read_arm
 from convchoice.config.legal_values import check_name
 from convchoice.config.parameters import read_parameters
 from convchoice.errors import RunFolderError, UserError, exit_codes
-from convchoice.reporting.figures import figures_of
-from convchoice.reporting.page import page_view
+from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.rendering import render
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output

@@ -8,8 +8,8 @@ import pytest
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
-from convchoice.reporting.figures import figures_of
-from convchoice.reporting.svg import RenderedFigure
+from convchoice.reporting.page import figures_of
+from convchoice.reporting.rendering import RenderedFigure
 from made_up_introspection import introspected
 from made_up_reports import PADDED, RECORDED
 from made_up_runs import LECTURE, make_run, runs_of_arm, study_values

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.difference_figures import differences_figure
 from convchoice.reporting.drawing import style
-from convchoice.reporting.figures import figures_of
+from convchoice.reporting.page import figures_of
 from convchoice.reporting.prediction_figures import confusion_figure, flip_figures
-from convchoice.reporting.svg import RenderedFigure
+from convchoice.reporting.rendering import RenderedFigure
+from convchoice.reporting.score_figures import differences_figure
 from made_up_results import made_up_comparison
 from made_up_runs import DIGITS, LECTURE, curve_points, study_values
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
-CURVES = {"shift", "rotation", "scale", "consistency", "input-size", "equivariance"}
+CURVES = {"shift", "rotation", "scale", "input-size", "equivariance"}
 
 
 def named(comparison: Comparison) -> dict[str, RenderedFigure]:
@@ -31,8 +31,8 @@ def with_curves(made: Any, **curves: Any) -> dict[str, RenderedFigure]:
 def test_a_study_with_everything_has_every_figure(figures: dict[str, RenderedFigure]):
     assert list(figures) == [
         "differences", "seeds", "accuracy-against-macs", "learning-curves", "shift", "rotation",
-        "scale", "consistency", "input-size", "equivariance", "edge-pixels", "receptive-fields",
-        "filters", "responses", "errors-by-class", "confusion", "flips-average", "flips-strided",
+        "scale", "input-size", "equivariance", "edge-pixels", "receptive-fields", "filters",
+        "responses", "confusion", "flips-average", "flips-strided",
     ]  # fmt: skip
     for figure in figures.values():
         assert figure.caption.endswith(".")
@@ -41,7 +41,7 @@ def test_a_study_with_everything_has_every_figure(figures: dict[str, RenderedFig
 
 
 def test_figures_without_numbers_are_left_out(made: Any, published: Comparison):
-    bare = ["differences", "seeds", "errors-by-class", "confusion"]
+    bare = ["differences", "seeds", "confusion"]
     assert list(named(made({"max": [10], "average": [12]}))) == bare
     assert differences_figure(made_up_comparison({})) is None
     assert list(named(published)) == [
@@ -60,10 +60,8 @@ def test_figures_without_numbers_are_left_out(made: Any, published: Comparison):
         ("shift", "diagonal, average: 75 at -4, 95 at 0, 75 at 4"),
         ("rotation", "max: 95 at 0, 90 at 45, 90 at 90"),
         ("scale", "average: 75 at 0.7, 95 at 1, 75 at 1.5"),
-        ("consistency", "max: 91.0 [91.0, 91.0]; average: 76.0 [76.0, 76.0]"),
         ("input-size", "max: 90 at 26, 90 at 28;"),  # 30 pixels are not accepted
         ("equivariance", "rotation by 90°, max, away from borders: 0.75 to 0.75"),
-        ("errors-by-class", "1: 1.0 [−1.5, 3.5]"),
         ("confusion", "average: 6 predicted as 7, 2.0 per seed"),
         ("flips-average", "correct in max, wrong in average: 1, not 2, 1 of 3; 3, not 4, 1 of 3"),
     ],

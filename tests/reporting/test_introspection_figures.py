@@ -16,7 +16,7 @@ from convchoice.reporting.introspection_figures import (
     response_figure,
     stage_of,
 )
-from convchoice.reporting.svg import RenderedFigure
+from convchoice.reporting.rendering import RenderedFigure
 from made_up_introspection import introspected
 from made_up_runs import study_values
 

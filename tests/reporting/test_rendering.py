@@ -1,15 +1,30 @@
-"""Escaping: whatever a value holds, a template's output has only the template's own markup."""
+"""Escaping and SVG: whatever a value holds, the output has only the template's own markup."""
 
+import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from convchoice.reporting.rendering import environment, html_prose, markdown, markdown_prose, slug
+from convchoice.analysis.result import Comparison
+from convchoice.reporting.drawing import INKS, WIDTH_INCHES, panels, style
+from convchoice.reporting.page import figures_of
+from convchoice.reporting.rendering import (
+    RenderedFigure,
+    environment,
+    html_prose,
+    markdown,
+    markdown_prose,
+    minified_script,
+    rendered,
+    slug,
+)
 
 HOSTILE = (
     '"><svg onload=alert(1)>',
@@ -24,6 +39,7 @@ MARKUP = st.text("`\\<>[]()!|*_~#-&; \n\tab\x1b\u202e\"'=:$", max_size=40)
 TEXT = st.one_of(MARKUP, st.sampled_from(HOSTILE), st.text(max_size=20))
 PLAIN = {"paragraph_open", "paragraph_close", "inline", "text", "text_special"}
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+SPACE = "{http://www.w3.org/2000/svg}"
 
 
 def flattened(tokens: Sequence[Token]) -> list[Token]:
@@ -46,18 +62,11 @@ def test_a_value_in_markdown_is_text_alone(text: str) -> None:
 
 @given(TEXT, TEXT)
 def test_prose_in_markdown_has_code_but_no_markup(first: str, second: str) -> None:
-    found = flattened(PARSER.parse(f"Notes: {markdown_prose(first + second)}"))
-    assert [token.type for token in found].count("paragraph_open") == 1
-    assert {token.type for token in found}.isdisjoint(
+    found = kinds(f"Notes: {markdown_prose(first + second)}")
+    assert found.count("paragraph_open") == 1
+    assert set(found).isdisjoint(
         {"html_inline", "html_block", "image", "fence", "em_open", "strong_open"}
     )
-
-
-def test_markdown_by_hand() -> None:
-    assert markdown("a_b [c](d) | <e> & `f`\n#g") == (r"a\_b \[c\](d) \| &lt;e&gt; &amp; \`f\` \#g")
-    assert markdown_prose("use `a_b` not c_d") == r"use `a_b` not c\_d"
-    assert markdown_prose("one ` alone_") == r"one \` alone\_"
-    assert markdown_prose("`a\n\n<b>` c") == "`a <b>` c"
 
 
 @given(TEXT)
@@ -77,6 +86,16 @@ def test_a_value_in_html_is_text_alone(text: str) -> None:
     assert "code" not in tags or "`" in text
 
 
+def test_escaped_texts_by_hand() -> None:
+    assert markdown("a_b [c](d) | <e> & `f`\n#g") == (r"a\_b \[c\](d) \| &lt;e&gt; &amp; \`f\` \#g")
+    assert markdown_prose("use `a_b` not c_d") == r"use `a_b` not c\_d"
+    assert markdown_prose("`a\n\n<b>` c") == "`a <b>` c"
+    assert html_prose("a `b<c>` & ``d``") == "a <code>b&lt;c&gt;</code> &amp; ``d``"
+    assert slug('max "><svg>/../x=0.1_a') == "max-svg-x-0-1_a"
+    script = '/* One.\n\nTwo. */\n"use strict";\n  // three\n  let four = 4; // 5\n    go(four);\n'
+    assert minified_script(script) == '"use strict";\nlet four = 4; // 5\ngo(four);\n'
+
+
 @pytest.mark.parametrize("for_markdown", [False, True])
 def test_control_characters_are_replaced(*, for_markdown: bool) -> None:
     template = environment(for_markdown=for_markdown).from_string("{{ x }}{{ x | prose }}")
@@ -84,6 +103,46 @@ def test_control_characters_are_replaced(*, for_markdown: bool) -> None:
     assert not set(written) & set("\x1b\x07\x9b\u202e")
 
 
-def test_slug_and_prose_by_hand() -> None:
-    assert slug('max "><svg>/../x=0.1_a') == "max-svg-x-0-1_a"
-    assert html_prose("a `b<c>` & ``d``") == "a <code>b&lt;c&gt;</code> &amp; ``d``"
+# SVG
+
+
+def test_every_figure_has_title_and_description_its_colours_and_unique_identifiers(
+    figures: dict[str, RenderedFigure],
+) -> None:
+    identifiers: list[str] = []
+    for figure in figures.values():
+        root = ET.fromstring(figure.file)  # noqa: S314 - made by this test
+        assert (root.findtext(f"{SPACE}title"), root.findtext(f"{SPACE}desc")) == (
+            figure.title, figure.alt,
+        )  # fmt: skip
+        assert root.get("viewBox", "").startswith(f"0 0 {72 * WIDTH_INCHES:g} ")
+        shown = "".join(text.text or "" for text in root.findall(f"{SPACE}text"))
+        assert shown.replace(" ", "") == figure.title.replace(" ", "")
+        assert not re.search(r"var\(|currentColor", figure.file)
+        assert not [ink for ink in INKS if ink.stand_in in figure.inline + figure.file]
+        assert "#000000" not in figure.inline  # invisible in the dark
+        assert "http" not in re.sub(r"base64,[^\"]+", "", figure.inline)
+        found = re.findall(r'\bid="([^"]+)"', figure.inline)
+        assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', figure.inline)) <= set(found)
+        identifiers += found
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_texts_of_a_figure_are_text_whatever_they_hold() -> None:
+    text = '<b>$x_1$</b> & "q"\u202e'
+    with style():
+        figure, [axes] = panels(1, 2.0)
+        axes.set_xlabel(text)
+        made = rendered(figure, 'a/"><b>', "title", "caption", f"alt {text}")
+    root = ET.fromstring(made.file)  # noqa: S314 - made by this test
+    assert '<b>$x_1$</b> & "q"\ufffd' in [each.text for each in root.iter(f"{SPACE}text")]
+    assert root.findtext(f"{SPACE}desc") == 'alt <b>$x_1$</b> & "q"\ufffd'
+    assert "<b>" not in made.inline
+    assert made.name == "a-b-"
+
+
+def test_the_same_result_gives_the_same_bytes_whatever_matplotlibs_settings(
+    comparison: Comparison, figures: dict[str, RenderedFigure]
+) -> None:
+    with mpl.rc_context({"font.size": 30, "svg.hashsalt": "another", "xtick.major.pad": 40}):
+        assert figures_of(comparison) == list(figures.values())

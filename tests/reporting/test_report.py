@@ -19,8 +19,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.errors import RunFolderError
 from convchoice.report import main, write_report
 from convchoice.reporting.page import page_view
-from convchoice.reporting.rendering import render
-from convchoice.reporting.svg import RenderedFigure
+from convchoice.reporting.rendering import RenderedFigure, render
 from made_up_reports import HOSTILE, renamed
 from made_up_results import made_up_comparison
 from made_up_runs import LECTURE, MNIST, study_values
@@ -116,7 +115,7 @@ def test_the_markdown_is_the_golden_one_and_its_figures_exist(reports: Path):
         GOLDEN.write_text(markdown, encoding="utf-8")
     assert markdown == GOLDEN.read_text(encoding="utf-8")
     figures = re.findall(r"\]\((figures/[^)]+)\)", markdown)
-    assert len(figures) == 6
+    assert len(figures) == 5
     assert all((reports / figure).is_file() for figure in figures)
 
 

@@ -55,4 +55,4 @@ def test_the_page_fits_requests_nothing_and_logs_no_error(page: Path, tmp_path: 
     measured = written_by(MEASURE, page, width, tmp_path)
     assert measured.pop("scroll") <= width
     expected = {"width": width, "wide": [], "requests": [], "cut": [], "active": 0}
-    assert measured == {**expected, "figures": 18 + 7}
+    assert measured == {**expected, "figures": 16 + 7}

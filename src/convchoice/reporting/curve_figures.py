@@ -1,12 +1,11 @@
-"""Figures of accuracy over epochs, shifts, angles, scales and input sizes, and of consistency.
+"""Figures over epochs, shifts, angles, scales, input sizes and layers.
 
 A figure for which no arm has the numbers is left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -14,9 +13,8 @@ from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import CurveSeries
 from convchoice.config.schema import Curve
-from convchoice.reporting.drawing import ACCENT, BAND, looks, name_rows, new_figure, row_inches
-from convchoice.reporting.plots import LinePanel, interval_rows, line_panels, rows_in_words
-from convchoice.reporting.svg import RenderedFigure, rendered
+from convchoice.reporting import drawing
+from convchoice.reporting.rendering import RenderedFigure, rendered
 
 VISIBLE_INK = 0.01
 """A larger share of lost ink is shaded: from there on the digit itself is cut."""
@@ -26,16 +24,6 @@ MEAN_AND_BAND = "Mean over seeds with its 95 % interval as a band."
 
 Lines = Mapping[str, CurveSeries]
 """The series of one curve by arm; arms without it are left out."""
-
-
-def lines_of(comparison: Comparison, curve: Curve, kind: str = "") -> dict[str, CurveSeries]:
-    """Each arm's series of a curve that has no layers."""
-    return {
-        arm: series
-        for arm, result in comparison.arms.items()
-        for series in result.curves
-        if series.curve == curve.name and series.kind == kind
-    }
 
 
 def seeds_and_images(series: Iterable[CurveSeries]) -> str:
@@ -55,15 +43,19 @@ def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
     part, accuracy = ("validation", "val/accuracy") if validated else ("training", "train/accuracy")
     shown = {"train/loss": ("training loss, nats", 1), accuracy: (f"{part} accuracy, %", 100)}
     every = [
-        LinePanel(label, {arm: (c.epochs, c.bands[metric]) for arm, c in curves.items()}, "", scale)
+        drawing.LinePanel(
+            label, {arm: (c.epochs, c.bands[metric]) for arm, c in curves.items()}, "", scale
+        )
         for metric, (label, scale) in shown.items()
     ]
-    figure, places, words = line_panels(comparison, every, 2.45)
+    figure, places, words = drawing.line_panels(comparison.arms, every, 2.45)
     published = comparison.published.by_epoch if comparison.published else []
     for axes, (metric, (_, scale)) in zip(places, shown.items(), strict=True):
         rows = [row for row in published if row.metric == metric]
         epochs, values = [row.epoch or 0 for row in rows], [scale * row.published for row in rows]
-        axes.plot(epochs, values, "x", color=ACCENT.stand_in, markersize=7, markeredgewidth=2)
+        axes.plot(
+            epochs, values, "x", color=drawing.ACCENT.stand_in, markersize=7, markeredgewidth=2
+        )
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     places[-1].set_xlabel("epoch")
     crosses = " Red crosses: the published run." if published else ""
@@ -77,137 +69,186 @@ def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
     )
 
 
-class Robustness(NamedTuple):
-    """How a curve over one transform is drawn."""
+class Change(NamedTuple):
+    """How accuracy over one kind of change of the images is drawn."""
 
     curve: Curve
     title: str
-    kinds: tuple[str, ...]
     axis: str
-    unmoved: float
-    ticks: tuple[float, ...]
+    unchanged: float = 0
+    ticks: tuple[float, ...] | None = None
+    kinds: tuple[str, ...] = ("",)
+    note: str = ""
 
 
-ROBUSTNESS = (
-    Robustness(
-        Curve.shift, "Accuracy on shifted digits", ("horizontal", "vertical", "diagonal"),
-        "shift, pixels (right and down: positive)", 0, (-10, -5, 0, 5, 10),
+CHANGES = (
+    Change(
+        Curve.shift, "Accuracy on shifted digits", "shift, pixels (right and down: positive)",
+        ticks=(-10, -5, 0, 5, 10), kinds=("horizontal", "vertical", "diagonal"),
     ),
-    Robustness(
-        Curve.rotation, "Accuracy on rotated digits", ("",), "rotation, degrees anticlockwise", 0,
-        (0, 45, 90, 135, 180, 225, 270, 315),
+    Change(
+        Curve.rotation, "Accuracy on rotated digits", "rotation, degrees anticlockwise",
+        ticks=(0, 45, 90, 135, 180, 225, 270, 315),
     ),
-    Robustness(
-        Curve.scale, "Accuracy on larger and smaller digits", ("",),
-        "size of the digit, as a factor", 1, (0.5, 0.75, 1, 1.25, 1.5),
+    Change(
+        Curve.scale, "Accuracy on larger and smaller digits", "size of the digit, as a factor",
+        unchanged=1, ticks=(0.5, 0.75, 1, 1.25, 1.5),
+    ),
+    Change(
+        Curve.input_size, "Accuracy by size of the input", "side of the input, pixels",
+        note="The digit is resized and the trained layers are applied to it. A size without a point"
+        " is one that the network does not accept. ",
     ),
 )  # fmt: skip
 
 
-def _accuracy(lines: Lines, title: str = "") -> LinePanel:
-    shown = {
-        arm: (series.values, series.bands["accuracy"])
-        for arm, series in lines.items()
-        if "accuracy" in series.bands
+def accuracy_figures(comparison: Comparison) -> list[RenderedFigure | None]:
+    """Accuracy over each kind of change."""
+    return [_accuracy_figure(comparison, change) for change in CHANGES]
+
+
+def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure | None:
+    found = {
+        kind: {
+            arm: series
+            for arm, result in comparison.arms.items()
+            for series in result.curves
+            if (series.curve, series.kind) == (change.curve.name, kind)
+            if "accuracy" in series.bands
+        }
+        for kind in change.kinds
     }
-    return LinePanel("test accuracy, %", shown, title, 100)
-
-
-def _within_0_and_100(axes: Axes) -> None:
-    """A t interval is not bounded by 0 and 100 %."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0.0), min(high, 100.0))
-
-
-def _shade_cut_digits(axes: Axes, lines: Lines, unmoved: float) -> str:
-    """Shade where ink leaves the canvas, if that is the same for all arms; describe the shade."""
-    table = pd.DataFrame({arm: series.bands["ink_lost"].mean for arm, series in lines.items()})
-    table.index = pd.Index(next(iter(lines.values())).values)
-    cut = table.index[table.iloc[:, 0] > VISIBLE_INK]
-    if (table.nunique(axis=1) > 1).any() or cut.empty:
-        return ""
-    for side in (cut[cut < unmoved], cut[cut > unmoved]):
-        if len(side):
-            axes.axvspan(side.min(), side.max(), color=BAND.stand_in, linewidth=0, zorder=0)
-    most = text.percent(table.max(axis=None), 0)
-    return f" Grey: more than 1 % of the ink is off the canvas, at most {most} %."
-
-
-def robustness_figures(comparison: Comparison) -> list[RenderedFigure | None]:
-    """Accuracy over each transform, a panel a kind."""
-    return [_robustness_figure(comparison, transform) for transform in ROBUSTNESS]
-
-
-def _robustness_figure(comparison: Comparison, transform: Robustness) -> RenderedFigure | None:
-    kinds = {kind: lines_of(comparison, transform.curve, kind) for kind in transform.kinds}
-    kinds = {kind: lines for kind, lines in kinds.items() if lines}
+    kinds = {kind: lines for kind, lines in found.items() if lines}
     if not kinds:
         return None
+    every = [
+        drawing.LinePanel(
+            "test accuracy, %",
+            {arm: (series.values, series.bands["accuracy"]) for arm, series in lines.items()},
+            kind,
+            100,
+        )
+        for kind, lines in kinds.items()
+    ]
     height = 3.1 if len(kinds) == 1 else 1.8
-    every = [_accuracy(lines, kind) for kind, lines in kinds.items()]
-    figure, places, words = line_panels(comparison, every, height, share=True)
-    shaded = ""
-    for axes, lines in zip(places, kinds.values(), strict=True):
-        shaded = _shade_cut_digits(axes, lines, transform.unmoved) or shaded
-    _within_0_and_100(places[0])
-    places[-1].set_xticks(transform.ticks)
-    places[-1].set_xlabel(transform.axis)
+    figure, places, words = drawing.line_panels(comparison.arms, every, height, share=True)
+    shaded = [
+        _shade_cut_digits(axes, lines, change.unchanged)
+        for axes, lines in zip(places, kinds.values(), strict=True)
+    ]
+    low, high = places[0].get_ylim()
+    places[0].set_ylim(max(low, 0.0), min(high, 100.0))  # a t interval is not bounded by these
+    if change.ticks:
+        places[-1].set_xticks(change.ticks)
+    places[-1].set_xlabel(change.axis)
     series = [each for lines in kinds.values() for each in lines.values()]
     return rendered(
         figure,
-        f"{comparison.study.name}-{transform.curve.name}",
-        transform.title,
-        f"{MEAN_AND_BAND}{shaded} {seeds_and_images(series)}.",
-        f"{transform.axis}: {words}.",
+        f"{comparison.study.name}-{change.curve.name.replace('_', '-')}",
+        change.title,
+        f"{change.note}{MEAN_AND_BAND}{max(shaded)} {seeds_and_images(series)}.",
+        f"{change.axis}: {words}.",
     )
 
 
-def input_size_figure(comparison: Comparison) -> RenderedFigure | None:
-    """Accuracy over the size of the input; a size that does not fit has no point."""
-    lines = lines_of(comparison, Curve.input_size)
-    panel = _accuracy(lines)
-    if not panel.lines:
+def _shade_cut_digits(axes: Axes, lines: Lines, unchanged: float) -> str:
+    """Shade where ink leaves the canvas, if that is the same for all arms; describe the shade."""
+    bands = [series.bands.get("ink_lost") for series in lines.values()]
+    [lost, *others] = [[share or 0.0 for share in band.mean] if band else [] for band in bands]
+    values = next(iter(lines.values())).values
+    cut = [value for value, share in zip(values, lost, strict=False) if share > VISIBLE_INK]
+    if not cut or any(other != lost for other in others):
+        return ""
+    below, above = ([v for v in cut if v < unchanged], [v for v in cut if v > unchanged])
+    for side in filter(None, (below, above)):
+        axes.axvspan(side[0], side[-1], color=drawing.BAND.stand_in, linewidth=0, zorder=0)
+    return (
+        " Grey: more than 1 % of the ink is off the canvas, at most"
+        f" {text.percent(max(lost), 0)} %."
+    )
+
+
+def equivariance_figure(comparison: Comparison) -> RenderedFigure | None:
+    """Relative errors of every layer but the detectors; None if none were evaluated."""
+    by_arm = {
+        arm: [
+            series
+            for series in result.curves
+            if series.curve == Curve.equivariance.name and not series.layer.endswith("detector")
+        ]
+        for arm, result in comparison.arms.items()
+    }
+    by_arm = {arm: series for arm, series in by_arm.items() if series}
+    every = [each for series in by_arm.values() for each in series]
+    transforms = _transforms(every)
+    if not transforms:
         return None
-    figure, [axes], words = line_panels(comparison, [panel], 3.1)
-    sizes = [size for series in lines.values() for size in series.values]
-    axes.set_xlim(min(sizes) - 1, max(sizes) + 1)
-    _within_0_and_100(axes)
-    axes.set_xlabel("side of the input, pixels")
+    layers = list(dict.fromkeys(each.layer for each in every))
+    styles = {arm: look for arm, look in drawing.looks(comparison.arms).items() if arm in by_arm}
+    figure, places = drawing.panels(len(transforms), 0.5 + 0.3 * len(layers), share=True)
+    words = []
+    for axes, ((kind, value), title) in zip(places, transforms.items(), strict=True):
+        for number, (arm, series) in enumerate(by_arm.items()):
+            offset = 0.6 * ((number + 0.5) / len(by_arm) - 0.5)
+            of_kind = [each for each in series if each.kind == kind]
+            for measure, where, fill in (
+                ("error_interior", "away from borders", styles[arm].colour),
+                ("error_whole", "on the whole map", drawing.PAPER.stand_in),
+            ):
+                rows = _errors(of_kind, value, measure)
+                if not rows:
+                    continue
+                heights = [layers.index(layer) + offset for layer, *_ in rows]
+                means, bounds = [mean for _, mean, _ in rows], [ends for *_, ends in rows]
+                marker = {"markersize": 5, "markerfacecolor": fill, "clip_on": False}
+                drawing.interval_rows(axes, heights, means, bounds, styles[arm], **marker)
+                least, most = text.number(min(means), 2), text.number(max(means), 2)
+                words.append(f"{title}, {arm}, {where}: {least} to {most}")
+        axes.set_title(title)
+        drawing.name_rows(axes, [layer.replace(".", " ") for layer in layers])
+    places[-1].set_xlim(left=0)  # shared by all drawing.panels, so after the last one is drawn
+    places[-1].set_xlabel("relative equivariance error")
+    drawing.legend(figure, styles, line="")
     return rendered(
         figure,
-        f"{comparison.study.name}-input-size",
-        "Accuracy by size of the input",
-        "The digit is resized and the trained layers are applied to it. A size without a point is"
-        f" one that the network does not accept. {MEAN_AND_BAND}"
-        f" {seeds_and_images(lines.values())}.",
-        f"{words}.",
+        f"{comparison.study.name}-equivariance",
+        "Equivariance error of each layer",
+        "‖f(Tx) − T f(x)‖ / ‖f(x)‖ for a layer f and a transform T of the image or of its map."
+        " Filled: away from borders; hollow: over the whole map. On a map whose cells are more than"
+        " one pixel apart a shift is rounded to whole cells. Mean over seeds with its 95 %"
+        f" interval. {seeds_and_images(every)}.",
+        f"{'; '.join(words)}.",
     )
 
 
-def consistency_figure(comparison: Comparison) -> RenderedFigure | None:
-    """Each arm's share of images with one prediction under two shifts, with its interval."""
-    lines = lines_of(comparison, Curve.consistency)
-    if not lines:
-        return None
-    figure = new_figure(0.95 + row_inches(lines, 0.4) * len(lines))
-    axes = figure.subplots()
-    bands = [series.bands["consistency"] for series in lines.values()]
-    means = [100 * (band.mean[0] or 0.0) for band in bands]
-    ends = [(band.low[0], band.high[0]) for band in bands]
-    bounds = [None if None in each else [100 * (end or 0.0) for end in each] for each in ends]
-    for row, arm in enumerate(lines):
-        look = looks(comparison.arms)[arm]
-        interval_rows(axes, [row], [means[row]], [bounds[row]], look, markersize=7)
-    name_rows(axes, list(lines))
-    axes.margins(x=0.08)
-    axes.set_xlabel("images with the same prediction twice, %")
-    pixels = next(iter(lines.values())).values[0]
-    return rendered(
-        figure,
-        f"{comparison.study.name}-consistency",
-        "Consistency under two random shifts",
-        f"Each image is shifted twice at random, by up to {pixels:g} pixels in each direction; the"
-        " prediction may be right or wrong. Mean over seeds with its 95 % interval."
-        f" {seeds_and_images(lines.values())}.",
-        f"In percent: {rows_in_words(list(lines), means, bounds, 1)}.",
-    )
+def _transforms(series: Sequence[CurveSeries]) -> dict[tuple[str, float], str]:
+    """The transforms that are shown, by kind and value, with their titles.
+
+    Of the shifts: the smallest one that is a whole number of cells in every layer (the largest one
+    if there is none), and one pixel.
+    """
+    evaluated = {(each.kind, value) for each in series for value in each.values}
+    shifts = [each for each in series if each.kind == "translation"]
+    values = sorted({value for each in shifts for value in each.values})
+    jumps = {each.jump_pixels or 1 for each in shifts}
+    whole = [value for value in values if not any(value % jump for jump in jumps)] or values[-1:]
+    titles = {
+        ("translation", value): f"shift by {text.count(int(value), 'pixel')}"
+        for value in (*whole[:1], 1.0)
+    } | {("rotation", 90.0): "rotation by 90°", ("scale", 1.2): "change of scale by 1.2"}
+    return {transform: title for transform, title in titles.items() if transform in evaluated}
+
+
+def _errors(
+    series: Iterable[CurveSeries], value: float, measure: str
+) -> list[tuple[str, float, drawing.Bounds]]:
+    """Layer, mean and 95 % interval of the errors of one transform."""
+    found: list[tuple[str, float, drawing.Bounds]] = []
+    for each in series:
+        if value in each.values and (band := each.bands.get(measure)):
+            place = each.values.index(value)
+            mean, low, high = band.mean[place], band.low[place], band.high[place]
+            if mean is not None:
+                bounds = None if low is None or high is None else (low, high)
+                found.append((each.layer, mean, bounds))
+    return found

@@ -1,7 +1,8 @@
-"""The figures' shared style: colours, markers, sizes, names of arms, legends.
+"""The style of all figures, and the plots that most consist of: lines with bands, rows of means.
 
-Matplotlib draws with the stand-in colour of each `Ink`; `svg` replaces them. Knows nothing about
-studies.
+Matplotlib draws with the stand-in colour of each `Ink`; `rendering` replaces them. A colour has one
+meaning: it is an arm's, or red for a published value. What belongs to no single arm is drawn in
+the colour of text.
 """
 
 import math
@@ -10,14 +11,17 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator, MaxNLocator
+
+from convchoice.analysis import text
+from convchoice.analysis.result_arm import Band
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
 WIDTH_INCHES = 5.0
@@ -26,6 +30,8 @@ LEGEND_CHARACTERS = 56
 LABEL_CHARACTERS = 24
 """Longest line of an arm's name beside an axis or in a legend."""
 SMALL_TEXT = 9
+
+Bounds = Sequence[float] | None
 
 
 class Ink(NamedTuple):
@@ -49,7 +55,7 @@ ARM_INKS = tuple(
     for number, colour in enumerate(
         (
             "#0072b2", "#d55e00", "#009e73", "#b8629a", "#c58a00", "#3a9bd9", "#6b7280", "#882255",
-            "#332288", "#117733", "#7a4b1e", "#008b95", "#8f8800", "#d81b60", "#1c2128",
+            "#332288", "#117733", "#7a4b1e", "#008b95", "#8f8800", "#5f9e14", "#1c2128",
         ),
         start=1,
     )
@@ -69,6 +75,10 @@ class Look(NamedTuple):
     marker: str
 
 
+NO_ARM = Look(TEXT.stand_in, "o")
+"""The look of what belongs to no single arm, such as a difference."""
+
+
 def looks(arms: Iterable[str]) -> dict[str, Look]:
     """A colour and a marker for each arm, in the order of the study."""
     return {
@@ -84,9 +94,7 @@ def style() -> AbstractContextManager[None]:
 
 def new_figure(height_inches: float) -> Figure:
     """An empty figure with the report's width."""
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches))
-    FigureCanvasSVG(figure)
-    return figure
+    return Figure(figsize=(WIDTH_INCHES, height_inches))
 
 
 def panels(
@@ -126,19 +134,6 @@ def add_grid(axes: Axes, along: str) -> None:
             axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
 
 
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows of a plot from top to bottom."""
-    axes.set_yticks(range(len(names)), [wrapped(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.spines["left"].set_visible(False)
-    add_grid(axes, "x")
-
-
-def row_inches(names: Iterable[str], least: float) -> float:
-    """Height of a row that holds the longest of some names."""
-    return max(least, 0.17 * max(wrapped(name).count("\n") + 1 for name in names) + 0.12)
-
-
 def legend(figure: Figure, shown: Mapping[str, Look], *, line: str = "-") -> None:
     """Name the arms above a figure, each with its marker and, unless `line` is empty, a line."""
     handles = [
@@ -148,3 +143,95 @@ def legend(figure: Figure, shown: Mapping[str, Look], *, line: str = "-") -> Non
     longest = max(len(part) for arm in shown for part in wrapped(arm).split("\n"))
     columns = max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+
+
+class LinePanel(NamedTuple):
+    """A panel of lines, one an arm."""
+
+    label: str
+    """Of the vertical axis."""
+    lines: Mapping[str, tuple[Sequence[float], Band]]
+    """By arm: places along the horizontal axis, and the values there."""
+    title: str = ""
+    scale: float = 1.0
+    """Factor of the values."""
+
+
+def line_panels(
+    arms: Iterable[str], every: Sequence[LinePanel], height_inches: float, *, share: bool = False
+) -> tuple[Figure, list[Axes], str]:
+    """Panels from top to bottom with a line and a band an arm, and their numbers in words.
+
+    Missing values interrupt lines and bands.
+
+    Args:
+        arms: of the study, whose looks the lines have.
+        every: the panels.
+        height_inches: of a panel.
+        share: whether all panels have the same axes.
+    """
+    styles = looks(arms)
+    figure, places = panels(len(every), height_inches, share=share)
+    words = []
+    for axes, panel in zip(places, every, strict=True):
+        for arm, (along, band) in panel.lines.items():
+            parts = (band.mean, band.low, band.high)
+            mean, low, high = (panel.scale * np.array(part, dtype=float) for part in parts)
+            colour, marker = styles[arm]
+            axes.plot(along, mean, color=colour, marker=marker)
+            if not np.isnan(low).all():
+                axes.fill_between(along, low, high, color=colour, alpha=0.15, linewidth=0)
+            points = [
+                f"{text.short(mean[place])} at {along[place]:g}"
+                for place in sorted({0, len(along) // 2, len(along) - 1})
+                if not np.isnan(mean[place])
+            ]
+            words.append(f"{panel.title or panel.label}, {arm}: {', '.join(points) or text.NONE}")
+        axes.set_title(panel.title)
+        axes.set_ylabel(panel.label)
+        add_grid(axes, "y")
+    drawn = {arm for panel in every for arm in panel.lines}
+    legend(figure, {arm: look for arm, look in styles.items() if arm in drawn})
+    return figure, places, "; ".join(words)
+
+
+def row_panel(names: Sequence[str], least_inches: float) -> tuple[Figure, Axes]:
+    """A figure with one named row for each name, high enough for the longest of them."""
+    lines = max(wrapped(name).count("\n") + 1 for name in names)
+    figure, [axes] = panels(1, 1.1 + max(least_inches, 0.17 * lines + 0.12) * len(names))
+    name_rows(axes, names)
+    return figure, axes
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a plot from top to bottom."""
+    axes.set_yticks(range(len(names)), [wrapped(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.spines["left"].set_visible(False)
+    add_grid(axes, "x")
+
+
+def interval_rows(
+    axes: Axes,
+    heights: Sequence[float],
+    means: Sequence[float],
+    bounds: Sequence[Bounds],
+    look: Look = NO_ARM,
+    **options: Any,
+) -> None:
+    """Means as markers over their intervals as lines, in rows; `options` are the markers'."""
+    known = [(height, *each) for height, each in zip(heights, bounds, strict=True) if each]
+    if known:
+        axes.hlines(*np.transpose(known), color=look.colour, linewidth=1.6)
+    axes.plot(means, heights, look.marker, color=look.colour, **options)
+
+
+def rows_in_words(
+    names: Iterable[str], means: Sequence[float], bounds: Sequence[Bounds], decimals: int
+) -> str:
+    """``max: 99.10 [99.00, 99.20]; average: …``."""
+    rows = zip(names, means, bounds, strict=True)
+    return "; ".join(
+        f"{name}: {text.number(mean, decimals)} {text.interval(each, decimals)}"
+        for name, mean, each in rows
+    )

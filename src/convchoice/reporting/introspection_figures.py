@@ -4,7 +4,6 @@ A figure is part of a study only if what it shows can differ: if an arm differs 
 in a configuration key that affects it, or if the study has a single arm.
 """
 
-from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -13,24 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import Band, Introspection, PixelReads, ReceptiveField
-from convchoice.reporting.drawing import LINE, SERIES, wrapped
-from convchoice.reporting.pictures import (
-    ABOVE,
-    Frame,
-    Numbers,
-    Picture,
-    Raster,
-    channels_last,
-    mosaic,
-    picture_grid,
-    shades,
-    signed_colours,
-    to_bytes,
-)
-from convchoice.reporting.plots import LinePanel, line_panels
+from convchoice.analysis.result_arm import Band, Introspection, PixelReads
+from convchoice.reporting import drawing, pictures
 from convchoice.reporting.prediction_figures import class_names
-from convchoice.reporting.svg import RenderedFigure, rendered
+from convchoice.reporting.rendering import RenderedFigure, rendered
 
 LAYER_KEYS = ("conv.", "downsample.", "model.first_layer", "data.permutation_seed")
 """Keys, or beginnings of keys, that affect what layers learn."""
@@ -40,21 +25,19 @@ MOST_ARMS = 12
 COLOURS = 3
 MAP_COLUMNS = 2
 FIELDS_A_ROW = 3
-FRAME_COLOURS = (SERIES[0], *SERIES[2:])
+FRAME_COLOURS = (drawing.SERIES[0], *drawing.SERIES[2:])
 """Without orange, which shows gradients."""
 
 Arms = dict[str, Introspection]
 
 
-def arms_of(comparison: Comparison, keys: Sequence[str]) -> Arms:
+def arms_of(comparison: Comparison, keys: tuple[str, ...]) -> Arms:
     """The arms whose runs recorded their networks; none if the keys differ in no arm."""
-    differs = len(comparison.arms) == 1 or any(
-        key.startswith(tuple(keys))
-        for arm in comparison.arms.values()
-        for key in arm.differs_from_reference
-    )
-    found = {arm: item.introspection for arm, item in comparison.arms.items() if differs}
-    return {arm: item for arm, item in found.items() if item is not None}
+    arms = comparison.arms
+    changed = (key for arm in arms.values() for key in arm.differs_from_reference)
+    if len(arms) > 1 and not any(key.startswith(keys) for key in changed):
+        return {}
+    return {arm: item.introspection for arm, item in arms.items() if item.introspection}
 
 
 def _first_arms(arms: Arms) -> tuple[Arms, str]:
@@ -78,14 +61,18 @@ def filter_figure(comparison: Comparison) -> RenderedFigure | None:
         channels, height, width = weights.shape[1:]
         full = float(np.abs(weights).max())
         tiles = [
-            signed_colours(each, full) if channels == COLOURS else shades(each[0], full)
+            pictures.signed_colours(each, full)
+            if channels == COLOURS
+            else pictures.shades(each[0], full)
             for each in weights
         ]
         size = f"{height}×{width}" + (f"×{channels}" if channels > 1 else "")
         words.append(f"{arm}: {size}, −{text.number(full, 2)} to {text.number(full, 2)}")
-        rows.append([Picture(mosaic(tiles, columns), wrapped(words[-1], 56))])
+        rows.append(
+            [pictures.Picture(pictures.mosaic(tiles, columns), drawing.wrapped(words[-1], 56))]
+        )
     return rendered(
-        picture_grid(rows, 1),
+        pictures.picture_grid(rows, 1),
         f"{comparison.study.name}-filters",
         "Filters of the first layer",
         "Weights of the first filters of the first layer: orange above 0, blue below; filters of"
@@ -109,32 +96,38 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
     arms, seed = _first_arms({arm: item for arm, item in found.items() if item.maps})
     if not arms:
         return None
-    every = [each for item in arms.values() for each in item.maps]
-    full: dict[str, float] = {}
-    for each in every:
-        full[stage_of(each.layer)] = max(full.get(stage_of(each.layer), 0.0), each.largest)
-    rows: list[list[Picture | None]] = []
+    maps = {arm: {stage_of(each.layer): each for each in item.maps} for arm, item in arms.items()}
+    every = [pair for of_arm in maps.values() for pair in of_arm.items()]
+    full = {
+        stage: max(each.largest for name, each in every if name == stage)
+        for stage in sorted(dict(every))
+    }
+    rows: list[list[pictures.Picture | None]] = []
     words = []
     for arm, item in arms.items():
-        last = len(rows) == len(arms) - 1
-        maps = {stage_of(each.layer): each for each in item.maps}
-        row: list[Picture | None] = [Picture(channels_last(item.image), arm)]
-        for stage in sorted(full):
-            if stage not in maps:
+        row: list[pictures.Picture | None] = [
+            pictures.Picture(pictures.channels_last(item.image), arm)
+        ]
+        for stage, largest in full.items():
+            if each := maps[arm].get(stage):
+                tiles = [pictures.shades(channel, largest) for channel in each.unpacked()]
+                row.append(pictures.Picture(pictures.mosaic(tiles, MAP_COLUMNS)))
+            else:
                 row.append(None)
-                continue
-            scale = wrapped(f"{stage} 0 to {text.number(full[stage], 2)}", 12)
-            tiles = [shades(each, full[stage]) for each in maps[stage].unpacked()]
-            row.append(Picture(mosaic(tiles, MAP_COLUMNS), below=scale if last else ""))
         rows.append(row)
-        sizes = [f"{stage} {each.shape[1]}×{each.shape[2]}" for stage, each in maps.items()]
+        sizes = [f"{stage} {each.shape[1]}×{each.shape[2]}" for stage, each in maps[arm].items()]
         words.append(f"{arm}: {', '.join(sizes)}")
+    scales = [f"{stage} 0 to {text.number(largest, 2)}" for stage, largest in full.items()]
+    rows[-1] = [
+        picture and picture._replace(below=drawing.wrapped(scale, 12))
+        for picture, scale in zip(rows[-1], ("", *scales), strict=True)
+    ]
     image = next(iter(arms.values())).image
     return rendered(
-        picture_grid(rows, 1 + len(full)),
+        pictures.picture_grid(rows, 1 + len(full)),
         f"{comparison.study.name}-responses",
         "Responses to one image",
-        f"The first {max(each.shape[0] for each in every)} channels of each block, after its"
+        f"The first {max(each.shape[0] for _, each in every)} channels of each block, after its"
         f" convolution and detector and after its downsampling, for test image {image.index}, of"
         f" class {class_names(comparison)[image.label]}, at the left as the network receives"
         " it. Each stage has one scale for all arms, given below: orange above 0, blue"
@@ -144,16 +137,11 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
     )
 
 
-def field_size(field: ReceptiveField) -> str:
-    """Height and width of a receptive field, padding included."""
-    return "×".join(f"{last - first + 1}" for first, last in (field.rows, field.columns))
-
-
-def _over_image(item: Introspection, gradient: Numbers) -> Raster:
+def _over_image(item: Introspection, gradient: pictures.Numbers) -> pictures.Raster:
     """The image in grey under the gradient in orange, RGB (H, W, 3)."""
-    grey = np.atleast_3d(channels_last(item.image)).mean(axis=-1, keepdims=True) / 255
+    grey = np.atleast_3d(pictures.channels_last(item.image)).mean(axis=-1, keepdims=True) / 255
     strength = (gradient / (gradient.max() or 1.0))[..., None]
-    return to_bytes(strength * np.array(to_rgb(ABOVE)) + (1 - strength) * grey)
+    return pictures.to_bytes(strength * np.array(to_rgb(pictures.ABOVE)) + (1 - strength) * grey)
 
 
 def field_figure(comparison: Comparison) -> RenderedFigure | None:
@@ -162,22 +150,26 @@ def field_figure(comparison: Comparison) -> RenderedFigure | None:
     arms, _ = _first_arms({arm: item for arm, item in found.items() if item.fields})
     layers = dict.fromkeys(field.layer for item in arms.values() for field in item.fields)
     colours = dict(zip(layers, FRAME_COLOURS, strict=False))
-    pictures, words, counts = [], [], set()
+    shown, words, counts = [], [], set()
     for arm, item in arms.items():
         if not (gradient := item.middle_gradient):
             continue
-        lines = [f"{each.layer.replace('.', ' ')} {field_size(each)}" for each in item.fields]
+        lines, frames = [], []
+        for field in item.fields:
+            height, width = (last - first + 1 for first, last in (field.rows, field.columns))
+            layer = field.layer.replace("downsample_", "").replace(".", " ").replace("_", " ")
+            lines.append(f"{layer} {height}×{width}")
+            frames.append(pictures.Frame(field.rows, field.columns, colours[field.layer]))
         lines.append(f"half in {text.number(gradient.half_pixels.mean, 0)} pixels")
-        frames = [Frame(each.rows, each.columns, colours[each.layer]) for each in item.fields]
-        pixels, above = _over_image(item, gradient.unpacked()), wrapped(arm)
-        pictures.append(Picture(pixels, above, "\n".join(lines), frames))
+        pixels = _over_image(item, gradient.unpacked())
+        shown.append(pictures.Picture(pixels, drawing.wrapped(arm), "\n".join(lines), frames))
         words.append(f"{arm}: {', '.join(lines)}")
         counts.add(gradient.n)
-    if not pictures:
+    if not shown:
         return None
-    rows = [pictures[at : at + FIELDS_A_ROW] for at in range(0, len(pictures), FIELDS_A_ROW)]
+    rows = [shown[at : at + FIELDS_A_ROW] for at in range(0, len(shown), FIELDS_A_ROW)]
     return rendered(
-        picture_grid(rows, FIELDS_A_ROW),
+        pictures.picture_grid(rows, FIELDS_A_ROW),
         f"{comparison.study.name}-receptive-fields",
         "Receptive fields",
         "Frames: the pixels that the middle cell of each layer's map sees, by sizes, strides and"
@@ -206,21 +198,23 @@ def edge_figure(comparison: Comparison) -> RenderedFigure | None:
         "by gradient": {arm: item.gradient.rings for arm, item in arms.items()},
     }
     every = [
-        LinePanel("", {arm: (range(len(band.mean)), band) for arm, band in by_arm.items()}, title)
+        drawing.LinePanel(
+            "", {arm: (range(len(band.mean)), band) for arm, band in by_arm.items()}, title
+        )
         for title, by_arm in bands.items()
     ]
-    figure, places, words = line_panels(comparison, every, 1.9)
+    figure, places, words = drawing.line_panels(comparison.arms, every, 1.9)
     for axes in places:
-        axes.axhline(1, color=LINE.stand_in, linewidth=1)
+        axes.axhline(1, color=drawing.LINE.stand_in, linewidth=1)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     figure.supylabel("use relative to the mean pixel", fontsize=10)
     places[-1].set_xlabel("distance from the border, pixels")
-    gradients = [item.gradient for item in arms.values()]
-    last = {arm: item.reads[-1] for arm, item in arms.items()}
     unseen = [
-        f"{arm} {(np.outer(each.rows, each.columns) == 0).sum()}" for arm, each in last.items()
+        f"{arm} {(np.outer(item.reads[-1].rows, item.reads[-1].columns) == 0).sum()}"
+        for arm, item in arms.items()
     ]
+    images = next(iter(arms.values())).gradient.images
     return rendered(
         figure,
         f"{comparison.study.name}-edge-pixels",
@@ -230,7 +224,7 @@ def edge_figure(comparison: Comparison) -> RenderedFigure | None:
         " it to cells of the last map, by sizes, strides and padding alone. By gradient: |∂ largest"
         " logit / ∂ pixel| of the trained networks, mean over seeds with its 95 % interval as a"
         f" band. Pixels that no cell of the last map sees: {text.listed(unseen)}."
-        f" {text.seed_counts(each.n for each in gradients)} per arm,"
-        f" {text.whole(gradients[0].images)} test images.",
+        f" {text.seed_counts(item.gradient.n for item in arms.values())} per arm,"
+        f" {text.whole(images)} test images.",
         f"{words}.",
     )

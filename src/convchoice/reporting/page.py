@@ -15,8 +15,12 @@ from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison, Contrast, PublishedValue
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
-from convchoice.reporting.prediction_figures import class_names
-from convchoice.reporting.svg import RenderedFigure
+from convchoice.reporting import curve_figures as curves
+from convchoice.reporting import introspection_figures as networks
+from convchoice.reporting import prediction_figures as predictions
+from convchoice.reporting import score_figures as scores
+from convchoice.reporting.drawing import style
+from convchoice.reporting.rendering import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
 CLAIM_TONES = {
@@ -127,7 +131,7 @@ def study_view(comparison: Comparison, figures: Sequence[RenderedFigure] = ()) -
         "cautions": strong + mild,
         "mild_cautions": mild,
         "too_few_seeds": next(iter(seeds), "") if too_few else "",
-        "class_names": class_names(comparison) if first.class_errors else [],
+        "class_names": predictions.class_names(comparison) if first.class_errors else [],
         "published": [*published.by_epoch, *published.final] if published else [],
     }
 
@@ -153,6 +157,26 @@ def banners(comparisons: Sequence[Comparison]) -> list[Banner]:
         Banner(words, not mild, "" if len(names) == every else text.listed(names))
         for (mild, words), names in sorted(studies.items(), key=lambda item: item[0][0])
     ]
+
+
+def figures_of(comparison: Comparison) -> list[RenderedFigure]:
+    """Every figure for which a result has the numbers, in the order of the report."""
+    with style():
+        made = [
+            scores.differences_figure(comparison),
+            scores.seeds_figure(comparison),
+            scores.macs_figure(comparison),
+            curves.learning_curves_figure(comparison),
+            *curves.accuracy_figures(comparison),
+            curves.equivariance_figure(comparison),
+            networks.edge_figure(comparison),
+            networks.field_figure(comparison),
+            networks.filter_figure(comparison),
+            networks.response_figure(comparison),
+            predictions.confusion_figure(comparison),
+            *predictions.flip_figures(comparison),
+        ]
+    return [figure for figure in made if figure is not None]
 
 
 def page_view(

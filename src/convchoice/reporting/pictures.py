@@ -6,9 +6,11 @@ unlike those of a drawing, so 0 is nearly transparent: shades then show on light
 
 import math
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -108,37 +110,28 @@ class Picture(NamedTuple):
 def picture_grid(rows: Sequence[Sequence[Picture | None]], columns: int) -> Figure:
     """Rows of up to `columns` pictures from top to bottom; None leaves a place empty."""
     width = (WIDTH_INCHES - 2 * MARGIN_INCHES - (columns - 1) * GAP_INCHES) / columns
-    pictures = [[picture for picture in row if picture] for row in rows]
-    above = [LINE_INCHES * max(_lines(each.above) for each in row) for row in pictures]
-    below = [LINE_INCHES * max(_lines(each.below) for each in row) for row in pictures]
-    images = [max(_height(each, width) for each in row) for row in pictures]
-    total = sum(above) + sum(images) + sum(below) + 2 * GAP_INCHES * len(rows)
+    placed: list[tuple[Picture, float, float, float]] = []
+    down: float = GAP_INCHES
+    for row in rows:
+        shown = [(place, picture) for place, picture in enumerate(row) if picture]
+        down += LINE_INCHES * max(len(picture.above.splitlines()) for _, picture in shown)
+        for place, picture in shown:
+            left, right, lower, upper = picture.view
+            height = width * (lower - upper) / (right - left)
+            placed.append((picture, MARGIN_INCHES + place * (width + GAP_INCHES), down, height))
+        under = max(len(picture.below.splitlines()) for _, picture in shown)
+        down += max(height for *_, height in placed[-len(shown) :]) + LINE_INCHES * under
+        down += 2 * GAP_INCHES
+    total = down - GAP_INCHES
     figure = new_figure(total)
     figure.set_layout_engine("none")
-    top = total - GAP_INCHES
-    for row, over, image, under in zip(rows, above, images, below, strict=True):
-        top -= over
-        for place, picture in enumerate(row):
-            if picture:
-                left, height = MARGIN_INCHES + place * (width + GAP_INCHES), _height(picture, width)
-                _draw(figure, picture, (left, top - height, width, height))
-        top -= image + under + 2 * GAP_INCHES
+    for picture, start, top, height in placed:
+        bottom, size = 1 - (top + height) / total, (width / WIDTH_INCHES, height / total)
+        _draw(figure.add_axes((start / WIDTH_INCHES, bottom, *size)), picture, height)
     return figure
 
 
-def _lines(text: str) -> int:
-    return text.count("\n") + 1 if text else 0
-
-
-def _height(picture: Picture, width: float) -> float:
-    left, right, lower, upper = picture.view
-    return width * (lower - upper) / (right - left)
-
-
-def _draw(figure: Figure, picture: Picture, inches: tuple[float, float, float, float]) -> None:
-    left, bottom, width, height = inches
-    wide, high = figure.get_size_inches()
-    axes = figure.add_axes((left / wide, bottom / high, width / wide, height / high))
+def _draw(axes: Axes, picture: Picture, height_inches: float) -> None:
     rows, columns = picture.pixels.shape[:2]
     axes.imshow(
         picture.pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto",
@@ -149,10 +142,9 @@ def _draw(figure: Figure, picture: Picture, inches: tuple[float, float, float, f
     for (top, end), (start, stop), colour in picture.frames:
         size = stop + 1 - start, end + 1 - top
         axes.add_patch(Rectangle((start, top), *size, fill=False, ec=colour, lw=1.4))
-    colours = [frame.colour for frame in picture.frames]
     look: dict[str, Any] = {"transform": axes.transAxes, "fontsize": TEXT_POINTS}
-    axes.text(0, 1 + 0.04 / height, picture.above, va="bottom", **look)
-    for number, line in enumerate(picture.below.split("\n")):
-        colour = colours[number] if number < len(colours) else TEXT.stand_in
+    axes.text(0, 1 + 0.04 / height_inches, picture.above, va="bottom", **look)
+    colours = chain((frame.colour for frame in picture.frames), repeat(TEXT.stand_in))
+    for number, (line, colour) in enumerate(zip(picture.below.splitlines(), colours, strict=False)):
         down = 0.04 + LINE_INCHES * number
-        axes.text(0, -down / height, line, va="top", color=colour, **look)
+        axes.text(0, -down / height_inches, line, va="top", color=colour, **look)

@@ -6,8 +6,7 @@ from convchoice.analysis import text
 from convchoice.analysis.result import Comparison, Contrast, FlippingImage
 from convchoice.reporting.drawing import SMALL_TEXT, panels, wrapped
 from convchoice.reporting.pictures import Picture, channels_last, picture_grid, shades
-from convchoice.reporting.rendering import slug
-from convchoice.reporting.svg import RenderedFigure, rendered
+from convchoice.reporting.rendering import RenderedFigure, rendered, slug
 
 PANEL_CHARACTERS = 30
 HEADING_CHARACTERS = 56

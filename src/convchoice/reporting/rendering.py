@@ -1,17 +1,29 @@
-"""The templates' environment: how values become HTML, SVG and Markdown.
+"""How values and figures become HTML, SVG and Markdown.
 
-Every value is escaped by the environment: for HTML and SVG by Jinja's autoescaping, for Markdown by
-`markdown` as Jinja's `finalize`. Control characters are replaced in all of them. Owns escaping;
-knows nothing about studies.
+Every value is escaped by the templates' environment: for HTML and SVG by Jinja's autoescaping, for
+Markdown by `markdown` as Jinja's `finalize`. Control characters are replaced in all of them.
+
+A figure is written inline for the page, with its colours as CSS variables, and as a file on white;
+each replaces the stand-in colours of `drawing.Ink`. Text stays text. The bytes depend on the figure
+alone: there is no date and no random identifier.
 """
 
+import io
 import re
+import textwrap
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from convchoice.reporting.drawing import INKS, TEXT
 
 CONTROL_CHARACTERS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -23,6 +35,15 @@ INTERVAL = re.compile(r"(\[[+−]?[\d.]+, [+−]?[\d.]+\](?=$|[ ;,.)]))")
 """The one use of brackets that cannot become a link, and that is easier to read as it is."""
 BLOCK_MARKER = re.compile(r"^(\d*)([-+=.)])(?=[-+=]*( |$))")
 """What makes a list, a line or a heading of the text behind it, or of the line before it."""
+
+TITLE_CHARACTERS = 45
+NUMBER = re.compile(r"-?\d+\.\d{3,}")
+DROPPED = re.compile(r"(?s)<(metadata|style)\b.*?</\1>")
+"""Elements that would hold for the whole page, or say nothing."""
+INHERITED = re.compile(
+    rf"font-size: 10px; |font-family: [^;]+; |; fill: {TEXT.stand_in}|image-rendering:.*"
+)
+"""Styles that the template sets for the whole figure."""
 
 
 def printable(value: Any) -> Any:
@@ -112,3 +133,74 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """A template with its values; in a ``.md.j2`` they are escaped for Markdown."""
     made = environment(for_markdown=template.endswith(".md.j2"))
     return made.get_template(template).render(values)
+
+
+@dataclass(frozen=True)
+class RenderedFigure:
+    """A finished figure."""
+
+    name: str
+    """Unique in a report: letters, digits, ``-`` and ``_``."""
+    title: str
+    """What the figure shows."""
+    caption: str
+    """How to read it, with n."""
+    alt: str
+    """Its numbers in words, for readers who do not see it."""
+    inline: Markup
+    """An ``<svg>`` element for a page, without background and title."""
+    file: str
+    """An SVG file on white, with the title."""
+
+
+def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> RenderedFigure:
+    """A figure in both renderings; call it within `drawing.style`."""
+    identifier, buffer = slug(name), io.StringIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": identifier}):
+        # Text stays text, and the reader's fonts may have what matplotlib's lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    in_page = in_file = _compact(buffer.getvalue())
+    for ink in INKS:
+        in_page = in_page.replace(ink.stand_in, ink.in_page)
+        in_file = in_file.replace(ink.stand_in, ink.in_file)
+    view = {
+        "name": identifier, "title": title, "alt": alt, "width": width, "height": height,
+        "lines": textwrap.wrap(title, TITLE_CHARACTERS),
+    }  # fmt: skip
+    inline, file = (
+        render("figure.svg.j2", {**view, "drawing": Markup(drawing), "standalone": standalone})  # noqa: S704 - serialised by ElementTree, which escapes texts
+        for drawing, standalone in ((in_page, False), (in_file, True))
+    )
+    return RenderedFigure(identifier, title, caption, alt, Markup(inline), file)  # noqa: S704 - autoescaped
+
+
+def _compact(svg: str) -> str:
+    """The elements of matplotlib's SVG without namespaces, unused identifiers and long numbers."""
+    root = ET.fromstring(printable(DROPPED.sub("", svg)))  # noqa: S314 - matplotlib's own output
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        attributes = {name.rpartition("}")[2]: value for name, value in element.items()}
+        if element.tag in {"g", "image"}:
+            attributes.pop("id", None)
+        element.attrib = {
+            name: short for name, value in attributes.items() if (short := _short(name, value))
+        }
+        element.tail = None
+        if element.tag != "text":
+            element.text = None
+    return "".join(ET.tostring(child, encoding="unicode") for child in root)
+
+
+def _short(name: str, value: str) -> str:
+    if value.startswith("rotate(-0 "):
+        return ""
+    if name == "href":
+        return value  # the bytes of an image
+    if name == "style":
+        return INHERITED.sub("", value).replace(": ", ":").replace("; ", ";")
+    decimals = 4 if name == "transform" else 2  # a transform scales an image
+    value = NUMBER.sub(lambda found: f"{float(found[0]):.{decimals}f}", value)
+    return re.sub(r"\s*([MLCQzZ])\s*", r"\1", value).strip() if name == "d" else value

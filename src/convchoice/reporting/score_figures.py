@@ -1,53 +1,81 @@
-"""Figures of the arms' scores: every seed, beside a published value, and against the cost."""
+"""Figures of the study's metric: paired differences, every seed, and score against cost."""
+
+import textwrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from convchoice.analysis import text
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.drawing import (
-    ACCENT,
-    BAND,
-    PAPER,
-    SERIES,
-    TEXT,
-    Look,
-    add_grid,
-    legend,
-    looks,
-    name_rows,
-    new_figure,
-    row_inches,
-    wrapped,
-)
-from convchoice.reporting.plots import interval_rows, rows_in_words
-from convchoice.reporting.svg import RenderedFigure, rendered
+from convchoice.reporting import drawing
+from convchoice.reporting.rendering import RenderedFigure, rendered
 
-AXIS_CHARACTERS = 36
-"""Longest line of an axis label."""
+AXIS_CHARACTERS = 32
+"""Longest line of an axis label: what fits beside the longest names of contrasts."""
 FROM_ZERO = 2
 """Costs that differ by this factor are drawn from 0 on, so that their ratio can be seen."""
 LOGARITHMIC_FROM = 20
 """Costs that differ by this factor are drawn on a logarithmic axis."""
 
 
+def differences_figure(comparison: Comparison) -> RenderedFigure | None:
+    """A forest plot of the study's metric over the band of the margin; None without a contrast."""
+    differences = [contrast.difference for contrast in comparison.contrasts]
+    measure = comparison.measure
+    if not differences:
+        return None
+    names = [f"{contrast.arm} − {contrast.reference}" for contrast in comparison.contrasts]
+    figure, axes = drawing.row_panel(names, 0.42)
+    margins = np.array([item.margin for item in comparison.contrasts])
+    axes.barh(range(len(names)), 2 * margins, 1.0, -margins, color=drawing.BAND.stand_in, zorder=0)
+    axes.axvline(0, color=drawing.MUTED.stand_in, linewidth=1, zorder=1)
+    for row, item in enumerate(differences):
+        if item.interval_90:
+            axes.hlines(row, *item.interval_90, color=drawing.NO_ARM.colour, linewidth=4.2)
+    means, bounds = [item.mean for item in differences], [item.interval_95 for item in differences]
+    hollow: dict[str, Any] = {"mfc": drawing.PAPER.stand_in, "ms": 7.5, "mew": 1.9}
+    drawing.interval_rows(axes, range(len(names)), means, bounds, **hollow)
+    axes.margins(x=0.06)
+    left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
+    axes.set_title(f"← {left}", color=drawing.MUTED.stand_in, fontsize=drawing.SMALL_TEXT)
+    axes.set_title(
+        f"{right} →", color=drawing.MUTED.stand_in, fontsize=drawing.SMALL_TEXT, loc="right"
+    )
+    unit = f", {measure.short_unit}" if measure.short_unit else ""
+    label = f"difference in {measure.label}{unit}"
+    axes.set_xlabel(textwrap.fill(label, AXIS_CHARACTERS))
+    named = [
+        f"{name}, {each.verdict}" for name, each in zip(names, comparison.contrasts, strict=True)
+    ]
+    return rendered(
+        figure,
+        f"{comparison.study.name}-differences",
+        f"Difference in {measure.label}",
+        "Mean paired difference, arm minus reference, with its 95 % interval (thin) and 90 %"
+        f" interval (thick); the band is the margin, {text.margin(comparison)}."
+        f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
+        f"{label}: {drawing.rows_in_words(named, means, bounds, measure.decimals)}.",
+    )
+
+
 def seeds_figure(comparison: Comparison) -> RenderedFigure:
     """Every seed as a point, with each arm's mean and 95 % interval, and a published value."""
     measure, arms = comparison.measure, comparison.arms
-    figure = new_figure(1.1 + row_inches(arms, 0.52) * len(arms))
-    axes = figure.subplots()
+    figure, axes = drawing.row_panel(list(arms), 0.52)
     samples = [item.scores[measure.metric] for item in arms.values()]
-    for row, sample in enumerate(samples):
+    for row, (sample, look) in enumerate(zip(samples, drawing.looks(arms).values(), strict=True)):
         heights = row - np.linspace(0.35, 0.05, len(sample.values))
         values = measure.shown(sample.values)
-        axes.plot(values, heights, "o", ms=5, mew=0, color=SERIES[0], alpha=0.6)
+        axes.plot(values, heights, look.marker, ms=5, mew=0, color=look.colour, alpha=0.7)
     means = measure.shown([sample.mean for sample in samples])
     bounds = [each.interval_95 and measure.shown(each.interval_95) for each in samples]
     below = [row + 0.2 for row in range(len(arms))]
-    interval_rows(axes, below, means, bounds, Look(TEXT.stand_in, "|"), ms=11, mew=2)
+    drawing.interval_rows(
+        axes, below, means, bounds, drawing.NO_ARM._replace(marker="|"), ms=11, mew=2
+    )
     published = _mark_published(axes, comparison)
-    name_rows(axes, list(arms))
-    axes.set_xlabel(wrapped(measure.axis_label, AXIS_CHARACTERS))
+    axes.set_xlabel(drawing.wrapped(measure.axis_label, AXIS_CHARACTERS))
     return rendered(
         figure,
         f"{comparison.study.name}-seeds",
@@ -55,7 +83,7 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
         "Each point is one seed, the lowest number uppermost; the stroke below is the arm's mean,"
         f" the line its 95 % interval.{published}"
         f" {text.seed_counts(arm.n for arm in arms.values())} per arm.",
-        f"{measure.axis_label}: {rows_in_words(list(arms), means, bounds, measure.decimals)}.",
+        f"{measure.axis_label}: {drawing.rows_in_words(arms, means, bounds, measure.decimals)}.",
     )
 
 
@@ -67,24 +95,23 @@ def _mark_published(axes: Axes, comparison: Comparison) -> str:
     if not published or not rows:
         return ""
     [value] = measure.shown([rows[0].published])
-    axes.axvline(value, color=ACCENT.stand_in, linewidth=2, zorder=1)
+    axes.axvline(value, color=drawing.ACCENT.stand_in, linewidth=2, zorder=1)
     found = f" Red: the published run, {text.number(value, measure.decimals)}"
     if published.wilson_95 is None:
         return f"{found}."
     band = measure.shown(published.wilson_95.interval)
-    axes.axvspan(*band, color=BAND.stand_in, linewidth=0, zorder=0)
+    axes.axvspan(*band, color=drawing.BAND.stand_in, linewidth=0, zorder=0)
     return f"{found}, with its Wilson 95 % interval as a band."
 
 
 def macs_figure(comparison: Comparison) -> RenderedFigure | None:
-    """Score against multiply-accumulates; None if unknown or the same for all arms."""
+    """Score against multiply-accumulates; None if unknown or if most arms share theirs."""
     arms, measure = comparison.arms, comparison.measure
     macs = {arm: item.costs.macs for arm, item in arms.items() if item.costs.macs is not None}
-    if len(macs) < len(arms) or len(set(macs.values())) == 1:
+    if len(macs) < len(arms) or len(set(macs.values())) < max(2, len(arms) / 2):
         return None
-    figure = new_figure(3.4)
-    axes = figure.subplots()
-    styles = looks(arms)
+    figure, [axes] = drawing.panels(1, 3.4)
+    styles = drawing.looks(arms)
     words = []
     for arm, item in arms.items():
         cost, sample = macs[arm] / 1e6, item.scores[measure.metric]
@@ -94,9 +121,9 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
             low, high = measure.shown(sample.interval_95)
             axes.vlines(cost, low, high, color=colour, linewidth=1.6)
         mean = measure.shown([sample.mean])
-        axes.plot([cost], mean, marker, color=colour, ms=8.5, mec=PAPER.stand_in, mew=1)
+        axes.plot([cost], mean, marker, color=colour, ms=8.5, mec=drawing.PAPER.stand_in, mew=1)
         words.append(f"{arm}: {text.number(cost, 2)}, {text.score(sample, measure)[0]}")
-    add_grid(axes, "both")
+    drawing.add_grid(axes, "both")
     axes.margins(x=0.08, y=0.12)
     ratio = max(macs.values()) / max(min(macs.values()), 1)
     if ratio >= LOGARITHMIC_FROM:
@@ -105,8 +132,8 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     elif ratio >= FROM_ZERO:
         axes.set_xlim(left=0)
     axes.set_xlabel("multiply-accumulates of one image's forward pass, millions")
-    axes.set_ylabel(wrapped(measure.axis_label, AXIS_CHARACTERS))
-    legend(figure, styles, line="")
+    axes.set_ylabel(drawing.wrapped(measure.axis_label, AXIS_CHARACTERS))
+    drawing.legend(figure, styles, line="")
     return rendered(
         figure,
         f"{comparison.study.name}-accuracy-against-macs",

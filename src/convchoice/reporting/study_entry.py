@@ -9,18 +9,12 @@ from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, flat_metrics
 from convchoice.analysis.result import Comparison
 from convchoice.reporting.rendering import render
-from convchoice.tracking.entry import NOTE, Entry, Point, digest
+from convchoice.tracking.entry import NOTE, SOURCE, Entry, Point, digest
 
 PAGE = "index.html"
 FIGURES = "figures"
 ILLEGAL = re.compile(r"[^\w\-. :/]")
 """Characters that MLflow refuses in the name of a metric, such as the `=` of a sweep's arms."""
-
-
-def study_note(comparison: Comparison) -> str:
-    """A study in Markdown: question, answer, a line for each contrast."""
-    view = {"comparison": comparison, "text": text, "answer": sentences.answer(comparison)}
-    return render("study_note.md.j2", view).strip()
 
 
 def study_entry(comparison: Comparison, reports: Path) -> Entry:
@@ -33,11 +27,10 @@ def study_entry(comparison: Comparison, reports: Path) -> Entry:
     name, dataset = comparison.study.name, comparison.provenance.dataset
     title = str(dataset.title or dataset.name)
     metrics = flat_metrics(comparison)
-    files = [
-        reports / name / COMPARISON,
-        *sorted((reports / FIGURES).glob(f"{name}-*.svg")),
-        reports / PAGE,
-    ]
+    view = {"comparison": comparison, "text": text, "answer": sentences.answer(comparison)}
+    note = render("study_note.md.j2", view).strip()
+    figures = sorted((reports / FIGURES).glob(f"{name}-*.svg"))
+    files = [reports / name / COMPARISON, *figures, reports / PAGE]
     now = int(time.time() * 1000)
     return Entry(
         kind="study",
@@ -50,11 +43,6 @@ def study_entry(comparison: Comparison, reports: Path) -> Entry:
             Point(f"verdict/{ILLEGAL.sub('_', key)}", value, 0, now)
             for key, value in metrics.items()
         ],
-        tags={
-            "study": name,
-            "dataset": title,
-            NOTE: study_note(comparison),
-            "mlflow.source.name": "convchoice report",
-        },
+        tags={"study": name, "dataset": title, NOTE: note, SOURCE: "convchoice report"},
         files=[path for path in files if path.is_file()],
     )
