@@ -67,7 +67,7 @@ def test_bars_by_hand():
 
 
 def test_costs_and_ratios(comparison: Comparison):
-    cells = cost_cells(comparison.arms["average"], comparison.contrast_by_arm["average"])
+    cells = cost_cells(comparison.arms["average"], comparison.contrasts_of("average")[0])
     assert cells[:3] == [("93,322", "same"), ("698,560", "×0.25"), ("29,000", "")]
     assert cost_cells(comparison.arms["max"], None)[0] == ("93,322", "")
 
