@@ -34,7 +34,7 @@ NOT_YET = {
     ("config.arm", "networks"),
 }  # fmt: skip
 HYDRA_MODULES = {
-    "execution.application", "execution.launch", "execution.search_space", "config.composition",
+    "execution.launch", "execution.search_space", "config.composition",
 }  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
 LIGHT = [

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options = parser().parse_args(given)
             train_stage(options.composed, options.output, _command(given))
         else:
-            from convchoice.execution.application import run_application  # noqa: PLC0415 - Hydra
+            from convchoice.execution.launch import run_application  # noqa: PLC0415 - Hydra
 
             run_application(given, publish)
 

@@ -10,8 +10,8 @@ import yaml
 
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import ConfigurationError
-from convchoice.execution import application
-from convchoice.execution.application import offer_new_names
+from convchoice.execution import launch
+from convchoice.execution.launch import offer_new_names
 from convchoice.runs.run import read_run
 from convchoice.train import main
 from stages import Stage
@@ -178,7 +178,7 @@ def test_flags_of_hydra_work_as_its_users_know_them(
     (tmp_path / "conf" / "arm").mkdir(parents=True)
     overlay = "# @package _global_\narm: theirs\nconv:\n  kernel_size: 2\n"
     (tmp_path / "conf" / "arm" / "theirs.yaml").write_text(overlay, encoding="utf-8")
-    monkeypatch.setattr(application, "options", lambda group: ["max", "theirs"])
+    monkeypatch.setattr(launch, "options", lambda group: ["max", "theirs"])
     status, output, _ = train(*(part.format(conf=tmp_path / "conf") for part in arguments))
     assert status == 0
     assert expected in output

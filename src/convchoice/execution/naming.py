@@ -13,7 +13,7 @@ from convchoice.networks.suggestions import fitting_plan
 
 AMBIGUOUS_VALUES = ("true", "false", "null", "none")
 """Values that mean nothing without their key."""
-NUMBERS = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
+LIST = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
 
 
 def is_named(override: str) -> bool:
@@ -22,24 +22,21 @@ def is_named(override: str) -> bool:
     return is_numeric(key) and not within(key, ("seed", "launch", "hydra"))
 
 
-def _part(key: str, value: str) -> str:
-    """An override as a part of a name: a word alone, a number with its key, a list as ``3x2``."""
-    value = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
-    listed = NUMBERS.fullmatch(value)
-    if listed:
-        value = re.sub(r"\s*,\s*", "x", listed[1])
-    alone = value.isidentifier() and not listed and value.lower() not in AMBIGUOUS_VALUES
-    return value if alone else f"{key.rpartition('.')[2]}={value}"
-
-
 def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     """A name for a configuration that was given none.
 
     In a sweep the swept keys make the name, else all that was set: ``downsample=average
     conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``.
     """
-    split = [part.lstrip("+~").partition("=") for part in overrides if is_named(part)]
-    return _legal(_part(key, value) for key, _, value in split if not swept or key in swept)
+    parts = []
+    for key, _, value in (part.lstrip("+~").partition("=") for part in filter(is_named, overrides)):
+        if not swept or key in swept:
+            word = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
+            if listed := LIST.fullmatch(word):
+                word = re.sub(r"\s*,\s*", "x", listed[1])
+            alone = word.isidentifier() and not listed and word.lower() not in AMBIGUOUS_VALUES
+            parts.append(word if alone else f"{key.rpartition('.')[2]}={word}")
+    return _legal(parts)
 
 
 def sweep_name(swept: Sequence[str]) -> str:
@@ -53,6 +50,11 @@ def sweep_name(swept: Sequence[str]) -> str:
 
 def _legal(parts: Iterable[str]) -> str:
     return re.sub(r"[^\w.=]+", "-", "-".join(parts)).strip("-")
+
+
+def job_name(config: Config) -> str:
+    """A run as `hydra.sweeper.only` and messages name it."""
+    return f"{config.arm}/seed-{config.seed}"
 
 
 def run_config(

@@ -1,12 +1,14 @@
 """The jobs of a sweep: all of them checked first, and composed as rarely as possible."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution.sweep_jobs import checked_jobs, chosen_jobs
+from convchoice.execution.naming import job_name
+from convchoice.execution.sweep import Sweep, checked_configs
 
 
 class Composition:
@@ -36,20 +38,20 @@ SWEPT = ["conv.kernel_size", "seed"]
 
 def test_jobs_that_differ_only_in_their_seed_are_composed_once() -> None:
     compose = Composition()
-    jobs = checked_jobs(batch(3, 2), SWEPT, compose)
+    configs = checked_configs(batch(3, 2), SWEPT, compose)
     assert compose.calls == 2
-    assert [job.name for job in jobs] == [
+    assert [job_name(config) for config in configs] == [
         f"kernel_size={kernel}/seed-{seed}" for kernel in (3, 2) for seed in range(3)
     ]
-    assert (jobs[-1].config.seed, jobs[-1].config.conv.kernel_size) == (2, 2)
+    assert (configs[-1].seed, configs[-1].conv.kernel_size) == (2, 2)
     referring = Composition()
-    checked_jobs([[*one, "run_root=of_${seed}"] for one in batch(3)], SWEPT, referring)
+    checked_configs([[*one, "run_root=of_${seed}"] for one in batch(3)], SWEPT, referring)
     assert referring.calls == 3
 
 
 def test_every_illegal_job_is_named_and_each_reason_given_once() -> None:
     with pytest.raises(UserError) as caught:
-        checked_jobs(batch(3, 9, 0, seeds=(0, 1)), SWEPT, Composition())
+        checked_configs(batch(3, 9, 0, seeds=(0, 1)), SWEPT, Composition())
     text = str(caught.value)
     assert text.startswith("4 of 6 jobs are not legal; nothing was trained.\n")
     assert [line for line in text.splitlines() if line.startswith("  conv")] == [
@@ -62,16 +64,21 @@ def test_jobs_that_would_replace_one_another_are_refused() -> None:
     overrides = [["evaluation.images=5"], ["evaluation.images=6"]]
     compose = Composition(arm="max", evaluation={"curves": ["shift"]})
     with pytest.raises(UserError, match="would replace one another") as caught:
-        checked_jobs(overrides, ["evaluation.images"], compose)
+        checked_configs(overrides, ["evaluation.images"], compose)
     assert "  evaluation.images=5\n  evaluation.images=6\n    all of these" in str(caught.value)
     with pytest.raises(UserError, match="Name each value of a key once"):
-        checked_jobs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
+        checked_configs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
 
 
-def test_only_existing_jobs_can_be_chosen() -> None:
-    jobs = checked_jobs(batch(3, 2), SWEPT, Composition())
-    assert chosen_jobs(jobs, None) == jobs
-    assert chosen_jobs(jobs, "kernel_size=2/seed-1") == [jobs[4]]
-    assert chosen_jobs(jobs, ["kernel_size=2/seed-1", "kernel_size=3/seed-0"]) == [jobs[0], jobs[4]]
+def test_only_existing_jobs_and_baselines_can_be_chosen() -> None:
+    configs = checked_configs(batch(3, 2), SWEPT, Composition())
+    sweep = Sweep("kernel_size", configs, ["convchoice"])
+    assert sweep.chosen() == configs
+    one = replace(sweep, only="kernel_size=2/seed-1", baseline="kernel_size=2")
+    assert one.chosen() == [configs[4]]
+    two = ["kernel_size=2/seed-1", "kernel_size=3/seed-0"]
+    assert replace(sweep, only=two).chosen() == [configs[0], configs[4]]
     with pytest.raises(ConfigurationError, match="this sweep has no such job"):
-        chosen_jobs(jobs, "kernel_size=5/seed-1")
+        replace(sweep, only="kernel_size=5/seed-1").chosen()
+    with pytest.raises(ConfigurationError, match="this sweep has no such arm"):
+        replace(sweep, baseline="x").chosen()
