@@ -21,7 +21,6 @@ from convchoice.analysis.collect import (
     collected_runs,
     failures_of_study,
     runs_of_study,
-    study_of_arms,
 )  # fmt: skip
 from convchoice.analysis.comparison import compare, compare_table
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
@@ -37,13 +36,17 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.command_parser import CommandParser
-from convchoice.config.study import DEFAULT_MARGIN, Study, margin_points, read_study
+from convchoice.config.study import (
+    DEFAULT_MARGIN,
+    Study,
+    margin_points,
+    read_study,
+    study_from_mapping,
+)  # fmt: skip
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.runs.output_files import check_output
 from convchoice.summary import print_study
-
-SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e12
 
 
 def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
@@ -68,23 +71,29 @@ def study_name(path: Path) -> str:
     return name.lstrip("_.=-")[:100] or "runs"
 
 
-def _margin(given: argparse.Namespace, metric: str) -> float:
-    """The margin that was given, or the default of an accuracy."""
+def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, source: str) -> Study:
+    """The study of arms without a study file: it claims nothing."""
+    name, first = given.name or study_name(given.paths[0]), given.baseline or arms[0]
+    if first not in arms:
+        raise UserError(f"--baseline {first}: {name} has no such arm; it has {', '.join(arms)}.")
+    rule = f"there is nothing to compare {first} with."
+    require(len(arms) > 1, f"{name}: arms", list(arms), rule)
     if given.margin is None and "accuracy" not in metric:
         raise UserError(
             f"--metric {metric}: add the smallest difference that matters, in the metric's own"
             " unit: --margin."
         )
-    margin = DEFAULT_MARGIN if given.margin is None else float(given.margin)
-    rule = f"must be a number from {SMALLEST_MARGIN:g} to {LARGEST_MARGIN:g}."
-    require(SMALLEST_MARGIN <= margin <= LARGEST_MARGIN, "--margin", margin, rule)
-    return margin
-
-
-def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, source: str) -> Study:
-    name = given.name or study_name(given.paths[0])
-    margin = _margin(given, metric)
-    return study_of_arms(name, arms, given.baseline, metric=metric, margin=margin, source=source)
+    definition = {
+        "name": name,
+        "question": f"How do these arms differ from {first}?",
+        "claim": f"Nothing was claimed before these runs of {name} were made.",
+        "source": source,
+        "baseline": first,
+        "arms": [arm for arm in arms if arm != first],
+        "metric": metric,
+        "margin": DEFAULT_MARGIN if given.margin is None else given.margin,
+    }
+    return study_from_mapping(definition, name)
 
 
 def _compared_tables(given: argparse.Namespace) -> Comparison:

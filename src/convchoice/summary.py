@@ -15,7 +15,7 @@ from rich.text import Text
 
 from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.result import Comparison, Contrast, PublishedResults
+from convchoice.analysis.result import Comparison, Contrast
 from convchoice.command_parser import CommandParser
 from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
@@ -74,41 +74,15 @@ def study_table(comparison: Comparison) -> Table:
     return table
 
 
-def published_table(published: PublishedResults) -> Table:
-    """The comparable published values beside ours."""
-    table = _table()
-    table.add_column("metric")
-    for heading in ("epoch", "published", "our mean"):
-        table.add_column(heading, justify="right")
-    table.add_column("[95 %]", no_wrap=True)
-    table.add_column("ours below /\nequal / above")
-    for row in [*published.by_epoch, *published.final]:
-        if row.rank is None:
-            continue
-        decimals = 1 if row.metric == "seconds" else 4
-        table.add_row(
-            row.metric,
-            "end" if row.epoch is None else str(row.epoch),
-            text.number(row.published, decimals),
-            text.number(row.ours.mean, decimals),
-            text.interval(row.ours.interval_95, decimals),
-            f"{row.rank.below} / {row.rank.equal} / {row.rank.above}",
-        )
-    return table
-
-
 def print_study(comparison: Comparison) -> None:
     """Print one study: question, data set, answer, table, cautions."""
     console = _console()
-    study, published = comparison.study, comparison.published
+    study = comparison.study
     console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
     console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
     console.print(Text(printable(sentences.answer(comparison))))
     console.print()
     console.print(study_table(comparison))
-    if published and published.comparable_epochs:
-        console.print()
-        console.print(published_table(published))
     if comparison.contrasts:
         console.print(Text(f"Margin {text.margin(comparison)}.", style="dim"))
     for sentence in [

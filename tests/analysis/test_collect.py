@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.analysis.collect import collected_runs, study_of_arms
+from convchoice.analysis.collect import collected_runs
 from convchoice.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run import Run
@@ -60,11 +60,6 @@ def test_path_without_runs_is_refused(tmp_path: Path, missing: str):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=f"{missing}: has no run folders"):
         collected_runs([tmp_path / missing])
-
-
-def test_first_arm_is_the_default_baseline():
-    study = study_of_arms("x", ["b", "a"], None, source="s", metric="test/nll", margin=0.01)
-    assert (study.baseline, study.arms, study.metric) == ("b", ["a"], "test/nll")
 
 
 @pytest.mark.parametrize(

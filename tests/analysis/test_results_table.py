@@ -183,7 +183,7 @@ ONE_ARM = "arm,seed,value\na,0,0.9\n"
         (
             GOOD,
             ["--margin", "-1", "--lower-is-better"],
-            "--margin = -1.0: must be a number",
+            "margin = -1.0: must be a number",
         ),
         (
             GOOD,
@@ -193,9 +193,9 @@ ONE_ARM = "arm,seed,value\na,0,0.9\n"
         (
             GOOD,
             ["--margin", "1e-300", "--metric", "accuracy"],
-            "--margin = 1e-300: must be",
+            "margin = 1e-300: must be",
         ),
-        (GOOD, ["--margin", "nan", "--metric", "accuracy"], "--margin = nan: must be a number"),
+        (GOOD, ["--margin", "nan", "--metric", "accuracy"], "margin = nan: must be a number"),
         (GOOD, ["--metric", "<svg>", "--margin", "1"], "--metric = '<svg>': must be 1 to 100"),
         (
             GOOD,

@@ -1,13 +1,12 @@
-"""Which runs are under some paths, and a study definition for runs that have none."""
+"""Which runs are under some paths, and which trainings failed there."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from convchoice.analysis.published_runs import is_published, read_published
-from convchoice.config.study import Study, study_from_mapping
-from convchoice.errors import UserError, require
+from convchoice.config.study import Study
+from convchoice.errors import UserError
 from convchoice.runs.run import Run, read_run, run_folders
 from convchoice.runs.run_folder import CONFIG, FAILED_SUFFIX, read_failure
 
@@ -29,34 +28,31 @@ def collected_runs(
         UserError: if a path has no run folder, one of them cannot be read, or an arm and seed is
             found twice.
     """
-    folders: dict[Path, Path] = {}
-    published: list[Run] = []
+    found: dict[Path, Run] = {}
     for path in paths:
         if is_published(path):
-            published += chain(*read_published(path).runs.values())
+            published = chain(*read_published(path).runs.values())
+            found |= {run.path.resolve(): run for run in published}
             continue
-        found = run_folders(path)
-        if not found:
+        folders = run_folders(path)
+        if not folders:
             raise UserError(
                 f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is not a"
                 f" {TABLE_SUFFIX} file."
             )
-        for folder in found:
-            folders.setdefault(folder.resolve(), folder)
+        for folder in folders:
+            resolved = folder.resolve()
+            if resolved not in found and (wanted is None or resolved.parent.name in wanted):
+                found[resolved] = read_run(folder if folder.parent.name else resolved)
     runs: dict[str, dict[int, Run]] = {}
-    in_folders = (
-        read_run(folder if folder.parent.name else resolved)
-        for resolved, folder in folders.items()
-        if wanted is None or resolved.parent.name in wanted
-    )
-    for run in (*in_folders, *(each for each in published if not wanted or each.arm in wanted)):
+    for run in found.values():
         first = runs.setdefault(run.arm, {}).setdefault(run.seed, run)
         if first is not run:
             raise UserError(
                 f"{run.path}: arm {run.arm} with seed {run.seed} is in {first.path}, too."
                 " Leave one of the two out, or give the arms different names."
             )
-    return {arm: [found[seed] for seed in sorted(found)] for arm, found in runs.items()}
+    return {arm: [by_seed[seed] for seed in sorted(by_seed)] for arm, by_seed in runs.items()}
 
 
 def failures_of_study(
@@ -102,30 +98,3 @@ def runs_of_study(
         arm: [run for run in runs.get(arm, []) if planned is None or run.seed < planned[arm]]
         for arm in study.all_arms()
     }
-
-
-def study_of_arms(name: str, arms: Sequence[str], baseline: str | None, **values: Any) -> Study:
-    """The study of arms without a definition of their own: it claims nothing.
-
-    Args:
-        name: of the study.
-        arms: in the order of the report.
-        baseline: None takes the first arm.
-        values: `source`, `metric` and `margin`.
-
-    Raises:
-        UserError: if the baseline is none of the arms, or the only one.
-    """
-    if baseline is not None and baseline not in arms:
-        raise UserError(f"--baseline {baseline}: {name} has no such arm; it has {', '.join(arms)}.")
-    first = baseline or arms[0]
-    rule = f"there is nothing to compare {first} with."
-    require(len(arms) > 1, f"{name}: arms", list(arms), rule)
-    definition = {
-        "name": name,
-        "question": f"How do these arms differ from {first}?",
-        "claim": f"Nothing was claimed before these runs of {name} were made.",
-        "baseline": first,
-        "arms": [arm for arm in arms if arm != first],
-    }
-    return study_from_mapping(definition | values, name)

@@ -106,19 +106,9 @@ def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray
 
 
 def _class_errors(counts: NDArray[np.int64], images: list[int]) -> ClassErrors:
+    """Wrong predictions (seeds, classes), or their paired differences without `images`."""
     intervals = [mean_interval(column) for column in counts.T]
     return ClassErrors(images=images, mean=counts.mean(axis=0).tolist(), interval_95=intervals)
-
-
-def class_errors(predictions: Predictions) -> ClassErrors:
-    """Wrong predictions by true class, means over seeds."""
-    images = np.bincount(predictions.labels, minlength=CLASSES).tolist()
-    return _class_errors(errors_by_class(predictions), images)
-
-
-def class_error_differences(ours: Predictions, theirs: Predictions) -> ClassErrors:
-    """Paired differences of wrong predictions by true class."""
-    return _class_errors(errors_by_class(ours) - errors_by_class(theirs), [])
 
 
 def middle_seed(seeds: Sequence[int]) -> int:
@@ -203,7 +193,11 @@ def recorded_of_arm(predictions: Predictions | None) -> dict[str, Any]:
     """The fields of an arm's result that come from its predictions."""
     if predictions is None:
         return {}
-    return {"class_errors": class_errors(predictions), "confusion": confusion(predictions)}
+    images = np.bincount(predictions.labels, minlength=CLASSES).tolist()
+    return {
+        "class_errors": _class_errors(errors_by_class(predictions), images),
+        "confusion": confusion(predictions),
+    }
 
 
 def recorded_of_contrast(
@@ -219,7 +213,7 @@ def recorded_of_contrast(
     return {
         "new_images_interval_95": new_images_interval(*pair, generator),
         "mcnemar": mcnemar(*pair),
-        "class_errors": class_error_differences(*pair),
+        "class_errors": _class_errors(errors_by_class(pair[0]) - errors_by_class(pair[1]), []),
         "flips": flips(*pair),
     }
 
