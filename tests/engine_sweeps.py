@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.runs.events import RunKey
 from convchoice.runs.run import Run, read_run
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from convchoice import CONF_DIR
 from convchoice.analysis.result import Comparison
-from convchoice.config.arm import Arm
 from convchoice.config.composition import ArmComposer
-from convchoice.config.paths import CONF_DIR
-from convchoice.config.schema import Curve
+from convchoice.config.schema import Config, Curve
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.runs import evaluation_files, run_folder
 from convchoice.runs.evaluation_files import CurvePoint, Introspection, summary_metrics
@@ -257,6 +256,8 @@ LECTURE = study_values(
 """A study of a printed table, as a mapping."""
 
 
-def compose_arm(name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR) -> Arm:
+def compose_arm(
+    name: str, scale: str, overrides: Sequence[str] = (), conf: Path = CONF_DIR
+) -> Config:
     """One arm of `conf/arm`, composed by itself."""
     return ArmComposer(scale, conf).arm(name, overrides)

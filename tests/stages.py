@@ -12,9 +12,8 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from convchoice.config.arm import Arm
-from convchoice.config.paths import PROJECT_ROOT
-from convchoice.config.validation import config_from_mapping
+from convchoice import PROJECT_ROOT
+from convchoice.config.validation import arm_text, config_from_mapping
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import WEIGHTS
 
@@ -37,7 +36,7 @@ def composed_arm(
     config = replace(config_from_mapping({"arm": name, **values}), seeds=seeds)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
-    path.write_text(Arm(name, config).to_yaml(), encoding="utf-8")
+    path.write_text(arm_text(config), encoding="utf-8")
     return path
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.choose import chosen, study_files
 from convchoice.choose import main as choose
 from convchoice.compose import chosen_studies, composed_arms
 from convchoice.config.composition import options
-from convchoice.config.parameters import DataFolder, read_parameters
-from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
-from convchoice.config.schema import Dataset
+from convchoice.config.schema import DataFolder, Dataset
 from convchoice.config.study import read_study
+from convchoice.config.validation import arm_text, read_parameters
 from convchoice.errors import ConfigurationError, UserError
 
 OWN = """\
@@ -119,11 +119,11 @@ def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path)
     assert parameters.studies == ["bigger_kernel"]
     assert parameters.arms == ["max", "five", "1e-3"]
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
-    assert [arm.name for arm in arms] == parameters.arms
-    assert [arm.config.downsample.operator.name for arm in arms] == ["max", "max", "average"]
-    assert [arm.config.conv.padding.name for arm in arms] == ["valid", "same", "same"]
-    assert {len(arm.seeds) for arm in arms} == {6}
-    assert "arm: '1e-3'\n" in arms[2].to_yaml()
+    assert [arm.arm for arm in arms] == parameters.arms
+    assert [arm.downsample.operator.name for arm in arms] == ["max", "max", "average"]
+    assert [arm.conv.padding.name for arm in arms] == ["valid", "same", "same"]
+    assert {arm.seeds for arm in arms} == {6}
+    assert "arm: '1e-3'\n" in arm_text(arms[2])
 
 
 def test_another_study_of_the_same_name_is_not_overwritten(
@@ -172,5 +172,5 @@ def test_the_data_sets_of_the_arms_are_chosen_with_them(
 def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
     parameters = chosen(str(PROJECT_ROOT / "bench" / "precision.yaml"), "full", params, conf)
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
-    assert [arm.config.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
-    assert [len(arm.seeds) for arm in arms] == [30, 30]
+    assert [arm.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
+    assert [arm.seeds for arm in arms] == [30, 30]

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from convchoice import CONF_DIR
 from convchoice.compose import check_comparable, chosen_studies, composed_arms, data_of, main
-from convchoice.config.arm import Arm, read_arm
 from convchoice.config.composition import ArmComposer, options
-from convchoice.config.parameters import DataFolder, Parameters, read_parameters
-from convchoice.config.paths import CONF_DIR
-from convchoice.config.schema import Curve, Dataset
+from convchoice.config.schema import Config, Curve, DataFolder, Dataset, Parameters
 from convchoice.config.study import read_study, study_from_mapping
+from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
 from made_up_runs import compose_arm, study_values
@@ -33,7 +32,7 @@ def conf(tmp_path: Path) -> Path:
     return target
 
 
-def composed(conf: Path, **changes: Any) -> list[Arm]:
+def composed(conf: Path, **changes: Any) -> list[Config]:
     values = {
         "name": "mine", "question": "?", "claim": "!", "source": "me", "baseline": "max",
         "arms": ["mine_too"], "new_arms": {"mine_too": ["arm=average"]},
@@ -45,7 +44,7 @@ def composed(conf: Path, **changes: Any) -> list[Arm]:
 
 
 def test_arms_that_are_equal_are_refused(conf: Path) -> None:
-    assert [arm.name for arm in composed(conf)] == ["max", "mine_too"]
+    assert [arm.arm for arm in composed(conf)] == ["max", "mine_too"]
     for same in (["arm=max"], ["arm=max", "seeds=2", "conv.padding=0"]):
         with pytest.raises(ConfigurationError, match=r"arms = 'mine_too': is the same as max: th"):
             composed(conf, new_arms={"mine_too": same})
@@ -62,7 +61,7 @@ def test_layers_that_do_not_fit_are_refused(conf: Path) -> None:
     with pytest.raises(UserError, match=r"block3\.convolution: a 5×5 window"):
         composed(conf, new_arms={"mine_too": ["conv.kernel_size=5"]})
     for data in (["data=cifar10"], ["data=kmnist", "data.canvas=32"]):
-        planned = plan(compose_arm("max", "quick", [*data, "conv.kernel_size=5"]).config)
+        planned = plan(compose_arm("max", "quick", [*data, "conv.kernel_size=5"]))
         assert planned.layers[0].input_shape == (3 if data == ["data=cifar10"] else 1, 32, 32)
         (flatten,) = [layer for layer in planned.layers if layer.kind is Kind.flatten]
         assert flatten.input_shape == (64, 1, 1)
@@ -70,7 +69,7 @@ def test_layers_that_do_not_fit_are_refused(conf: Path) -> None:
 
 def test_the_curves_of_a_study_are_evaluated_of_its_arms(conf: Path) -> None:
     for arm in composed(conf, curves=["rotation", "shift"]):
-        evaluation = arm.config.evaluation
+        evaluation = arm.evaluation
         assert (evaluation.curves, evaluation.images) == ([Curve.shift, Curve.rotation], 1000)
 
 

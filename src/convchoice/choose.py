@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from convchoice import CONF_DIR
 from convchoice.command_parser import CommandParser
 from convchoice.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options
-from convchoice.config.mapping import plain_values
-from convchoice.config.parameters import Parameters, read_parameters
-from convchoice.config.paths import CONF_DIR
-from convchoice.config.schema import Config
+from convchoice.config.field_types import plain_values
+from convchoice.config.schema import Config, Parameters
 from convchoice.config.study import read_study
+from convchoice.config.validation import read_parameters
 from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import UserError, exit_codes, nearest, require
 from convchoice.execution.launch import pipeline_executor
@@ -103,7 +103,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
             with target.open("xb") as copy:  # never replaces a study
                 copy.write(file.read_bytes())
             print(f"{file}: copied to {target.relative_to(conf.parent)}")
-    runs = sum(len(arm.seeds) for arm in composed)
+    runs = sum(arm.seeds for arm in composed)
     print(f"{path}: scale {scale}, {len(studies)} studies, {len(arms)} arms, {runs} runs")
     return replace(parameters, data=data_of(composed))
 

@@ -9,16 +9,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from convchoice import CONF_DIR
 from convchoice.analysis.measure import known_direction
 from convchoice.command_parser import CommandParser
-from convchoice.config.arm import Arm
+from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
-from convchoice.config.identity import numeric_identity
-from convchoice.config.mapping import plain_values
-from convchoice.config.parameters import DataFolder, Parameters, read_parameters
-from convchoice.config.paths import CONF_DIR
-from convchoice.config.schema import Curve
+from convchoice.config.field_types import plain_values
+from convchoice.config.schema import Config, Curve, DataFolder, Parameters
 from convchoice.config.study import Study, new_arms_of, read_study
+from convchoice.config.validation import arm_text, read_parameters
 from convchoice.config.yaml_files import yaml_text
 from convchoice.errors import exit_codes, nearest, require
 from convchoice.networks.suggestions import fitting_plan
@@ -59,7 +58,7 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
 
 def composed_arms(
     parameters: Parameters, studies: Sequence[Study], conf: Path = CONF_DIR
-) -> list[Arm]:
+) -> list[Config]:
     """The arms of the pipeline, from `conf/arm` or from the studies' `new_arms`.
 
     Raises:
@@ -78,28 +77,28 @@ def composed_arms(
             arms[name] = composer.new_arm(name, [*new[name], *curves], origins[name])
         else:
             arms[name] = composer.arm(name, curves)
-        fitting_plan(arms[name].config)
+        fitting_plan(arms[name])
     for study in studies:
         check_comparable(study, arms)
     return list(arms.values())
 
 
-def data_of(arms: Iterable[Arm]) -> list[DataFolder]:
+def data_of(arms: Iterable[Config]) -> list[DataFolder]:
     """The data sets of some arms, in the arms' order, each once."""
-    folders = (DataFolder(arm.config.data.name, arm.config.data.root) for arm in arms)
+    folders = (DataFolder(arm.data.name, arm.data.root) for arm in arms)
     return list(dict.fromkeys(folders))
 
 
-def check_comparable(study: Study, arms: Mapping[str, Arm]) -> None:
+def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
     """Refuse a study whose arms train on different data sets, or are equal except for their names.
 
     Raises:
         ConfigurationError: naming the two arms.
     """
     field_name, known = f"conf/study/{study.name}.yaml: arms", dict[str, str]()
-    ours = arms[study.baseline].config.data.name.name
+    ours = arms[study.baseline].data.name.name
     for arm in study.all_arms():
-        config = arms[arm].config
+        config = arms[arm]
         theirs = config.data.name.name
         require(
             theirs == ours, field_name, arm,
@@ -138,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"lacks {plain_values(needed)}, on which an arm trains.",
             "Run `make repro STUDY=…`, which chooses the data, or add it.",
         )  # fmt: skip
-    texts = {f"{arm.name}.yaml": arm.to_yaml() for arm in arms}
+    texts = {f"{arm.arm}.yaml": arm_text(arm) for arm in arms}
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
     write_output(given.output, texts)

@@ -10,9 +10,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice import CONF_DIR
 from convchoice.command_parser import CommandParser
 from convchoice.config.datasets import SPECS
-from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data.download import ensure

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from convchoice.command_parser import CommandParser
-from convchoice.config.arm import read_arm
+from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, exit_codes
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import failure_text, run, specify_evaluation
@@ -35,8 +35,8 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
         JobError: if a trained run is missing or cannot be evaluated.
     """
     arm = read_arm(composed)
-    on_complete = partial(publish, settings=arm.config.tracking)
-    runs = specify_evaluation(arm.runs(), trained, output)
+    on_complete = partial(publish, settings=arm.tracking)
+    runs = specify_evaluation(runs_of(arm), trained, output)
     for item in runs:
         check_replaceable(item.folder)
     todo = []

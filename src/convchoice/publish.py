@@ -18,9 +18,8 @@ from typing import Any
 from convchoice.analysis.champion import champion
 from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
-from convchoice.config.parameters import read_parameters
 from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import config_from_mapping
+from convchoice.config.validation import config_from_mapping, read_parameters
 from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
 from convchoice.runs.run import Run, read_run

@@ -18,9 +18,8 @@ from jinja2 import TemplateError
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
-from convchoice.config.arm import read_arm
-from convchoice.config.legal_values import check_name
-from convchoice.config.parameters import read_parameters
+from convchoice.config.field_types import check_name
+from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import RunFolderError, UserError, exit_codes
 from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.rendering import render
@@ -83,7 +82,7 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
     from convchoice.tracking.publish import publish_entry  # noqa: PLC0415 - decides no output
 
     for comparison in comparisons:
-        config = read_arm(configs / f"{comparison.study.baseline}.yaml").config
+        config = read_arm(configs / f"{comparison.study.baseline}.yaml")
         publish_entry(study_entry(comparison, reports), config.tracking)
 
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.composition import compose_values
-from convchoice.config.pairs import once, shown
+from convchoice.config.field_types import once, shown
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import exit_codes
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, Shape

@@ -17,7 +17,7 @@ from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, Contrast
 from convchoice.command_parser import CommandParser
-from convchoice.config.parameters import read_parameters
+from convchoice.config.validation import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
 
 REPORT_FILES = ("index.html", "README.md")

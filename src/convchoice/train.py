@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.command_parser import CommandParser
-from convchoice.config.arm import Arm, read_arm
+from convchoice.config.schema import Config
+from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, exit_codes
 from convchoice.execution.executors import Executor, LocalExecutor
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
@@ -49,13 +50,14 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
         JobError: if a run failed, after the others are complete. A run whose loss became infinite
             or NaN is recorded and does not fail the stage.
     """
-    arm = read_arm(composed)
-    executor = _executor(arm, output)
-    runs = specify(arm.runs(), output)
+    config = read_arm(composed)
+    arm = str(config.arm)
+    executor = _executor(config, output)
+    runs = specify(runs_of(config), output)
     missing = missing_runs(runs, evaluates=False)
-    remove_leftovers(output / arm.name, arm.seeds)
+    remove_leftovers(output / arm, range(config.seeds))
     kept = len(runs) - len(missing)
-    print(f"arm {arm.name}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
+    print(f"arm {arm}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
     failures = []
     for event in run(missing, executor, evaluates=False):
         if event.diverged:
@@ -67,13 +69,13 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
         raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
 
 
-def _executor(arm: Arm, output: Path) -> Executor:
+def _executor(arm: Config, output: Path) -> Executor:
     if not os.environ.get(LAUNCH, "").strip():
         return LocalExecutor()
     from convchoice.execution.launch import pipeline_executor  # noqa: PLC0415 - Hydra takes a second
 
-    folder = (output / WORK / "launch" / arm.name).resolve()
-    return pipeline_executor(os.environ[LAUNCH], arm.config, folder)
+    folder = (output / WORK / "launch" / str(arm.arm)).resolve()
+    return pipeline_executor(os.environ[LAUNCH], arm, folder)
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
+from convchoice import PROJECT_ROOT
 from convchoice.command_parser import CommandParser
-from convchoice.config.legal_values import check_name
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import JobError, UserError, exit_codes, require
 from convchoice.runs.output_files import replace_files

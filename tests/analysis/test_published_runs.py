@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from convchoice import PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.published_runs import (
     FILES,
@@ -19,7 +20,6 @@ from convchoice.analysis.published_runs import (
     read_published,
 )
 from convchoice.compare import main
-from convchoice.config.paths import PROJECT_ROOT
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
 from made_up_introspection import introspected
 from made_up_runs import curve_points, make_run, study_values

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.arm_keys import ARM_KEYS, GROUPS, read_arm_file
 from convchoice.config.study import study_from_mapping
+from convchoice.config.validation import arm_from_mapping, arm_text, read_arm
 from convchoice.errors import UserError
 from convchoice.networks.suggestions import fitting_plan
 from drawing_settings import JUNK, drawn_configuration
@@ -53,10 +53,10 @@ def test_configurations(draws: int, tmp_path: Path) -> None:
 
     def take(values: dict[str, Any]) -> None:
         arm = arm_from_mapping(values, "drawn.yaml")
-        fitting_plan(arm.config)
+        fitting_plan(arm)
         path = tmp_path / "arm.yaml"
-        path.write_text(arm.to_yaml(), encoding="utf-8")
-        assert read_arm(path).to_yaml() == arm.to_yaml()
+        path.write_text(arm_text(arm), encoding="utf-8")
+        assert arm_text(read_arm(path)) == arm_text(arm)
 
     tried(draws, drawn_configuration, take)
 

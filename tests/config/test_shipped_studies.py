@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from convchoice import CONF_DIR
 from convchoice.analysis.contrasts import claim_pairs
-from convchoice.config.arm import Arm
+from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
-from convchoice.config.identity import numeric_identity
-from convchoice.config.mapping import flattened
-from convchoice.config.paths import CONF_DIR
+from convchoice.config.field_types import flattened
+from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study
 from convchoice.networks.plan import Kind, Plan, plan
 
@@ -29,13 +29,13 @@ def composer(scale: str) -> ArmComposer:
 
 
 @cache
-def arm(name: str, scale: str = "full") -> Arm:
+def arm(name: str, scale: str = "full") -> Config:
     return composer(scale).arm(name)
 
 
 @cache
 def planned(name: str) -> Plan:
-    return plan(arm(name).config)
+    return plan(arm(name))
 
 
 def study(name: str) -> Study:
@@ -51,7 +51,7 @@ def flat_inputs(name: str) -> int:
 
 def differing(first: str, second: str) -> set[str]:
     """Keys of what decides the numbers in which two arms differ."""
-    one, other = (flattened(numeric_identity(arm(name).config)) for name in (first, second))
+    one, other = (flattened(numeric_identity(arm(name))) for name in (first, second))
     return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
 
 
@@ -73,7 +73,7 @@ def test_a_study_says_whose_claim_it_is_and_brings_no_arm_of_its_own(name: str) 
 def test_every_arm_composes_and_differs_in_something_that_decides_its_numbers(scale: str) -> None:
     seen: dict[str, str] = {}
     for name in options("arm"):
-        identity = yaml.safe_dump(numeric_identity(arm(name, scale).config) | {"seeds": 0})
+        identity = yaml.safe_dump(numeric_identity(arm(name, scale)) | {"seeds": 0})
         assert seen.setdefault(identity, name) == name
 
 
@@ -135,7 +135,7 @@ def test_a_permuted_arm_differs_from_its_reference_in_the_permutation_alone() ->
     seeds = set()
     for name in ("max_permuted", "local_permuted", "dense_permuted"):
         assert differing(*ours.references(name), name) == {"data.permutation_seed"}
-        seeds.add(arm(name).config.data.permutation_seed)
+        seeds.add(arm(name).data.permutation_seed)
     assert len(seeds) == 1
 
 
@@ -146,13 +146,13 @@ def test_at_each_size_the_first_layer_alone_differs(size: int) -> None:
         name = f"{kind}_{size}"
         assert ours.references(name) == [f"max_{size}"]
         assert differing(f"max_{size}", name) == {"model.first_layer"}
-    data = arm(f"max_{size}").config.data
+    data = arm(f"max_{size}").data
     assert (data.train_size, data.validation_size) == (size, 0)
 
 
 def test_smaller_sets_are_passed_more_often() -> None:
     for scale in options("scale"):
-        passes = [arm(f"max_{size}", scale).config.trainer.max_epochs for size in SIZES]
+        passes = [arm(f"max_{size}", scale).trainer.max_epochs for size in SIZES]
         assert passes == sorted(passes, reverse=True)
 
 
@@ -178,7 +178,7 @@ def test_maxout_and_its_control_learn_the_same_number_of_filters(suffix: str) ->
     assert learned("small_maxout") == learned("small_filters") == [48, 96, 32]
     assert learned("small") == [16, 32, 32]
     for name in ("small", "small_maxout", "small_filters"):
-        assert arm(f"{name}{suffix}").config.data.canvas == 40
+        assert arm(f"{name}{suffix}").data.canvas == 40
         if suffix:
             assert differing(name, f"{name}{suffix}") == {"data.rotated"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from convchoice.config.mapping import plain_values
-from convchoice.config.paths import CONF_DIR
+from convchoice import CONF_DIR
+from convchoice.config.field_types import plain_values
 from convchoice.config.study import (
     margin_points,
     new_arms_of,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.config.arm import read_arm
 from convchoice.config.schema import Config
+from convchoice.config.validation import read_arm, runs_of
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.job import Job
 from convchoice.runs.events import EpochEnded, Event, RunEnded, RunStarted
@@ -38,7 +38,7 @@ def undisturbed(config: Config, root: Path) -> Run:
 
 
 def first_config(composed: Path) -> Config:
-    return read_arm(composed).runs()[0]
+    return runs_of(read_arm(composed))[0]
 
 
 def test_a_stage_killed_by_each_signal_resumes_to_the_same_bits(

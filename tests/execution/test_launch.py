@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from convchoice import CONF_DIR
 from convchoice.choose import main as choose
 from convchoice.config.composition import options
-from convchoice.config.paths import CONF_DIR
 from convchoice.config.schema import Config, TrainerConfig
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch

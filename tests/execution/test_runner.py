@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from convchoice.config.arm import Arm
 from convchoice.config.schema import Config
+from convchoice.config.validation import arm_text
 from convchoice.errors import ConfigurationError
 from convchoice.execution import executors, runner
 from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_job
@@ -169,7 +169,7 @@ def test_a_run_never_takes_the_place_of_the_pipelines_arm(tmp_path: Path, config
     (config,) = configs(1, run_root=str(tmp_path / "runs"))
     (tmp_path / "configs").mkdir()
     composed = tmp_path / "configs" / "tiny.yaml"
-    composed.write_text(Arm("tiny", config).to_yaml(), encoding="utf-8")
+    composed.write_text(arm_text(config), encoding="utf-8")
     (item,) = specify([config])
     refuse_to_replace(item)
     other = replace(config, conv=replace(config.conv, kernel_size=2))

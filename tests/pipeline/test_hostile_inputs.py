@@ -19,13 +19,13 @@ import pytest
 import yaml
 from jinja2 import TemplateError
 
+from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.compose import composed_arms
-from convchoice.config.arm import read_arm
-from convchoice.config.parameters import Parameters, read_parameters
-from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
+from convchoice.config.schema import Parameters
 from convchoice.config.study import read_study
+from convchoice.config.validation import arm_text, read_arm, read_parameters
 from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
@@ -161,9 +161,9 @@ def test_an_override_of_a_study_from_elsewhere_sets_only_what_decides_numbers(
         parameters = Parameters("quick", ["max", "b1"], ["theirs"])
         arms = read(partial(composed_arms, parameters, [study]), capsys)
         for arm in arms or []:
-            usual = compose_arm("max", parameters.scale).config
-            assert arm.config.tracking == usual.tracking
-            assert (arm.config.run_root, arm.config.data.root) == ("runs", usual.data.root)
+            usual = compose_arm("max", parameters.scale)
+            assert arm.tracking == usual.tracking
+            assert (arm.run_root, arm.data.root) == ("runs", usual.data.root)
 
 
 @pytest.mark.parametrize("draws", DRAWS)
@@ -177,7 +177,7 @@ def test_hostile_arms_and_parameters_are_inert(
 ) -> None:
     source = random.Random(seed)
     texts = {
-        read_arm: compose_arm("max", "quick").to_yaml(),
+        read_arm: arm_text(compose_arm("max", "quick")),
         read_parameters: (PROJECT_ROOT / "params.yaml").read_text(encoding="utf-8"),
     }
     document = yaml.safe_load(texts[reader])

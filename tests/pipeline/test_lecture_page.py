@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
+from convchoice import PROJECT_ROOT
 from convchoice.config.composition import compose_values, options
-from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
 from convchoice.config.validation import config_from_mapping
@@ -152,7 +152,7 @@ def test_the_other_tables_of_numbers() -> None:
         network = plan(config_from_mapping({}), image)
         fits = ["yes" if takes(head, image) else "no" for head in ("flatten", "global_average")]
         assert (sizes(network), flattened(network), fits) == (shown, flat, heads)
-    config = compose_arm("lecture", "full").config
+    config = compose_arm("lecture", "full")
     for key, value, _ in table("key"):
         group, name = key.strip("`").split(".")
         used = getattr(getattr(config, group), name)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.runs.run import read_run
 
 pytestmark = pytest.mark.pipeline

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from convchoice import PROJECT_ROOT
 from convchoice.choose import chosen
 from convchoice.cli import VERBS
 from convchoice.compare import main as compare
 from convchoice.compose import chosen_studies, composed_arms
-from convchoice.config.arm import arm_from_mapping, read_arm
 from convchoice.config.composition import compose_values
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice.config.validation import arm_from_mapping, arm_text, read_arm
 from convchoice.evaluate import evaluate_stage
 from convchoice.report import main as report
 from convchoice.shapes import main as shapes
@@ -102,7 +102,7 @@ def test_its_own_question_is_one_file_and_runs(
     parameters = chosen(str(own), None, params, conf)
     (study,) = chosen_studies(parameters, conf)
     arms = composed_arms(parameters, [study], conf)
-    assert [arm.name for arm in arms] == ["max", "max_same", "average", "average_same"]
+    assert [arm.arm for arm in arms] == ["max", "max_same", "average", "average_same"]
     store_digits(tmp_path / "raw")
     trained, runs, configs = (tmp_path / name for name in ("trained", "runs", "configs"))
     configs.mkdir()
@@ -115,13 +115,13 @@ def test_its_own_question_is_one_file_and_runs(
         "tracking": {"store": "none"},
     }
     for composed in arms:
-        values = yaml.safe_load(composed.to_yaml())
+        values = yaml.safe_load(arm_text(composed))
         values = {k: {**v, **small[k]} if k in small and isinstance(v, dict) else v
                   for k, v in (values | {"seeds": 2}).items()}  # fmt: skip
-        (configs / f"{composed.name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-        arm = read_arm(configs / f"{composed.name}.yaml")
-        train_stage(configs / f"{arm.name}.yaml", trained, "")
-        evaluate_stage(configs / f"{arm.name}.yaml", trained, runs)
+        (configs / f"{composed.arm}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        arm = read_arm(configs / f"{composed.arm}.yaml")
+        train_stage(configs / f"{arm.arm}.yaml", trained, "")
+        evaluate_stage(configs / f"{arm.arm}.yaml", trained, runs)
     reports = tmp_path / "reports"
     monkeypatch.setattr("sys.argv", ["compare"])
     compare([

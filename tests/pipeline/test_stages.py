@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.config.parameters import read_parameters
-from convchoice.config.paths import CONF_DIR, PROJECT_ROOT
+from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.config.study import read_study
+from convchoice.config.validation import read_parameters
 from imports import needed_modules, package_of
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.reporting.drawing import (
     ARM_INKS,
     INKS,

@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from chromium import CHROMIUM, open_in_chromium
-from convchoice.config.mapping import from_mapping, plain_values
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
+from convchoice.config.field_types import from_mapping, plain_values
 from convchoice.config.schema import (
     Config,
     ConvConfig,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from convchoice import PROJECT_ROOT
 from convchoice import publish as command
-from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import METRICS, run_path

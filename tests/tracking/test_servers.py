@@ -2,7 +2,7 @@
 
 import re
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 
 SERVING = re.compile(r"mlflow (?:ui|server|models serve)|http\.server|ray start|\bdvc studio\b")
 WRITTEN = [

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from convchoice import PROJECT_ROOT
 from convchoice import publish as command
-from convchoice.config.paths import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.runs.run import read_run
 from convchoice.tracking import publish as module

@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.tracking import store as stores
 from convchoice.tracking.entry import Entry, Point

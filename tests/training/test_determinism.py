@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.evaluate import evaluate_run

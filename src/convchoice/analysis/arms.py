@@ -14,8 +14,8 @@ from convchoice.analysis.result_arm import (
     Sample,
 )  # fmt: skip
 from convchoice.analysis.statistics import mean_interval
-from convchoice.config.identity import SEEDS, is_numeric
-from convchoice.config.mapping import flattened
+from convchoice.config.arm_keys import SEEDS, is_numeric
+from convchoice.config.field_types import flattened
 from convchoice.errors import UserError
 from convchoice.runs.evaluation_files import EVALUATE_AGAIN, MEASURES, CurvePoint, Key
 from convchoice.runs.run import Run

@@ -20,7 +20,7 @@ from convchoice.analysis.published import published_results
 from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.results_table import ResultsTable, Values
-from convchoice.config.mapping import plain_values
+from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError
 from convchoice.runs.run import Run

@@ -6,7 +6,7 @@ from typing import Any
 from convchoice.analysis.result import Caution, Comparison, Dataset, Provenance
 from convchoice.analysis.text import count
 from convchoice.analysis.verdict import FEWEST_SEEDS
-from convchoice.config.mapping import flattened, within
+from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from convchoice.analysis.arms import effective_configuration
 from convchoice.analysis.comparison_files import COMPARISON, read_content
 from convchoice.analysis.result import Comparison
-from convchoice.config.mapping import flattened, plain_values
+from convchoice.config.field_types import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text
 from convchoice.runs.evaluation_files import COLUMNS, CurvePoint, points_of_rows

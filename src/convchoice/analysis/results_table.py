@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convchoice.analysis.measure import Measure
-from convchoice.config.legal_values import NAME_RULE, is_name
+from convchoice.config.field_types import NAME_RULE, is_name
 from convchoice.errors import UserError, require, shortened
 
 COLUMNS = ("arm", "seed", "value")

@@ -1,8 +1,9 @@
-"""Which keys an arm may set: those that decide numbers.
+"""Which keys decide a run's numbers, and so which keys an arm may set.
 
-A study may come from somebody else, and its `new_arms` are overrides. So that such a file can
-neither send data to a server nor choose a folder, an arm sets no other key, uses no other group of
-`conf/`, and refers to nothing but numbers: no environment variable, no resolver.
+Fingerprints, comparisons and arms share this one list. A study may come from somebody else, and its
+`new_arms` are overrides. So that such a file can neither send data to a server nor choose a folder,
+an arm sets no other key, uses no other group of `conf/`, and refers to nothing but numbers: no
+environment variable, no resolver.
 """
 
 import re
@@ -10,12 +11,38 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.identity import is_numeric
-from convchoice.config.legal_values import is_name
-from convchoice.config.mapping import flattened, within
-from convchoice.config.validation import DEFAULTS
+from convchoice.config.field_types import flattened, is_name, within
+from convchoice.config.schema import Config
+from convchoice.config.validation import DEFAULTS, config_to_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import nearest, require
+
+NOT_NUMERIC = (
+    "arm", "run_root", "tracking", "evaluation", "trainer.workers", "data.root", "data.fallback",
+)  # fmt: skip
+"""Keys, and groups of keys, that decide no number of a training: names, folders, tracking, the
+number of processes, and what is evaluated afterwards."""
+SEEDS = ("seed", "seeds")
+"""Keys that differ between the runs of one arm."""
+
+
+def is_numeric(key: str) -> bool:
+    """Whether a key, by its dotted name, decides a number of a training."""
+    return not within(key, NOT_NUMERIC)
+
+
+def numeric_identity(config: Config) -> dict[str, Any]:
+    """The part of a run's configuration that decides what is trained, its seed included.
+
+    Two runs with equal identities, data and code have equal weights. All other keys may change
+    without making a trained run out of date.
+    """
+    plain = config_to_mapping(config)
+    for name in NOT_NUMERIC:
+        group, _, key = name.rpartition(".")
+        del (plain[group] if group else plain)[key]
+    return plain
+
 
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")

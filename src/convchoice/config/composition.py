@@ -20,12 +20,11 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from convchoice.config.arm import Arm, arm_from_mapping
+from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
-from convchoice.config.mapping import flattened
-from convchoice.config.paths import CONF_DIR
+from convchoice.config.field_types import flattened
 from convchoice.config.schema import Config
-from convchoice.config.validation import DEFAULTS
+from convchoice.config.validation import DEFAULTS, arm_from_mapping
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
@@ -162,7 +161,7 @@ class ArmComposer:
     conf: Path = CONF_DIR
     _bases: dict[str, DictConfig] = field(default_factory=dict, repr=False)
 
-    def arm(self, name: str, overrides: Sequence[str] = ()) -> Arm:
+    def arm(self, name: str, overrides: Sequence[str] = ()) -> Config:
         """Compose an arm of `conf/arm/`, with further overrides `KEY=VALUE` in Hydra's syntax.
 
         Raises:
@@ -171,7 +170,7 @@ class ArmComposer:
         origin = f"conf/arm/{name}.yaml"
         return arm_from_mapping(self._values(name, overrides, origin), origin)
 
-    def new_arm(self, name: str, overrides: Sequence[str], origin: str) -> Arm:
+    def new_arm(self, name: str, overrides: Sequence[str], origin: str) -> Config:
         """Compose an arm that a study, in the file `origin`, declares in `new_arms`.
 
         Raises:

@@ -1,18 +1,29 @@
-"""Every configuration key: its type, default, legal values and meaning.
+"""Every key of a configuration and of `params.yaml`: its type, default, legal values and meaning.
 
-Hydra checks `conf/` and the command line against these dataclasses, so an unknown key or a wrong
-type is an error before anything runs. Rules between keys are in `validation`.
+Hydra checks `conf/` and the command line against `Config`, so an unknown key or a wrong type is an
+error before anything runs. Rules between keys are in `validation`.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from convchoice.config import legal_values as legal
-from convchoice.config.legal_values import MOST_ITEMS, between
-from convchoice.config.pairs import PairValue, canonical
+from convchoice.config.field_types import (
+    MOST_ITEMS,
+    Folder,
+    Name,
+    PairValue,
+    Text,
+    Uri,
+    between,
+    canonical,
+    is_folder,
+    legal,
+    size,
+)
 from convchoice.errors import did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
@@ -54,11 +65,11 @@ LARGEST_SIDE = 256  # pixels; 60,000 images of this side take 4 GB
 Seed = Annotated[int, between(0, LARGEST)]
 Count = Annotated[int, between(1, LARGEST)]
 Side = Annotated[int, between(1, LARGEST_SIDE)]
-Size = Annotated[Any, legal.size(1, LARGEST_SIDE)]  # OmegaConf has no type for a number or a list
+Size = Annotated[Any, size(1, LARGEST_SIDE)]  # OmegaConf has no type for a number or a list
 Positive = Annotated[float, between(1e-38, 1e3)]  # from the smallest normal number of float32
 Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Precision = Annotated[
-    str, legal.legal(PRECISIONS.__contains__, f"must be one of {', '.join(PRECISIONS)}.")
+    str, legal(PRECISIONS.__contains__, f"must be one of {', '.join(PRECISIONS)}.")
 ]
 Switch = Annotated[bool, Field(strict=True)]
 
@@ -81,7 +92,7 @@ class DataConfig:
     """Which images, and how they are split and transformed."""
 
     name: Dataset = Dataset.mnist
-    root: legal.Folder = "data/raw"
+    root: Folder = "data/raw"
     """Folder of the verified files."""
     fallback: Fallback | None = Fallback.digits
     """What to use if MNIST cannot be downloaded; null (for other data sets always) is an error."""
@@ -199,9 +210,9 @@ class TrackingConfig:
     """Where complete runs are logged."""
 
     store: Store = Store.mlflow
-    experiment: legal.Text | None = None
+    experiment: Text | None = None
     """MLflow experiment; null takes MLFLOW_EXPERIMENT_NAME, or convchoice."""
-    uri: legal.Uri | None = None
+    uri: Uri | None = None
     """MLflow's tracking URI; null takes MLFLOW_TRACKING_URI, or mlflow.db at the project's root."""
 
 
@@ -226,11 +237,11 @@ class ScaleConfig:
 class Config:
     """One arm with one seed: everything that decides a run's numbers, and where results go."""
 
-    arm: legal.Name | None = None
+    arm: Name | None = None
     seed: Seed = 0
     seeds: Annotated[int, between(1, 10_000)] = 1
     """Seeds (0, 1, …) that the pipeline runs of this arm."""
-    run_root: legal.Folder = "runs"
+    run_root: Folder = "runs"
     """Run folders are `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -241,3 +252,31 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data set, and the folder of its files."""
+
+    name: Dataset = Dataset.mnist
+    root: str = "data/raw"
+
+
+def _is_inside(path: str) -> bool:
+    return is_folder(path) and not Path(path).is_absolute() and ".." not in path
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the pipeline runs: the content of `params.yaml`."""
+
+    scale: str
+    """An option of `conf/scale`."""
+    arms: list[Name]
+    """Files in `conf/arm`, or new arms of the studies."""
+    studies: list[Name]
+    """Files in `conf/study`."""
+    reports: Annotated[str, legal(_is_inside, "must be a folder within the project.")] = "reports"
+    """Folder of the reports."""
+    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])
+    """The data sets of the arms."""

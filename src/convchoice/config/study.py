@@ -12,10 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_new_arm
-from convchoice.config.legal_values import MOST_ITEMS, Name, between
-from convchoice.config.mapping import from_mapping
-from convchoice.config.paths import CONF_DIR
+from convchoice.config.field_types import MOST_ITEMS, Name, between, from_mapping
 from convchoice.config.schema import Curve
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, did_you_mean, require

@@ -1,18 +1,31 @@
-"""Read, check and write configurations: the rules between keys.
+"""Read, check and write configurations and `params.yaml`: the rules between keys.
 
 `schema` declares the keys, their types and legal values. Here are the rules that need more than one
 key. Whether layers fit an image is the network plan's question.
+
+An arm is a configuration with a name. `compose` writes one YAML file an arm; the stages after it
+read that file and nothing of `conf/`.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from convchoice.config.datasets import CLASSES, spec_of
-from convchoice.config.mapping import flattened, from_mapping, plain_values
-from convchoice.config.pairs import pair_of, shown
-from convchoice.config.schema import Config, Curve, FirstLayer, Operator, OptimizerName, Padding
-from convchoice.errors import ConfigurationError
+from convchoice.config.field_types import flattened, from_mapping, pair_of, plain_values, shown
+from convchoice.config.schema import (
+    Config,
+    Curve,
+    FirstLayer,
+    Operator,
+    OptimizerName,
+    Padding,
+    Parameters,
+)
+from convchoice.config.yaml_files import read_yaml, yaml_text
+from convchoice.errors import ConfigurationError, require
 
 Broken = Iterator[tuple[str, str]]
 """Keys whose value breaks a rule, and the rule."""
@@ -40,10 +53,55 @@ def config_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
     return config
 
 
-def config_to_mapping(config: Config, *, run: bool = True) -> dict[str, Any]:
-    """Plain values for YAML: of one run (with `seed`), or of an arm (with `seeds`)."""
-    left_out = {"scale", "seeds" if run else "seed"}
-    return {key: value for key, value in plain_values(config).items() if key not in left_out}
+def config_to_mapping(config: Config) -> dict[str, Any]:
+    """Plain values for YAML of one run: with `seed`, without `seeds` and `scale`."""
+    return {k: value for k, value in plain_values(config).items() if k not in {"scale", "seeds"}}
+
+
+def arm_text(arm: Config) -> str:
+    """The YAML text of an arm: with `seeds`, without `seed`; equal arms give equal text."""
+    values = plain_values(arm)
+    return yaml_text({k: value for k, value in values.items() if k not in {"scale", "seed"}})
+
+
+def arm_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
+    """The arm that plain values describe; whether its layers fit is not checked.
+
+    Raises:
+        ConfigurationError: for an illegal configuration, or one without a name.
+    """
+    config = config_from_mapping(values, origin)
+    name = f"{origin}: arm".removeprefix(": ")
+    require(config.arm is not None, name, None, "an arm needs a name.")
+    return config
+
+
+def read_arm(path: Path) -> Config:
+    """The arm in a composed YAML file.
+
+    Raises:
+        UserError: if the file cannot be read, or what it holds is not a legal arm.
+    """
+    return arm_from_mapping(read_yaml(path), str(path))
+
+
+def runs_of(arm: Config) -> list[Config]:
+    """One configuration for each seed of an arm."""
+    return [replace(arm, seed=seed) for seed in range(arm.seeds)]
+
+
+def read_parameters(path: Path) -> Parameters:
+    """The parameters of the pipeline.
+
+    Raises:
+        UserError: if the file cannot be read, or a value is not legal.
+    """
+    parameters = from_mapping(Parameters, read_yaml(path), str(path))
+    for key, names in (("arms", parameters.arms), ("studies", parameters.studies)):
+        require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
+    return parameters
 
 
 def validated(config: Config) -> Config:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convchoice.config.pairs import Pair
+from convchoice.config.field_types import Pair
 from convchoice.config.schema import Curve
 from convchoice.data.image_transforms import rescaled, shifted
 from convchoice.networks.network import Network

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from convchoice.config.mapping import plain_values
+from convchoice.config.field_types import plain_values
 from convchoice.config.schema import Config, EvaluationConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load

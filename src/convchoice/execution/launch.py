@@ -31,6 +31,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
+from convchoice import CONF_DIR
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
     composition_errors,
@@ -40,8 +41,7 @@ from convchoice.config.composition import (
     plain,
     register_schema,
 )
-from convchoice.config.legal_values import check_name
-from convchoice.config.paths import CONF_DIR
+from convchoice.config.field_types import check_name
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.errors import (
     ConfigurationError,

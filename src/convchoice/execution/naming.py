@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from convchoice.config.arm import arm_from_mapping
-from convchoice.config.identity import is_numeric
-from convchoice.config.mapping import within
+from convchoice.config.arm_keys import is_numeric
+from convchoice.config.field_types import within
 from convchoice.config.schema import Config
+from convchoice.config.validation import arm_from_mapping
 from convchoice.errors import ConfigurationError
 from convchoice.networks.suggestions import fitting_plan
 
@@ -78,6 +78,6 @@ def run_config(
     arm = composed.get("arm")
     derived = derived_name(overrides, swept) if swept or arm is None else ""
     name = "-".join(part for part in (arm, derived) if part) or "default"
-    config = arm_from_mapping({**composed, "arm": name}).config
+    config = arm_from_mapping({**composed, "arm": name})
     fitting_plan(config)
     return config

@@ -6,11 +6,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from convchoice.config.arm import read_arm
-from convchoice.config.identity import numeric_identity
-from convchoice.config.mapping import flattened
+from convchoice.config.arm_keys import numeric_identity
+from convchoice.config.field_types import flattened
 from convchoice.config.schema import Config, Dataset
-from convchoice.config.validation import config_from_mapping, config_to_mapping
+from convchoice.config.validation import config_from_mapping, config_to_mapping, read_arm
 from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.data.download import ensure
 from convchoice.errors import RunFolderError, UserError, require
@@ -108,7 +107,7 @@ def refuse_to_replace(run: RunSpecification) -> None:
     }
     if arms.name == "runs" and composed.is_file():
         what = f"{run.folder.parent} is the pipeline's, whose arm"
-        others[what] = lambda: replace(read_arm(composed).config, seed=run.seed)
+        others[what] = lambda: replace(read_arm(composed), seed=run.seed)
     for what, read in others.items():
         try:
             other = read()

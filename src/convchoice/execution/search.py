@@ -15,10 +15,10 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from convchoice.config.arm import arm_from_mapping
 from convchoice.config.composition import compose_values
-from convchoice.config.mapping import flattened
+from convchoice.config.field_types import flattened
 from convchoice.config.schema import Config
+from convchoice.config.validation import arm_from_mapping
 from convchoice.data.download import ensure
 from convchoice.errors import UserError, require
 from convchoice.execution.executors import LocalExecutor
@@ -101,7 +101,7 @@ class Search:
         """The checked configuration of a trial, without its seed."""
         overrides = [f"arm={arm}", *self.space.fixed, *overrides_of(settings)]
         values = compose_values(overrides, f"arm {arm}, trial {number}")
-        config = arm_from_mapping({**values, "arm": f"{arm}-trial-{number}"}, f"arm {arm}").config
+        config = arm_from_mapping({**values, "arm": f"{arm}-trial-{number}"}, f"arm {arm}")
         fitting_plan(config)
         return config
 

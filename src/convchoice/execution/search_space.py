@@ -19,9 +19,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from convchoice.config.arm_keys import is_numeric
 from convchoice.config.composition import check_option, given_values, parsed
-from convchoice.config.identity import is_numeric
-from convchoice.config.mapping import within
+from convchoice.config.field_types import within
 from convchoice.errors import ConfigurationError, require
 
 BATCH_SIZE = "data.batch_size"

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from convchoice.config.pairs import Pair, pair_of
+from convchoice.config.field_types import Pair, pair_of
 from convchoice.config.schema import ConvConfig, DownsampleConfig, Padding, PaddingMode
 from convchoice.errors import UserError
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from convchoice.config.datasets import image_shape
-from convchoice.config.pairs import Pair, shown
+from convchoice.config.field_types import Pair, shown
 from convchoice.config.schema import (
     Activation,
     Config,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
 
-from convchoice.config.pairs import PairValue, once, pair_of
+from convchoice.config.field_types import PairValue, once, pair_of
 from convchoice.config.schema import Config, Padding, PaddingMode
 from convchoice.config.validation import validated
 from convchoice.errors import UserError

@@ -15,8 +15,8 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.identity import numeric_identity
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
+from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.schema import Config
 from convchoice.runs.events import RunKey
 
@@ -35,7 +35,6 @@ NUMERIC_MODULES = (
     "networks.network",
     "networks.pooling",
     "config.datasets",
-    "config.pairs",
     "networks.conv_arithmetic",
     "networks.plan",
 )

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convchoice.config.pairs import pair_of, shown
+from convchoice.config.field_types import pair_of, shown
 from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
 from convchoice.config.validation import config_from_mapping

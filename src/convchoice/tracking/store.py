@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import UserError, without_password
 from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, NOTE, PARENT, Entry

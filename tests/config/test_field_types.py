@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from convchoice.config.legal_values import is_folder, is_name
-from convchoice.config.mapping import flattened, from_mapping, plain_values
-from convchoice.config.pairs import canonical, once, pair_of, shown
+from convchoice.config.field_types import (
+    canonical,
+    flattened,
+    from_mapping,
+    is_folder,
+    is_name,
+    once,
+    pair_of,
+    plain_values,
+    shown,
+)
 from convchoice.config.schema import Config, Dataset, OptimizerConfig, PaddingMode, ScaleConfig
 from convchoice.config.study import Study
 from convchoice.errors import ConfigurationError
