@@ -29,14 +29,14 @@ def _wins(comparison: Comparison) -> dict[str, Contrast]:
     Controls have a confounder, so they cannot win.
     """
     study = comparison.study
-    ahead = {study.baseline}
-    wins: dict[str, Contrast] = {}
     better = [item for item in comparison.contrasts if item.verdict in WINS]
     candidates = [item for item in better if item.arm not in study.controls]
-    while fresh := [item for item in candidates if item.reference in ahead - {item.arm}]:
-        candidates = [item for item in candidates if item not in fresh]
-        wins |= {item.arm: item for item in fresh}
-        ahead |= {item.arm for item in fresh}
+    ahead, wins = {study.baseline}, dict[str, Contrast]()
+    while fresh := {
+        item.arm: item for item in candidates if item.reference in ahead and item.arm not in ahead
+    }:
+        wins |= fresh
+        ahead |= fresh.keys()
     return wins
 
 

@@ -138,7 +138,8 @@ def flat_metrics(comparison: Comparison) -> dict[str, float]:
     return {key: value for key, value in flat.items() if value is not None}
 
 
-def _csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; None is an empty cell."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([columns, *rows])
     return file.getvalue()
@@ -154,7 +155,7 @@ def learning_curves_text(comparison: Comparison) -> str:
         empty = [None] * len(curves.epochs)
         columns = [getattr(curves.bands.get(metric), part, empty) for metric, part in parts]
         rows += [[name, *row] for row in zip(curves.epochs, *columns, strict=True)]
-    return _csv_text(["arm", "epoch", *names], rows)
+    return csv_text(["arm", "epoch", *names], rows)
 
 
 def differences_text(comparison: Comparison) -> str:
@@ -163,7 +164,7 @@ def differences_text(comparison: Comparison) -> str:
         [comparison.key(each), each.difference.mean, *(each.difference.interval_95 or (None, None))]
         for each in comparison.contrasts
     ]
-    return _csv_text(["arm", "difference", "low", "high"], rows)
+    return csv_text(["arm", "difference", "low", "high"], rows)
 
 
 def comparison_text(comparison: Comparison) -> str:

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
-from convchoice.analysis import result as models
 from convchoice.analysis.arms import sample, values_of
-from convchoice.analysis.result import Dataset, PublishedResults, PublishedValue
+from convchoice.analysis.result import (
+    Dataset,
+    PublishedResults,
+    PublishedValue,
+    Rank,
+    WilsonInterval,
+)  # fmt: skip
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.config.study import Study
 from convchoice.runs.run import Run
@@ -19,8 +24,12 @@ def _value(
 ) -> PublishedValue:
     below = sum(value < published for value in ours)
     equal = sum(value == published for value in ours)
-    above, percentile = len(ours) - below - equal, 100 * (below + equal / 2) / len(ours)
-    rank = models.Rank(below=below, equal=equal, above=above, percentile=percentile)
+    rank = Rank(
+        below=below,
+        equal=equal,
+        above=len(ours) - below - equal,
+        percentile=100 * (below + equal / 2) / len(ours),
+    )
     return PublishedValue(
         metric=metric,
         epoch=epoch,
@@ -73,7 +82,14 @@ def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> Pu
         for epoch, value in enumerate(by_epoch[key][:comparable], start=1)
     ]
     same = same_data and ours == published_epochs
-    accuracy = final.get("test/accuracy")
+    wilson = None
+    if accuracy := final.get("test/accuracy"):
+        correct = round(accuracy * PUBLISHED_TEST_IMAGES)
+        wilson = WilsonInterval(
+            errors=PUBLISHED_TEST_IMAGES - correct,
+            images=PUBLISHED_TEST_IMAGES,
+            interval=wilson_interval(correct, PUBLISHED_TEST_IMAGES),
+        )
     return PublishedResults(
         published_epochs=published_epochs,
         our_epochs=ours,
@@ -83,13 +99,6 @@ def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> Pu
             _value(key, None, value, values_of(runs, key), comparable=same)
             for key, value in final.items()
         ],
-        wilson_95=None if accuracy is None else _wilson(accuracy),
+        wilson_95=wilson,
         note=_note(published_epochs, ours, dataset),
     )
-
-
-def _wilson(accuracy: float) -> models.WilsonInterval:
-    images = PUBLISHED_TEST_IMAGES
-    correct = round(accuracy * images)
-    interval = wilson_interval(correct, images)
-    return models.WilsonInterval(errors=images - correct, images=images, interval=interval)

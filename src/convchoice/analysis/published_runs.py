@@ -12,7 +12,6 @@ inside the networks, is taken over from the earlier result.
 """
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convchoice.analysis.arms import effective_configuration
-from convchoice.analysis.comparison_files import COMPARISON, read_content
+from convchoice.analysis.comparison_files import COMPARISON, csv_text, read_content
 from convchoice.analysis.result import Comparison
 from convchoice.config.field_types import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
@@ -85,12 +84,8 @@ def _cell(value: Any) -> str:
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = IDENTITY) -> str:
     """Rows as CSV; columns are those given and any other in the order in which rows have them."""
-    names = dict.fromkeys([*columns, *(key for row in rows for key in row)])
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    return file.getvalue()
+    names = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
+    return csv_text(names, ([_cell(row.get(name)) for name in names] for row in rows))
 
 
 def _errors(classes: Labels, labels: Labels) -> str:
