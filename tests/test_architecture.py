@@ -30,7 +30,7 @@ LIGHT_MODULES = {
     "networks.plan", "report", "summary",
 }  # fmt: skip
 HYDRA_MODULES = {
-    "execution.launch", "execution.search_space", "config.composition",
+    "execution.launch", "execution.search", "config.composition",
 }  # fmt: skip
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager"}
 LIGHT = [

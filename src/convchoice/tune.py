@@ -44,11 +44,10 @@ def study_text(search: "Search", name: str, command: str) -> str:
 
     best = {arm: search.best(arm) for arm in search.space.arms}
     tuned = {arm: trial.params for arm, trial in best.items() if trial and trial.number > 0}
-    baseline, *others = search.space.arms
+    baseline, *others = best
     reference = f"{baseline}{SUFFIX}" if baseline in tuned else baseline
-    arms = [reference] if baseline in tuned else []
-    for arm in others:
-        arms += [arm, f"{arm}{SUFFIX}"] if arm in tuned else [arm]
+    named = ((arm, f"{arm}{SUFFIX}") if arm in tuned else (arm,) for arm in best)
+    arms = [name for group in named for name in group if name != baseline]
     if not arms:
         raise UserError(
             f"{search.budget} trials found nothing better for {baseline} than its own recipe;"
@@ -91,13 +90,11 @@ def _comment(search: "Search", command: str) -> list[str]:
         f"# Set in every trial: {' '.join(space.fixed) or 'nothing'}.",
     ]
     for arm, study in search.studies.items():
-        recipe, *_ = scores = [
-            "failed" if trial.value is None else f"{trial.value:.4f}" for trial in study.trials
-        ]
+        scores = ["failed" if each.value is None else f"{each.value:.4f}" for each in study.trials]
         winner, failed = search.best(arm), scores.count("failed")
-        found = f"nothing better than its recipe ({recipe})"
+        found = f"nothing better than its recipe ({scores[0]})"
         if winner and winner.number > 0:
-            found = f"trial {winner.number}: {scores[winner.number]}; its recipe: {recipe}"
+            found = f"trial {winner.number}: {scores[winner.number]}; its recipe: {scores[0]}"
         lines.append(f"# {arm}: {found}{f'; {failed} trials failed' if failed else ''}.")
     return lines
 
@@ -139,14 +136,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fix = 'Install it: pip install -c constraints.txt -e ".[search]"'
         installed = find_spec("optuna") is not None
         require(installed, "convchoice tune", "optuna", "is not installed.", fix)
-        from convchoice.execution.search import Search  # noqa: PLC0415 - needs Optuna
-        from convchoice.execution.search_space import read_space  # noqa: PLC0415
+        from convchoice.execution.search import Search, read_space  # noqa: PLC0415 - needs Optuna
 
         command = shlex.join(["convchoice", "tune", *(arguments or sys.argv[1:])])
         require(given.trials >= 1, "--trials", given.trials, "must be at least 1.")
         check_name("--output", given.output.stem)
         table = given.output.with_suffix(".trials.csv")
-        _refuse_to_replace(given.output, table)
+        for path, start in ((given.output, FIRST_LINE), (table, "arm,trial,")):
+            if path.exists() and not path.read_bytes().startswith(start.encode()):
+                raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
         search = Search(read_space(given.overrides), given.trials, given.metric, given.runs)
         search.check()
         search.run()
@@ -157,13 +155,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         replace_files(given.output.parent, {given.output.name: text})
         print(f"{given.output}: the study; {table}: every trial")
         print(f"To run it: make repro STUDY={given.output}")
-
-
-def _refuse_to_replace(study: Path, table: Path) -> None:
-    """Refuse to replace a study or a table that no search wrote."""
-    for path, start in ((study, FIRST_LINE), (table, "arm,trial,")):
-        if path.exists() and not path.read_bytes().startswith(start.encode()):
-            raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
 
 
 if __name__ == "__main__":

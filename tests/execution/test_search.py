@@ -12,8 +12,7 @@ from optuna.trial import TrialState, create_trial
 from convchoice import tune
 from convchoice.config.study import read_study
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution.search import Search, overrides_of
-from convchoice.execution.search_space import SearchSpace, read_space
+from convchoice.execution.search import Search, SearchSpace, overrides_of, read_space
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
 SMALL = [

@@ -1,5 +1,13 @@
 """A search for better settings of some arms, by Optuna, on validation data alone.
 
+The search space is a command line in Hydra's grammar:
+
+    arm=max,average                                            arms, each searched separately
+    seed=0,1                                                   seeds of every trial
+    'optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))'   a searched key
+    data.batch_size=32,64,128                                  another searched key
+    scale=quick                                                set in every trial
+
 Every arm has the same number of trials, and its own recipe is its first trial, so the result is
 never worse on the validation images than the recipe. Trials are trained and never evaluated: the
 test set stays closed.
@@ -12,18 +20,24 @@ from statistics import fmean
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import CategoricalDistribution
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial, TrialState
 
-from convchoice.config.composition import compose_values
-from convchoice.config.field_types import flattened
+from convchoice.config.arm_keys import is_numeric
+from convchoice.config.composition import check_option, compose_values, given_values, parsed
+from convchoice.config.field_types import flattened, within
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
 from convchoice.data.download import ensure
-from convchoice.errors import UserError, require
+from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import missing_runs, run, specify
-from convchoice.execution.search_space import SearchSpace
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -32,8 +46,76 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "val/accuracy": "maximize",
     "val/loss": "minimize",
 }
-VALUES = "values"
-"""Attribute of a trial: the metric for each seed; empty if a seed failed."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched, and for which arms.
+
+    Attributes:
+        arms: names in `conf/arm`.
+        seeds: of every trial.
+        searched: the keys, and the values that each may take.
+        fixed: overrides of every trial.
+    """
+
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    searched: Mapping[str, BaseDistribution]
+    fixed: tuple[str, ...]
+
+
+def read_space(arguments: Sequence[str]) -> SearchSpace:
+    """The search space of a command line.
+
+    Raises:
+        ConfigurationError: for an invalid override, an unknown arm, a key that must not be
+            searched, an empty range, or if nothing is searched.
+    """
+    by_key = {str(each.key_or_group): each for each in parsed(arguments, "command line")}
+    arms = _values(by_key.pop("arm", None))
+    require(bool(arms), "arm", None, "name the arms to tune.", "arm=max,average")
+    for arm in arms:
+        check_option("arm", str(arm))
+    seeds = _values(by_key.pop("seed", None)) or [0]
+    legal = all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    require(legal, "seed", seeds, "must be whole numbers of at least 0.")
+    swept = {key: each for key, each in by_key.items() if each.is_sweep_override()}
+    fix = "Give a key several values: 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'"
+    require(bool(swept), "command line", " ".join(arguments), "nothing is searched.", fix)
+    searched = {key: _distribution(key, each) for key, each in swept.items()}
+    fixed = tuple(str(each.input_line) for key, each in by_key.items() if key not in swept)
+    return SearchSpace(tuple(map(str, arms)), tuple(seeds), searched, fixed)
+
+
+def _values(override: Override | None) -> list[Any]:
+    if override is None:
+        return []
+    value = override.value()
+    return list(value.range()) if isinstance(value, RangeSweep) else given_values(override)
+
+
+def _distribution(key: str, override: Override) -> BaseDistribution:
+    given, value = override.input_line, override.value()
+    decides = key == "data.batch_size" or (is_numeric(key) and not within(key, ("data",)))
+    rule = "cannot be tuned: it chooses the images, or where and how a run is made."
+    require(decides, key, given, rule)
+    rule = "is a group of keys. Arms that differ in a group are tuned separately."
+    require("." in key, key, given, rule, "Name one key of the group, or the arms: arm=…")
+    if not isinstance(value, IntervalSweep):
+        return CategoricalDistribution(_values(override))
+    low: Any = value.start
+    high: Any = value.end
+    whole = isinstance(low, int) and isinstance(high, int)
+    try:
+        return (IntDistribution if whole else FloatDistribution)(low, high, log="log" in value.tags)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(key, given, f"cannot be searched: {error}") from error
+
+
+def overrides_of(settings: Mapping[str, Any]) -> list[str]:
+    """Settings in Hydra's syntax, floats with every digit."""
+    return [f"{key}={'null' if value is None else value}" for key, value in settings.items()]
 
 
 @dataclass
@@ -45,7 +127,8 @@ class Search:
         budget: trials of each arm.
         metric: a key of `DIRECTIONS`.
         root: folder of the trials' run folders; complete ones are not trained again.
-        studies: Optuna's study of each arm, with its trials so far.
+        studies: Optuna's study of each arm, with its trials so far. Each trial's attribute
+            ``values`` is the metric for each seed; empty if a seed failed.
     """
 
     space: SearchSpace
@@ -65,24 +148,22 @@ class Search:
         """
         for arm in self.space.arms:
             recipe = self.recipe(arm)
-            for key, distribution in self.space.searched.items():
-                value = recipe[key]
-                if isinstance(distribution, CategoricalDistribution):
-                    limits = distribution.choices
-                    inside = value in limits
-                else:
-                    limits = (distribution.low, distribution.high)  # type: ignore[attr-defined]
-                    inside = limits[0] <= value <= limits[1]
-                rule = f"arm {arm}'s own value must lie within the search space: it is the first"
-                rule += " trial, with which the others are compared."
-                require(inside, key, value, rule)
+            for key, allowed in self.space.searched.items():
+                value, legal = recipe[key], f"arm {arm}'s own value must lie within the search"
+                rule = f"{legal} space: it is the first trial, with which the others are compared."
+                if isinstance(allowed, CategoricalDistribution):
+                    limits = allowed.choices
+                    require(value in limits, key, value, rule)
+                elif isinstance(allowed, IntDistribution | FloatDistribution):
+                    limits = (allowed.low, allowed.high)
+                    require(allowed.low <= value <= allowed.high, key, value, rule)
                 for limit in limits:
                     self.config(arm, 0, {key: limit})
             data = self.config(arm, 0, {}).data
-            rule = f"arm {arm} holds out no validation images, and nothing is chosen on the test"
             require(
                 data.validation_size != 0, "data.validation_size", data.validation_size,
-                f"{rule} set.", "Set one for the search: data.validation_size=5000",
+                f"arm {arm} holds out no validation images, and nothing is chosen on the test set.",
+                "Set one for the search: data.validation_size=5000",
             )  # fmt: skip
             ensure(Path(data.root), data.name, data.fallback)
 
@@ -124,7 +205,7 @@ class Search:
             run(missing_runs(runs, evaluates=False), LocalExecutor(), evaluates=False)
             for arm, trial in asked.items():
                 values = self._values(configs[arm])
-                trial.set_user_attr(VALUES, values)
+                trial.set_user_attr("values", values)
                 mean = fmean(values) if values else None
                 state = None if values else TrialState.PRUNED  # counts as the worst
                 self.studies[arm].tell(trial, mean, state=state)
@@ -155,8 +236,3 @@ class Search:
         """The arm's best trial, the earliest among equals; None if all failed."""
         study = self.studies[arm]
         return study.best_trial if study.get_trials(states=[TrialState.COMPLETE]) else None
-
-
-def overrides_of(settings: Mapping[str, Any]) -> list[str]:
-    """Settings in Hydra's syntax, floats with every digit."""
-    return [f"{key}={'null' if value is None else value}" for key, value in settings.items()]
