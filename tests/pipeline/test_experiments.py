@@ -1,4 +1,4 @@
-"""DVC's own experiments, for real: in the working tree, queued, shown, compared, taken over."""
+"""DVC's experiments: in the working tree, queued, shown, compared and applied."""
 
 import csv
 import subprocess
@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from convchoice.runs.run import read_run
-from made_up_runs import study_values
-from test_pipeline import TINY_SCALE, Project, edit_yaml, small_project
+from project_copy import SMALL_SCALE, ProjectCopy
 
 pytestmark = pytest.mark.soak
 
@@ -22,27 +21,23 @@ def git(root: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone with a study of two arms, each of one seed, that was run and committed."""
-    folder = tmp_path_factory.mktemp("clone") / "project"
-    root = small_project(folder, ["max", "average"], ["tiny"], seeds=1)
-    edit_yaml(root / "conf/scale/reduced.yaml", TINY_SCALE | {"name": "reduced", "epochs": 2})
-    for name, arm in (("tiny", "average"), ("other", "strided")):
-        study = study_values(name=name, arms=[arm])
-        (root / f"conf/study/{name}.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    """A git repository with a study of two arms, each of one seed, whose results are committed."""
+    root = tmp_path_factory.mktemp("clone") / "project"
+    made = ProjectCopy(root, {"small": ["average"], "other": ["strided"]}, seeds=1)
+    made.edit("conf/scale/reduced.yaml", SMALL_SCALE | {"seeds": 1, "epochs": 2})
+    made.choose("small")
+    (root / ".dvc/config.local").unlink()
     git(root, "init", "--quiet", "--initial-branch=main")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message=tiny")
-    made = Project(root)
     made.repro()
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message=run")
     return made
 
 
-def shown(project: Project) -> dict[str, dict[str, str]]:
-    """The table of `dvc exp show`: for each experiment, and the branch, its columns."""
-    text = project.dvc("exp", "show", "--csv")
+def shown(project: ProjectCopy) -> dict[str, dict[str, str]]:
+    """Columns of `dvc exp show`, for each experiment and the branch."""
+    text = project.run("dvc", "exp", "show", "--csv")
     rows = csv.DictReader(StringIO(text[text.index("Experiment,") :]))
     # A metric that several files have is named with its file.
     return {
@@ -53,34 +48,32 @@ def shown(project: Project) -> dict[str, dict[str, str]]:
     }
 
 
-def test_experiments_run_here_and_queued_are_shown_compared_and_taken_over(
-    project: Project,
-) -> None:
+def test_experiments_are_run_queued_shown_compared_and_applied(project: ProjectCopy) -> None:
     committed = git(project.root, "rev-parse", "HEAD")
-    project.dvc("exp", "run", "--name", "two-epochs", "--set-param", "scale=reduced")
+    project.run("dvc", "exp", "run", "--name", "two-epochs", "--set-param", "scale=reduced")
     git(project.root, "checkout", "--quiet", ".")
     for name, *changed in (
         ("later", "scale=reduced", "arms=[average,max]"),
         ("other", "studies=[other]", "arms=[strided,max]"),
     ):
-        project.dvc("exp", "run", "--queue", "--name", name, *(f"-S{one}" for one in changed))
-    project.dvc("exp", "run", "--run-all")
+        parameters = [f"--set-param={each}" for each in changed]
+        project.run("dvc", "exp", "run", "--queue", "--name", name, *parameters)
+    project.run("dvc", "exp", "run", "--run-all")
     assert git(project.root, "rev-parse", "HEAD") == committed
     assert git(project.root, "diff", "--name-only", "HEAD") == ""
 
     table = shown(project)
     assert {"two-epochs", "later", "other"} <= set(table)
-    assert [table[name]["scale"] for name in ("main", "two-epochs", "later")] == [
-        "quick", "reduced", "reduced",
-    ]  # fmt: skip
-    # The same configuration has the same number, wherever it was run.
+    scales = [table[name]["scale"] for name in ("main", "two-epochs", "later")]
+    assert scales == ["quick", "reduced", "reduced"]
+    # The same configuration has the same result in both places.
     assert table["later"]["max/accuracy"] == table["two-epochs"]["max/accuracy"]
     assert table["later"]["max/accuracy"] != table["main"]["max/accuracy"]
     assert table["other"]["strided/accuracy"]
     assert "strided/accuracy" not in table["main"]
-    assert "scale" in project.dvc("exp", "diff", "HEAD", "two-epochs")
+    assert "scale" in project.run("dvc", "exp", "diff", "HEAD", "two-epochs")
 
-    project.dvc("exp", "apply", "two-epochs")
+    project.run("dvc", "exp", "apply", "two-epochs")
     parameters = yaml.safe_load((project.root / "params.yaml").read_text(encoding="utf-8"))
     assert parameters["scale"] == "reduced"
     assert len(read_run(project.root / "runs" / "max" / "seed-0").history) == 2
