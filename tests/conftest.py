@@ -1,6 +1,7 @@
 """Fixtures that more than one test module uses."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ import pytest
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
+from convchoice.training.environment_variables import AVX2
 from made_up_runs import Compare, make_run, runs_of_arm, study_values
 from small_data import store_digits
 from stages import end_all
+
+# Before torch computes: some tests train in this process.
+os.environ.update(AVX2)
 
 
 @pytest.fixture(scope="module")

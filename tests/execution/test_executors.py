@@ -14,6 +14,7 @@ import pytest
 from convchoice.execution import executors
 from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
+from convchoice.training.environment_variables import CLEARED
 
 NOTHING_PRELOADED = (
     "from convchoice.execution import executors\n"
@@ -46,7 +47,7 @@ class ScriptedJob:
         if self.action == "sleeps":
             time.sleep(60)
         if self.folder is not None:
-            found = {key for key in os.environ if key.startswith(executors.CLEARED)}
+            found = {key for key in os.environ if key.startswith(CLEARED)}
             (self.folder / f"{os.getpid()}").write_text(" ".join(found), encoding="utf-8")
         for key in self.keys:
             listener(RunEnded(*key))

@@ -14,7 +14,8 @@ FULL_EPOCHS = 5
 """Epochs of the lecture's recipe; fewer is a small scale."""
 RECORDED = (
     "epochs", "commit", "dirty", "python", "platform", "versions", "device", "device_name",
-    "threads", "precision", "deterministic", "dataset.train_images", "dataset.validation_images",
+    "instructions", "cpu_capability", "tf32", "threads", "precision", "deterministic",
+    "dataset.train_images", "dataset.validation_images",
 )  # fmt: skip
 """Keys, and groups of keys, of `environment.json` whose distinct values are part of the result; and
 the number of epochs."""

@@ -55,6 +55,8 @@ OptimizerName = StrEnum("OptimizerName", "rmsprop sgd adam")
 """The optimiser."""
 Accelerator = StrEnum("Accelerator", "auto cpu gpu")
 """Where to train: `auto` takes a GPU if there is one."""
+Instructions = StrEnum("Instructions", "avx2 native")
+"""The CPU instructions of a training: at most AVX2, or all that the processor has."""
 Curve = StrEnum("Curve", "shift rotation scale consistency equivariance input_size")
 """What can be evaluated on the test set besides the clean predictions."""
 Store = StrEnum("Store", "mlflow none")
@@ -188,6 +190,9 @@ class TrainerConfig:
     accelerator: Accelerator = Accelerator.auto
     deterministic: Switch = False
     """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""
+    instructions: Instructions = Instructions.avx2
+    """On the CPU: `avx2` gives the same bits on every x86 processor that has AVX2; `native` can be
+    faster. A GPU, and a processor without AVX2, are used as they are."""
     threads: Annotated[int, between(1, 1_024)] = 1
     """CPU threads of one training. Two runs side by side, one thread each, are faster than one."""
     workers: Annotated[int, between(1, 1_024)] | None = None

@@ -38,6 +38,7 @@ from convchoice.runs.run_folder import FIX
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of, keep_freed_memory
+from convchoice.training.environment_variables import use_instructions
 
 COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
 
@@ -66,10 +67,13 @@ def evaluate_run(specification: RunSpecification) -> None:
         UserError: if the trained folder or the data set is missing, damaged or another one.
     """
     run = read_run(specification.trained or specification.folder)
-    torch.set_num_threads(int(run.config["trainer"]["threads"]))
+    trainer = config_from_mapping(run.config).trainer
+    device = device_of(trainer.accelerator)
+    if device.type == "cpu":
+        use_instructions(trainer.instructions)
+    torch.set_num_threads(trainer.threads)
     network = load_network(run)
     test_set = open_test_set(run, specification.data_root)
-    device = device_of(test_set.config.trainer.accelerator)
     network.to(device)
     logits = test_logits(network, test_set, device)
     evaluation = specification.config.evaluation

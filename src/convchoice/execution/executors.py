@@ -24,10 +24,9 @@ from convchoice.config.schema import Accelerator, Config
 from convchoice.execution.job import Job
 from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, Listener, RunEnded
+from convchoice.training.environment_variables import CLEARED
 
 PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
-# Variables by which a shell or a scheduler would change what Lightning or torch compute.
-CLEARED = ("PL_", "SLURM_NTASKS", "TORCHELASTIC_", "TORCH_ALLOW_", "NVIDIA_TF32_OVERRIDE")
 POLL_SECONDS = 0.5
 TERMINATION_SECONDS = 5.0
 

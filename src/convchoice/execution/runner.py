@@ -1,6 +1,7 @@
 """The runner: brings runs up to date through an executor. Pipeline, sweep and search all use it."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -26,6 +27,7 @@ from convchoice.runs.specification import (
     environment,
     fingerprint,
 )
+from convchoice.training.environment_variables import ignored
 
 OnComplete = Callable[[Path], object]
 
@@ -157,6 +159,10 @@ def run(
         else:
             failures[item.key] = RunEnded(*item.key, str(failure["reason"]), diverged=True)
             on_complete(item.folder)
+    if todo:
+        chosen = todo[0].config.trainer.instructions
+        for setting in ignored(chosen, os.environ):
+            print(f"{setting}: ignored; trainer.instructions={chosen} decides.", flush=True)
 
     with Display(len(todo)) as display:
 

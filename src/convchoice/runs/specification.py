@@ -27,6 +27,7 @@ NUMERIC_MODULES = (
     "training.batches",
     "training.lightning_module",
     "training.data_module",
+    "training.environment_variables",
     "training.callbacks",
     "training.stacked_seeds",
     "training.train",

@@ -40,6 +40,7 @@ from convchoice.runs.specification import RunSpecification
 from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.data_module import ImageDataModule, Split
 from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
+from convchoice.training.environment_variables import use_instructions
 from convchoice.training.lightning_module import Classifier
 
 
@@ -64,6 +65,8 @@ def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
     _silence_lightning()
     keep_freed_memory()
     config = runs[0].config
+    device = device_of(config.trainer.accelerator)
+    used = use_instructions(config.trainer.instructions) if device.type == "cpu" else None
     torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.seed)
     environment: dict[str, Any] = {"started": _now()}
@@ -75,9 +78,8 @@ def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
         classifier.double()  # Lightning converts it only after it has loaded a checkpoint
     trainer = trainer_of(config, partial_path(runs[0].folder), recorder)
     trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
-    device = trainer.strategy.root_device
     environment |= _environment(config, images.split, stored, device)
-    environment["seeds_together"] = len(runs)
+    environment |= {"instructions": used, "seeds_together": len(runs)}
     cost = _cost(config, classifier.network.plan, device, len(runs))
     states = classifier.states()
     for place in recorder.alive:
@@ -187,6 +189,8 @@ def _environment(
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "tf32": _tf32(device),
         "precision": config.trainer.precision,
         "deterministic": config.trainer.deterministic or device.type == "cpu",
         "dataset": {
@@ -201,6 +205,12 @@ def _environment(
             "retry": RETRY if stored.is_fallback else None,
         },
     }
+
+
+def _tf32(device: torch.device) -> bool:
+    """Whether some products of float32 numbers are rounded to TF32, as a GPU may."""
+    allowed = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+    return device.type == "cuda" and allowed
 
 
 def _write(
