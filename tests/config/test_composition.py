@@ -65,8 +65,8 @@ model: {filters: [32, 64, 64], downsample_after: [1, 2], first_layer: convolutio
   head: flatten, hidden_units: 64, initialisation: glorot_uniform}
 optimizer: {name: rmsprop, learning_rate: 0.001, rho: 0.9, epsilon: 1.0e-07, momentum: 0.0,
   weight_decay: 0.0}
-trainer: {max_epochs: 2, precision: 32-true, accelerator: auto, deterministic: false, threads: 1,
-  workers: null, seeds_together: null}
+trainer: {max_epochs: 2, precision: 32-true, accelerator: auto, deterministic: false,
+  instructions: avx2, threads: 1, workers: null, seeds_together: null}
 evaluation: {curves: [], images: null}
 tracking: {store: mlflow, experiment: null, uri: null}
 """

@@ -70,7 +70,7 @@ def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path: Path) 
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_variables_that_would_change_lightning_never_reach_a_worker(tmp_path: Path) -> None:
+def test_variables_that_decide_numbers_never_reach_a_worker(tmp_path: Path) -> None:
     """The whole chain, fork server included, in a fresh process."""
     code = (
         "from pathlib import Path\n"
@@ -79,7 +79,7 @@ def test_variables_that_would_change_lightning_never_reach_a_worker(tmp_path: Pa
         f"LocalExecutor(1).run([ScriptedJob('a', Path({str(tmp_path)!r}))], lambda event: None)\n"
         "assert os.environ['SLURM_NTASKS'] == '4'\n"
     )
-    variables = {"PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "SLURM_NTASKS": "4"}
+    variables = {f"{name}X" if name.endswith("_") else name: "4" for name in CLEARED}
     done = subprocess.run(
         [sys.executable, "-c", code], env=surroundings() | variables, check=False, timeout=120
     )

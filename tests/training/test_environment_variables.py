@@ -1,0 +1,113 @@
+"""The configuration chooses the CPU's instructions, whatever the variables around a training."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from convchoice.config.paths import PROJECT_ROOT
+from convchoice.config.schema import Instructions
+from convchoice.errors import UserError
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import WEIGHTS, run_path
+from convchoice.training.environment_variables import AVX2, ignored, use_instructions
+
+HAS_AVX2 = torch.cpu._is_avx2_supported()
+on_x86 = pytest.mark.skipif(not HAS_AVX2, reason="a processor with AVX2")
+CLEAN = {key: value for key, value in os.environ.items() if key not in AVX2}
+HOSTILE = {
+    "ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "DNNL_MAX_CPU_ISA": "SSE41",
+    "MKL_CBWR": "AUTO", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_DEFAULT_FPMATH_MODE": "ANY",
+    "PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "PL_TRAINER_MAX_EPOCHS": "1", "SLURM_NTASKS": "4",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1", "NVIDIA_TF32_OVERRIDE": "1",
+    "OMP_NUM_THREADS": "4", "OMP_DYNAMIC": "true", "MKL_NUM_THREADS": "3", "MKL_DYNAMIC": "TRUE",
+    "TORCHELASTIC_RUN_ID": "1", "PYTHONHASHSEED": "7",
+}  # fmt: skip
+
+
+def trained(root: Path, data_root: Path, variables: dict[str, str], *more: str) -> tuple[Run, str]:
+    """A run of the command line, and what it and its worker printed."""
+    overrides = [
+        "arm=max", "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=200",
+        "trainer.max_epochs=2", "trainer.accelerator=cpu", "tracking=none", f"run_root={root}",
+        f"data.root={data_root}", *more,
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "convchoice.train", *overrides], cwd=data_root,
+        env=CLEAN | {"PYTHONPATH": str(PROJECT_ROOT / "src")} | variables,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return read_run(run_path(root, "max", 0)), done.stdout
+
+
+def bits(run: Run) -> tuple[bytes, bytes]:
+    """Weights and predictions."""
+    return (run.path / WEIGHTS).read_bytes(), run.predictions()[0].tobytes()
+
+
+def test_variables_around_a_training_do_not_change_its_bits(
+    tmp_path: Path, data_root: Path
+) -> None:
+    run, plain = trained(tmp_path / "plain", data_root, {})
+    assert "ignored" not in plain
+    for instructions in Instructions:
+        more = f"trainer.instructions={instructions}"
+        own, _ = trained(tmp_path / f"own {instructions}", data_root, {}, more)
+        among, text = trained(tmp_path / f"among {instructions}", data_root, HOSTILE, more)
+        assert bits(among) == bits(own)
+        assert f"MKL_CBWR=AUTO: ignored; trainer.instructions={instructions} decides." in text
+        if instructions is Instructions.avx2:
+            assert bits(own) == bits(run)
+        else:
+            assert own.environment["fingerprint"] != run.environment["fingerprint"]
+
+
+@on_x86
+def test_each_library_computes_with_avx2_and_no_more(tmp_path: Path, data_root: Path) -> None:
+    run, text = trained(tmp_path, data_root, {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1"})
+    assert (run.environment["instructions"], run.environment["cpu_capability"]) == ("avx2", "AVX2")
+    assert "onednn_verbose,v1,info,cpu,isa:Intel AVX2\n" in text
+    assert "CNR:COMPATIBLE" in text
+    assert "CNR:OFF" not in text
+
+
+@on_x86
+@pytest.mark.parametrize(
+    ("instructions", "capability", "named"),
+    [("avx2", "default", "DEFAULT"), ("native", "avx2", "ATEN_CPU_CAPABILITY")],
+)
+def test_a_process_that_computes_with_other_instructions_is_refused(
+    instructions: str, capability: str, named: str
+) -> None:
+    code = (
+        "import torch\n"
+        "from convchoice.config.schema import Instructions\n"
+        "from convchoice.training.environment_variables import use_instructions\n"
+        "torch.ones(3).exp()\n"
+        f"use_instructions(Instructions.{instructions})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=CLEAN | {"ATEN_CPU_CAPABILITY": capability},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"already computes with other instructions ({named})" in done.stderr
+
+
+def test_a_processor_without_avx2_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: False)
+    with pytest.raises(UserError, match="MKL_CBWR"):  # they would be in the way
+        use_instructions(Instructions.avx2)
+    for name in AVX2:
+        monkeypatch.delenv(name)
+    assert use_instructions(Instructions.avx2) is Instructions.native
+    assert "MKL_CBWR" not in os.environ
+
+
+def test_only_variables_that_ask_for_something_else_are_ignored() -> None:
+    own = {**AVX2, "MKL_CBWR": "compatible", "OMP_NUM_THREADS": "4"}
+    assert ignored(Instructions.avx2, own) == []
+    assert ignored(Instructions.avx2, {**own, "MKL_CBWR": "AVX2"}) == ["MKL_CBWR=AVX2"]
+    assert len(ignored(Instructions.native, own)) == len(AVX2)
