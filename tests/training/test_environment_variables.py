@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from convchoice.config.paths import PROJECT_ROOT
+from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Instructions
 from convchoice.errors import UserError
 from convchoice.runs.run import Run, read_run
