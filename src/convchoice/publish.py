@@ -9,9 +9,10 @@ For runs from DVC's cache or another machine, runs without tracking, or after a 
 A second call logs nothing. Run folders are never written to.
 """
 
-import argparse
 import os
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,11 @@ from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping, read_parameters
 from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run
 from convchoice.runs.run_folder import FAILED_SUFFIX, METRICS
 from convchoice.summary import read_comparisons
-from convchoice.tracking.entry import ARM
-from convchoice.tracking.publish import entry_of, publish_entry, update_arm
-from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line
+from convchoice.tracking.entry import ARM, Entry, entry_of
+from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line, publish_entry
 
 
 def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
@@ -53,16 +53,18 @@ def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
         yield from runs
 
 
-def read_runs(folders: Iterable[Path]) -> tuple[list[Run], list[str]]:
-    """The complete runs, and what is wrong with the folders that cannot be read."""
-    runs, unreadable = [], []
+def read_folders(folders: Iterable[Path]) -> tuple[list[Entry], list[Run], list[str]]:
+    """What MLflow shows of run folders, the runs in them, and what is wrong with the others."""
+    entries, runs, unreadable = [], [], []
     for folder in folders:
-        if (folder / METRICS).is_file():
-            try:
-                runs.append(read_run(folder))
-            except RunFolderError as error:
-                unreadable.append(str(error))
-    return runs, unreadable
+        try:
+            entry, run = entry_of(folder)
+        except RunFolderError as error:
+            unreadable.append(str(error))
+        else:
+            entries += [entry] if entry else []
+            runs += [run] if run else []
+    return entries, runs, unreadable
 
 
 def settings_of(runs: Iterable[Run], uri: str | None, experiment: str | None) -> TrackingConfig:
@@ -84,13 +86,13 @@ def settings_of(runs: Iterable[Run], uri: str | None, experiment: str | None) ->
     return TrackingConfig(uri=chosen["uri"], experiment=chosen["experiment"])
 
 
-def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run]) -> str:
+def publish_runs(store: MlflowStore, entries: Iterable[Entry], runs: Iterable[Run]) -> str:
     """Log the runs that the store does not have, then the means of their arms.
 
     Args:
         store: MLflow's.
-        folders: of complete and failed runs.
-        runs: those of the folders that can be read.
+        entries: complete and failed runs.
+        runs: all runs, those that are not evaluated yet included.
 
     Returns:
         What was done, in one line.
@@ -98,30 +100,18 @@ def publish_runs(store: MlflowStore, folders: Iterable[Path], runs: Iterable[Run
     Raises:
         Exception: whatever MLflow raises; what was logged by then is complete.
     """
-    by_path = {run.path: run for run in runs}
-    logged: list[bool] = []
-    unfinished = 0
-    arms: dict[str, None] = {}
-    for folder in folders:
-        failed = folder.with_name(folder.name + FAILED_SUFFIX).is_file()
-        if not failed and folder not in by_path:
-            continue
-        entry = entry_of(folder, by_path.get(folder))
-        if entry is None:
-            unfinished += 1
-            continue
-        logged.append(store.log(entry)[1])
-        arms[entry.tags[ARM]] = None
-    updated = sum([update_arm(store, arm) for arm in arms])
+    logged = {entry.id: store.log(entry)[1] for entry in entries}
+    updated = sum(store.update_arm(arm) for arm in dict.fromkeys(e.tags[ARM] for e in entries))
+    unfinished = sum(not run.evaluated for run in runs)
     waiting = f", {unfinished} not evaluated yet" if unfinished else ""
-    known = f"{logged.count(False)} known already{waiting}"
-    return f"{sum(logged)} runs logged, {known}; {updated} arms updated"
+    new = sum(logged.values())
+    return f"{new} runs logged, {len(logged) - new} known already{waiting}; {updated} arms updated"
 
 
 def publish_studies(reports: Path, studies: Sequence[str], settings: TrackingConfig) -> None:
-    """Log the studies of a sweep; a problem with MLflow is one warning."""
+    """Log the studies of a report; a problem with MLflow is one warning."""
     for comparison in read_comparisons(reports, studies):
-        publish_entry(study_entry(comparison, reports), settings)
+        publish_entry(partial(study_entry, comparison, reports), settings)
 
 
 def publish_models(
@@ -149,16 +139,14 @@ def publish_models(
             if arm not in logged:
                 run, reason = models.chosen_run(seeds)
                 logged[arm] = (models.logged_model(store, run), f"seed {run.seed}, {reason}")
-        winner = champion(comparison)
         of_study = {arm: logged[arm] for arm in comparison.arms}
-        about = f"{study.question} {study.claim}"
-        models.register(store, study.name, about, of_study, winner.arm, winner.reason)
-        name = models.registered_name(study.name)
-        lines.append(f"{name}: {len(of_study)} models, champion {winner.arm}")
+        about, (winner, why) = f"{study.question} {study.claim}", champion(comparison)
+        name = models.register(store, study.name, about, of_study, winner, why)
+        lines.append(f"{name}: {len(of_study)} models, champion {winner}")
     return lines
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice publish", __doc__)
     paths = "run folders, or folders with run folders below them (default: runs)"
@@ -172,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Path]:
+def chosen_comparisons(given: Namespace) -> tuple[list[Comparison], Path]:
     """The studies' results that the command line asks for, which may be none, and their folder.
 
     Raises:
@@ -185,7 +173,7 @@ def chosen_comparisons(given: argparse.Namespace) -> tuple[list[Comparison], Pat
     return (read_comparisons(reports, studies) if wanted else []), reports
 
 
-def publish(given: argparse.Namespace) -> list[str]:
+def publish(given: Namespace) -> list[str]:
     """Log all that the command line names.
 
     Returns:
@@ -196,12 +184,11 @@ def publish(given: argparse.Namespace) -> list[str]:
         JobError: for a problem with MLflow.
     """
     comparisons, reports = chosen_comparisons(given)
-    folders = list(run_folders(given.paths))
-    runs, unreadable = read_runs(folders)
+    entries, runs, unreadable = read_folders(run_folders(given.paths))
     settings = settings_of(runs, given.uri, given.experiment)
     try:
         store = MlflowStore(settings)
-        print(f"{without_password(store.uri)}: {publish_runs(store, folders, runs)}")
+        print(f"{without_password(store.uri)}: {publish_runs(store, entries, runs)}")
         for comparison in comparisons:
             store.log(study_entry(comparison, reports))
         if given.models:

@@ -11,6 +11,7 @@ results give the same bytes. Never imports torch.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from jinja2 import TemplateError
@@ -26,6 +27,7 @@ from convchoice.reporting.rendering import render
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output
 from convchoice.summary import print_paths
+from convchoice.tracking.store import publish_entry
 
 MARKDOWN = "README.md"
 
@@ -79,11 +81,9 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
     Raises:
         UserError: if a baseline's composed configuration cannot be read.
     """
-    from convchoice.tracking.publish import publish_entry  # noqa: PLC0415 - decides no output
-
     for comparison in comparisons:
         config = read_arm(configs / f"{comparison.study.baseline}.yaml")
-        publish_entry(study_entry(comparison, reports), config.tracking)
+        publish_entry(partial(study_entry, comparison, reports), config.tracking)
 
 
 def parser() -> CommandParser:

@@ -15,7 +15,7 @@ from convchoice.execution.executors import Executor, LocalExecutor
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
-from convchoice.tracking.publish import publish
+from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 USAGE = """convchoice train [-m] [KEY=VALUE ...]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking import publish
+from convchoice.tracking import store as module
 from convchoice.tracking.store import MlflowStore
 
 
@@ -20,7 +20,7 @@ def settings(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The store, and an experiment of this test's own."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(publish, "_unavailable", set())
+    monkeypatch.setattr(module, "_unavailable", set())
     return TrackingConfig(uri=database, experiment=tmp_path.name)
 
 

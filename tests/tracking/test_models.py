@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from convchoice import publish
+from convchoice import publish as command
 from convchoice.analysis.comparison import compare
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.study import study_from_mapping
@@ -21,9 +21,7 @@ from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import run, specify
 from convchoice.runs.run import read_run
-from convchoice.tracking.models import chosen_run, input_shape
-from convchoice.tracking.publish import log_run
-from convchoice.tracking.store import MlflowStore
+from convchoice.tracking.store import MlflowStore, publish
 from convchoice.training.batches import scaled
 from made_up_runs import make_run, study_values
 from mlflows_warnings import MLFLOWS_WARNINGS
@@ -36,6 +34,8 @@ pytestmark = [*MLFLOWS_WARNINGS, pytest.mark.filterwarnings("ignore::UserWarning
 def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(
     tmp_path: Path,
 ) -> None:
+    from convchoice.tracking.models import chosen_run  # noqa: PLC0415 - warns
+
     for accuracies in ([0.97, 0.99, 0.98], [0.97, 0.99, 0.99]):
         made = [
             make_run(tmp_path, "max", seed, metrics={"val/accuracy": accuracy})
@@ -50,6 +50,8 @@ def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(
 
 
 def test_an_image_has_the_shape_of_its_data_set(tmp_path: Path) -> None:
+    from convchoice.tracking.models import input_shape  # noqa: PLC0415 - warns
+
     assert input_shape(read_run(make_run(tmp_path, "max", 0))) == (28, 28)
     colours = {"dataset": {"name": "cifar10"}}
     assert input_shape(read_run(make_run(tmp_path, "max", 1, environment=colours))) == (3, 32, 32)
@@ -78,10 +80,10 @@ class Trained:
         settings = TrackingConfig(uri=f"sqlite:///{root}/mlflow.db", experiment="models")
         self.store = MlflowStore(settings)
         for each in self.runs:
-            log_run(self.store, each.path)
+            publish(each.path, settings)
 
     def publish(self) -> list[str]:
-        return publish.publish_models(self.store, [self.comparison], self.runs)
+        return command.publish_models(self.store, [self.comparison], self.runs)
 
     def images(self) -> Any:
         return load(self.root / "raw").test()[0][:3]
@@ -139,8 +141,8 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     where, rows, signature = done.stdout.splitlines()[-3:]
-    assert "served_model" not in where
-    assert str(Path(where).parent.parent) != str(Path(publish.__file__).parent.parent)
+    assert "models.py" not in where
+    assert str(Path(where).parent.parent) != str(Path(command.__file__).parent.parent)
     answers = json.loads(rows)
     np.testing.assert_allclose([row["logits"] for row in answers], trained.wanted(), rtol=1e-6)
     assert [row["answer"] for row in answers] == [str(one) for one in trained.wanted().argmax(1)]
@@ -149,7 +151,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     model = client.get_logged_model(crowned.source.removeprefix("models:/"))
     folder = Path(model.artifact_location)
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert {"weights.safetensors", "config.yaml", "served_model.py", "requirements.txt"} <= names
+    assert {"weights.safetensors", "config.yaml", "models.py", "requirements.txt"} <= names
     assert {"input_example.json", "serving_input_example.json"} & names
     (pinned,) = folder.rglob("requirements.txt")
     pins = dict(pin.split("==") for pin in pinned.read_text(encoding="utf-8").split())

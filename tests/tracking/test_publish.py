@@ -14,9 +14,8 @@ from convchoice import publish as command
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import METRICS, run_path
-from convchoice.tracking import publish as module
-from convchoice.tracking.publish import publish
-from convchoice.tracking.store import MlflowStore
+from convchoice.tracking import store as module
+from convchoice.tracking.store import MlflowStore, publish
 from made_up_runs import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
@@ -244,7 +243,7 @@ def test_without_an_option_the_store_is_the_environments_or_the_one_that_all_run
     settings: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = {"tracking": {"uri": settings.uri, "experiment": "own"}}
-    found, _ = command.read_runs([make_run(tmp_path, "max", 0, config=own)])
+    _, found, _ = command.read_folders([make_run(tmp_path, "max", 0, config=own)])
     assert command.settings_of(found, None, None) == TrackingConfig(
         uri=settings.uri, experiment="own"
     )

@@ -22,7 +22,7 @@ OPEN = """
 import sys
 from pathlib import Path
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking.publish import publish
+from convchoice.tracking.store import publish
 print(publish(Path(sys.argv[1]), TrackingConfig(uri=sys.argv[2])))
 """
 
@@ -63,6 +63,23 @@ def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path: Path)
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/text.db"))
     with pytest.raises(TrackingError, match=r"nowhere/mlflow\.db: its folder does not exist"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/nowhere/mlflow.db"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "driver", "fix"),
+    [
+        ("postgresql", "psycopg", r"convchoice\[server\].*postgresql\+psycopg2://"),
+        ("mysql+pymysql", "pymysql", "Install it, or use a server"),
+    ],
+)
+def test_a_missing_driver_is_named_with_its_package(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, driver: str, fix: str
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)
+    uri = f"{scheme}://me:secret@127.0.0.1:1/runs"
+    with pytest.raises(TrackingError, match=f"package {driver}, the driver .*{fix}") as refused:
+        MlflowStore(TrackingConfig(uri=uri))
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

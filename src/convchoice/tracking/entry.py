@@ -20,20 +20,16 @@ from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
-from convchoice.runs.run import Run
-from convchoice.runs.run_folder import CONFIG, CURVES, ENVIRONMENT, HISTORY, METRICS, failed_path
+from convchoice.runs import run_folder as files
+from convchoice.runs.run import Run, read_run
 
-KIND = "convchoice.kind"
 ID = "convchoice.id"
-CONTENT = "convchoice.content"
-"""Digest of all that was logged; set last, so a run that lacks it is incomplete."""
 ARM = "convchoice.arm"
 """Id of the arm that a run belongs to."""
 REASON = "convchoice.reason"
-PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 SOURCE = "mlflow.source.name"
-FILES = (CONFIG, HISTORY, METRICS, ENVIRONMENT, CURVES)
+FILES = (files.CONFIG, files.HISTORY, files.METRICS, files.ENVIRONMENT, files.CURVES)
 CURVE_METRICS = ("train/", "val/")
 FINAL_METRICS = ("test/", "cost/")
 SPREADS = ("test/accuracy", "test/nll", "val/accuracy")
@@ -158,6 +154,22 @@ def run_id_of(run: Run) -> str:
     return digest(run.arm, str(run.seed), str(made.get("fingerprint")), str(made.get("started")))
 
 
+def entry_of(run_folder: Path) -> tuple[Entry | None, Run | None]:
+    """What MLflow shows of a run folder, and the run that it holds.
+
+    Returns:
+        The entry, None for a run that is not evaluated yet; the run, None for a failed one.
+
+    Raises:
+        RunFolderError: if the folder cannot be read.
+    """
+    failure = files.read_failure(run_folder)
+    if failure is not None:
+        return failure_entry(run_folder, failure), None
+    run = read_run(run_folder)
+    return run_entry(run) if run.evaluated else None, run
+
+
 def run_entry(run: Run) -> Entry:
     """A complete run.
 
@@ -222,7 +234,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
     """
     arm, seed = folder.parent.name, int(folder.name.removeprefix("seed-"))
     recorded, reason = failure.get("config"), str(failure["reason"])
-    written = int(failed_path(folder).stat().st_mtime * 1000)
+    written = int(files.failed_path(folder).stat().st_mtime * 1000)
     end = milliseconds(failure["finished"]) if "finished" in failure else written
     known = parameters_of(config_from_mapping(recorded)) if recorded else {}
     return Entry(

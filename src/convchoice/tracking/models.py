@@ -1,7 +1,8 @@
 """Trained networks as MLflow models: one per arm, registered by study, the winner as champion.
 
-A logged model can be loaded and served without this project: it holds configuration, weights
-(safetensors), code, a signature, an example and the versions that it was made with.
+A logged model can be loaded and served without this project, and nothing in it is pickled: MLflow
+copies this file and the package, and runs `ImageClassifier`, which builds the network from its
+composed YAML and reads its weights from safetensors.
 """
 
 import re
@@ -11,9 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 from convchoice.config.datasets import SPECS
+from convchoice.config.validation import config_from_mapping
+from convchoice.config.yaml_files import read_yaml
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG, WEIGHTS
 from convchoice.tracking.entry import ID, digest, run_id_of
@@ -22,6 +28,8 @@ from convchoice.tracking.store import MlflowStore, TrackingError
 CHAMPION = "champion"
 PINNED = ("mlflow", "numpy", "omegaconf", "pandas", "pyyaml", "safetensors", "torch")
 PACKAGE = Path(__file__).resolve().parents[1]
+CLASSES = "classes.txt"
+"""The artifact with the names of the classes, one per line."""
 
 
 def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
@@ -54,10 +62,6 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
     Raises:
         TrackingError: if the store does not have the run.
     """
-    import mlflow  # noqa: PLC0415 - slow
-
-    from convchoice.tracking import served_model  # noqa: PLC0415 - imports MLflow
-
     identity = digest("model", run_id_of(run))
     same = f"tags.`{ID}` = '{identity}'"
     for model in store.client.search_logged_models([store.experiment_id], same):
@@ -72,13 +76,9 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
     # Pinned to what is installed, for any build of torch.
     requirements = [f"{name}=={version(name).partition('+')[0]}" for name in PINNED]
     with tempfile.TemporaryDirectory() as folder:
-        classes = Path(folder) / "classes.txt"
+        classes = Path(folder) / CLASSES
         classes.write_text("\n".join(names) + "\n", encoding="utf-8")
-        artifacts = {
-            served_model.CONFIG: str(run.path / CONFIG),
-            served_model.WEIGHTS: str(run.verified(WEIGHTS)),
-            served_model.CLASSES: str(classes),
-        }
+        paths = {CONFIG: run.path / CONFIG, WEIGHTS: run.verified(WEIGHTS), CLASSES: classes}
         logged = mlflow.models.Model.log(
             None,
             mlflow.pyfunc,
@@ -86,18 +86,13 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
             name=re.sub(r"[^A-Za-z0-9_-]", "_", run.arm),  # MLflow refuses other characters
             tags={ID: identity, "arm": run.arm, "seed": str(run.seed)},
             step=0,  # of the test metrics, which MLflow copies to the model
-            python_model=served_model.__file__,
-            artifacts=artifacts,
+            python_model=__file__,
+            artifacts={name: str(path) for name, path in paths.items()},
             code_paths=[str(PACKAGE)],
             input_example=np.zeros((1, *input_shape(run)), np.uint8),  # and the signature
             pip_requirements=requirements,
         )
     return store.client.get_logged_model(logged.model_id)
-
-
-def registered_name(study: str) -> str:
-    """A study's name in the registry."""
-    return f"convchoice-{study}"
 
 
 def register(
@@ -107,7 +102,7 @@ def register(
     models: Mapping[str, tuple[Any, str]],
     winner: str,
     reason: str,
-) -> None:
+) -> str:
     """Register each arm's model as a version, and give the winner's the alias `champion`.
 
     Args:
@@ -117,21 +112,78 @@ def register(
         models: by arm, the logged model and why this seed represents the arm.
         winner: one of the arms.
         reason: why.
+
+    Returns:
+        The study's name in the registry.
     """
-    name, client = registered_name(study), store.client
+    name, client = f"convchoice-{study}", store.client
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=about)
     versions = {str(one.source): one for one in client.search_model_versions(f"name = '{name}'")}
     for arm, (model, choice) in models.items():
         source = f"models:/{model.model_id}"
         text = f"{reason} Arm {arm}, {choice}." if arm == winner else f"Arm {arm}, {choice}."
-        known = versions.get(source)
-        if known is None:
-            known = client.create_model_version(
-                name, source, model.source_run_id, tags={"arm": arm, "study": study},
-                description=text, model_id=model.model_id,
-            )  # fmt: skip
-        elif known.description != text:
+        known = versions.get(source) or client.create_model_version(
+            name, source, model.source_run_id, tags={"arm": arm, "study": study},
+            description=text, model_id=model.model_id,
+        )  # fmt: skip
+        if known.description != text:
             client.update_model_version(name, known.version, description=text)
         if arm == winner:
             client.set_registered_model_alias(name, CHAMPION, known.version)
+    return name
+
+
+class ImageClassifier(PythonModel):
+    """Classifies images as the data set has them."""
+
+    def load_context(self, context: Any) -> None:
+        """Build the network and load its weights; torch is imported only here."""
+        from safetensors.torch import load_file  # noqa: PLC0415
+
+        from convchoice.networks.network import Network  # noqa: PLC0415
+
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        self.config = config_from_mapping(read_yaml(files[CONFIG]), str(files[CONFIG]))
+        self.network = Network(self.config)
+        self.network.load_state_dict(load_file(files[WEIGHTS]))
+        self.network.eval()
+        self.names = files[CLASSES].read_text(encoding="utf-8").splitlines()
+
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002
+        model_input: np.ndarray,  # MLflow accepts only this annotation
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> Any:
+        """Classify images.
+
+        Args:
+            context: unused.
+            model_input: uint8 (N, H, W) or (N, C, H, W), as the data set has them.
+            params: unused.
+
+        Returns:
+            A data frame with one row per image: `answer` (the name of the class), its `probability`
+            and all `logits`.
+        """
+        import pandas as pd  # noqa: PLC0415
+        import torch  # noqa: PLC0415
+
+        from convchoice.data.preparation import test_images  # noqa: PLC0415
+        from convchoice.training.batches import scaled  # noqa: PLC0415
+
+        images = torch.from_numpy(np.asarray(model_input, dtype=np.uint8))
+        with torch.inference_mode():
+            logits = self.network(scaled(test_images(images, self.config.data))).float()
+        chances, places = logits.double().softmax(1).max(1)
+        return pd.DataFrame(
+            {
+                "answer": [self.names[place] for place in places.tolist()],
+                "probability": chances.tolist(),
+                "logits": logits.tolist(),
+            }
+        )
+
+
+set_model(ImageClassifier())

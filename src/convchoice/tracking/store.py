@@ -1,23 +1,30 @@
-"""An MLflow store: its address, its experiment, and one idempotent `log`.
+"""An MLflow store, and `publish`: log runs to it once they are complete, each once.
 
-MLflow is imported when a store is opened, because the import takes two seconds.
+Nothing is ever read back from MLflow for a result, and a problem with MLflow is one warning that
+never fails a run. MLflow is imported when a store is opened, because the import takes two seconds.
 """
 
 import logging
 import os
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from convchoice import PROJECT_ROOT
-from convchoice.config.schema import TrackingConfig
+from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import UserError, without_password
-from convchoice.tracking.entry import ARM, CONTENT, ID, KIND, NOTE, PARENT, Entry
+from convchoice.tracking.entry import ARM, ID, NOTE, Entry, arm_entry, entry_of
 
+KIND = "convchoice.kind"
+CONTENT = "convchoice.content"
+"""Digest of all that was logged; set last, so a run that lacks it is incomplete."""
+PARENT = "mlflow.parentRunId"
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 DATABASE = "mlflow.db"
@@ -75,15 +82,15 @@ class MlflowStore:
         if path is not None:
             check_sqlite(path)
             self.lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)
+        folder = PROJECT_ROOT if path is None else path.absolute().parent
         with self.lock:
             if path is not None:
                 create_sqlite(path)
             try:
                 self.client = mlflow.MlflowClient(tracking_uri=self.uri)
-            except mlflow.MlflowException as error:
-                raise schema_error(error) or error from error
-            folder = PROJECT_ROOT if path is None else path.absolute().parent
-            self.experiment_id = self._experiment(name, folder / ARTIFACTS)
+                self.experiment_id = self._experiment(name, folder / ARTIFACTS)
+            except (mlflow.MlflowException, ModuleNotFoundError) as error:
+                raise advice(error, self.uri) or error from error
 
     def _experiment(self, name: str, artifacts: Path) -> str:
         """The id of an experiment, which is created if there is none of this name."""
@@ -94,10 +101,8 @@ class MlflowStore:
             tags = {NOTE: DESCRIPTION, "mlflow.experimentKind": "custom_model_development"}
             try:
                 return str(self.client.create_experiment(name, place, tags))
-            except Exception:
-                # Another machine may have created it at the same time.
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
+            except Exception:  # another machine may have created it at the same time
+                if (found := self.client.get_experiment_by_name(name)) is None:
                     raise
         number = found.experiment_id
         if found.lifecycle_stage != "active":
@@ -124,16 +129,11 @@ class MlflowStore:
         found.sort(key=lambda run: (CONTENT not in run.data.tags, run.info.run_id))
         return found[0] if found else None
 
-    def runs_of_arm(self, arm_id: str) -> list[Any]:
-        """The runs of an arm, the oldest first."""
-        return self.search(f"tags.`{ARM}` = '{arm_id}' AND tags.`{KIND}` = 'run'")
-
     def log(self, entry: Entry) -> tuple[str, bool]:
         """Make MLflow's run agree with an entry; a second call with the same entry does nothing.
 
-        The run has its final status and times from the start, and the digest of its content at the
-        end: a run without that digest was interrupted, and the next call completes it. MLflow
-        stores the same point of a curve once, however often it is logged.
+        The digest of its content comes last: a run without it was interrupted, and the next call
+        completes it. MLflow stores the same point of a curve once, however often it is logged.
 
         Returns:
             The run's id, and whether anything was logged.
@@ -157,7 +157,7 @@ class MlflowStore:
         for start in range(0, len(metrics), BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
         if entry.dataset:
-            self._log_dataset(run_id, entry.dataset)
+            self._log_dataset(run_id, *entry.dataset)
         for path in entry.files:
             folder = "figures" if path.suffix == ".svg" else None
             self.client.log_artifact(run_id, str(path), folder)
@@ -171,8 +171,7 @@ class MlflowStore:
         self.client.log_batch(run_id, tags=[make.RunTag(key, tags[key]) for key in tags])
         return run_id, True
 
-    def _log_dataset(self, run_id: str, dataset: tuple[str, str, str]) -> None:
-        name, digest, source = dataset
+    def _log_dataset(self, run_id: str, name: str, digest: str, source: str) -> None:
         described = self._entities.Dataset(name, digest, "convchoice", source)
         context = [self._entities.InputTag("mlflow.data.context", "training and test")]
         inputs = [self._entities.DatasetInput(described, context)]
@@ -181,11 +180,19 @@ class MlflowStore:
         except Exception:  # noqa: BLE001 - MLflow refuses one of two that log a new one at once
             self.client.log_inputs(run_id, inputs)
 
-    def nest(self, runs: Sequence[Any], parent: str) -> None:
-        """Show runs below a parent run."""
-        for run in runs:
-            if run.data.tags.get(PARENT) != parent:
-                self.client.set_tag(run.info.run_id, PARENT, parent)
+    def update_arm(self, arm_id: str) -> bool:
+        """Log the means over an arm's runs, as MLflow has them, and nest the runs below the arm.
+
+        Returns:
+            Whether the means have changed.
+        """
+        with self.lock:
+            runs = self.search(f"tags.`{ARM}` = '{arm_id}' AND tags.`{KIND}` = 'run'")
+            parent, changed = self._log(arm_entry(arm_id, runs))
+            for run in runs:
+                if run.data.tags.get(PARENT) != parent:
+                    self.client.set_tag(run.info.run_id, PARENT, parent)
+        return changed
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -226,24 +233,32 @@ def create_sqlite(path: Path) -> None:
     from mlflow import MlflowClient  # noqa: PLC0415 - slow
 
     partial = path.with_name(f"{path.name}.partial")
-    for leftover in (partial, partial.with_name(f"{partial.name}-journal")):
-        leftover.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f"{partial.name}*"):  # and its journal
+        leftover.unlink()
     MlflowClient(tracking_uri=f"sqlite:///{partial.absolute()}").search_experiments()
     partial.rename(path)
 
 
-def schema_error(error: Exception) -> TrackingError | None:
-    """What to do about a database of another MLflow version; None for any other error.
+def advice(error: Exception, uri: str) -> TrackingError | None:
+    """What to do about a missing driver, or a database of another MLflow; None for another error.
 
     MLflow calls every other schema "out-of-date", that of a newer version as well.
     """
-    if "out-of-date database schema (found version " not in str(error):
-        return None
     import mlflow  # noqa: PLC0415 - imported already
 
-    found = str(error).partition("found version ")[2].partition(",")[0]
+    if isinstance(error, ModuleNotFoundError):
+        missing = f"the Python package {error.name}, the driver of this database, is not installed"
+        if uri.startswith("postgres"):
+            return TrackingError(
+                f"{missing}. Run: pip install 'convchoice[server]', and write the address as"
+                " postgresql+psycopg2://USER@HOST/DATABASE."
+            )
+        return TrackingError(f"{missing}. Install it, or use a server: http://HOST:PORT.")
+    _, outdated, rest = str(error).partition("out-of-date database schema (found version ")
+    if not outdated:
+        return None
     migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
-    if any(migrations.glob(f"{found}_*.py")):
+    if any(migrations.glob(f"{rest.partition(',')[0]}_*.py")):
         return TrackingError(
             "the database was made by an older MLflow. Back it up, then run: mlflow db upgrade URI."
         )
@@ -255,5 +270,51 @@ def schema_error(error: Exception) -> TrackingError | None:
 
 def one_line(error: Exception) -> str:
     """An error in one line, without credentials."""
-    lines = str(error).strip().splitlines()
-    return without_password(lines[0] if lines else type(error).__name__).rstrip(".")
+    [line, *_] = str(error).strip().splitlines() or [type(error).__name__]
+    return without_password(line).rstrip(".")
+
+
+_unavailable: set[tuple[str | None, str | None]] = set()
+"""Stores that failed in this process: a server that is down is tried, and reported, once."""
+
+
+def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
+    """Log a complete or failed run, unless MLflow has it already, and update its arm.
+
+    Args:
+        run_folder: ``<root>/<arm>/seed-<n>``; a failed run has ``seed-<n>.failed`` beside it.
+        settings: the store.
+
+    Returns:
+        The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
+        a problem with MLflow, which is printed as one warning.
+    """
+    return publish_entry(lambda: entry_of(run_folder)[0], settings)
+
+
+def publish_entry(make: Callable[[], Entry | None], settings: TrackingConfig) -> str | None:
+    """Log what a function makes, in the way of `publish`.
+
+    Args:
+        make: called only if there is a store; may return None.
+        settings: the store.
+    """
+    key = (settings.uri, settings.experiment)
+    if settings.store is Store.none or key in _unavailable:
+        return None
+    try:
+        store, entry = _store(*key), make()
+        run_id = store.log(entry)[0] if entry else None
+        if entry and ARM in entry.tags:
+            store.update_arm(entry.tags[ARM])
+    except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock raises
+        _unavailable.add(key)
+        fix = "Run `convchoice publish` to log the missing runs."
+        print(f"warning: MLflow logging failed: {one_line(error)}. {fix}", file=sys.stderr)
+        return None
+    return run_id
+
+
+@cache
+def _store(uri: str | None, experiment: str | None) -> MlflowStore:
+    return MlflowStore(TrackingConfig(uri=uri, experiment=experiment))
