@@ -70,7 +70,7 @@ def test_the_machine_of_the_job_is_recorded_and_not_the_senders(
     tmp_path: Path, configs: Configs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (item,) = specify(configs(1), tmp_path)
-    monkeypatch.setattr(job_module.environment, "describe", lambda: {"platform": "a node"})
+    monkeypatch.setattr(job_module, "environment", lambda: {"platform": "a node"})
     (moved,) = Job((item,)).on_this_machine().runs
     assert moved.environment == {**item.environment, "platform": "a node"}
     assert replace(moved, environment=item.environment) == item
