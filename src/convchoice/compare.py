@@ -6,9 +6,9 @@ Examples:
   convchoice compare results.csv --metric f1 --higher-is-better --margin 0.5
   convchoice compare reports/full/pooling
 
-A CSV has the columns arm, seed and value. With --output: comparison.json, metrics.json,
-learning_curves.csv and differences.csv, and for runs the files that a result can be recomputed from
-without them (runs.csv and others); equal inputs give equal bytes.
+A CSV has the columns arm, seed and value. With --output: comparison.json, metrics.json and
+differences.csv, and for runs the files that a result can be recomputed from without them (runs.csv
+and others); equal inputs give equal bytes.
 """
 
 import argparse

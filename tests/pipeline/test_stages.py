@@ -104,6 +104,6 @@ def test_metrics_and_plots_are_declared() -> None:
     compare = STAGES["compare"]
     assert any("metrics.json" in path for path in paths(compare["metrics"]))
     assert {Path(path).name for path in paths(compare["plots"])} == {
-        "learning_curves.csv",
+        "histories.csv",
         "differences.csv",
     }

@@ -16,7 +16,7 @@ from convchoice.analysis.contrasts import Scores, contrast
 from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
-from convchoice.analysis.published import published_results
+from convchoice.analysis.published_values import published_results
 from convchoice.analysis.result import Comparison, Contrast
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.results_table import ResultsTable, Values

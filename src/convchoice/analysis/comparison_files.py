@@ -1,7 +1,7 @@
 """The files of a study's result.
 
 `comparison.json` holds everything, see `docs/comparison.md`. `metrics.json` is for `dvc metrics
-show`; `learning_curves.csv` and `differences.csv` are for `dvc plots show`.
+show`, `differences.csv` for `dvc plots show`.
 """
 
 import csv
@@ -22,10 +22,8 @@ from convchoice.runs.run_folder import json_text
 
 COMPARISON = "comparison.json"
 METRICS = "metrics.json"
-LEARNING_CURVES = "learning_curves.csv"
 DIFFERENCES = "differences.csv"
-FILES = (COMPARISON, METRICS, LEARNING_CURVES, DIFFERENCES)
-CURVE_METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+FILES = (COMPARISON, METRICS, DIFFERENCES)
 MOST_BYTES = 200_000_000
 """A larger file is no result of this project."""
 MOST = 1e300
@@ -145,19 +143,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return file.getvalue()
 
 
-def learning_curves_text(comparison: Comparison) -> str:
-    """A row an arm and epoch; empty where a curve or its interval does not exist."""
-    parts = [(metric, part) for metric in CURVE_METRICS for part in ("mean", "low", "high")]
-    names = [metric if part == "mean" else f"{metric}_{part}" for metric, part in parts]
-    rows = []
-    for name, arm in comparison.arms.items():
-        curves = arm.learning_curves
-        empty = [None] * len(curves.epochs)
-        columns = [getattr(curves.bands.get(metric), part, empty) for metric, part in parts]
-        rows += [[name, *row] for row in zip(curves.epochs, *columns, strict=True)]
-    return csv_text(["arm", "epoch", *names], rows)
-
-
 def differences_text(comparison: Comparison) -> str:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
     rows = [
@@ -193,7 +178,6 @@ def write_comparison(
     texts = {
         COMPARISON: comparison_text(comparison),
         METRICS: json_text(flat_metrics(comparison)),
-        LEARNING_CURVES: learning_curves_text(comparison),
         DIFFERENCES: differences_text(comparison),
         **(more or {}),
     }

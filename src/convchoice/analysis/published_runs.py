@@ -128,7 +128,7 @@ class PublishedStudy:
             environment = flattened(run.environment)
             kept = {key: value for key, value in environment.items() if key not in NOT_ENVIRONMENT}
             rows.append(identity | run.metrics | kept)
-            histories += [identity | row for row in run.history]
+            histories += [identity | row | {"epoch": int(row["epoch"])} for row in run.history]
             points += [identity | vars(each) | {"curve": each.curve.name} for each in run.curves()]
             if (classes := run.classes()) is not None:
                 predictions.append(identity | {"errors": _errors(*classes)})
