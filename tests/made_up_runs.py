@@ -135,6 +135,7 @@ def make_run(
         "device_name": "a CPU",
         "threads": 1,
         "precision": "32-true",
+        "instructions": "avx2",
         "deterministic": True,
         "dataset": dict(dataset),
         "fingerprint": "f" * 64,

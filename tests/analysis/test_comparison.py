@@ -249,6 +249,26 @@ def test_cautions_most_important_first(comparison_of: Compare, case: str):
         assert result.cautions[0].text == DIGITS["fallback_note"]
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "words"),
+    [
+        ("device", ("cpu", "cuda:0"), "device (cpu and cuda:0)"),
+        ("instructions", ("avx2", "native"), "CPU instructions (avx2 and native)"),
+        ("tf32", (False, True), "use of TF32 (False and True)"),
+    ],
+)
+def test_runs_that_were_computed_in_different_ways(
+    comparison_of: Compare, key: str, values: tuple[object, object], words: str
+):
+    options = {
+        arm: {"epochs": 5, "environment": {key: value}}
+        for arm, value in zip(("max", "average"), values, strict=True)
+    }
+    result = comparison_of({"max": [10] * 6, "average": [12] * 6}, options=options)
+    [caution] = result.cautions
+    assert (caution.kind, words in caution.text) == ("devices", True)
+
+
 def test_scale_in_numbers(comparison_of: Compare):
     few = {"dataset": {**MNIST, "train_images": 10_000}}
     errors, options = {"max": [10, 10], "average": [12, 12]}, {"max": few, "average": few}

@@ -107,6 +107,22 @@ def _scale(comparison: Comparison) -> str:
     return f"Small scale: {_range(epochs, 'epoch')}{over}, {_range(seeds, 'seed')} an arm."
 
 
+def _devices(made: Provenance) -> str:
+    """On what different devices, or with what different arithmetic, the runs were made."""
+    names = {"device": "device", "instructions": "CPU instructions", "tf32": "use of TF32"}
+    different = [
+        f"{name} ({' and '.join(map(str, made.recorded[key]))})"
+        for key, name in names.items()
+        if len(made.recorded.get(key, [])) > 1
+    ]
+    if not different:
+        return ""
+    return (
+        f"The runs differ in {', '.join(different)}: their seconds are not comparable, and their"
+        " numbers differ for this reason too."
+    )
+
+
 def cautions(comparison: Comparison) -> list[Caution]:
     """What a reader must know of a result, most important first."""
     made, missing = comparison.provenance, comparison.missing_seeds
@@ -115,17 +131,13 @@ def cautions(comparison: Comparison) -> list[Caution]:
     lacking = "; ".join(
         f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing.items()
     )
-    devices, commits, dirty = (made.recorded.get(key, []) for key in ("device", "commit", "dirty"))
-    used = " and ".join(map(str, devices))
+    commits, dirty = (made.recorded.get(key, []) for key in ("commit", "dirty"))
     found = [
         *(("failed", text) for text in _failures(comparison)),
         ("fallback", f"{note}{hint}"),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
         ("scale", "" if made.table else _scale(comparison)),
-        (
-            "devices",
-            len(devices) > 1 and f"The runs used {used}: their seconds are not comparable.",
-        ),
+        ("devices", _devices(made)),
         (
             "commits",
             len(commits) > 1 and f"The runs were made by {len(commits)} different commits.",

@@ -250,9 +250,11 @@ def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:
         f"{counts('dataset.train_images')} for training, {counts('dataset.validation_images')} for"
         f" validation, {text.whole(dataset.test_images)} for testing"
     )
+    on_cpu = "instructions" in made.recorded
+    instructions = f"instructions {several('instructions')}, " if on_cpu else ""
     device = (
-        f"{several('device_name')} ({several('device')}), threads {several('threads')}, precision"
-        f" {several('precision')}, {determinism}"
+        f"{several('device_name')} ({several('device')}), {instructions}threads"
+        f" {several('threads')}, precision {several('precision')}, {determinism}"
     )
     return [
         ("Epochs", counts("epochs")),

@@ -207,10 +207,11 @@ def _environment(
     }
 
 
-def _tf32(device: torch.device) -> bool:
-    """Whether some products of float32 numbers are rounded to TF32, as a GPU may."""
-    allowed = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
-    return device.type == "cuda" and allowed
+def _tf32(device: torch.device) -> bool | None:
+    """Whether a GPU may round some products of float32 numbers to TF32; None on the CPU."""
+    if device.type != "cuda":
+        return None
+    return torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
 
 
 def _write(
