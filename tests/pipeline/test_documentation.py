@@ -1,0 +1,139 @@
+"""The README and docs/: commands are legal, paths and links exist, results are the report's."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice import PROJECT_ROOT
+from convchoice.choose import chosen
+from convchoice.cli import VERBS
+from convchoice.compare import main as compare
+from convchoice.compose import chosen_studies, composed_arms
+from convchoice.config.composition import compose_values
+from convchoice.config.validation import arm_from_mapping, arm_text
+from convchoice.evaluate import evaluate_stage
+from convchoice.report import main as report
+from convchoice.train import train_stage
+from imports import PATHS
+from small_data import store_digits
+
+README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    str(path.relative_to(PROJECT_ROOT)): path.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/**/*.md", "bench/*.md")
+    for path in sorted(PROJECT_ROOT.glob(pattern))
+}
+COMMANDS = sorted(
+    {
+        command.strip(" &")
+        for page in PAGES.values()
+        for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+        for line in block.replace("\\\n", " ").splitlines()
+        if "# refused" not in line
+        for command in re.split(r"&&|\|", line.partition(" #")[0])
+        if command.strip().startswith("convchoice ") and not re.search(r"[<…$*]", command)
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_legal(command: str) -> None:
+    _, verb, *arguments = shlex.split(command)
+    if verb in {"train", "shapes"} and not any(each.startswith("--") for each in arguments):
+        # Of a sweep, the first job.
+        overrides = [re.sub(r"(?<!\[)\b([\w.]+),[\w.,]+$", r"\1", each) for each in arguments]
+        changes = [each for each in overrides if each != "-m"]
+        arm_from_mapping(compose_values(changes, command) | {"arm": "any"}, command)
+    elif verb in VERBS:
+        importlib.import_module(f"convchoice.{verb}").parser().parse_args(arguments)
+    else:
+        assert verb == "--help"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_make_targets_paths_and_links_of_a_page_exist(name: str) -> None:
+    folder = (PROJECT_ROOT / name).parent
+    makefile = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    assert set(re.findall(r"`make ([a-z-]+)", PAGES[name])) <= set(targets)
+    prose = re.sub(r"```.*?```", "", PAGES[name], flags=re.DOTALL)
+    for path, test in re.findall(r"`((?:tests|src|docs|conf|bench)/[\w/.-]+)(?:::(\w+))?`", prose):
+        assert (PROJECT_ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (PROJECT_ROOT / path).read_text(encoding="utf-8"), test
+    for module in re.findall(r"`(convchoice\.[a-z_.]+)`", prose):
+        assert {module, module.rpartition(".")[0]} & set(PATHS), module
+    for path, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", prose):
+        target = folder / path if path else PROJECT_ROOT / name
+        assert target.exists(), path
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+            }
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
+
+
+def test_the_study_of_the_readme_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is chosen, composed, trained, evaluated, compared and reported, on a few digits."""
+    [text] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    own = tmp_path / text.partition("\n")[0].removeprefix("# ")
+    own.write_text(text, encoding="utf-8")
+    conf = Path(shutil.copytree(PROJECT_ROOT / "conf", tmp_path / "conf"))
+    params = Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
+    parameters = chosen(str(own), None, params, conf)
+    [study] = chosen_studies(parameters, conf)
+    arms = composed_arms(parameters, [study], conf)
+    assert [each.arm for each in arms] == ["max", "max_same", "average", "average_same"]
+    store_digits(tmp_path / "raw")
+    trained, runs, configs, reports = (
+        tmp_path / name for name in ("trained", "runs", "configs", "reports")
+    )
+    configs.mkdir()
+    small = {
+        "data": {"train_size": 200, "root": str(tmp_path / "raw")},
+        "model": {"filters": [4, 4, 4], "hidden_units": 8},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        "evaluation": {"images": 50},
+        "tracking": {"store": "none"},
+    }
+    for each in arms:
+        values = yaml.safe_load(arm_text(each)) | {"seeds": 2}
+        values |= {group: values[group] | changes for group, changes in small.items()}
+        composed = configs / f"{each.arm}.yaml"
+        composed.write_text(yaml.safe_dump(values), encoding="utf-8")
+        train_stage(composed, trained, "")
+        evaluate_stage(composed, trained, runs)
+    compare([
+        "--study", str(conf / "study" / own.name), "--runs", str(runs),
+        "--configs", str(configs), "--output", str(reports / "edges"),
+    ])  # fmt: skip
+    report(["--studies", "edges", "--reports", str(reports)])
+    assert "average_same" in capsys.readouterr().out
+    page = (reports / "index.html").read_text(encoding="utf-8")
+    assert study.question in page
+    assert "shift" in page
+
+
+def test_results_in_the_readme_are_those_of_the_full_report() -> None:
+    """Of the committed report: a run of one's own may have replaced the file."""
+    if not (PROJECT_ROOT / ".git").exists():
+        pytest.skip("this is no git clone, and has no committed report")
+    command = ["git", "-C", str(PROJECT_ROOT), "show", "HEAD:reports/full/README.md"]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    block = README.partition("<!-- results")[2].partition("<!-- end of results -->")[0]
+    rows = [line for line in block.splitlines() if line.startswith("| ")]
+    assert len(rows) > 8
+    assert set(rows) <= set(report.splitlines())
+    pattern = r"([\d.]+) % (\[[^]]*\]); (\d+) runs lie below .* (\d+) equals it, (\d+) lie above"
+    [(mean, interval, below, equal, above)] = re.findall(pattern, README)
+    assert f"| lecture | 30 | {mean} {interval} |" in report
+    assert f"{below} are below it, {equal} equal and {above} above" in report
