@@ -4,7 +4,6 @@ import pytest
 
 from convchoice.analysis.champion import champion
 from made_up_results import made_up_comparison
-from made_up_runs import Compare, study_values
 
 
 @pytest.mark.parametrize(
@@ -48,11 +47,3 @@ def test_reason_names_contrast_and_choice() -> None:
         unchanged
         == "The claim holds. base is the baseline, and no other arm is shown to be better."
     )
-
-
-def test_champion_of_run_folders(comparison_of: Compare) -> None:
-    made = comparison_of({"max": [100, 102, 101], "average": [10, 11, 12]}, study_values())
-    found = champion(made)
-    assert found.arm == "average"
-    assert "average against max: better" in found.reason
-    assert champion(comparison_of({"max": [10], "average": [10]})).arm == "max"

@@ -103,12 +103,6 @@ def test_sweep_over_data_sets_is_refused(project: Path, capsys: pytest.CaptureFi
     assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_unknown_baseline_lists_the_arms(project: Path, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit, match="2"):
-        main(["--baseline", "none", "--runs", str(project / "runs"), "--output", "x"])
-    assert "it has average, max" in capsys.readouterr().err
-
-
 def test_commands_import_no_heavy_packages():
     heavy = "{'torch', 'lightning', 'pytorch_lightning', 'mlflow', 'hydra', 'matplotlib'}"
     code = (

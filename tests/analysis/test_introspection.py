@@ -63,10 +63,6 @@ def recorded(root: Path, *kept: Introspection | None, arm: str = "max") -> Any:
     return arm_introspection(runs_of_arm(root, arm))
 
 
-def test_runs_without_introspection(tmp_path: Path) -> None:
-    assert recorded(tmp_path, None, None) is None
-
-
 def test_lowest_seed_is_shown(tmp_path: Path) -> None:
     shown = introspected(5)
     found = recorded(tmp_path, None, shown, introspected(6))
@@ -101,8 +97,9 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     assert found.middle_gradient.unpacked().sum() == pytest.approx(1)
 
 
-def test_dense_first_layer_has_no_fields(tmp_path: Path) -> None:
+def test_what_is_not_recorded_is_not_shown(tmp_path: Path) -> None:
     dense = replace(introspected(), reads={}, fields={}, middle_gradient=None)
+    assert recorded(tmp_path / "none", None, None) is None
     found = recorded(tmp_path, dense)
     assert (found.reads, found.fields, found.middle_gradient) == ([], [], None)
 
@@ -111,8 +108,6 @@ def test_dense_first_layer_has_no_fields(tmp_path: Path) -> None:
     "changes",
     [
         {"indices": np.array([9, 2, 1])},
-        {"images": np.zeros((3, 8, 8), dtype=np.uint8)},
-        {"gradient_images": 50},
         {"fields": {}},
         {"filters": np.ones((4, 1, 3, 3), dtype=np.float32)},
     ],

@@ -122,16 +122,6 @@ def test_flips_come_with_their_pictures(comparison_of: Compare):
     assert set(result.pictures) == {flip.image for flip in listed}
 
 
-def test_mcnemar_of_run_folders(comparison_of: Compare):
-    result = comparison_of({"max": [10, 10, 10], "average": [12, 30, 14]})
-    found = result.contrasts[0].mcnemar
-    assert found.seed == 1
-    # With seed 1 the reference alone is correct on 20 images more than the arm alone.
-    assert found.only_reference_correct - found.only_arm_correct == 20
-    assert found.p < 0.001
-    assert result.pictures == {}
-
-
 def test_pictures_of_other_images_are_refused(tmp_path: Path):
     runs = [make_run(tmp_path, "max", seed, picture_shape=(4, 4)) for seed in (0, 1)]
     first = read_run(runs[0]).pictures()

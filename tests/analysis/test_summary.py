@@ -9,7 +9,7 @@ import pytest
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.errors import UserError
-from convchoice.summary import main, print_paths, print_study
+from convchoice.summary import main, print_study
 from made_up_runs import DIGITS, LECTURE, Compare, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}
@@ -65,34 +65,21 @@ def test_each_caution_is_printed_once(comparison_of: Compare, monkeypatch: pytes
     assert "Small scale: 1 epoch over 1,297 training images, 1 seed an arm." in text
 
 
-def test_markup_is_printed_literally(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    study = study_values(question="[red]Is :smile: it?[/red]")
-    assert "[red]Is :smile: it?[/red]" in printed(comparison_of(ERRORS, study), monkeypatch, 80)
+def test_text_is_printed_literally(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
+    study = study_values(question="[red]Is :smile: it\x1b[2J this\r?[/red]")
+    text = printed(comparison_of(ERRORS, study), monkeypatch, 100)
+    assert "[red]Is :smile: it\\x1b[2J this\\r?[/red]" in text
+    assert not {"\x1b", "\r"} & set(text)
 
 
-def test_published_values_are_listed(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
+def test_published_values_are_named(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
     options = {"lecture": {"epochs": 5, "validation": False}}
     text = printed(comparison_of({"lecture": [5, 7, 8, 9, 10]}, LECTURE, options), monkeypatch, 400)
     assert "3 are below it, 0 equal and 2 above (range 99.00 to" in text
     assert "verdict" not in text
 
 
-def test_one_epoch_compares_row_one(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    options = {"lecture": {"validation": False}}
-    text = printed(comparison_of({"lecture": [20, 21]}, LECTURE, options), monkeypatch, 400)
-    assert "After epoch 1 the published training accuracy is 94.36 % and ours 95.59 %" in text
-    assert "are not comparable" in text
-
-
-def test_report_paths_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    print_paths(tmp_path)
-    assert not capsys.readouterr().out
-    (tmp_path / "index.html").touch()
-    print_paths(tmp_path)
-    assert str(tmp_path / "index.html") in capsys.readouterr().out.replace("\n", "")
-
-
-def test_command_prints_every_study(
+def test_command_prints_every_study_and_the_report(
     comparison_of: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     for name in ("one", "two"):
@@ -101,15 +88,13 @@ def test_command_prints_every_study(
     main([str(tmp_path / "reports")])
     out = capsys.readouterr().out
     assert out.index("one  ") < out.index("two  ")
+    assert "The report:" not in out
+    (tmp_path / "reports" / "index.html").touch()
+    main([str(tmp_path / "reports")])
+    page = str(tmp_path / "reports" / "index.html")
+    assert page in capsys.readouterr().out.replace("\n", "")
 
 
 def test_folder_without_results_is_an_error(tmp_path: Path):
     with pytest.raises(UserError, match="make repro"):
         main([str(tmp_path)])
-
-
-def test_control_characters_are_escaped(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    study = study_values(question="Is it\x1b[2J this\r?")
-    text = printed(comparison_of(ERRORS, study), monkeypatch, 100)
-    assert "Is it\\x1b[2J this\\r?" in text
-    assert not {"\x1b", "\r"} & set(text)
