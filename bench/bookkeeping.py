@@ -36,19 +36,20 @@ class PlainTraining(Job):
         from pytorch_lightning import Trainer
 
         from convchoice.data.dataset import load
-        from convchoice.training.data_module import ImageDataModule
+        from convchoice.training.batches import training_batches
         from convchoice.training.device import keep_freed_memory
         from convchoice.training.lightning_module import Classifier
 
         keep_freed_memory()
         (run,) = self.runs
         torch.set_num_threads(run.config.trainer.threads)
-        images = ImageDataModule(run.config.data, [run.seed], load(run.data_root))
+        stored, device = load(run.data_root), torch.device("cpu")
+        batches = training_batches(stored, run.config.data, [run.seed], device)
         Trainer(
             accelerator="cpu", max_epochs=run.config.trainer.max_epochs, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0,
-        ).fit(Classifier([run.config]), datamodule=images)  # fmt: skip
+        ).fit(Classifier([run.config]), *batches)  # fmt: skip
         listener(RunEnded(*run.key))
 
 

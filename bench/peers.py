@@ -60,24 +60,23 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
     from convchoice.config.schema import Config
     from convchoice.data.dataset import load
     from convchoice.networks.network import Network
-    from convchoice.training.batches import Batches, EpochOrder
+    from convchoice.training.batches import Batches
     from convchoice.training.device import finished_time, keep_freed_memory
     from convchoice.training.lightning_module import optimizer_of
 
     keep_freed_memory()
     pixels, labels = load(DATA).train()
-    order = EpochOrder(images, 0)
     batches = Batches(
         torch.from_numpy(pixels[:images]).to(device),
         torch.from_numpy(labels[:images].astype(np.int64)).to(device),
         BATCH,
-        order,
+        seeds=[0],
     )
     network = Network(Config()).to(device)
     optimizer = optimizer_of(Config().optimizer, network.parameters())
     seconds = []
     for epoch in range(epochs):
-        order.set_epoch(epoch)
+        batches.set_epoch(epoch)
         began = time.perf_counter()
         for some_images, some_labels in batches:
             optimizer.zero_grad()

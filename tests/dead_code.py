@@ -13,10 +13,10 @@ from vulture import Vulture
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS_CALL = [
     # Lightning
-    "configure_optimizers", "on_*", "setup", "train_dataloader", "training_step", "val_dataloader",
-    "validation_step", "save_checkpoint", "load_checkpoint", "remove_checkpoint",
+    "configure_optimizers", "on_*", "training_step", "validation_step",
+    "save_checkpoint", "load_checkpoint", "remove_checkpoint",
     # Hydra
-    "*Launcher", "*Sweeper",
+    "*Launcher", "*Sweeper", "setup",
     # MLflow, in a served model
     "load_context", "predict",
     # the standard library

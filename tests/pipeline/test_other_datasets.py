@@ -20,8 +20,7 @@ from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.batches import Batches, scaled
-from convchoice.training.data_module import ImageDataModule
+from convchoice.training.batches import scaled, split, training_batches
 from convchoice.training.train import train
 from tiny_datasets import replace_by_tiny
 
@@ -44,11 +43,10 @@ def train_and_evaluate(stored: StoredDataset, folder: Path, arm: str, **data: An
 def check_preparation(run: Run, stored: StoredDataset) -> None:
     """Check that a run's images are those that `preparation` returns."""
     config = config_from_mapping(run.config)
-    module = ImageDataModule(config.data, [0], stored)
-    images, tested = (torch.from_numpy(each()[0]) for each in (stored.train, stored.test))
-    fed, validation = module.train_dataloader(), module.val_dataloader()
-    assert isinstance(validation, Batches)
-    for batches, chosen in ((fed, module.split.training), (validation, module.split.validation)):
+    (pixels, labels), tested = stored.train(), torch.from_numpy(stored.test()[0])
+    fed = training_batches(stored, config.data, [0], torch.device("cpu"))
+    images, size = torch.from_numpy(pixels), stored.spec.validation_size
+    for batches, chosen in zip(fed, split(labels, config.data, size), strict=True):
         expected = preparation.training_images(images, torch.from_numpy(chosen), config.data)
         assert torch.equal(batches.images, expected)
     with torch.inference_mode():

@@ -2,15 +2,18 @@
 
 import torch
 
-from convchoice.training.batches import Batches, EpochOrder, scaled
+from convchoice.training.batches import Batches, scaled
 
 
 def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed() -> None:
-    order, again, other = EpochOrder(50, 0), EpochOrder(50, 0), EpochOrder(50, 1)
+    labels = torch.arange(50)
+    order, again, other = (Batches(labels, labels, 4, [seed]) for seed in (0, 0, 1))
     first = order.permutation()
     assert sorted(first.tolist()) == list(range(50))
     assert torch.equal(first, again.permutation())
     assert not torch.equal(first, other.permutation())
+    together = Batches(labels, labels, 4, [1, 0]).permutation()
+    assert torch.equal(together, torch.stack([other.permutation(), first]))
     order.set_epoch(1)
     assert not torch.equal(first, order.permutation())
     again.set_epoch(1)
@@ -30,7 +33,7 @@ def test_batches_keep_images_and_labels_together_and_the_last_may_be_smaller() -
     images = torch.arange(10, dtype=torch.uint8)[:, None, None].expand(10, 2, 2)
     labels = torch.arange(10)
     plain = list(Batches(images, labels, 4))
-    shuffled = Batches(images, labels, 4, EpochOrder(10, 0))
+    shuffled = Batches(images, labels, 4, [0])
     assert [len(some) for _, some in plain] == [4, 4, 2]
     assert len(shuffled) == len(list(shuffled)) == 3
     for some_images, some_labels in [*plain, *shuffled]:

@@ -1,1 +1,1 @@
-"""Training with Lightning: batches, module, callbacks, several seeds in one pass, checkpoints."""
+"""Training with Lightning: split and batches, networks of several seeds in one pass, recording."""

@@ -1,89 +1,167 @@
-"""Batches from tensors in memory, in the order of the data set or in that of an epoch.
+"""Training and validation images: the split, and batches in the order of an epoch.
 
-Pixels are stored as bytes and scaled to 0 … 1 batch by batch, which is faster than decoding image
-by image and takes a quarter of the memory of floats.
+Images are held in memory, on the device of the network. Pixels are stored as bytes and scaled to
+0 … 1 batch by batch, which is faster than decoding image by image and takes a quarter of the memory
+of floats. The test set is not opened here.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from convchoice.config.schema import DataConfig
+from convchoice.data.dataset import StoredDataset
+from convchoice.data.preparation import training_images
+from convchoice.errors import require
 from convchoice.networks.network import derived_seed
 
 EVALUATION_BATCH = 128
 """Images at a time without gradients: their response maps still fit the CPU's cache."""
 
+Indices = NDArray[np.int64]
 
-class EpochOrder:
-    """The order of the training images, a new one each epoch, fixed by the seed of a run.
 
-    It depends only on the seed, the epoch and the number of images: arms with the same seed see the
-    same order, and a resumed run continues with the order that it would have had.
+class Split(NamedTuple):
+    """Sorted indices of the official training set; those for validation may be none."""
+
+    training: Indices
+    validation: Indices
+
+
+def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -> Split:
+    """Split the official training set, stratified by label and fixed by `validation_seed`.
+
+    A `train_size` larger than the rest of the validation split takes the whole rest.
 
     Args:
-        size: number of images, N.
-        seeds: of the runs that are trained together, S.
+        labels: (N,) of the official training set.
+        config: sizes, and the seed of the split.
+        validation_size: number of validation images, may be 0.
+
+    Raises:
+        ConfigurationError: if a stratified split of these sizes is impossible.
     """
+    # Takes seconds to import, and only a training needs it.
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
-    def __init__(self, size: int, *seeds: int) -> None:
-        """Start at epoch 0."""
-        self.size = size
-        self.seeds = seeds
-        self.epoch = 0
+    every = np.arange(len(labels), dtype=np.int64)
+    classes = len(np.unique(labels))
+    training, validation = every, every[:0]
+    if validation_size:
+        _check_size("data.validation_size", validation_size, classes, len(every) - classes)
+        training, validation = train_test_split(
+            every, test_size=validation_size, stratify=labels, random_state=config.validation_seed
+        )
+    if config.train_size is not None and config.train_size < len(training):
+        most = len(training) - classes
+        _check_size("data.train_size", config.train_size, classes, most)
+        order = stratified_order(labels[training], config.validation_seed)
+        training = training[order[: config.train_size]]
+    return Split(np.sort(training), np.sort(validation))
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0; Lightning calls this before each one."""
-        self.epoch = epoch
 
-    def permutation(self) -> Tensor:
-        """Indices of the epoch's images, (N,) for one run and (S, N) for several."""
-        seeds = (derived_seed(seed, "order", str(self.epoch)) for seed in self.seeds)
-        generators = (torch.Generator().manual_seed(seed) for seed in seeds)
-        orders = [torch.randperm(self.size, generator=generator) for generator in generators]
-        return orders[0] if len(orders) == 1 else torch.stack(orders)
+def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
+    """An order of images in which every prefix is stratified, so that subsets are nested.
+
+    Within a class the order is random; the r-th of a class's n images is placed at (r + 1/2)/n. A
+    prefix that ends at t holds the share t of each class, rounded to the nearest image; classes of
+    equal size alternate in an order that is random too.
+
+    Returns:
+        Indices (N,) into labels (N,).
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[shuffled] == label)
+        places[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(places, kind="stable")].astype(np.int64)
+
+
+def _check_size(field: str, size: int, least: int, most: int) -> None:
+    rule = f"a stratified split needs {least} to {most} images here."
+    require(least <= size <= most, field, size, rule)
 
 
 class Batches:
     """Batches of scaled images and labels.
 
     Yields (images float32 (B, C, H, W) in 0 … 1, labels int64 (B,)); the last batch may be smaller.
-    With the order of S runs, a batch holds one for each: images (S, B, C, H, W), labels (S, B).
+    With several seeds, a batch holds one for each: images (S, B, C, H, W), labels (S, B).
 
     Args:
         images: uint8 (N, H, W) of one channel or (N, C, H, W), on the device of the network.
         labels: int64 (N,), on the same device.
-        batch_size: images a batch, B.
-        order: of each epoch; None keeps that of the tensors.
+        size: images a batch, B.
+        seeds: of the runs that are trained together, S; without any, the order is that of the
+            tensors.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, batch_size: int, order: EpochOrder | None = None
+        self, images: Tensor, labels: Tensor, size: int, seeds: Sequence[int] = ()
     ) -> None:
-        """Keep references to the tensors."""
-        self.images = images
-        self.labels = labels
-        self.batch_size = batch_size
-        self.order = order
-        if order is not None:
-            self.sampler = order  # where Lightning looks for `set_epoch`
+        """Keep references to the tensors; start at epoch 0."""
+        self.images, self.labels, self.size, self.seeds = images, labels, size, seeds
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0."""
+        self.epoch = epoch
+
+    def permutation(self) -> Tensor:
+        """The order of the epoch's images, (N,) for one seed and (S, N) for several.
+
+        It depends only on the seed, the epoch and the number of images: arms with the same seed see
+        the same order, and a resumed run continues with the order that it would have had.
+        """
+        seeds = (derived_seed(seed, "order", str(self.epoch)) for seed in self.seeds)
+        generators = (torch.Generator().manual_seed(seed) for seed in seeds)
+        orders = [torch.randperm(len(self.labels), generator=each) for each in generators]
+        return orders[0] if len(orders) == 1 else torch.stack(orders)
 
     def __len__(self) -> int:
         """Number of batches of an epoch."""
-        return math.ceil(len(self.labels) / self.batch_size)
+        return math.ceil(len(self.labels) / self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch."""
-        order = None if self.order is None else self.order.permutation()
-        for first in range(0, len(self.labels), self.batch_size):
-            some = slice(first, first + self.batch_size)
+        order = self.permutation() if self.seeds else None
+        for first in range(0, len(self.labels), self.size):
+            some = slice(first, first + self.size)
             if order is None:
                 yield scaled(self.images[some]), self.labels[some]
             else:
                 chosen = order[..., some].to(self.images.device)
                 pixels = scaled(self.images[chosen.flatten()])
                 yield pixels.reshape(*chosen.shape, *pixels.shape[1:]), self.labels[chosen]
+
+
+def training_batches(
+    stored: StoredDataset, config: DataConfig, seeds: Sequence[int], device: torch.device
+) -> tuple[Batches, Batches]:
+    """Batches of training images, in a new order each epoch, and of validation images.
+
+    Args:
+        stored: the verified data set.
+        config: which images; there may be none for validation.
+        seeds: of the runs that are trained together; they decide the order, never the split.
+        device: that holds the images.
+    """
+    pixels, classes = stored.train()
+    images, labels = torch.from_numpy(pixels), torch.from_numpy(classes.astype(np.int64))
+    size = stored.spec.validation_size if config.validation_size is None else config.validation_size
+    training, validation = (torch.from_numpy(each) for each in split(classes, config, size))
+
+    def batches(chosen: Tensor, size: int, seeds: Sequence[int] = ()) -> Batches:
+        kept = training_images(images, chosen, config)
+        return Batches(kept.to(device), labels[chosen].to(device), size, seeds)
+
+    return batches(training, config.batch_size, seeds), batches(validation, EVALUATION_BATCH)
 
 
 def scaled(images: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 
 from convchoice.errors import UserError
 from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded, RunStarted
@@ -23,9 +23,12 @@ class DivergedError(UserError):
 class Recorder(Callback):
     """Records the history of runs that are trained together, and reports their events."""
 
-    def __init__(self, runs: Sequence[RunSpecification], listener: Listener) -> None:
+    def __init__(
+        self, runs: Sequence[RunSpecification], classifier: Classifier, listener: Listener
+    ) -> None:
         """Start with empty histories."""
         self.runs = runs
+        self.classifier = classifier
         self.listener = listener
         self.rows: list[list[dict[str, float]]] = [[] for _ in runs]
         self.failures: dict[int, str] = {}
@@ -49,7 +52,7 @@ class Recorder(Callback):
         """Indices of the runs whose losses are finite so far."""
         return [place for place in range(len(self.runs)) if place not in self.failures]
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_fit_start(self, *_: object) -> None:
         """Report that the runs start or resume."""
         # Not `on_train_start`, which Lightning skips if the checkpoint is of the last epoch.
         self.epochs_before = max(len(rows) for rows in self.rows)
@@ -59,56 +62,44 @@ class Recorder(Callback):
             if place in self.failures:
                 self.listener(RunEnded(*run.key, self.failures[place], diverged=True))
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_start(self, *_: object) -> None:
         """Start the clock of the epoch."""
         self.epoch_started = time.perf_counter()
         self.training_ended = None
         self.next_tick = self.epoch_started + TICK_SECONDS
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_validation_start(self, *_: object) -> None:
         """Stop the clock of the epoch: validation is not training."""
-        self.training_ended = finished_time(pl_module.device)
+        self.training_ended = finished_time(self.classifier.device)
 
     def _seconds_left(self, fraction: float) -> float:
         # From the speed since this start.
         done = fraction - self.epochs_before / self.epochs
         return (time.perf_counter() - self.started) * (1 - fraction) / done if done > 0 else 0.0
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ARG002 - Lightning's signature
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
         """Every `TICK_SECONDS`, check the losses and report the progress."""
         if time.perf_counter() < self.next_tick:
             return
         self.next_tick = time.perf_counter() + TICK_SECONDS
-        within = (batch_idx + 1) / trainer.num_training_batches
-        fraction = (trainer.current_epoch + within) / self.epochs
-        classifier = _classifier(pl_module)
-        self._check(classifier.last_losses.tolist(), trainer)
-        losses, left = classifier.training_means.losses, self._seconds_left(fraction)
+        self._check(self.classifier.last_losses.tolist(), trainer)
+        fraction = trainer.global_step / (self.epochs * trainer.num_training_batches)
+        means, left = self.classifier.training_means.values(), self._seconds_left(fraction)
         epoch = trainer.current_epoch + 1
         for place in self.alive:
-            key = self.runs[place].key
-            self.listener(EpochProgress(*key, epoch, self.epochs, fraction, losses[place], left))
+            key, loss = self.runs[place].key, means[place][0]
+            self.listener(EpochProgress(*key, epoch, self.epochs, fraction, loss, left))
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, *_: object) -> None:
         """Add a row to the history of each run; its seconds are the run's share of the epoch."""
-        classifier = _classifier(pl_module)
-        ended = self.training_ended or finished_time(pl_module.device)
-        training = classifier.training_means.take()
-        empty = classifier.validation_means.empty
-        validation = [] if empty else classifier.validation_means.take()
-        self._check([loss for loss, _ in training], trainer)
+        ended = self.training_ended or finished_time(self.classifier.device)
+        training, validation = self.classifier.training_means, self.classifier.validation_means
+        self._check([loss for loss, _ in training.values()], trainer)
         for place in self.alive:
             row = {"epoch": float(trainer.current_epoch + 1)}
-            row["train/loss"], row["train/accuracy"] = training[place]
-            if validation:
-                row["val/loss"], row["val/accuracy"] = validation[place]
+            row["train/loss"], row["train/accuracy"] = training.values()[place]
+            if validation.images:
+                row["val/loss"], row["val/accuracy"] = validation.values()[place]
             row["seconds"] = (ended - self.epoch_started) / len(self.runs)
             self.rows[place].append(row)
             left = self._seconds_left(row["epoch"] / self.epochs)
@@ -134,7 +125,3 @@ class Recorder(Callback):
                 raise DivergedError(failure)
             self.failures[place] = failure
             self.listener(RunEnded(*run.key, failure, diverged=True))
-
-
-def _classifier(module: LightningModule) -> Classifier:
-    return cast("Classifier", module)

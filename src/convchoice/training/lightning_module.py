@@ -1,58 +1,101 @@
-"""The Lightning module: loss, accuracy and optimiser of one or of several runs."""
+"""The Lightning module: networks, loss, accuracy and optimiser of one or of several runs.
 
+Several seeds of one arm are trained in one network: their weights are stacked along a new first
+axis. On a GPU a step of such a small network is limited by kernel launches; stacked, all seeds
+share one launch. No operation of the network, the loss or the optimiser mixes values along the
+first axis, so each seed gets the numbers that it gets alone, up to rounding.
+"""
+
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer, RMSprop
 
 from convchoice.config.schema import Config, OptimizerConfig, OptimizerName
-from convchoice.networks.network import Network, count_correct
-from convchoice.training.stacked_seeds import StackedNetworks
+from convchoice.networks.network import Network
+
+
+class StackedNetworks(nn.Module):
+    """Networks of one plan as one module.
+
+    Args:
+        networks: S networks that differ only in the values of their parameters.
+    """
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        """Stack the parameters; buffers (fixed pooling weights) are the same in all networks."""
+        super().__init__()
+        self.plan = networks[0].plan
+        self.count = len(networks)
+        parameters, _ = stack_module_state(list(networks))
+        self.parameter_names = list(parameters)
+        self.stacked = nn.ParameterList(parameters.values())
+        self.buffer_names = [name for name, _ in networks[0].named_buffers()]
+        for place, (_, buffer) in enumerate(networks[0].named_buffers()):
+            self.register_buffer(f"buffer{place}", buffer, persistent=False)
+        # In a list, so that its parameters are not registered as parameters of this module.
+        self._template = [copy.deepcopy(networks[0]).to("meta")]
+
+    def _parameters_by_name(self) -> dict[str, Tensor]:
+        return dict(zip(self.parameter_names, self.stacked, strict=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits of each network, (S, N, 10).
+
+        Args:
+            images: (S, N, C, H, W), a batch for each network, or (N, C, H, W), one for all.
+        """
+        buffers = dict(zip(self.buffer_names, self.buffers(), strict=True))
+
+        def one(values: dict[str, Tensor], pixels: Tensor) -> Tensor:
+            logits: Tensor = functional_call(self._template[0], (values, buffers), (pixels,))
+            return logits
+
+        separate = images.ndim == 5  # noqa: PLR2004 - seeds, images, channels, height, width
+        by_seed = vmap(one, in_dims=(0, 0 if separate else None))
+        logits: Tensor = by_seed(self._parameters_by_name(), images)
+        return logits
+
+    def states(self) -> list[dict[str, Tensor]]:
+        """The parameters of each network, named as in its own `state_dict`."""
+        stacked = self._parameters_by_name()
+        return [
+            {name: values.detach()[place].clone() for name, values in stacked.items()}
+            for place in range(self.count)
+        ]
 
 
 class RunningMeans:
-    """Mean loss and accuracy of each run over the images since the last reset.
+    """Mean loss and accuracy of each run over the images so far.
 
     Sums stay on the device, so that adding a batch never waits for it.
     """
 
-    def __init__(self, runs: int = 1) -> None:
+    def __init__(self, runs: int) -> None:
         """Start without images."""
-        self.runs = runs
         self._loss = torch.zeros(runs, dtype=torch.float64)
         self._correct = torch.zeros(runs, dtype=torch.int64)
-        self._images = 0
+        self.images = 0
 
     def add(self, losses: Tensor, correct: Tensor, images: int) -> None:
-        """Add a batch: its size, and each run's mean loss and number of correct predictions."""
+        """Add a batch: each run's mean loss and number of correct predictions, and its size."""
         self._loss = self._loss.to(losses.device)
         self._correct = self._correct.to(losses.device)
         self._loss += losses.detach().to(torch.float64) * images
         self._correct += correct
-        self._images += images
+        self.images += images
 
-    @property
-    def empty(self) -> bool:
-        """Whether no image was added since the last reset."""
-        return self._images == 0
-
-    @property
-    def losses(self) -> list[float]:
-        """The mean loss of each run, NaN without images."""
-        images = self._images or float("nan")
-        return [total / images for total in self._loss.tolist()]
-
-    def take(self) -> list[tuple[float, float]]:
-        """Mean loss and accuracy of each run, NaN without images; then reset."""
-        images = self._images or float("nan")
-        accuracies = [correct / images for correct in self._correct.tolist()]
-        means = list(zip(self.losses, accuracies, strict=True))
-        self.__init__(self.runs)  # type: ignore[misc]
-        return means
+    def values(self) -> list[tuple[float, float]]:
+        """Mean loss and accuracy of each run, NaN without images."""
+        images = self.images or float("nan")
+        sums = zip(self._loss.tolist(), self._correct.tolist(), strict=True)
+        return [(loss / images, correct / images) for loss, correct in sums]
 
 
 def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
@@ -75,21 +118,27 @@ class Classifier(LightningModule):
 
     Args:
         configs: validated configurations that differ only in their seeds.
-        input_shape: (C, H, W) of an image; None takes the shape of the configuration's data.
     """
 
-    def __init__(
-        self, configs: Sequence[Config], input_shape: tuple[int, int, int] | None = None
-    ) -> None:
+    def __init__(self, configs: Sequence[Config]) -> None:
         """Build the networks; those of several runs are stacked."""
         super().__init__()
         self.config = configs[0]
         self.runs = len(configs)
-        networks = [Network(config, input_shape) for config in configs]
+        networks = [Network(config) for config in configs]
         self.network = networks[0] if self.runs == 1 else StackedNetworks(networks)
+        self.last_losses = torch.zeros(self.runs)
+        self._start_means()
+
+    def _start_means(self) -> None:
         self.training_means = RunningMeans(self.runs)
         self.validation_means = RunningMeans(self.runs)
-        self.last_losses = torch.zeros(self.runs)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the means of the epoch and choose its order of images."""
+        self._start_means()
+        batches: Any = self.trainer.train_dataloader
+        batches.set_epoch(self.current_epoch)
 
     def states(self) -> list[dict[str, Tensor]]:
         """The weights of each run, named as in its network's `state_dict`."""
@@ -97,24 +146,18 @@ class Classifier(LightningModule):
             return self.network.states()
         return [self.network.state_dict()]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to logits (N, 10); of several runs, (S, N, C, H, W) to (S, N, 10)."""
-        logits: Tensor = self.network(images)
-        return logits
-
     def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
         """The mean loss of each run on a batch, (runs,), also added to `means`."""
         images, labels = batch
-        logits = self(images)
+        logits = self.network(images)  # (N, 10); of several runs, (S, N, 10)
         if self.runs == 1:
             losses = functional.cross_entropy(logits, labels).reshape(1)
-            correct = count_correct(logits, labels).reshape(1)
         else:
             labels = labels.expand(logits.shape[:2])
             every, truth = logits.flatten(0, 1), labels.flatten()
             each = functional.cross_entropy(every, truth, reduction="none")
             losses = each.view(labels.shape).mean(1)
-            correct = (logits.argmax(2) == labels).sum(1)
+        correct = (logits.argmax(-1) == labels).sum(-1).reshape(self.runs)
         means.add(losses, correct, labels.shape[-1])
         return losses
 

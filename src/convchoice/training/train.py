@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 from safetensors.torch import save_file
@@ -37,8 +37,8 @@ from convchoice.runs.run_folder import (
     write_json,
 )
 from convchoice.runs.specification import RunSpecification
+from convchoice.training.batches import Batches, training_batches
 from convchoice.training.callbacks import DivergedError, Recorder
-from convchoice.training.data_module import ImageDataModule, Split
 from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
 from convchoice.training.environment_variables import use_instructions
 from convchoice.training.lightning_module import Classifier
@@ -53,15 +53,10 @@ def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
             with ``diverged=True``, and its folder stays incomplete.
     """
     with storing_in(partial_path(runs[0].folder)):
-        recorder = Recorder(runs, listener)
-        try:
-            _train(runs, recorder)
-        except DivergedError as error:
-            for place in recorder.alive:
-                listener(RunEnded(*runs[place].key, str(error), diverged=True))
+        _train(runs, listener)
 
 
-def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
+def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
     _silence_lightning()
     keep_freed_memory()
     config = runs[0].config
@@ -72,13 +67,19 @@ def _train(runs: Sequence[RunSpecification], recorder: Recorder) -> None:
     environment: dict[str, Any] = {"started": _now()}
     checkpoint = _prepare_folders(runs)
     stored = load(runs[0].data_root, config.data.name)
-    images = ImageDataModule(config.data, [run.seed for run in runs], stored)
+    images, validation = training_batches(stored, config.data, [run.seed for run in runs], device)
     classifier = Classifier([run.config for run in runs])
     if config.trainer.precision == "64-true":
         classifier.double()  # Lightning converts it only after it has loaded a checkpoint
-    trainer = trainer_of(config, partial_path(runs[0].folder), recorder)
-    trainer.fit(classifier, datamodule=images, ckpt_path=checkpoint, weights_only=True)
-    environment |= _environment(config, images.split, stored, device)
+    recorder = Recorder(runs, classifier, listener)
+    trainer = _trainer(config, device, partial_path(runs[0].folder), recorder)
+    try:
+        trainer.fit(classifier, images, validation, ckpt_path=checkpoint, weights_only=True)
+    except DivergedError as error:
+        for place in recorder.alive:
+            listener(RunEnded(*runs[place].key, str(error), diverged=True))
+        return
+    environment |= _environment(config, stored, images, validation)
     environment |= {"instructions": used, "seeds_together": len(runs)}
     cost = _cost(config, classifier.network.plan, device, len(runs))
     states = classifier.states()
@@ -129,7 +130,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self,
         checkpoint: dict[str, Any],
         path: str | Path,
-        storage_options: Any = None,  # noqa: ARG002
+        storage_options: Any = None,  # noqa: ARG002 - Lightning's signature
     ) -> None:
         """Write the file."""
         buffer = io.BytesIO()
@@ -137,14 +138,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
         replace_files(Path(path).parent, {Path(path).name: buffer.getvalue()})
 
 
-def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
+def _trainer(config: Config, device: torch.device, folder: Path, recorder: Recorder) -> Trainer:
     """Lightning's trainer, which writes its checkpoints to `folder`.
 
     Raises:
-        ConfigurationError: for a device or precision that is not available.
+        ConfigurationError: for a precision that the device does not have.
     """
     settings = config.trainer
-    device = device_of(settings.accelerator)
     possible = settings.precision != "16-mixed" or device.type != "cpu"
     # Lightning would train in bfloat16 and only warn.
     rule, fix = "float16 needs a GPU.", "Use bf16-mixed on a CPU."
@@ -160,7 +160,7 @@ def trainer_of(config: Config, folder: Path, *callbacks: Callback) -> Trainer:
         max_epochs=settings.max_epochs,
         deterministic=settings.deterministic,
         default_root_dir=folder,
-        callbacks=[*callbacks, checkpoints],
+        callbacks=[recorder, checkpoints],
         plugins=[AtomicCheckpoints()],
         logger=False,
         enable_progress_bar=False,
@@ -183,8 +183,9 @@ def _cost(config: Config, plan: Plan, device: torch.device, runs: int) -> dict[s
 
 
 def _environment(
-    config: Config, split: Split, stored: StoredDataset, device: torch.device
+    config: Config, stored: StoredDataset, images: Batches, validation: Batches
 ) -> dict[str, Any]:
+    device = images.labels.device
     return {
         "device": str(device),
         "device_name": device_name(device),
@@ -197,8 +198,8 @@ def _environment(
             "name": stored.spec.name,
             "title": stored.spec.title,
             "digest": stored.digest,
-            "train_images": len(split.training),
-            "validation_images": len(split.validation),
+            "train_images": len(images.labels),
+            "validation_images": len(validation.labels),
             "test_images": stored.spec.test_size,
             "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,

@@ -1,7 +1,6 @@
 """The split into training and validation images."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convchoice.config.schema import DataConfig
-from convchoice.data.dataset import load
 from convchoice.errors import ConfigurationError
-from convchoice.training.data_module import ImageDataModule, split, stratified_order
+from convchoice.training.batches import split, stratified_order
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 120)
 
@@ -25,15 +23,6 @@ def test_the_validation_split_is_stratified_disjoint_and_fixed_by_its_own_seed()
     assert np.array_equal(dealt.validation, again.validation)
     other = split(LABELS, DataConfig(validation_seed=1), 100)
     assert not np.array_equal(dealt.validation, other.validation)
-
-
-def test_the_split_does_not_depend_on_the_seeds_of_the_runs(data_root: Path) -> None:
-    config = DataConfig(train_size=100)
-    seeds = ([0], [1], [2, 3])
-    first, *others = (ImageDataModule(config, each, load(data_root)).split for each in seeds)
-    for other in others:
-        assert np.array_equal(first.training, other.training)
-        assert np.array_equal(first.validation, other.validation)
 
 
 def test_a_subset_does_not_change_the_validation_images() -> None:
