@@ -105,11 +105,22 @@ def test_arms_without_curves_are_left_out_and_colours_stay(made: Any):
     assert not set(with_curves(made, max=[], average=[])) & CURVES
 
 
-def test_one_seed_and_single_points_are_drawn(made: Any):
+def test_one_seed_single_points_and_curves_of_different_lengths_are_drawn(made: Any):
     points = [point for point in curve_points() if point.value in {4, 45, 0.7, 30, 90}]
-    options = {arm: {"curves": points} for arm in ERRORS}
+    options = {"max": {"curves": points, "epochs": 1}, "average": {"curves": points, "epochs": 3}}
     found = named(made({"max": [10], "average": [12]}, None, options))
     assert set(found) & CURVES == CURVES - {"input-size"}  # no size is accepted
+    assert "max: 0.202 at 1;" in found["learning-curves"].alt
+
+
+def test_costs_that_most_arms_share_are_not_drawn(made: Any):
+    costs = {"max": 10, "average": 10, "strided": 10, "l2": 10, "weighted": 20}
+    options = {arm: {"metrics": {"cost/macs": macs}} for arm, macs in costs.items()}
+    study = study_values(arms=list(costs)[1:])
+    errors = {arm: [10] for arm in costs}
+    assert "accuracy-against-macs" not in named(made(errors, study, options))
+    options["l2"]["metrics"]["cost/macs"] = 30
+    assert "accuracy-against-macs" in named(made(errors, study, options))
 
 
 def test_a_metric_of_which_less_is_better_and_a_long_label(made: Any):
@@ -122,12 +133,6 @@ def test_a_metric_of_which_less_is_better_and_a_long_label(made: Any):
     less = named(made(ERRORS, study_values(metric="test/nll", margin=0.01), options))
     assert less["differences"].file.index("← better") < less["differences"].file.index("worse →")
     assert "average: 1000.00, 0.0830" in less["accuracy-against-macs"].alt
-
-
-def test_learning_curves_of_different_lengths(made: Any):
-    options = {"max": {"epochs": 1}, "average": {"epochs": 3}}
-    alt = named(made({"max": [10], "average": [12]}, None, options))["learning-curves"].alt
-    assert "max: 0.202 at 1;" in alt
 
 
 def test_long_names_of_classes_are_numbered(comparison: Comparison):

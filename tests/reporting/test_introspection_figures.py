@@ -1,5 +1,6 @@
 """Figures of trained networks: numbers by hand, and in which studies they appear."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -7,28 +8,19 @@ import numpy as np
 import pytest
 
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.drawing import style
-from convchoice.reporting.introspection_figures import (
-    MOST_ARMS,
-    edge_figure,
-    field_figure,
-    filter_figure,
-    response_figure,
-    stage_of,
-)
+from convchoice.reporting.introspection_figures import stage_of
+from convchoice.reporting.page import figures_of
 from convchoice.reporting.rendering import RenderedFigure
 from made_up_introspection import introspected
-from made_up_runs import study_values
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
+NAMES = ["edge-pixels", "receptive-fields", "filters", "responses"]
 SAME = {"conv": {"padding": "same"}}
 
 
 def drawn(comparison: Comparison) -> dict[str, RenderedFigure]:
-    makers = (edge_figure, field_figure, filter_figure, response_figure)
-    with style():
-        found = [maker(comparison) for maker in makers]
-    return {each.name.partition("-")[2]: each for each in found if each is not None}
+    found = {each.name.partition("-")[2]: each for each in figures_of(comparison)}
+    return {name: found[name] for name in NAMES if name in found}
 
 
 def two(made: Any, inside: Any = None, **config: Any) -> Comparison:
@@ -40,8 +32,8 @@ def two(made: Any, inside: Any = None, **config: Any) -> Comparison:
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (SAME, ["edge-pixels", "receptive-fields", "filters", "responses"]),
-        ({"downsample": {"operator": "average"}}, ["receptive-fields", "filters", "responses"]),
+        (SAME, NAMES),
+        ({"downsample": {"operator": "average"}}, NAMES[1:]),
         ({"data": {"train_size": 300}}, []),
     ],
 )
@@ -98,17 +90,12 @@ def test_responses_have_a_place_a_stage(made: Any, figures: dict[str, RenderedFi
     strided = {layer: maps for layer, maps in inside.maps.items() if "downsample" not in layer}
     figure = drawn(two(made, replace(inside, maps=strided), **SAME))["responses"]
     assert figure.inline.count("data:image/png") == 4 + 3
+    assert len(re.findall(r"to [\d.]+<", figure.inline)) == 3  # a scale below each stage
 
 
-def test_filters_of_colours_and_of_many_arms_are_drawn(made: Any):
+def test_filters_of_colours_are_drawn(made: Any):
     weights = np.random.default_rng(0).normal(size=(5, 3, 3, 3)).astype(np.float32)
     images = np.zeros((3, 3, 8, 8), dtype=np.uint8)
     colours = replace(introspected(), images=images, filters=weights)
-    arms = ["max", *(f"arm{number}" for number in range(MOST_ARMS))]
-    options = {arm: {"inside": colours, "config": {} if arm == "max" else SAME} for arm in arms}
-    study = study_values(arms=arms[1:])
-    figures = drawn(made({arm: [10] for arm in arms}, study, options))
-    assert "arm10: 3×3×3" in figures["filters"].alt
-    assert "arm11" not in figures["filters"].alt
-    assert "The first 12 of 13 arms." in figures["filters"].caption
-    assert figures["receptive-fields"].inline.count("data:image/png") == MOST_ARMS
+    options = {"max": {"inside": colours}, "average": {"inside": colours, "config": SAME}}
+    assert "average: 3×3×3" in drawn(made(ERRORS, None, options))["filters"].alt

@@ -13,8 +13,6 @@ from convchoice.reporting.page import (
     bar_scale,
     cost_cells,
     study_view,
-    tone,
-    yaml_value,
 )
 from made_up_results import made_up_comparison
 from made_up_runs import DIGITS, LECTURE
@@ -50,16 +48,6 @@ def test_a_caution_of_some_studies_names_them(made: Any):
     assert [each.studies for each in strong] == ["pooling"]
 
 
-def test_verdicts_have_tones():
-    tones = {
-        "better": "good",
-        "slightly worse": "bad",
-        "equivalent": "even",
-        "inconclusive": "open",
-    }
-    assert {verdict: tone(verdict) for verdict in tones} == tones
-
-
 def test_bars_by_hand():
     # Differences of 1.25 ± 0.75 beside a margin of 0.1: 2 is drawn at 0.46 of the width.
     scale = bar_scale(made_up_comparison({"a": ("base", "better")}))
@@ -70,11 +58,6 @@ def test_costs_and_ratios(comparison: Comparison):
     cells = cost_cells(comparison.arms["average"], comparison.contrasts_of("average")[0])
     assert cells[:3] == [("93,322", "same"), ("698,560", "×0.25"), ("29,000", "")]
     assert cost_cells(comparison.arms["max"], None)[0] == ("93,322", "")
-
-
-def test_values_as_in_yaml():
-    values = [yaml_value(value) for value in (None, True, 3, "a", [1, None])]
-    assert values == ["null", "true", "3", "a", "[1, null]"]
 
 
 def test_too_few_seeds_are_said_with_the_answer(made: Any):

@@ -4,8 +4,6 @@ A figure is part of a study only if what it shows can differ: if an arm differs 
 in a configuration key that affects it, or if the study has a single arm.
 """
 
-from itertools import islice
-
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
@@ -21,7 +19,6 @@ LAYER_KEYS = ("conv.", "downsample.", "model.first_layer", "data.permutation_see
 """Keys, or beginnings of keys, that affect what layers learn."""
 BORDER_KEYS = ("conv.padding", "conv.padding_mode")
 """Keys that affect what is computed at the border."""
-MOST_ARMS = 12
 COLOURS = 3
 MAP_COLUMNS = 2
 FIELDS_A_ROW = 3
@@ -40,18 +37,14 @@ def arms_of(comparison: Comparison, keys: tuple[str, ...]) -> Arms:
     return {arm: item.introspection for arm, item in arms.items() if item.introspection}
 
 
-def _first_arms(arms: Arms) -> tuple[Arms, str]:
-    """As many arms as a figure holds, and a sentence on the others and on the seed."""
+def _one_seed(arms: Arms) -> str:
     seeds = " or ".join(map(str, sorted({item.seed for item in arms.values()})))
-    sentence = f"n = 1: seed {seeds}, after training."
-    if len(arms) > MOST_ARMS:
-        sentence += f" The first {MOST_ARMS} of {len(arms)} arms."
-    return dict(islice(arms.items(), MOST_ARMS)), sentence
+    return f"n = 1: seed {seeds}, after training."
 
 
 def filter_figure(comparison: Comparison) -> RenderedFigure | None:
     """The first filters of each arm's first layer."""
-    arms, seed = _first_arms(arms_of(comparison, LAYER_KEYS))
+    arms = arms_of(comparison, LAYER_KEYS)
     if not arms:
         return None
     filters = {arm: item.filters.unpacked() for arm, item in arms.items()}
@@ -78,7 +71,7 @@ def filter_figure(comparison: Comparison) -> RenderedFigure | None:
         "Weights of the first filters of the first layer: orange above 0, blue below; filters of"
         " three colours show each colour's weight. Each arm has its own scale. If a layer does not"
         " share its weights, those of the middle output."
-        f" {seed}",
+        f" {_one_seed(arms)}",
         f"A row of small squares for each arm. {'; '.join(words)}.",
     )
 
@@ -93,7 +86,7 @@ def stage_of(layer: str) -> str:
 def response_figure(comparison: Comparison) -> RenderedFigure | None:
     """Maps of one image by arm and stage, on one scale a stage."""
     found = arms_of(comparison, LAYER_KEYS)
-    arms, seed = _first_arms({arm: item for arm, item in found.items() if item.maps})
+    arms = {arm: item for arm, item in found.items() if item.maps}
     if not arms:
         return None
     maps = {arm: {stage_of(each.layer): each for each in item.maps} for arm, item in arms.items()}
@@ -102,26 +95,23 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
         stage: max(each.largest for name, each in every if name == stage)
         for stage in sorted(dict(every))
     }
-    rows: list[list[pictures.Picture | None]] = []
-    words = []
+    last = {stage: arm for arm, of_arm in maps.items() for stage in of_arm}
+    rows, words = [], []
     for arm, item in arms.items():
         row: list[pictures.Picture | None] = [
             pictures.Picture(pictures.channels_last(item.image), arm)
         ]
         for stage, largest in full.items():
+            picture = None
             if each := maps[arm].get(stage):
                 tiles = [pictures.shades(channel, largest) for channel in each.unpacked()]
-                row.append(pictures.Picture(pictures.mosaic(tiles, MAP_COLUMNS)))
-            else:
-                row.append(None)
+                scale = f"{stage} 0 to {text.number(largest, 2)}" if arm == last[stage] else ""
+                below = drawing.wrapped(scale, 12)
+                picture = pictures.Picture(pictures.mosaic(tiles, MAP_COLUMNS), below=below)
+            row.append(picture)
         rows.append(row)
         sizes = [f"{stage} {each.shape[1]}×{each.shape[2]}" for stage, each in maps[arm].items()]
         words.append(f"{arm}: {', '.join(sizes)}")
-    scales = [f"{stage} 0 to {text.number(largest, 2)}" for stage, largest in full.items()]
-    rows[-1] = [
-        picture and picture._replace(below=drawing.wrapped(scale, 12))
-        for picture, scale in zip(rows[-1], ("", *scales), strict=True)
-    ]
     image = next(iter(arms.values())).image
     return rendered(
         pictures.picture_grid(rows, 1 + len(full)),
@@ -132,7 +122,7 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
         f" class {class_names(comparison)[image.label]}, at the left as the network receives"
         " it. Each stage has one scale for all arms, given below: orange above 0, blue"
         " below. A place is empty where an arm has no such step. With one seed, layers of the same"
-        f" name and shape start from the same weights in every arm. {seed}",
+        f" name and shape start from the same weights in every arm. {_one_seed(arms)}",
         f"A row an arm: the image, then its maps. {'; '.join(words)}.",
     )
 
@@ -147,7 +137,7 @@ def _over_image(item: Introspection, gradient: pictures.Numbers) -> pictures.Ras
 def field_figure(comparison: Comparison) -> RenderedFigure | None:
     """Each layer's receptive field on a test image, and the pixels that the last cell uses."""
     found = arms_of(comparison, LAYER_KEYS)
-    arms, _ = _first_arms({arm: item for arm, item in found.items() if item.fields})
+    arms = {arm: item for arm, item in found.items() if item.fields}
     layers = dict.fromkeys(field.layer for item in arms.values() for field in item.fields)
     colours = dict(zip(layers, FRAME_COLOURS, strict=False))
     shown, words, counts = [], [], set()
