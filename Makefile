@@ -56,6 +56,7 @@ repro-locked: # one at a time in this folder
 	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
 	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
 	@$(BIN)/convchoice summary --params params.yaml
+	@$(BIN)/convchoice check --params params.yaml
 
 test: $(VENV)/.installed-dev ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile

@@ -21,6 +21,7 @@ VERBS = {
     "compare": "compare the arms of a study, of run folders or of a CSV file",
     "report": "write the report: one HTML page and a Markdown file",
     "summary": "print the verdicts of all studies",
+    "check": "compare results with the published ones, digit for digit",
     "publish": "log complete runs to MLflow that it does not have yet",
     "tune": "search hyperparameters of some arms with one budget",
     "shapes": "print layers, sizes, parameters and costs of a network",

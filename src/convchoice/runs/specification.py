@@ -108,7 +108,8 @@ def fingerprint(config: Config, data: str, code: str, *, of_arm: bool = False) -
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def git(root: Path, *arguments: str) -> str | None:
+    """What git prints in a folder; None if it is missing or fails."""
     command = ["git", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
@@ -127,12 +128,12 @@ def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
         ("unknown", None) without git, or where `root` is not the top of a git work tree (an
         archive that was unpacked inside another repository has not that repository's commit).
     """
-    top = _git(root, "rev-parse", "--show-toplevel")
+    top = git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != root.resolve():
         return UNKNOWN, None
     written = (":!reports", ":!dvc.lock", ":!params.yaml")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
-    return _git(root, "rev-parse", "HEAD") or UNKNOWN, None if changes is None else bool(changes)
+    changes = git(root, "status", "--porcelain", "--untracked-files=no", "--", *written)
+    return git(root, "rev-parse", "HEAD") or UNKNOWN, None if changes is None else bool(changes)
 
 
 def environment() -> dict[str, Any]:
