@@ -87,7 +87,7 @@ format: $(VENV)/.installed-dev ## fix the format and what lint can fix
 bench: install ## measure speed against other programs (half an hour)
 	@$(BIN)/python bench/training.py
 	@$(BIN)/python bench/seeds.py
-	@$(BIN)/python bench/bookkeeping.py
+	@$(BIN)/python bench/overhead.py
 	@$(BIN)/python bench/evaluation.py
 	@$(BIN)/python bench/growth.py
 	@$(BIN)/python bench/pipeline.py

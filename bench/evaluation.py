@@ -2,10 +2,10 @@
 
     python bench/evaluation.py --rounds 5
 
-`ours` is `runner.run`: run folders read and checked, data verified, predictions and metrics
-written, final folders sealed. `bare` loads the same weights and only runs the networks over the
-test images in batches, in as many processes. Both without start-up: a first measurement, not
-counted, starts the server that workers come from.
+`ours` is `runner.run`: it reads and checks run folders and data, and writes predictions, metrics
+and checksums. `bare` loads the same weights and only runs the networks over the test images in
+batches, in as many processes. A first measurement, which does not count, starts the server that
+forks workers.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alternation import in_turns, publish, ratio
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.executors import LocalExecutor, available_cores
 from convchoice.execution.runner import run, specify, specify_evaluation
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run_folder import run_path
+from measurement import alternate, publish, ratio
 
 if TYPE_CHECKING:
     from convchoice.config.schema import Config
@@ -40,11 +40,11 @@ class BareForward:
 
     @property
     def keys(self) -> list[RunKey]:
-        """One for the whole job."""
+        """The key of the job."""
         return [("bare", self.share)]
 
     def work(self, listener: Listener) -> None:
-        """Run them."""
+        """Run the networks."""
         import torch
 
         from convchoice.data.dataset import load
@@ -105,14 +105,14 @@ def main() -> None:
                 BareForward(start, tuple(folders[start::cores]), Path(one.data.root))
                 for start in range(cores)
             ]
-            heard: list[Event] = []
+            events: list[Event] = []
             began = time.perf_counter()
-            LocalExecutor(cores).run(jobs, heard.append)
-            assert not any(getattr(event, "failure", "") for event in heard), heard
+            LocalExecutor(cores).run(jobs, events.append)
+            assert not any(getattr(event, "failure", "") for event in events), events
             return time.perf_counter() - began
 
         ours()
-        figures = in_turns(given.rounds, {"ours": ours, "bare": bare})
+        figures = alternate(given.rounds, {"ours": ours, "bare": bare})
     publish(
         "evaluation",
         {

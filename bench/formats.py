@@ -1,9 +1,9 @@
-"""Which memory format, batch and precision suit this processor: the lecture's network, one thread.
+"""Speed by memory format, batch size and precision: the lecture's network, one thread.
 
     python bench/formats.py
 
 Prints images a second of the forward pass by memory format and batch, and of training steps by
-precision, each the median of five turns.
+precision, each the median of five alternating measurements.
 """
 
 import statistics
@@ -24,7 +24,7 @@ FORMATS = {"channels first": torch.contiguous_format, "channels last": torch.cha
 
 
 def images_per_second(step: Callable[[], object], batch: int) -> float:
-    """How many images a second `step`, which handles `batch` of them, gets through."""
+    """Images a second of repeated steps of `batch` images."""
     step()
     began, images = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS:
@@ -63,7 +63,7 @@ def training(precision: str) -> Callable[[], object]:
 
 
 def main() -> None:
-    """Take turns, print the medians."""
+    """Measure and print the medians."""
     torch.set_num_threads(1)
     keep_freed_memory()
     steps = {

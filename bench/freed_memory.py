@@ -13,7 +13,7 @@ import sys
 import time
 from functools import partial
 
-from alternation import in_turns, ratio
+from measurement import alternate, ratio
 
 WARM_UP_STEPS = 20
 STEPS = 100
@@ -21,7 +21,7 @@ BATCH = 64
 
 
 def images_per_second(*, keep: bool) -> float:
-    """Train `STEPS` steps in this process and time them, after some to warm up."""
+    """Train `STEPS` steps in this process after the warm-up; returns their speed."""
     import torch
     from torch.nn import functional
 
@@ -49,7 +49,7 @@ def images_per_second(*, keep: bool) -> float:
 
 
 def measured(*, keep: bool) -> float:
-    """The same, in a fresh process."""
+    """The speed in a new process."""
     command = [sys.executable, __file__, "--once", "keep" if keep else "plain"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -64,7 +64,7 @@ def main() -> None:
     if given.once:
         print(images_per_second(keep=given.once == "keep"))
         return
-    figures = in_turns(
+    figures = alternate(
         given.rounds,
         {"keep": partial(measured, keep=True), "plain": partial(measured, keep=False)},
         "images/s",

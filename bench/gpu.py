@@ -1,64 +1,49 @@
-"""The speed of training on a GPU: seeds together, seeds alone, peers, and whole studies.
+"""Speed of training on a GPU: seeds together, one seed alone, a bare loop, and two full studies.
 
     make bench-gpu
-    python bench/gpu.py --dry-run      # all of it on the CPU, as small as can be
+    python bench/gpu.py --dry-run      # everything at a small size on the CPU
 
-First, in turns: the lecture's recipe for all seeds in one pass, for one seed alone, and the bare
-loop; in seconds a seed. Then the `full` studies `pooling` and `strides_vs_pooling`, stage by stage
-as `dvc.yaml` runs them (which needs no DVC), into --output. Needs the data set in data/raw, and
-nothing from the network. Writes bench/gpu.json.
+First it alternates the lecture's recipe for all seeds in one pass, for one seed, and the bare loop,
+in seconds a seed. Then it runs the `full` studies `pooling` and `strides_vs_pooling` into --output,
+stage by stage as in `dvc.yaml`, without DVC. It needs the data set in data/raw and no network.
+Writes bench/gpu.json.
 """
 
 import argparse
-import contextlib
-import io
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 import yaml
 
-from alternation import in_turns, publish, ratio
 from convchoice.config.schema import Accelerator
-from convchoice.config.validation import config_from_mapping
-from convchoice.execution.executors import LocalExecutor
-from convchoice.execution.runner import run, specify
-from convchoice.runs.run import read_run
 from convchoice.training.device import device_name, device_of
+from measurement import alternate, publish, ratio, train_seeds
 from peers import bare_seconds
 
 STUDIES = ("pooling", "strides_vs_pooling")
 
 
-def trained(given: argparse.Namespace, *, seeds: int, together: int) -> float:
-    """Train seeds of the lecture's recipe; returns their `cost/train_seconds` summed, a seed."""
-    one = config_from_mapping(
-        {
-            "arm": "bench",
-            "data": {"train_size": given.images, "validation_size": 0},
-            "trainer": {
-                "max_epochs": given.epochs,
-                "accelerator": given.accelerator,
-                "seeds_together": together,
-                "workers": 1,
-            },
-            "tracking": {"store": "none"},
-        }
+def seconds_per_seed(given: argparse.Namespace, *, seeds: int, together: int) -> float:
+    """The mean `cost/train_seconds` of seeds of the lecture's recipe."""
+    training = train_seeds(
+        seeds,
+        1,
+        data={"train_size": given.images, "validation_size": 0},
+        trainer={
+            "max_epochs": given.epochs,
+            "accelerator": given.accelerator,
+            "seeds_together": together,
+            "workers": 1,
+        },
     )
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
-        failures = run(missing, LocalExecutor(1), evaluates=False)
-        assert not failures, failures
-        metrics = [read_run(item.folder).metrics for item in missing]
-    return sum(run["cost/train_seconds"] for run in metrics) / seeds
+    return statistics.mean(metrics["cost/train_seconds"] for metrics in training.metrics)
 
 
-def studied(given: argparse.Namespace) -> dict[str, float]:
+def study_minutes(given: argparse.Namespace) -> dict[str, float]:
     """Run the studies stage by stage; returns the minutes of each stage, summed over arms."""
     output: Path = given.output
     studies = [yaml.safe_load(Path(f"conf/study/{name}.yaml").read_text()) for name in STUDIES]
@@ -98,7 +83,7 @@ def studied(given: argparse.Namespace) -> dict[str, float]:
               "--runs", output / "runs", "--configs", output / "configs",
               "--output", output / "reports" / study)  # fmt: skip
     stage("report", "--params", params, "--reports", output / "reports")
-    return {**minutes, "whole": sum(minutes.values())}
+    return {**minutes, "total": sum(minutes.values())}
 
 
 def main() -> None:
@@ -109,20 +94,20 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", default="full", help="of the studies; none leaves them out")
+    parser.add_argument("--scale", default="full", help="scale of the studies, or none")
     parser.add_argument("--output", type=Path, default=Path("outputs/gpu"))
-    parser.add_argument("--dry-run", action="store_true", help="try it all on the CPU, in small")
+    parser.add_argument("--dry-run", action="store_true", help="a small size, on the CPU")
     given = parser.parse_args()
     if given.dry_run:
         given.accelerator, given.seeds, given.images, given.epochs = "cpu", 2, 640, 1
         given.rounds, given.scale, given.output = 1, "quick", Path("outputs/gpu-dry-run")
     torch.set_num_threads(1)
     device = device_of(Accelerator[given.accelerator])
-    figures = in_turns(
+    figures = alternate(
         given.rounds,
         {
-            "together": lambda: trained(given, seeds=given.seeds, together=given.seeds),
-            "alone": lambda: trained(given, seeds=1, together=1),
+            "together": lambda: seconds_per_seed(given, seeds=given.seeds, together=given.seeds),
+            "alone": lambda: seconds_per_seed(given, seeds=1, together=1),
             "bare": lambda: sum(bare_seconds(given.images, given.epochs, device)),
         },
     )
@@ -137,7 +122,7 @@ def main() -> None:
         "bare_over_together": ratio(figures["bare"], figures["together"]),
     }
     if given.scale != "none":
-        minutes = studied(given)
+        minutes = study_minutes(given)
         result |= {"studies": STUDIES, "scale": given.scale, "minutes": minutes}
     publish("gpu" if given.accelerator == "gpu" else "gpu_dry_run", result)
 

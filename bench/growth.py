@@ -1,33 +1,26 @@
-"""How the time grows: with seeds, with epochs, and the report with runs.
+"""How training time grows with seeds and epochs, and the time of a report with many runs.
 
     python bench/growth.py
 
 Trains 1, 2, 4, 8 and 16 seeds of the lecture's network, then 1, 2 and 4 epochs of one seed, and
-fits a straight line to each by least squares: the line, and how far the worst point is from it.
-Then makes 900 run folders (30 arms, 30 seeds) with 10,000 predictions each, out of drawn numbers,
-and times `compare` and `report` over one study of all of them. The runs are not real: only their
-number and size matter here.
+fits a least-squares line to each. Then writes 900 run folders (30 arms, 30 seeds) with 10,000
+random predictions each, and times `compare` and `report` of one study of all of them.
 """
 
 import argparse
-import contextlib
-import io
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from alternation import publish
-from convchoice.config.validation import config_from_mapping
-from convchoice.execution.executors import LocalExecutor, available_cores
-from convchoice.execution.runner import run, specify
+from convchoice.execution.executors import available_cores
+from measurement import publish, train_seeds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from made_up_runs import MNIST, make_run
@@ -37,27 +30,14 @@ EPOCHS = (1, 2, 4)
 MNIST_SIZED = {**MNIST, "test_images": 10_000}
 
 
-def seconds(*, seeds: int, epochs: int, images: int) -> float:
-    """Train some seeds; returns the wall time."""
-    one = config_from_mapping(
-        {
-            "arm": "bench",
-            "data": {"train_size": images, "validation_size": 0},
-            "trainer": {"max_epochs": epochs},
-            "tracking": {"store": "none"},
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
-        began = time.perf_counter()
-        failures = run(missing, LocalExecutor(available_cores()), evaluates=False)
-        ended = time.perf_counter()
-    assert not failures, failures
-    return ended - began
+def seconds(seeds: int, epochs: int, images: int) -> float:
+    """Wall time of the training of some seeds."""
+    data = {"train_size": images, "validation_size": 0}
+    return train_seeds(seeds, available_cores(), data=data, trainer={"max_epochs": epochs}).seconds
 
 
 def line(sizes: Sequence[float], times: Sequence[float]) -> dict[str, Any]:
-    """The least-squares line, and the worst point's distance from it as a share of its time."""
+    """The least-squares line, and the largest relative deviation of a point from it."""
     slope, start = np.polyfit(sizes, times, 1)
     fitted = slope * np.array(sizes) + start
     worst = float(np.max(np.abs(fitted - times) / np.array(times)))
@@ -70,7 +50,7 @@ def line(sizes: Sequence[float], times: Sequence[float]) -> dict[str, Any]:
 
 
 def report_of(arms: int, seeds: int) -> dict[str, float]:
-    """Times of `compare` and `report` on so many made-up runs."""
+    """Seconds of `compare` and `report` of random runs."""
     names = [f"arm{number}" for number in range(arms)]
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -100,13 +80,13 @@ def report_of(arms: int, seeds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure the three, print and write the result."""
+    """Measure all, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=12_800)
     given = parser.parse_args()
-    seconds(seeds=1, epochs=1, images=640)  # starts the server that workers come from
-    by_seeds = [seconds(seeds=count, epochs=1, images=given.images) for count in SEEDS]
-    by_epochs = [seconds(seeds=1, epochs=count, images=given.images) for count in EPOCHS]
+    seconds(1, 1, 640)  # starts the server that forks workers
+    by_seeds = [seconds(count, 1, given.images) for count in SEEDS]
+    by_epochs = [seconds(1, count, given.images) for count in EPOCHS]
     publish(
         "growth",
         {

@@ -1,15 +1,15 @@
-"""Programs that train the lecture's network, each as its own people write it.
+"""Programs that train the lecture's network.
 
     python bench/peers.py NAME --images 12800 --threads 2
 
-trains two epochs and prints the images a second of the second one. Each is started in a process of
-its own by `training.py` or `seeds.py`, which alternate them.
+trains two epochs and prints the images a second of the second one. `training.py` and `seeds.py`
+start each in a process of its own.
 
 ours        this project's training of one run: Lightning, callbacks, checkpoint, history
 bare        a plain PyTorch loop of the same arithmetic, data in memory
-tutorial    Lightning + torchvision's data set and transforms + DataLoader, as tutorials write it
-keras       the lecture's own program: Keras 3 on TensorFlow (needs the extra `bench`)
-keras_seeds the same, four seeds one after another, an epoch each
+tutorial    Lightning with torchvision's data set and transforms and a DataLoader, as in tutorials
+keras       the lecture's program: Keras 3 on TensorFlow (needs the extra `bench`)
+keras_seeds the same, four seeds one after another, one epoch each
 """
 
 import argparse
@@ -35,7 +35,7 @@ def ours(images: int, threads: int) -> float:
 
     seconds: list[float] = []
 
-    def hear(event: Event) -> None:
+    def listen(event: Event) -> None:
         if isinstance(event, EpochEnded):
             seconds.append(event.row["seconds"])
 
@@ -47,12 +47,12 @@ def ours(images: int, threads: int) -> float:
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        train([RunSpecification(config, DATA, Path(folder) / "ours" / "seed-0", "bench")], hear)
+        train([RunSpecification(config, DATA, Path(folder) / "ours" / "seed-0", "bench")], listen)
     return images / seconds[-1]
 
 
 def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
-    """Seconds of each epoch of the same arithmetic with nothing around it, on a torch device."""
+    """Seconds of each epoch of a plain loop, on a torch device."""
     import numpy as np
     import torch
     from torch.nn import functional
@@ -95,7 +95,7 @@ def bare(images: int, threads: int) -> float:
 
 
 def tutorial(images: int, threads: int) -> float:
-    """What the first page of search results does."""
+    """As in Lightning's tutorials."""
     import convchoice  # noqa: F401, I001 - makes torchvision importable beside a CPU torch
     import pytorch_lightning
     import torch
@@ -152,7 +152,7 @@ def tutorial(images: int, threads: int) -> float:
 
 
 def keras_epochs(images: int, threads: int, epochs: int, seeds: int) -> list[float]:
-    """Seconds of each epoch of the lecture's program, word for word but for today's imports.
+    """Seconds of each epoch of the lecture's program, unchanged except for imports.
 
     Seeds are trained one after another in this process, each a new model.
     """
@@ -170,7 +170,7 @@ def keras_epochs(images: int, threads: int, epochs: int, seeds: int) -> list[flo
     with gzip.open(DATA / "mnist" / "train-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), np.uint8, offset=8)
     inputs = pixels[:images].astype("float32") / 255
-    answers = np.eye(10, dtype="float32")[labels[:images]]
+    targets = np.eye(10, dtype="float32")[labels[:images]]
     seconds = []
     for seed in range(seeds):
         utils.set_random_seed(seed)
@@ -186,7 +186,7 @@ def keras_epochs(images: int, threads: int, epochs: int, seeds: int) -> list[flo
         model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
         for _ in range(epochs):
             began = time.perf_counter()
-            model.fit(inputs, answers, epochs=1, batch_size=BATCH, verbose=0)
+            model.fit(inputs, targets, epochs=1, batch_size=BATCH, verbose=0)
             seconds.append(time.perf_counter() - began)
     return seconds
 

@@ -1,10 +1,10 @@
-"""`dvc repro` whole at `quick`, against the seconds of its trainings, and with nothing to do.
+"""`dvc repro` at the scale `quick`, against its trainings' seconds, and with nothing to do.
 
     python bench/pipeline.py
 
-Works in a fresh clone of this repository's last commit, with the installed environment and the
-data set that is here. The trainings' seconds are those of `cost/train_seconds`, summed over all
-runs; on two cores two of them pass in one second.
+Runs in a new clone of this repository's last commit, with the installed environment and the data
+set of this folder. The trainings' seconds are `cost/train_seconds`, summed over all runs; on two
+cores two runs train at the same time.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from alternation import publish
+from measurement import publish
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,10 +30,10 @@ def seconds(command: list[str], folder: Path, environment: dict[str, str]) -> fl
 
 
 def main() -> None:
-    """Clone, reproduce, reproduce again."""
+    """Clone, run the pipeline, and run it again."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--again", type=int, default=5, help="times with nothing to do")
-    parser.add_argument("--clone", type=Path, help="folder to clone into and to leave there")
+    parser.add_argument("--again", type=int, default=5, help="repetitions with nothing to do")
+    parser.add_argument("--clone", type=Path, help="folder of the clone, which is kept")
     given = parser.parse_args()
     binaries = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +44,7 @@ def main() -> None:
             "PYTHONPATH": str(clone / "src"),
             "MNIST_MIRROR": os.environ.get("MNIST_MIRROR", str(ROOT / "data" / "raw" / "mnist")),
         }
-        whole = seconds(["dvc", "repro"], clone, environment)
+        total = seconds(["dvc", "repro"], clone, environment)
         again = [seconds(["dvc", "repro"], clone, environment) for _ in range(given.again)]
         metrics = [json.loads(path.read_text()) for path in clone.glob("runs/*/*/metrics.json")]
     training = sum(run["cost/train_seconds"] for run in metrics)
@@ -52,9 +52,9 @@ def main() -> None:
         "pipeline",
         {
             "runs": len(metrics),
-            "seconds_whole": whole,
+            "seconds_total": total,
             "seconds_of_training_summed": training,
-            "whole_over_training": whole / training,
+            "total_over_training": total / training,
             "seconds_with_nothing_to_do": statistics.median(again),
             "seconds_with_nothing_to_do_range": [min(again), max(again)],
         },

@@ -1,52 +1,32 @@
-"""One arm's seeds on all cores, against the same seeds one after another with all threads.
+"""The seeds of one arm on all cores, against the same seeds one after another with all threads.
 
     python bench/seeds.py --rounds 5 [--keras-python /path/to/python]
 
-Both are this project's own training of whole arms, imports, validation and sealing included, in
-turns. Named a Python that has the extra `bench`, the same seeds also go through the lecture's own
-program, one after another in one process with all threads, its imports included; it has no
-validation to do. Prints medians and the ratios with their range, and writes bench/seeds.json.
+Both are this project's training of an arm, with start-up and validation. If --keras-python names an
+interpreter with the extra `bench`, the lecture's own program also trains the seeds, one after
+another in one process with all threads, with start-up and without validation. Prints medians and
+the ratios with their range, and writes bench/seeds.json.
 """
 
 import argparse
-import contextlib
-import io
 import statistics
 import subprocess
-import tempfile
 import time
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from alternation import BENCH, in_turns, publish, ratio
-from convchoice.config.validation import config_from_mapping
-from convchoice.execution.executors import LocalExecutor, available_cores
-from convchoice.execution.runner import run, specify
+from convchoice.execution.executors import available_cores
+from measurement import BENCH, alternate, publish, ratio, train_seeds
 from peers import SEEDS
 
 
-def seconds(*, seeds: int, images: int, workers: int, threads: int) -> float:
-    """Train some seeds of the lecture's network; returns the wall time."""
-    one = config_from_mapping(
-        {
-            "arm": "bench",
-            "data": {"train_size": images},
-            "trainer": {"max_epochs": 1, "threads": threads},
-            "tracking": {"store": "none"},
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        missing = specify([replace(one, seed=seed) for seed in range(seeds)], Path(folder))
-        began = time.perf_counter()
-        failures = run(missing, LocalExecutor(workers), evaluates=False)
-        ended = time.perf_counter()
-    assert not failures, failures
-    return ended - began
+def seconds(workers: int, threads: int, images: int) -> float:
+    """Wall time of the training of all seeds."""
+    trainer = {"max_epochs": 1, "threads": threads}
+    return train_seeds(SEEDS, workers, data={"train_size": images}, trainer=trainer).seconds
 
 
-def keras_seconds(python: str, *, images: int, threads: int) -> float:
-    """The lecture's program over four seeds; returns the wall time of its process."""
+def keras_seconds(python: str, threads: int, images: int) -> float:
+    """Wall time of the lecture's program for all seeds."""
     command = [
         python, str(BENCH / "peers.py"), "keras_seeds", "--images", str(images),
         "--threads", str(threads),
@@ -61,23 +41,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=12_800)
-    parser.add_argument("--keras-python")
+    parser.add_argument("--keras-python", help="interpreter with the extra `bench`")
     given = parser.parse_args()
     cores = available_cores()
-    seconds(seeds=1, images=640, workers=1, threads=1)  # starts the server that workers come from
+    seconds(1, 1, 640)  # starts the server that forks workers
     peers = {
-        "side by side": partial(
-            seconds, seeds=SEEDS, images=given.images, workers=cores, threads=1
-        ),
-        "one after another": partial(
-            seconds, seeds=SEEDS, images=given.images, workers=1, threads=cores
-        ),
+        "side by side": partial(seconds, cores, 1, given.images),
+        "one after another": partial(seconds, 1, cores, given.images),
     }
     if given.keras_python:
-        peers["keras"] = partial(
-            keras_seconds, given.keras_python, images=given.images, threads=cores
-        )
-    figures = in_turns(given.rounds, peers)
+        peers["keras"] = partial(keras_seconds, given.keras_python, cores, given.images)
+    figures = alternate(given.rounds, peers)
     publish(
         "seeds",
         {

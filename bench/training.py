@@ -1,11 +1,10 @@
-"""Training throughput against peers, in turns, as ratios.
+"""Training throughput against peers, as ratios.
 
     make bench
     python bench/training.py --rounds 5 [--keras-python /path/to/python]
 
-Absolute times on shared machines mean little; ratios within one run do. Each measurement is a
-process of its own; the peers take turns (A B C A B C …). Prints medians and the ratios with their
-range, and writes bench/training.json.
+Each measurement is a process of its own, and the peers alternate (A B C A B C …). Prints medians
+and the ratios with their range, and writes bench/training.json.
 """
 
 import argparse
@@ -13,15 +12,12 @@ import statistics
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
-from alternation import in_turns, publish, ratio
-
-BENCH = Path(__file__).parent
+from measurement import BENCH, alternate, publish, ratio
 
 
 def measured(python: str, peer: str, images: int, threads: int) -> float:
-    """One measurement in a fresh process, in images a second."""
+    """Images a second of one peer in a new process."""
     command = [
         python, str(BENCH / "peers.py"), peer, "--images", str(images), "--threads", str(threads),
     ]  # fmt: skip
@@ -38,10 +34,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=12_800)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--keras-python", help="interpreter that has the extra `bench`")
+    parser.add_argument("--keras-python", help="interpreter with the extra `bench`")
     given = parser.parse_args()
     peers = ["ours", "bare", "tutorial"] + (["keras"] if given.keras_python else [])
-    figures = in_turns(
+    figures = alternate(
         given.rounds,
         {
             peer: partial(

@@ -29,15 +29,15 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_stage_outlives_its_test() -> Iterator[None]:
-    """End the project's processes that a test started and, failing, left behind."""
+def kill_stages() -> Iterator[None]:
+    """Kill the project's processes that a failed test leaves."""
     yield
     end_all()
 
 
 @pytest.fixture(autouse=True)
-def no_log_handler_outlives_its_test() -> Iterator[None]:
-    """Remove handlers that Hydra adds: they write to the captured output of the test."""
+def remove_log_handlers() -> Iterator[None]:
+    """Remove the handlers that Hydra adds, which write to the captured output of the test."""
     before = logging.root.handlers[:]
     yield
     for handler in logging.root.handlers[:]:

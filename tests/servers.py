@@ -1,4 +1,4 @@
-"""MLflow's servers on 127.0.0.1, as processes that a test starts, stops and starts again."""
+"""MLflow's servers on 127.0.0.1, which a test starts, stops and restarts."""
 
 import os
 import socket
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATIENCE_SECONDS = 300
-"""A busy machine may take its time; a server that died is noticed at once."""
+"""How long a server may take to start."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -26,8 +26,8 @@ class Server:
 
     Args:
         command: of `python -m mlflow`, without host and port.
-        health: path that answers when the server is there.
-        log: file for what it says.
+        health: path that responds when the server is ready.
+        log: file of its output.
     """
 
     def __init__(self, command: Sequence[str], health: str, log: Path) -> None:
@@ -39,7 +39,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Server":
-        """Start it and wait until it answers."""
+        """Start it and wait until it responds."""
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # uvicorn's
         with self._log.open("ab") as log:
@@ -65,7 +65,7 @@ class Server:
             return False
 
     def stop(self) -> None:
-        """Kill it and its workers, at once, as a power cut would."""
+        """Kill it and its workers."""
         if self._process is not None:
             os.killpg(self._process.pid, 9)
             self._process.wait()

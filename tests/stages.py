@@ -1,4 +1,4 @@
-"""The project's commands in processes of their own, to be watched and killed."""
+"""The project's commands as processes that a test reads from and sends signals to."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from convchoice.runs.run import Run
 from convchoice.runs.run_folder import WEIGHTS
 
 PATIENCE_SECONDS = 1800
-"""No test of speed: only so that what hangs ends some day, on however busy a machine."""
+"""Ends a test that hangs, on a busy machine too."""
 TINY: dict[str, Any] = {
     "model": {"filters": [4, 4], "hidden_units": 8},
     "data": {"train_size": 400, "batch_size": 32},
@@ -30,7 +30,7 @@ TINY: dict[str, Any] = {
 def composed_arm(
     folder: Path, data_root: Path, *, name: str = "tiny", seeds: int = 1, **changes: Any
 ) -> Path:
-    """The composed file of a small arm; `changes` are laid over groups of its configuration."""
+    """The composed file of a small arm; `changes` replace values in groups of `TINY`."""
     values = {group: dict(TINY.get(group, {})) | changes.get(group, {}) for group in TINY | changes}
     values["data"]["root"] = str(data_root)
     config = replace(config_from_mapping({"arm": name, **values}), seeds=seeds)
@@ -41,11 +41,11 @@ def composed_arm(
 
 
 started: list["Stage"] = []
-"""Those of a test, so that none outlives it."""
+"""The stages that the current test started."""
 
 
 def end_all() -> None:
-    """End what a test left behind."""
+    """Kill the stages that the current test started."""
     while started:
         stage = started.pop()
         with suppress(ProcessLookupError):
@@ -53,18 +53,18 @@ def end_all() -> None:
         stage.process.wait()
 
 
-def _hear_interrupts() -> None:
-    """What is started in the background by a shell ignores SIGINT, and what it starts does too."""
+def _default_interrupts() -> None:
+    """Handle SIGINT, which a process that a shell starts in the background inherits as ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Stage:
-    """A command of the project at work in a process group of its own.
+    """A command of the project that runs in a process group of its own.
 
     Args:
         arguments: of the interpreter: ``-m convchoice.train …``.
-        folder: where it works.
-        variables: of its environment.
+        folder: its working directory.
+        variables: added to its environment.
     """
 
     def __init__(self, *arguments: str, folder: Path, **variables: str) -> None:
@@ -72,7 +72,7 @@ class Stage:
         environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT / "src")} | variables
         environment.pop("CONVCHOICE_TRACEBACK", None)
         self.lines: list[str] = []
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self.ended = False
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -82,7 +82,7 @@ class Stage:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - nothing but this happens before exec
+            preexec_fn=_default_interrupts,  # noqa: PLW1509 - nothing but this happens before exec
         )
         threading.Thread(target=self._listen, daemon=True).start()
         started.append(self)
@@ -91,36 +91,38 @@ class Stage:
         assert self.process.stdout is not None
         with self.process.stdout as output:
             for line in output:
-                with self._news:
+                with self._changed:
                     self.lines.append(line)
-                    self._news.notify_all()
-        with self._news:  # the pipe is closed: nobody of the group is left
+                    self._changed.notify_all()
+        with self._changed:  # the pipe is closed: no process of the group is left
             self.ended = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
     @property
     def output(self) -> str:
-        """All that it and its workers said so far."""
+        """All that it and its workers have printed."""
         return "".join(self.lines)
 
     def wait_for(self, text: str, *, or_end: bool = False) -> None:
-        """Until it has said something, or has ended, which is a failure unless it is allowed."""
-        with self._news:
-            self._news.wait_for(lambda: self.ended or text in self.output, timeout=PATIENCE_SECONDS)
+        """Wait until it has printed a text, or, with `or_end`, has ended."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.ended or text in self.output, timeout=PATIENCE_SECONDS
+            )
         assert or_end or text in self.output, self.output
 
     def send(self, number: signal.Signals, *, group: bool) -> None:
-        """A signal to it alone, or to its workers too, as a terminal's Ctrl-C."""
+        """Send a signal to it, or to its process group, as Ctrl-C in a terminal does."""
         if group:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
 
     def end(self) -> int:
-        """Its exit status, once it and every worker of it are gone."""
+        """Wait until it and all its workers have ended; returns its exit status."""
         status = self.process.wait(timeout=PATIENCE_SECONDS)
-        with self._news:
-            alone = self._news.wait_for(lambda: self.ended, timeout=PATIENCE_SECONDS)
+        with self._changed:
+            alone = self._changed.wait_for(lambda: self.ended, timeout=PATIENCE_SECONDS)
         assert alone, f"a worker outlives its stage: {self.output}"
         return status
 
@@ -135,7 +137,7 @@ EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 
 
 def numbers(run: Run) -> tuple[object, ...]:
-    """Everything of a trained run that must be equal to the bit: not its seconds and memory."""
+    """Weights, history and metrics of a trained run, without its seconds and memory."""
     weights = load_file(run.path / WEIGHTS)
     history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
     metrics = {key: run.metrics[key] for key in run.metrics if not key.startswith("cost/")}

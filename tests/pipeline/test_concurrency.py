@@ -1,4 +1,4 @@
-"""Two commands at once: nothing is trained twice."""
+"""Two commands at the same time train each run once."""
 
 from pathlib import Path
 

@@ -1,10 +1,9 @@
-"""`dvc.yaml` says the truth: its dependencies are the imports, and its lists are complete.
+"""The dependencies of each stage in `dvc.yaml` are its imports, and its lists are complete.
 
-A stage depends on whole packages, and on single modules only at the top: DVC reads the lock file
-anew for every command, and with a line a module that alone took most of a `dvc repro` with nothing
-to do.
+A stage depends on packages and on top-level modules. With a line for each module, DVC, which reads
+the lock file in every command, took most of a `dvc repro` with nothing to do for that.
 
-Where imports changed on purpose: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_stages.py
+After a change of imports: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_stages.py
 """
 
 import os
@@ -22,7 +21,7 @@ from imports import needed_modules, package_of
 
 
 def write_dependencies() -> None:
-    """Put each stage's code, and no other, into `dvc.yaml`; all else stays as it is."""
+    """Write the code that each stage depends on to `dvc.yaml`."""
     path = PROJECT_ROOT / "dvc.yaml"
     lines: list[str] = []
     stage = ""
@@ -37,9 +36,9 @@ def write_dependencies() -> None:
 
 
 def code_of(stage: str) -> list[str]:
-    """The folders of the packages that a stage imports from, after its modules at the top.
+    """The top-level modules and packages that a stage imports.
 
-    Tracking and the parser of arguments are left out: they decide no output.
+    Without tracking and the argument parser, which decide no output.
     """
     needed = needed_modules(stage, without="tracking") - {"command_parser"}
     top = sorted(f"{name}.py" for name in needed if not package_of(name))
@@ -58,7 +57,7 @@ def paths(entries: list[Any]) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
-def test_the_stages_are_the_designs_in_their_order() -> None:
+def test_the_stages_and_their_order() -> None:
     assert list(STAGES) == ["download", "compose", "train", "evaluate", "compare", "report"]
 
 
@@ -72,13 +71,13 @@ def test_compiled_files_are_no_dependency() -> None:
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_runs_the_module_of_its_name_and_says_what_it_does(stage: str) -> None:
+def test_a_stage_runs_the_command_of_its_name_and_has_a_description(stage: str) -> None:
     assert STAGES[stage]["cmd"].startswith(f"convchoice {stage} ")
     assert len(STAGES[stage]["desc"]) > 20
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_files_that_a_stage_depends_on_exist_or_are_made_by_another(stage: str) -> None:
+def test_dependencies_exist_or_are_outputs_of_another_stage(stage: str) -> None:
     made = [path for other in STAGES.values() for kind in ("outs", "metrics", "plots")
             for path in paths(other.get(kind, []))]  # fmt: skip
     made += ["data", "runs", "compared/${scale}"]
