@@ -1,18 +1,214 @@
-"""The launcher that the environment names, and the executor that its configuration describes."""
+"""What `convchoice train` starts, with real data, processes and reports; and its launchers."""
 
+import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from convchoice import CONF_DIR
 from convchoice.choose import main as choose
 from convchoice.config.composition import options
-from convchoice.config.schema import Config, TrainerConfig
+from convchoice.config.schema import Config, TrackingConfig, TrainerConfig
 from convchoice.errors import ConfigurationError
 from convchoice.execution import launch
 from convchoice.execution.executors import LocalExecutor
-from convchoice.execution.launch import LAUNCH, pipeline_executor
+from convchoice.execution.launch import LAUNCH, offer_new_names, pipeline_executor
+from convchoice.runs.run import read_run
+from convchoice.train import main
+from stages import Stage
+
+SMALL = [
+    "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100", "trainer.max_epochs=1",
+    "trainer.accelerator=cpu", "tracking=none",
+]  # fmt: skip
+RATES = [
+    "optimizer.learning_rate=0.001,1000", "optimizer=sgd", "optimizer.weight_decay=1000",
+    "data.batch_size=4",
+]  # fmt: skip
+"""Two learning rates; with the second one the loss becomes NaN."""
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def train(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Command:  # fmt: skip
+    """A function from arguments to the exit status and the output of `convchoice train`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["train"])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = 0
+        try:
+            main([*arguments, *SMALL, f"data.root={data_root}"])
+        except SystemExit as error:
+            status = int(error.code or 0)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return (status, *capfd.readouterr())
+
+    return run
+
+
+def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(
+    tmp_path: Path, train: Command
+) -> None:
+    sweep = ["downsample=max,average", *RATES, "run_root='my runs'", "-m"]  # the flag last
+    status, output, errors = train(*sweep)
+    assert status == 1
+    assert "sweep downsample-learning_rate: 4 runs, 0 kept, 4 to do" in output
+    assert "error: 2 of 4 jobs failed; the others are complete.\n" in errors
+    assert "  average-learning_rate=1000/seed-0: the loss is nan" in errors
+    runs = tmp_path / "my runs"
+    folder = runs / "sweeps" / "downsample-learning_rate"
+    assert yaml.safe_load((folder / "multirun.yaml").read_text(encoding="utf-8"))["hydra"]
+    text = (folder / "report" / "downsample-learning_rate" / "comparison.json").read_text("utf-8")
+    arms = ["max-learning_rate=0.001", "average-learning_rate=0.001"]
+    assert list(json.loads(text)["arms"]) == arms
+    for name, arm in zip(("max", "average"), arms, strict=True):
+        assert read_run(runs / arm / "seed-0").config["downsample"]["operator"] == name
+    assert str(folder / "report" / "index.html") in output.replace("\n", "")
+    before = {path: path.stat().st_mtime_ns for path in runs.glob("*/seed-0/*")}
+    only = "hydra.sweeper.only='max-learning_rate=1000/seed-0'"
+    status, output, errors = train(*sweep, only, "hydra.sweeper.baseline=x")
+    assert (status, output) == (2, "")
+    assert "hydra.sweeper.baseline = 'x': this sweep has no such arm." in errors
+    status, output, errors = train(*sweep, only)
+    assert status == 1
+    assert "sweep downsample-learning_rate: 1 run, 0 kept, 1 to do" in output
+    assert "error: 1 of 4 jobs failed" in errors
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_published(
+    tmp_path: Path, train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[tuple[str, str | None]] = []
+
+    def publish(folder: Path, settings: TrackingConfig) -> None:
+        published.append((str(folder.relative_to("runs")), settings.experiment))
+
+    monkeypatch.setattr("convchoice.train.publish", publish)
+    params = "hydra.sweeper.params={optimizer.learning_rate: '0.001,1000'}"
+    rest = [*RATES[1:], "launch=joblib", "tracking.experiment=mine"]
+    status, output, errors = train("-m", params, "arm=max", *rest)
+    assert status == 1
+    assert "sweep learning_rate: 2 runs, 0 kept, 2 to do" in output
+    assert "error: 1 of 2 jobs failed" in errors
+    assert sorted(published) == [
+        ("max-learning_rate=0.001/seed-0", "mine"), ("max-learning_rate=1000/seed-0", "mine"),
+    ]  # fmt: skip
+
+
+def test_a_single_run_is_kept_and_evaluated_again_without_training(
+    tmp_path: Path, train: Command
+) -> None:
+    status, output, _ = train("arm=mine", "conv.padding=same", "run_root=~/runs")
+    assert status == 0
+    assert "mine seed 0: test accuracy " in output
+    folder = tmp_path / "runs" / "mine" / "seed-0"
+    trained = read_run(folder)
+    assert trained.config["conv"]["padding"] == "same"
+    assert not (tmp_path / "outputs").exists()
+    curves = ["evaluation=curves", "evaluation.curves=[scale]", "evaluation.images=50"]
+    status, output, _ = train("arm=mine", "conv.padding=same", *curves)
+    assert status == 0
+    assert "epoch" not in output
+    measured = read_run(folder)
+    assert {point.images for point in measured.curves()} == {50}
+    assert measured.environment == trained.environment
+    assert measured.metrics.items() > trained.metrics.items()
+    weights = (folder / "weights.safetensors").read_bytes()
+    status, _, errors = train("arm=mine", "conv.padding=full")
+    assert status == 2
+    assert "holds a run that differs in conv.padding (same there, full here)" in errors
+    assert (folder / "weights.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["arm=averge"], "error: arm = 'averge': there is no such arm. Did you mean average?"),
+        (["conv.kernel_size=29"], "error: block1.convolution: a 29×29 window does not fit"),
+        (["optimizer.learning_rate=-1"], "error: optimizer.learning_rate = -1.0: must be a"),
+        (["conv.kernal_size=3"], "there is no such key. Did you mean conv.kernel_size?"),
+        (["conv.padding=vlid"], "must be one of valid, same, full"),
+        (["launch=dask"], "there is no such option. Legal: basic, joblib, ray, slurm."),
+        (
+            ["-m", "hydra/launcher=dask", "seed=0,1"],
+            "Legal: basic, joblib, ray, slurm, submitit_local",
+        ),
+        (["-m", "hydra.launcher.n_job=2", "launch=joblib", "seed=0,1"], "n_job"),
+        (["-m", "arm=max,average", "seed=0,0"], "Name each value of a key once."),
+        (["-m", "arm=choice(max,average)", "conv.kernel_size=29,3"], "2 of 4 jobs are not legal"),
+        (["-m", "arm=glob(unpooled*)", "hydra.sweeper.only=x"], "It has unpooled/seed-0, unpoo"),
+        (["seeds=3"], "-m seed=0,1,2"),
+        (["nonsense"], "nonsense"),
+        (["arm=max", "-m", "--mine", "tracking.uri=http://me:secretpw@host"], "http://***@host"),
+    ],
+)
+def test_an_illegal_command_line_is_refused_before_anything_is_written(
+    tmp_path: Path, train: Command, arguments: list[str], message: str
+) -> None:
+    status, output, errors = train(*arguments)
+    assert status == 2
+    assert message in errors
+    assert "Traceback" not in errors
+    assert "secretpw" not in errors
+    assert output == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--cfg", "job", "arm=max"], "arm: max"),
+        (["arm=max", "--info", "defaults"], "| hydra/launcher/basic"),
+        (["--config-dir", "{conf}", "arm=theirs", "--cfg", "job"], "kernel_size: 2"),
+        (["--help"], "convchoice train -m downsample=max,average"),
+    ],
+)
+def test_flags_of_hydra_work_as_its_users_know_them(
+    tmp_path: Path, train: Command, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], expected: str,
+) -> None:  # fmt: skip
+    (tmp_path / "conf" / "arm").mkdir(parents=True)
+    overlay = "# @package _global_\narm: theirs\nconv:\n  kernel_size: 2\n"
+    (tmp_path / "conf" / "arm" / "theirs.yaml").write_text(overlay, encoding="utf-8")
+    monkeypatch.setattr(launch, "options", lambda group: ["max", "theirs"])
+    status, output, _ = train(*(part.format(conf=tmp_path / "conf") for part in arguments))
+    assert status == 0
+    assert expected in output
+
+
+def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path: Path, data_root: Path) -> None:
+    small = [part for part in SMALL if not part.startswith("trainer.max_epochs")]
+    sweep = ["-m", "arm=max,average", *small, "trainer.max_epochs=5000", f"data.root={data_root}"]
+    stage = Stage("-m", "convchoice.train", *sweep, folder=tmp_path)
+    stage.wait_for("epoch 2/5000")
+    stage.send(signal.SIGTERM, group=False)
+    assert stage.end() == 143, stage.output
+    assert "sweep arm: stopped. To continue:\n  convchoice train arm=max,average" in stage.output
+    assert "Traceback" not in stage.output
+
+
+def test_new_names_are_offered_but_never_for_a_misspelt_one() -> None:
+    offer_new_names(["arm=average_same,max-5x5", "conv.padding=same"])
+    offer_new_names(["arm=null"])
+    with pytest.raises(ConfigurationError, match="Did you mean average"):
+        offer_new_names(["arm=averge", "conv.padding=same"])
+    with pytest.raises(ConfigurationError, match="give a configuration of your own a new name"):
+        offer_new_names(["arm=mine", "seed=1"])
+    with pytest.raises(ConfigurationError, match="a name is 1 to 100 letters"):
+        offer_new_names(["arm=../mine", "conv.padding=same"])
 
 
 def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
