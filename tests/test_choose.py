@@ -94,6 +94,7 @@ def test_the_committed_file_is_what_choose_writes(params: Path) -> None:
         (["--scale", "ful"], r"scale = 'ful': there is no such option\. Did you mean full"),
         (["--scale", "../etc"], r"scale = '\.\./etc'"),
         (["--study", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+        (["--launch", "dask", "--study", "pooling"], "no such launcher"),
     ],
 )
 def test_after_a_mistake_the_file_is_unchanged(
@@ -105,9 +106,10 @@ def test_after_a_mistake_the_file_is_unchanged(
     assert params.read_bytes() == before
 
 
-def test_a_parameters_file_of_another_program_is_unchanged(params: Path) -> None:
+def test_a_launcher_is_checked_and_a_foreign_parameters_file_is_unchanged(params: Path) -> None:
     edit(params, ("# What the pipeline runs.", "# Mine."))
     before = params.read_bytes()
+    choose(["--launch", "basic", "--params", str(params)])
     with pytest.raises(UserError, match="was not written by convchoice"):
         choose(["--study", "pooling", "--params", str(params)])
     assert params.read_bytes() == before

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice import CONF_DIR
-from convchoice.choose import main as choose
 from convchoice.config.composition import options
 from convchoice.config.schema import Config, TrackingConfig, TrainerConfig
 from convchoice.errors import ConfigurationError
@@ -252,13 +250,3 @@ def test_a_launcher_that_is_not_installed_is_refused_with_the_extra_to_install(
     monkeypatch.setitem(launch.PACKAGES, "slurm", "not_installed_anywhere")
     with pytest.raises(ConfigurationError, match=r"not installed.*pip install .*\[launchers\]"):
         pipeline_executor("slurm", Config(), Path())
-
-
-def test_choosing_checks_the_launcher_and_writes_it_nowhere(tmp_path: Path) -> None:
-    params = tmp_path / "params.yaml"
-    before = (CONF_DIR.parent / "params.yaml").read_bytes()
-    params.write_bytes(before)
-    choose(["--launch", "basic", "--params", str(params)])
-    with pytest.raises(ConfigurationError, match="no such launcher"):
-        choose(["--launch", "dask", "--study", "pooling", "--params", str(params)])
-    assert params.read_bytes() == before
