@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from convchoice.config.schema import Initialisation
-from convchoice.networks.conv_arithmetic import Axis
-from convchoice.networks.initialisation import Learned, draw_, fans
+from convchoice.networks.conv_arithmetic import Axes, Axis
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
+from convchoice.networks.network import Learned, draw_, fans
 
-AXES = (Axis(28, 3, 1), Axis(20, 5, 1))
+AXES = Axes(Axis(28, 3, 1), Axis(20, 5, 1))
 
 
 def generator() -> torch.Generator:
@@ -21,10 +21,10 @@ def generator() -> torch.Generator:
 @pytest.mark.parametrize(
     ("layer", "fan_in", "fan_out"),
     [
-        (Convolution(4, 6, *AXES), 4 * 15, 6 * 15),
-        (Convolution(4, 4, *AXES, depthwise=True), 15, 15),
+        (Convolution(4, 6, AXES), 4 * 15, 6 * 15),
+        (Convolution(4, 4, AXES, depthwise=True), 15, 15),
         # the fans of a convolution of this size, not of the weight tensor
-        (LocallyConnected(4, 6, *AXES), 4 * 15, 6 * 15),
+        (LocallyConnected(4, 6, AXES), 4 * 15, 6 * 15),
         (DenseMap((1, 28, 20), (6, 3, 2)), 560, 36),
         (nn.Linear(7, 3), 7, 3),
     ],
@@ -58,7 +58,7 @@ def test_convolution_and_dense_weights_equal_torch_to_the_bit(layer: nn.Conv2d |
 
 
 def test_pytorch_initialisation_of_locally_connected_weights() -> None:
-    layer = LocallyConnected(4, 6, *AXES)
+    layer = LocallyConnected(4, 6, AXES)
     draw_(layer, Initialisation.pytorch, generator())
     for drawn in (layer.weight, layer.bias):
         assert drawn.abs().max().item() == pytest.approx(1 / math.sqrt(60), rel=0.01)

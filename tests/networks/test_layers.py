@@ -51,7 +51,7 @@ def unfold_and_multiply(maps: Tensor, layer: nn.Conv2d) -> Tensor:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_convolution_equals_unfold_and_multiply(kernel: int, stride: int) -> None:
     maps = seeded(2, 3, 12, 10)
-    layer = Convolution(3, 4, Axis(12, kernel, stride), Axis(10, kernel, stride)).double()
+    layer = Convolution(3, 4, Axes(Axis(12, kernel, stride), Axis(10, kernel, stride))).double()
     torch.testing.assert_close(layer(maps), unfold_and_multiply(maps, layer))
 
 
@@ -72,7 +72,7 @@ def test_padded_convolution_equals_numpy_padding_and_unfold(
 ) -> None:
     axes = convolution_axes((9, 8), ConvConfig(kernel, padding, mode, stride))
     maps = seeded(1, 2, 9, 8)
-    layer = Convolution(2, 3, *axes, mode).double()
+    layer = Convolution(2, 3, axes, mode).double()
     outputs = layer(maps)
     assert outputs.shape[2:] == sizes
     torch.testing.assert_close(outputs, unfold_and_multiply(padded(maps, axes, mode), layer))
@@ -85,8 +85,8 @@ def test_strided_convolution_is_the_unstrided_one_at_each_windows_first_pixel(
     unstrided_axes = convolution_axes(sizes, ConvConfig())
     maps = seeded(1, 2, *sizes)
     axes = strided_axes(unstrided_axes, DownsampleConfig(Operator.strided))
-    strided = Convolution(2, 3, *axes).double()
-    unstrided = Convolution(2, 3, *unstrided_axes).double()
+    strided = Convolution(2, 3, axes).double()
+    unstrided = Convolution(2, 3, unstrided_axes).double()
     unstrided.load_state_dict(strided.state_dict())
     rows, columns = (axis.output // 2 for axis in unstrided_axes)
     expected = unstrided(maps)[:, :, ::2, ::2][:, :, :rows, :columns]
@@ -99,7 +99,7 @@ def test_depthwise_convolution_equals_the_naive_loop(
 ) -> None:
     maps = seeded(2, 3, 9, 8)
     axes = pooling_axes((9, 8), DownsampleConfig(Operator.depthwise, window, stride, padding))
-    layer = Convolution(3, 3, *axes, depthwise=True).double()
+    layer = Convolution(3, 3, axes, depthwise=True).double()
     assert layer.bias is None
     outputs, inputs = layer(maps), padded(maps, axes, PaddingMode.zeros)
     for channel, row, column in product(*(range(size) for size in outputs.shape[1:])):
@@ -117,7 +117,7 @@ LOCAL = [
 
 
 def locally_connected(config: ConvConfig) -> LocallyConnected:
-    layer = LocallyConnected(2, 3, *convolution_axes((7, 6), config), config.padding_mode).double()
+    layer = LocallyConnected(2, 3, convolution_axes((7, 6), config), config.padding_mode).double()
     with torch.no_grad():
         layer.weight.copy_(seeded(*layer.weight.shape, seed=1))
         layer.bias.copy_(seeded(*layer.bias.shape, seed=2))
@@ -141,7 +141,7 @@ def test_locally_connected_layer_equals_the_naive_loop(config: ConvConfig) -> No
 
 def test_locally_connected_layer_with_tied_weights_is_a_convolution() -> None:
     maps, layer = seeded(2, 2, 7, 6), locally_connected(LOCAL[1])
-    shared = Convolution(2, 3, *layer.axes).double()
+    shared = Convolution(2, 3, layer.axes).double()
     with torch.no_grad():
         layer.weight.copy_(shared.weight.flatten(1).T.expand_as(layer.weight))
         assert shared.bias is not None

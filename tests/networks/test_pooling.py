@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from convchoice.config.schema import DownsampleConfig, Operator
 from convchoice.networks.conv_arithmetic import Axes, Axis, blur_axes, pooling_axes
-from convchoice.networks.pooling import (
+from convchoice.networks.layers import (
     MaxOverFilters,
     WeightedMean,
     binomial_weights,

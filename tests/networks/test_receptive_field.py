@@ -96,7 +96,7 @@ def network_of_ones(network: Network) -> nn.Sequential:
     modules: list[nn.Module] = []
     for layer in spatial_layers(network.plan.layers):
         if layer.axes is not None:
-            module = Convolution(1, 1, *layer.axes, layer.padding_mode)
+            module = Convolution(1, 1, layer.axes, layer.padding_mode)
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
             modules.append(module)

@@ -16,10 +16,15 @@ from convchoice.data.image_transforms import shifted
 from convchoice.errors import ConfigurationError
 from convchoice.evaluation.input_size import network_for
 from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes
-from convchoice.networks.layers import Convolution, GlobalAverage
+from convchoice.networks.layers import (
+    Convolution,
+    GlobalAverage,
+    MaxOverFilters,
+    gaussian_weights,
+    pooling,
+)
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
-from convchoice.networks.pooling import MaxOverFilters, gaussian_weights, pooling
 
 # Slide "Pooling".
 IMAGE = torch.tensor([[2, 3, 1, 9], [4, 7, 3, 5], [8, 2, 2, 2], [1, 3, 4, 5]], dtype=torch.float64)[
@@ -35,7 +40,7 @@ EXACT = 1e-12
 def convolution(filter_: Tensor, size: int, **config: object) -> Convolution:
     """One filter (f, f), without bias, on one channel of size × size pixels."""
     values = ConvConfig(kernel_size=len(filter_), **config)
-    layer = Convolution(1, 1, *convolution_axes((size, size), values), values.padding_mode).double()
+    layer = Convolution(1, 1, convolution_axes((size, size), values), values.padding_mode).double()
     nn.init.zeros_(layer.bias)
     with torch.no_grad():
         layer.weight.copy_(filter_[None, None])

@@ -16,8 +16,8 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
 from convchoice.evaluation.input_size import accepts
 from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution_axes
+from convchoice.networks.layers import gaussian_weights
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
-from convchoice.networks.pooling import gaussian_weights
 from convchoice.shapes import main as shapes
 from made_up_runs import compose_arm
 

@@ -36,8 +36,7 @@ from convchoice.networks.conv_arithmetic import (
     convolution_axes,
     pooling_axes,
 )
-from convchoice.networks.layers import Convolution
-from convchoice.networks.pooling import binomial_weights, gaussian_weights, pooling
+from convchoice.networks.layers import Convolution, binomial_weights, gaussian_weights, pooling
 from convchoice.reporting.rendering import minified_script
 
 TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
@@ -133,7 +132,7 @@ def project_output(
 ) -> torch.Tensor:
     maps = image[None, None]
     if settings["operator"] == "convolution":
-        layer = Convolution(1, 1, *axes, PaddingMode[settings["mode"]]).double()
+        layer = Convolution(1, 1, axes, PaddingMode[settings["mode"]]).double()
         with torch.no_grad():
             layer.weight.copy_(weights[None, None])
             assert layer.bias is not None
