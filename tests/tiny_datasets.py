@@ -13,7 +13,7 @@ from torchvision.datasets import CIFAR10
 
 from convchoice.config import datasets
 from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES
-from convchoice.data.digits import encode_idx
+from convchoice.data.download import encode_idx
 
 TRAIN_IMAGES, TEST_IMAGES = 100, 20
 

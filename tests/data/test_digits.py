@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convchoice.config.datasets import IDX_FILES
-from convchoice.data.digits import bilinear_weights, digits_files, enlarge, is_test
+from convchoice.data.download import bilinear_weights, digits_files, enlarge, is_test
 
 
 def test_pixels_and_labels_never_change() -> None:

@@ -12,9 +12,7 @@ from convchoice.config.datasets import CIFAR10, FASHION_MNIST, IDX_FILES, KMNIST
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
-from convchoice.data.digits import digits_files
-from convchoice.data.download import ensure
-from convchoice.data.mirrors import mirror_url
+from convchoice.data.download import digits_files, ensure, mirror_url
 from convchoice.errors import UserError
 from small_data import store_digits
 from tiny_datasets import replace_by_tiny

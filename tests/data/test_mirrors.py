@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from convchoice.config.datasets import CIFAR10, MNIST
-from convchoice.data import mirrors
-from convchoice.data.mirrors import fetch_file, mirror_url
+from convchoice.data import download
+from convchoice.data.download import fetch_file, mirror_url
 from convchoice.errors import ConfigurationError
 
 CONTENT = bytes(range(256)) * 40
@@ -56,12 +56,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_MIRROR", " ../shared/mnist ")
-    own, *public = mirrors.mirrors(MNIST)
+    own, *public = download.mirrors(MNIST)
     assert own == Path("../shared/mnist").absolute().as_uri() + "/"
     assert public[0] == "https://ossci-datasets.s3.amazonaws.com/mnist/"
     assert public[-1] == MNIST.more_mirrors[0]
     monkeypatch.delenv("CIFAR10_MIRROR", raising=False)
-    assert list(mirrors.mirrors(CIFAR10)) == ["https://www.cs.toronto.edu/~kriz/"]
+    assert list(download.mirrors(CIFAR10)) == ["https://www.cs.toronto.edu/~kriz/"]
 
 
 def test_addresses() -> None:
@@ -111,6 +111,6 @@ def test_a_bad_answer_is_an_error(
     error: type[Exception],
     message: str,
 ) -> None:
-    monkeypatch.setattr(mirrors, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(error, match=message):
         fetch_file(f"{server}/{behaviour}/file", tmp_path / "file", SHA256)

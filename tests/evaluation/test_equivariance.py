@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.data.image_transforms import shifted
 from convchoice.evaluation.equivariance import (
     clean_cells,
     equivariance_curve,
     moves,
 )
+from convchoice.evaluation.image_transforms import shifted
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import plan

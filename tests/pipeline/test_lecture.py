@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from convchoice.config.composition import compose_values
 from convchoice.config.schema import ConvConfig, Operator, Padding, PaddingMode
 from convchoice.config.validation import config_from_mapping
-from convchoice.data.image_transforms import shifted
 from convchoice.errors import ConfigurationError
+from convchoice.evaluation.image_transforms import shifted
 from convchoice.evaluation.input_size import network_for
 from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes
 from convchoice.networks.layers import (

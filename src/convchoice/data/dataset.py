@@ -11,7 +11,9 @@ test images. `data.download` stores the files.
 
 import gzip
 import hashlib
+import io
 import shutil
+import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +151,17 @@ class StoredDataset:
 def _read_idx(path: Path, header: int) -> NDArray[np.uint8]:
     content = bytearray(gzip.decompress(path.read_bytes()))  # writable, as torch wants it
     return np.frombuffer(content, np.uint8, offset=header)
+
+
+def encode_idx(array: NDArray[np.uint8]) -> bytes:
+    """A gzipped IDX file of images (N, H, W) or labels (N,), the same bytes at every call."""
+    unsigned_byte = 0x08
+    header = struct.pack(f">HBB{array.ndim}I", 0, unsigned_byte, array.ndim, *array.shape)
+    buffer = io.BytesIO()
+    # GzipFile, not gzip.compress, whose header differs between versions of Python.
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=9, mtime=0) as file:
+        file.write(header + array.tobytes())
+    return buffer.getvalue()
 
 
 def _read_cifar(archive: Path, train: bool) -> Arrays:

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from convchoice.config.field_types import Pair
 from convchoice.config.schema import Curve
-from convchoice.data.image_transforms import rescaled, shifted
+from convchoice.evaluation.image_transforms import rescaled, shifted
 from convchoice.networks.network import Network
 from convchoice.networks.plan import PlannedLayer
 from convchoice.networks.receptive_field import spatial_layers

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from convchoice.config.schema import Config, Curve
-from convchoice.data.image_transforms import resized
+from convchoice.evaluation.image_transforms import resized
 from convchoice.evaluation.robustness import scores
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network

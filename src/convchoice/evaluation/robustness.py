@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convchoice.config.schema import Curve
-from convchoice.data.image_transforms import (
+from convchoice.evaluation.image_transforms import (
     Transform,
     ink_lost,
     mean_ink,

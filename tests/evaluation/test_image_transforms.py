@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from convchoice.data.image_transforms import ink_lost, mean_ink, rescaled, rotated, shifted
+from convchoice.evaluation.image_transforms import ink_lost, mean_ink, rescaled, rotated, shifted
 
 
 def random_images(batch: int, depth: int, height: int, width: int) -> Tensor:
