@@ -80,6 +80,11 @@ AVERAGE = {"downsample": {"operator": "average"}}
         ("downsample.operator", {**AVERAGE, "model": {"downsample_after": []}}),
         ("downsample.window", {"downsample": {"operator": "none", "window": 5}}),
         ("downsample.stride", {"downsample": {"operator": "none", "stride": 1}}),
+        ("downsample.window", {"downsample": {"window": 5}, "model": {"downsample_after": []}}),
+        (
+            "model.downsample_after",
+            {"downsample": {"operator": "none"}, "model": {"downsample_after": [1]}},
+        ),
         ("downsample.sigma", {"downsample": {"sigma": 2.0}}),
         ("downsample.kernel_size", {"downsample": {"operator": "l2", "kernel_size": 5}}),
         ("downsample.pieces", {"downsample": {"pieces": 2}}),
@@ -128,6 +133,11 @@ def test_a_value_with_an_effect_is_accepted(values: dict[str, Any]) -> None:
         ({"conv": {"padding": "valid"}}, {"conv": {"padding": [0, 0]}}),
         ({"conv": {"padding": "same"}}, {"conv": {"padding": Padding.same}}),
         ({"model": {"downsample_after": [1, 2]}}, {"model": {"downsample_after": [2, 1]}}),
+        ({"downsample": {"operator": "none"}}, {"model": {"downsample_after": []}}),
+        (
+            {"downsample": {"operator": "none"}, "model": {"filters": [4]}},
+            {"downsample": {"operator": "none"}, "model": {"filters": [4], "downsample_after": []}},
+        ),
     ],
 )
 def test_equal_configurations_have_one_form(one: dict[str, Any], other: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
         ),
         # The largest sizes that a configuration may have.
         ("conv: {kernel_size: 256}", "conv.kernel_size=4 conv.padding=same"),
-        ("downsample: {window: 256}", "downsample.window=5 model.downsample_after=[]"),
+        ("downsample: {window: 256}", "downsample.window=5"),
         ("conv: {stride: 256}", "conv.stride=1"),
         ("conv: {kernel_size: [256, 256], padding: [248, 3]}", "conv.padding=same"),
     ],

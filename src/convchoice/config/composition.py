@@ -5,6 +5,7 @@ on top of them (`arm_keys` allows nothing else), so `ArmComposer` lets Hydra com
 options once, and merges the arms' values into it.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +19,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
 
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
-from convchoice.config.field_types import flattened
+from convchoice.config.field_types import flattened, from_mapping
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, arm_from_mapping
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
@@ -69,7 +76,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
         # OmegaConf's message may hold the value of an environment variable.
         key, raw = str(error.full_key), OmegaConf.to_container(config, resolve=False)
         value = flattened(cast("dict[str, Any]", raw)).get(key)
-        rule = "cannot be resolved to a value of its type."
+        missing = isinstance(error, MissingMandatoryValue)
+        rule = "needs a value." if missing else "cannot be resolved to a value of its type."
         raise ConfigurationError(key, value, rule) from error
     mapping = cast("dict[str, Any]", values)
     mapping.pop("scale", None)
@@ -92,9 +100,16 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, *UNSPECIFIC) as error:
         key = _key(error)
         name, rule, fix = f"{origin}: {key}" if key else origin, _reason(error), ""
-        if isinstance(error.__cause__ or error, ConfigKeyError | ConfigAttributeError):
+        cause = error.__cause__ or error
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             groups = [key.partition(".")[0] for key in DEFAULTS]
             rule, fix = "there is no such key.", did_you_mean(key, [*DEFAULTS, *groups])
+        elif isinstance(cause, ValidationError):
+            _check_value(key, str(cause), given, origin)
+        for group, _, option in (each.partition("=") for each in overrides):
+            if option.startswith("[") and (known := options(group)):
+                rule = "is no option."
+                raise ConfigurationError(group, option, rule, nearest(option, known)) from error
         raise ConfigurationError(name, given, rule, fix) from error
 
 
@@ -106,6 +121,18 @@ def _key(error: BaseException) -> str:
             return str(cause.full_key)
         cause = cause.__cause__ or cause.__context__
     return ""
+
+
+def _check_value(key: str, text: str, given: str, origin: str) -> None:
+    """Refuse a value that OmegaConf refuses in our own words, if the schema refuses it too."""
+    quoted_by_omegaconf = re.search(r"[Vv]alue '(.*?)'", text)
+    found = quoted_by_omegaconf or re.search(rf"{re.escape(key)}=(\S*)", given)
+    name, item, _ = key.partition("[")
+    value: Any = found[1] if found else None
+    value = [value] if item else value
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    from_mapping(Config, value, origin)
 
 
 def _reason(error: Exception) -> str:

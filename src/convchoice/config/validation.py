@@ -18,7 +18,9 @@ from convchoice.config.field_types import flattened, from_mapping, pair_of, plai
 from convchoice.config.schema import (
     Config,
     Curve,
+    DownsampleConfig,
     FirstLayer,
+    ModelConfig,
     Operator,
     OptimizerName,
     Padding,
@@ -32,7 +34,8 @@ Broken = Iterator[tuple[str, str]]
 
 SMALLEST_WEIGHTED_WINDOW = 3
 # A convolution replaces the pooling: there is no window to pad.
-UNPADDED = (Operator.strided, Operator.all_conv, Operator.none)
+NONE = Operator.none
+UNPADDED = (Operator.strided, Operator.all_conv, NONE)
 DEFAULTS = flattened(plain_values(Config()))
 
 
@@ -45,11 +48,19 @@ def config_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
         ConfigurationError: for an unknown key, a wrong type, an illegal value or combination.
     """
     known = {key: value for key, value in values.items() if key != "scale"}
-    config = from_mapping(Config, known, origin)
+    config = _one_form(from_mapping(Config, known, origin))
     rules = (block_rules, _data_rules, _evaluation_rules, _trainer_rules, _effect_rules)
     for key, rule in chain.from_iterable(broken(config) for broken in rules):
         value = flattened(plain_values(config))[key]
         raise ConfigurationError(f"{origin}: {key}" if origin else key, value, rule)
+    return config
+
+
+def _one_form(config: Config) -> Config:
+    """A configuration without a block to downsample, as `downsample=none` spells it."""
+    model, downsample = config.model, config.downsample
+    if not model.downsample_after and downsample.operator in {DownsampleConfig.operator, NONE}:
+        downsample.operator, model.downsample_after = NONE, ModelConfig().downsample_after
     return config
 
 
@@ -158,7 +169,8 @@ def block_rules(config: Config) -> Broken:
     blocks, numbers = len(model.filters), model.downsample_after
     if not blocks:
         yield "model.filters", "needs at least one block."
-    if len(set(numbers)) < len(numbers) or max(numbers, default=1) > blocks:
+    named_once = len(set(numbers)) == len(numbers) and max(numbers, default=1) <= blocks
+    if operator is not NONE and not named_once:
         rule = f"must name blocks, which are numbered 1 to {blocks}, once each."
         yield "model.downsample_after", rule
 
@@ -196,9 +208,10 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
     operator, optimizer = config.downsample.operator, config.optimizer.name
     if not config.model.downsample_after:
         yield "downsample.operator", "model.downsample_after"
-    if operator is Operator.none:
+    if operator is NONE:
         yield "downsample.window", "a downsampling operator"
         yield "downsample.stride", "a downsampling operator"
+        yield "model.downsample_after", "a downsampling operator"
     if operator is not Operator.weighted:
         yield "downsample.sigma", "weighted pooling"
     if operator not in {Operator.all_conv, Operator.conv_pool, Operator.max_blur}:
@@ -221,7 +234,5 @@ def _some_convolution_pads(config: Config) -> bool:
     convolves = model.first_layer is not FirstLayer.dense or len(model.filters) > 1
     if convolves and conv.padding is not Padding.valid and conv.kernel_size != 1:
         return True
-    if not model.downsample_after:
-        return False
     learned = downsample.operator is Operator.conv_pool and downsample.kernel_size > 1
     return learned or (downsample.operator is Operator.depthwise and downsample.padding > 0)

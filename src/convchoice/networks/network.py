@@ -65,7 +65,7 @@ def draw_(layer: Learned, initialisation: Initialisation, generator: torch.Gener
         limit, bound = math.sqrt(3.0) * (gain / math.sqrt(fan_in)), 1 / math.sqrt(fan_in)
     nn.init.uniform_(layer.weight, -limit, limit, generator)
     if bias is not None:
-        nn.init.uniform_(bias, -bound, bound, generator)
+        nn.init.uniform_(bias, -bound, bound, generator) if bound else nn.init.zeros_(bias)
 
 
 def derived_seed(seed: int, *names: str) -> int:
