@@ -26,8 +26,8 @@ class DatasetSpec:
     """What is known about a data set before it is downloaded."""
 
     name: str
-    short_title: str
     title: str
+    """With its size in brackets."""
     files: Mapping[str, str]
     """SHA-256 by name of the files as published; empty for a file that is generated here."""
     train_size: int = 60_000
@@ -38,12 +38,20 @@ class DatasetSpec:
     """The meaning of labels 0 to 9."""
     image_shape: Shape3 = (1, 28, 28)
     """(C, H, W) of every image."""
-    torchvision_class: str = "MNIST"
-    """Name in `torchvision.datasets` of the class that knows the public mirrors."""
     more_mirrors: tuple[str, ...] = ()
     """Public mirrors that torchvision does not list."""
     fallback: Fallback | None = None
     """What replaces the data set if it cannot be downloaded."""
+
+    @property
+    def short_title(self) -> str:
+        """The title without the size."""
+        return self.title.partition(" (")[0]
+
+    @property
+    def torchvision_class(self) -> str:
+        """Name in `torchvision.datasets` of the class that knows the public mirrors."""
+        return self.short_title.replace("-", "")
 
     @property
     def mirror_variable(self) -> str:
@@ -57,7 +65,6 @@ def _idx_files(*sha256s: str) -> dict[str, str]:
 
 MNIST = DatasetSpec(
     name="mnist",
-    short_title="MNIST",
     title="MNIST (70,000 handwritten digits)",
     files=_idx_files(
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -71,7 +78,6 @@ MNIST = DatasetSpec(
 
 FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
-    short_title="Fashion-MNIST",
     title="Fashion-MNIST (70,000 articles of clothing)",
     files=_idx_files(
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
@@ -79,7 +85,6 @@ FASHION_MNIST = DatasetSpec(
         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
-    torchvision_class="FashionMNIST",
     class_names=(
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -88,7 +93,6 @@ FASHION_MNIST = DatasetSpec(
 
 KMNIST = DatasetSpec(
     name="kmnist",
-    short_title="KMNIST",
     title="KMNIST (70,000 handwritten hiragana)",
     files=_idx_files(
         "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
@@ -96,13 +100,11 @@ KMNIST = DatasetSpec(
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
-    torchvision_class="KMNIST",
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 )
 
 CIFAR10 = DatasetSpec(
     name="cifar10",
-    short_title="CIFAR-10",
     title="CIFAR-10 (60,000 colour photographs)",
     files={CIFAR_ARCHIVE: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"},
     train_size=50_000,
@@ -111,12 +113,10 @@ CIFAR10 = DatasetSpec(
         "dog", "frog", "horse", "ship", "truck",
     ),
     image_shape=(3, 32, 32),
-    torchvision_class="CIFAR10",
 )  # fmt: skip
 
 DIGITS = DatasetSpec(
     name="digits",
-    short_title="scikit-learn's digits",
     title="scikit-learn's digits (1,797 handwritten digits)",
     files=dict.fromkeys(IDX_FILES, ""),
     train_size=1_297,
