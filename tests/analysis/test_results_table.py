@@ -59,7 +59,7 @@ def test_spreadsheet_variants_are_read(tmp_path: Path, text: str):
         (f"arm,seed,value\n{'a' * 200_000},0,1\n", "line 2: is not CSV", "field larger"),
         ("arm,seed,value,metric\na,0,1,a\x1b[2J\n", "line 2, column metric", "must be 1 to 100"),
         ("arm,seed,value\n<svg onload=x>,0,1\n", "line 2, column arm", "a name is"),
-        ("arm,seed,value\na,0,1\na,00,1\n", "line 3, column seed", "has this seed already in"),
+        ("arm,seed,value\na,0,1\na,00,1\n", "line 3, column seed", "has this seed twice"),
         ("arm,seed,value,metric\na,0,1,\n", "line 2, column metric", "must be 1 to 100 letters"),
         ("arm,seed,value\n", "has no line of values", ""),
         ('arm,seed,value\n"a,0,1\n', "line 2: is not CSV", ""),
@@ -79,7 +79,9 @@ def test_several_files_are_one_table(tmp_path: Path):
     first = write(tmp_path, "arm,seed,value\nmax,0,1\n", "a.csv")
     second = write(tmp_path, "arm,seed,value\naverage,0,2\n", "b.csv")
     assert read_tables([first, second]).chosen(None)[1] == {"max": {0: 1.0}, "average": {0: 2.0}}
-    with pytest.raises(UserError, match=r"b\.csv, line 2, column seed: '0': arm max has.*a\.csv"):
+    with pytest.raises(
+        UserError, match=r"b\.csv, line 2, column seed: '0': arm max has this seed twice"
+    ):
         read_tables([first, write(tmp_path, "arm,seed,value\nmax,0,1\n", "b.csv")])
 
 

@@ -133,16 +133,6 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise UserError(f"{path}, line {reader.line_num}: is not CSV: {error}.") from error
 
 
-def _text(path: Path) -> tuple[bytes, str]:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path}: is larger than {MOST_BYTES:,} bytes.")
-        raw = path.read_bytes()
-        return raw, raw.decode("utf-8-sig")  # spreadsheets put a byte order mark first
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-
-
 def read_tables(paths: Sequence[Path]) -> ResultsTable:
     """Read CSV files as one table.
 
@@ -151,18 +141,22 @@ def read_tables(paths: Sequence[Path]) -> ResultsTable:
             a table, or has an arm, seed and metric twice.
     """
     metrics: dict[str | None, dict[str, dict[int, float]]] = {}
-    places: dict[tuple[str | None, str, int], str] = {}
     digest = hashlib.sha256()
     for path in paths:
-        raw, text = _text(path)
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise UserError(f"{path}: is larger than {MOST_BYTES:,} bytes.")
+            raw = path.read_bytes()
+            text = raw.decode("utf-8-sig")  # spreadsheets put a byte order mark first
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
         digest.update(raw)
         for line, row in _rows(path, text):
-            metric, arm, seed = row.get("metric"), row["arm"], int(row["seed"])
-            if (metric, arm, seed) in places:
-                rule = f"arm {arm} has this seed already in {places[metric, arm, seed]}."
-                raise _refuse(path, line, "seed", str(seed), rule)
-            places[metric, arm, seed] = f"{path}, line {line}"
-            metrics.setdefault(metric, {}).setdefault(arm, {})[seed] = float(row["value"])
+            arm, seed = row["arm"], int(row["seed"])
+            by_seed = metrics.setdefault(row.get("metric"), {}).setdefault(arm, {})
+            if seed in by_seed:
+                raise _refuse(path, line, "seed", row["seed"], f"arm {arm} has this seed twice.")
+            by_seed[seed] = float(row["value"])
     if not metrics:
         raise UserError(f"{paths[0]}: has no line of values below its first line.")
     if None in metrics and len(metrics) > 1:
