@@ -146,10 +146,10 @@ def test_damaged_files_are_refused(
 
 def test_run_is_read_as_it_was(published: Path):
     run = read_published(published).runs["max"][1]
-    assert run.environment["dataset"]["fallback_note"] is None
+    assert run.environment["dataset.fallback_note"] is None
     assert run.environment["threads"] == 1
     assert run.environment["dirty"] is False
-    assert run.environment["versions"]["torch"] == "2.9.0"
+    assert run.environment["versions.torch"] == "2.9.0"
     assert run.metrics["cost/parameters"] == 93_322
     assert (run.seed, len(run.history), run.history[1]["epoch"]) == (1, 2, 2.0)
     classes, labels = run.classes() or ([], [])

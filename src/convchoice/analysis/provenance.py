@@ -29,8 +29,8 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 
 def dataset_of(run: Run) -> Dataset:
     """A run's data set; its fields are None where they are not recorded."""
-    found = run.environment.get("dataset") or {}
-    return Dataset(**{key: found.get(key) for key in Dataset.model_fields})
+    found = flattened(run.environment)
+    return Dataset(**{key: found.get(f"dataset.{key}") for key in Dataset.model_fields})
 
 
 def _one_dataset(runs: Sequence[Run]) -> Dataset:

@@ -53,7 +53,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PublishedRun(Run):
-    """A run that is read from the files of a published study; it has no folder."""
+    """A run that is read from the files of a published study; it has no folder.
+
+    Configuration and environment have dotted keys instead of groups.
+    """
 
     predicted: tuple[Labels, Labels] | None = None
     points: list[CurvePoint] = field(default_factory=list)
@@ -158,17 +161,6 @@ def _numbers(row: Mapping[str, str]) -> dict[str, float]:
     return {key: json.loads(cell) for key, cell in row.items() if cell}
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for name, value in flat.items():
-        *groups, key = name.split(".")
-        inner = nested
-        for group in groups:
-            inner = inner.setdefault(group, {})
-        inner[key] = value
-    return nested
-
-
 def _rows(path: Path) -> dict[tuple[str, int], list[dict[str, str]]]:
     """The rows of a table by arm and seed, without these."""
     found: dict[tuple[str, int], list[dict[str, str]]] = {}
@@ -215,7 +207,7 @@ def read_published(folder: Path) -> PublishedStudy:
                 config={"arm": arm, "seed": seed, **definition["configurations"][arm]},
                 history=[_numbers(row) for row in histories.get((arm, seed), [])],
                 metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
-                environment=_nested(environment),
+                environment=environment,
                 checksums={},
                 predicted=(_classes(errors[0], labels), labels) if errors else None,
                 points=points_of_rows(curves.get((arm, seed), [])),
