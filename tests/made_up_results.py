@@ -11,7 +11,9 @@ from convchoice.analysis.result import (
     Contrast,
     Dataset,
     Difference,
+    Family,
     Provenance,
+    RobustDifference,
     StudyDefinition,
 )
 from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
@@ -24,11 +26,12 @@ def made_up_contrast(arm: str, reference: str, verdict: str) -> Contrast:
     interval = Interval(0.5, 2.0)
     difference = Difference(
         unit="percentage points", mean=1.25, standard_deviation=0.1, interval_95=interval,
-        interval_90=interval, values=[1.25, 1.25], p_t=0.5, p_sign_flip=0.5, p_holm=0.5,
+        values=[1.25, 1.25], p_t=0.5, p_sign_flip=0.5,
     )  # fmt: skip
     return Contrast(
-        arm=arm, reference=reference, seeds=[0, 1], difference=difference, margin=0.1,
-        verdict=Verdict(verdict), seeds_needed=None,
+        arm=arm, reference=reference, seeds=[0, 1], difference=difference, interval=interval,
+        p=0.5, in_family=True, margin=0.1, verdict=Verdict(verdict), seeds_needed=None,
+        robust=RobustDifference(mean=1.25, interval=interval, verdict=Verdict(verdict)),
     )  # fmt: skip
 
 
@@ -80,6 +83,7 @@ def made_up_comparison(
             for arm, reference in references.items()
         },
         contrasts=[made_up_contrast(arm, *each) for arm, each in verdicts.items()],
+        family=Family(contrasts=len(verdicts), method="Bonferroni", level=0.05, looks=[2]),
         claim=Claim.model_validate({**holds, "sentence": claim}) if claim else None,
         provenance=Provenance(runs=2, dataset=Dataset(name="mnist")),
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convchoice.analysis import sentences, text
+from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison, Contrast
 from convchoice.command_parser import CommandParser
@@ -49,10 +49,10 @@ def study_table(comparison: Comparison) -> Table:
     if comparison.contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
-    for heading in ("para-\nmeters", "\nMACs", "train\ns"):
+    for heading in ("para-\nmeters", "\nMACs"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, arm in comparison.arms.items():
-        costs, seconds = arm.costs, arm.costs.train_seconds_mean
+        costs = arm.costs
         rows: list[Contrast | None] = [*comparison.contrasts_of(name)]
         for contrast in rows or [None]:
             cells: list[Text | str] = ["", ""] if comparison.contrasts else []
@@ -69,7 +69,6 @@ def study_table(comparison: Comparison) -> Table:
                 *cells,
                 text.short(costs.parameters),
                 text.short(costs.macs),
-                text.NONE if seconds is None else text.number(seconds, 1),
             )
     return table
 
@@ -84,11 +83,13 @@ def print_study(comparison: Comparison) -> None:
     console.print()
     console.print(study_table(comparison))
     if comparison.contrasts:
-        console.print(Text(f"Margin {text.margin(comparison)}.", style="dim"))
+        line = f"{notes.intervals_line(comparison)} Margin {text.margin(comparison)}."
+        console.print(Text(printable(line), style="dim"))
     for sentence in [
         *(item.text for item in comparison.cautions),
-        *sentences.seed_lines(comparison),
-        *sentences.one_pair_lines(comparison),
+        *notes.spike_lines(comparison),
+        *notes.seed_lines(comparison),
+        *notes.one_pair_lines(comparison),
     ]:
         console.print(Text(f"! {printable(sentence)}", style="yellow"))
     console.print()

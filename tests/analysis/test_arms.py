@@ -11,6 +11,7 @@ from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import flat_metrics
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import CurveSeries
+from convchoice.analysis.result_model import Scale
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping
@@ -44,7 +45,7 @@ def test_means_and_intervals_by_hand(tmp_path: Path):
     assert (shift.n, shift.images, shift.unit) == (3, 500, "pixels")
     assert shift.values == [-4.0, 0.0, 4.0]
     assert shift.bands["accuracy"].mean == pytest.approx([0.74, 0.95, 0.74])
-    interval = mean_interval(ours)
+    interval = mean_interval(ours, scale=Scale.logit)
     assert interval is not None
     assert shift.bands["accuracy"].low[0] == pytest.approx(interval.low)
     assert shift.bands["accuracy"].high[2] == pytest.approx(interval.high)

@@ -6,6 +6,7 @@ standard errors of the count wide.
 """
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -13,16 +14,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from convchoice.analysis import multiplicity
+from convchoice.analysis.multiplicity import simultaneous, uses_flips
 from convchoice.analysis.predictions import mcnemar_p
 from convchoice.analysis.result_model import Interval
 from convchoice.analysis.statistics import (
-    holm,
     mean_interval,
+    new_images_interval,
     paired_t_p,
     paired_t_power,
     seeds_needed,
     sign_flip_p,
-    two_way_bootstrap_interval,
 )
 from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
 
@@ -70,11 +72,9 @@ def null_studies() -> Floats:
 
 def test_array_formulas_equal_our_functions(null_studies: Floats) -> None:
     low, high = intervals(null_studies, 0.95)
-    low_90, high_90 = intervals(null_studies, 0.90)
     p = p_values(null_studies)
     for index, row in enumerate(null_studies[:CHECKED]):
         assert mean_interval(row, 0.95) == pytest.approx((low[index], high[index]))
-        assert mean_interval(row, 0.90) == pytest.approx((low_90[index], high_90[index]))
         assert paired_t_p(row) == pytest.approx(p[index])
 
 
@@ -109,25 +109,70 @@ def test_level_of_the_sign_flip_test(draw: str) -> None:
     assert (p <= 0.05).mean() == pytest.approx(attainable, abs=four_errors(attainable))
 
 
-def test_level_of_holm_over_a_study() -> None:
-    # Four arms against one baseline, which all contrasts share; none differs.
-    studies, random = 4_000, generator(3)
-    baseline = random.normal(0, SEED_SPREAD, (studies, 1, 8))
-    arms = random.normal(0, SEED_SPREAD, (studies, 4, 8))
-    p = p_values((arms - baseline).reshape(-1, 8)).reshape(studies, 4)
-    adjusted = [holm(row.tolist()) for row in p]
-    wrongly = np.mean([min(filter(None, row)) < 0.05 for row in adjusted])
-    assert wrongly <= 0.05 + four_errors(0.05, studies)
-    assert (p < 0.05).any(axis=1).mean() > 0.10  # what it would be without the adjustment
+def heavy_tailed(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Accuracies over seeds as at full training, percentage points about their mean.
+
+    A core of 0.07 and a spike downwards in 8 % of the runs: a standard deviation of 0.35, within
+    the 0.23 to 0.67 of the eight arms that were trained to the end with 30 seeds each.
+    """
+    spikes = (random.random(shape) < 0.08) * random.exponential(0.9, shape)
+    return random.normal(0, 0.07, shape) - spikes + 0.08 * 0.9
+
+
+def normal(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    return random.normal(0, SEED_SPREAD, shape)
+
+
+def words_of_studies(
+    draw: Callable[[np.random.Generator, tuple[int, ...]], Floats],
+    contrasts: int,
+    seeds: int,
+    difference: float = 0.0,
+) -> list[list[Verdict]]:
+    """The words of studies in which every arm differs by the same from the baseline they share."""
+    studies, random = 1_500, generator(contrasts + seeds)
+    found = []
+    for _ in range(studies):
+        arms = draw(random, (contrasts, seeds)) + difference - draw(random, (1, seeds))
+        inferred = simultaneous(list(arms), flips=uses_flips([range(seeds)] * contrasts))
+        found.append(
+            [verdict_of(each.interval, MARGIN, higher_is_better=True) for each in inferred]
+        )
+    return found
+
+
+@pytest.mark.parametrize("draw", [normal, heavy_tailed])
+@pytest.mark.parametrize(("contrasts", "seeds"), [(4, 6), (14, 6), (4, 30), (10, 30), (14, 16)])
+def test_chance_of_any_false_directional_word_in_a_study(
+    draw: Callable[[np.random.Generator, tuple[int, ...]], Floats],
+    contrasts: int,
+    seeds: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multiplicity, "FLIPS", 1_000)
+    studies = words_of_studies(draw, contrasts, seeds)
+    wrong = np.mean([any(word.shown_better or word.shown_worse for word in s) for s in studies])
+    assert wrong <= 0.05 + four_errors(0.05, len(studies))
+
+
+@pytest.mark.parametrize("draw", [normal, heavy_tailed])
+@pytest.mark.parametrize(("contrasts", "seeds"), [(4, 6), (14, 6), (4, 30), (10, 30), (14, 16)])
+def test_chance_of_any_false_equivalence_in_a_study(
+    draw: Callable[[np.random.Generator, tuple[int, ...]], Floats],
+    contrasts: int,
+    seeds: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multiplicity, "FLIPS", 1_000)
+    studies = words_of_studies(draw, contrasts, seeds, difference=-MARGIN)
+    wrong = np.mean([any(word in WITHIN_MARGIN for word in words) for words in studies])
+    assert wrong <= 0.05 + four_errors(0.05, len(studies))
 
 
 def verdicts(draws: Floats) -> list[Verdict]:
-    """The verdict of each row."""
-    bounds = np.stack([*intervals(draws, 0.95), *intervals(draws, 0.90)], axis=1).tolist()
-    return [
-        verdict_of(Interval(*row[:2]), Interval(*row[2:]), MARGIN, higher_is_better=True)
-        for row in bounds
-    ]
+    """The verdict of each row, as the only contrast of a study."""
+    bounds = np.stack(intervals(draws, 0.95), axis=1).tolist()
+    return [verdict_of(Interval(*row), MARGIN, higher_is_better=True) for row in bounds]
 
 
 def test_level_of_the_claim_over_all_arms() -> None:
@@ -144,10 +189,10 @@ def test_level_of_the_claim_over_all_arms() -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_rate_of_equivalence_at_the_margin(side: int) -> None:
-    # The truth lies on the margin, so any claim of equivalence is wrong: 5 % of studies.
+    # The truth lies on the margin, so any claim of equivalence is wrong: 2.5 % of studies.
     draws = generator(5).normal(side * MARGIN, 0.04, (STUDIES, 12))
     claimed = np.mean([verdict in WITHIN_MARGIN for verdict in verdicts(draws)])
-    assert claimed == pytest.approx(0.05, abs=four_errors(0.05))
+    assert claimed == pytest.approx(0.025, abs=four_errors(0.025))
 
 
 def test_rate_of_better_at_the_margin() -> None:
@@ -186,25 +231,20 @@ def test_level_of_mcnemar() -> None:
     assert rejected == pytest.approx(exact, abs=four_errors(exact))
 
 
-def correct_predictions(
-    random: np.random.Generator, hardness: Floats, spread: float, seeds: int
-) -> NDArray[np.bool_]:
-    """Correct predictions (seeds, images): images differ in hardness, runs in luck."""
-    luck = random.normal(0, spread, (seeds, 1))
-    return random.random((seeds, len(hardness))) < stats.norm.cdf(hardness + luck)
-
-
-def test_coverage_of_the_two_way_bootstrap() -> None:
-    # Images and seeds are both drawn anew for each study; the arms do not differ over all of them.
-    # The pigeonhole bootstrap is known to be a little wide (Owen 2007), so it may cover more.
-    studies, random, covered = 300, generator(10), 0
-    for study in range(studies):
-        hardness = random.normal(1.5, 1.0, 400)
-        ours = correct_predictions(random, hardness + random.normal(0, 0.3, 400), 0.1, 10)
-        theirs = correct_predictions(random, hardness + random.normal(0, 0.3, 400), 0.1, 10)
-        interval = two_way_bootstrap_interval(
-            ours.astype(np.int8) - theirs.astype(np.int8), generator(study), resamples=200
-        )
+@pytest.mark.parametrize("of_images", [0.02, 1.0])
+@pytest.mark.parametrize(
+    ("seeds", "images"), [(3, 500), (4, 500), (6, 10_000), (10, 500), (30, 500)]
+)
+def test_coverage_of_the_interval_for_new_images(seeds: int, images: int, of_images: float) -> None:
+    # Correct minus correct of two arms: each image has a side that it falls to, each seed moves all
+    # of them. Seed-dominated where images hardly differ, image-dominated where they do.
+    random, studies, covered = generator(seeds), 600, 0
+    for _ in range(studies):
+        side = 0.5 + of_images * random.uniform(-0.5, 0.5, images)
+        side = np.clip(side + random.normal(0, 0.1, (seeds, 1)), 0, 1)
+        differs = random.random((seeds, images)) < 0.1
+        sign = np.where(random.random((seeds, images)) < side, 1, -1)
+        interval = new_images_interval((differs * sign).astype(np.int8))
         assert interval is not None
         covered += interval.low <= 0 <= interval.high
     assert covered / studies >= 0.95 - four_errors(0.95, studies)

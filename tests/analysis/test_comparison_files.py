@@ -56,9 +56,9 @@ def test_layout_does_not_count_but_numbers_do(tmp_path: Path):
     [
         ("", "cannot be read"),
         ("[]", "must hold a mapping"),
-        ("{}", "schema_version = None, and this version of convchoice reads 3"),
+        ("{}", "schema_version = None, and this version of convchoice reads 4"),
         ('{"schema_version": 2}', "schema_version = 2"),
-        ('{"schema_version": 3}', "sha256 does not match"),
+        ('{"schema_version": 4}', "sha256 does not match"),
         ("[" * 100_000, "cannot be read"),
         ('{"schema_version": ' + "9" * 5_000 + "}", "cannot be read"),
     ],

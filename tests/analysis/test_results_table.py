@@ -116,7 +116,8 @@ def test_table_gives_the_same_statistics_as_run_folders(tmp_path: Path, comparis
     table = compare(path, "--metric", "test/accuracy")
     assert table.measure == runs.measure
     [ours], [theirs] = table.contrasts, runs.contrasts
-    for field in ("difference", "verdict", "seeds_needed", "seed_notes", "seeds", "reference"):
+    fields = ("difference", "verdict", "seeds_needed", "interval", "robust", "seeds", "reference")
+    for field in fields:
         assert getattr(ours, field) == getattr(theirs, field)
     for arm in errors:
         assert table.arms[arm].scores == {"test/accuracy": runs.arms[arm].scores["test/accuracy"]}

@@ -1,6 +1,6 @@
 """A study's result in words."""
 
-from convchoice.analysis.sentences import ORDER, answer, claim_sentence, seed_notes
+from convchoice.analysis.sentences import ORDER, answer, claim_sentence
 from convchoice.analysis.verdict import Verdict
 from made_up_results import made_up_comparison
 
@@ -31,27 +31,6 @@ def test_many_contrasts_in_one_sentence_differences_first() -> None:
 
 def test_every_verdict_has_a_place_in_the_sentence() -> None:
     assert set(ORDER) == set(Verdict)
-
-
-def test_note_on_too_few_seeds():
-    five = seed_notes(5, 40, Verdict.better)
-    assert five == ["With 5 seeds a sign-flip test cannot reject at 0.05: it needs 6 or more."]
-    assert seed_notes(6, 40, Verdict.better) == []
-
-
-def test_note_on_the_seeds_needed():
-    [sentence] = seed_notes(30, 1_234, Verdict.inconclusive)
-    assert sentence.startswith("With the observed spread, about 1,234 seeds are needed")
-    assert seed_notes(30, 30, Verdict.inconclusive) == []
-    assert seed_notes(30, None, Verdict.inconclusive) == []
-    assert seed_notes(30, 40, Verdict.equivalent) == []
-
-
-def test_notes_on_one_seed():
-    assert seed_notes(1, None, Verdict.inconclusive) == [
-        "With 1 seed a sign-flip test cannot reject at 0.05: it needs 6 or more.",
-        "With one seed there is no interval, so no difference can be shown.",
-    ]
 
 
 def test_claim_sentence_names_every_comparison_once():

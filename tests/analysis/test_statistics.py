@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from convchoice.analysis.result_model import Interval
+from convchoice.analysis.result_model import Interval, Scale
 from convchoice.analysis.statistics import (
-    holm,
     mean_and_deviation,
     mean_interval,
+    new_images_interval,
+    outlying,
     paired_t_p,
     paired_t_power,
     seeds_needed,
+    seeds_needed_interval,
     sign_flip_p,
-    two_way_bootstrap_interval,
+    trimmed_mean,
     wilson_interval,
 )
 from convchoice.analysis.verdict import FEWEST_SEEDS
@@ -76,17 +78,6 @@ def test_paired_t_against_scipy(seed: int, n: int):
         assert found == pytest.approx((expected.low, expected.high))
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1.0))
-def test_the_90_interval_is_that_of_two_one_sided_tests(seed: int, margin: float):
-    differences = np.random.default_rng(seed).normal(0.0, 0.3, 8)
-    interval = mean_interval(differences, 0.90)
-    assert interval is not None
-    above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
-    inside = -margin < interval.low and interval.high < margin
-    assert inside == (max(above, below) < 0.05)
-
-
 def test_sign_flip_over_all_assignments_by_hand():
     # |1 + 2 − 4| and so on: count the assignments whose mean lies at least as far from 0.
     differences = [1.0, 2.0, -0.5, 3.0]
@@ -116,27 +107,6 @@ def test_five_seeds_cannot_reject_and_six_can():
     assert sign_flip_p([1, 2, 3, 4, 5, 6], generator()) == pytest.approx(0.03125)
 
 
-def test_holm_by_hand():
-    # Sorted 0.01, 0.02, 0.03, 0.04 × 4, 3, 2, 1 = 0.04, 0.06, 0.06, 0.04 → monotone.
-    assert holm([0.01, 0.04, 0.03, 0.02]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([]) == []
-    assert holm([None, 0.02, None, 0.03]) == [None, 0.04, None, 0.04]
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_lies_between_the_raw_p_and_bonferronis(p_values: list[float]):
-    adjusted = holm(p_values)
-    for raw, mine in zip(p_values, adjusted, strict=True):
-        assert mine is not None
-        assert raw <= mine <= min(1.0, raw * len(p_values)) or mine == max(
-            value for value in adjusted if value is not None and value <= mine
-        )
-        assert mine >= raw
-    order = np.argsort(p_values, kind="stable")
-    assert all(np.diff([adjusted[index] for index in order]) >= 0)  # type: ignore[arg-type]
-
-
 def test_wilson_by_its_formula():
     # (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n) with 8 of 10 and z = 1.959964.
     z, n, p = 1.959964, 10, 0.8
@@ -160,6 +130,15 @@ def test_seeds_needed_for_published_effects(deviation: float, seeds: int):
     assert seeds_needed(deviation, 0.1) == seeds
 
 
+def test_seeds_needed_with_the_spread_as_known_as_it_is():
+    # s = 0.2 from 6 differences: (n − 1) s² / χ² gives 0.1248 to 0.4905 for σ.
+    low, high = seeds_needed_interval(0.2, 6, 0.1)
+    assert low == seeds_needed(0.2 * math.sqrt(5 / 12.832502), 0.1)
+    assert high == seeds_needed(0.2 * math.sqrt(5 / 0.8312116), 0.1)
+    stricter = seeds_needed(0.2, 0.1, level=0.01)
+    assert stricter == 51  # (z(0.995) + z(0.80))² · 4 + about z²/2 = 46.7 + 3.3, rounded up
+
+
 def test_seeds_needed_has_a_limit():
     assert seeds_needed(1e6, 0.1) is None
     assert seeds_needed(1e300, 1e-300) is None
@@ -167,34 +146,81 @@ def test_seeds_needed_has_a_limit():
         seeds_needed(1.0, 0.0)
 
 
-def test_two_way_bootstrap_is_wider_than_seeds_alone_and_covers():
-    random = generator()
-    hard = random.random(2_000) < 0.05  # the same images are hard for every seed
-    ours = (random.random((10, 2_000)) < 0.4) & hard
-    theirs = (random.random((10, 2_000)) < 0.6) & hard
-    differences = theirs.astype(np.int8) - ours.astype(np.int8)
-    both = two_way_bootstrap_interval(differences, generator())
-    seeds_only = mean_interval(differences.mean(axis=1))
-    assert both is not None
-    assert seeds_only is not None
-    assert both.low < differences.mean() < both.high
-    assert both.high - both.low > seeds_only.high - seeds_only.low
-    assert both == two_way_bootstrap_interval(differences, generator())
+def test_the_interval_for_new_images_by_hand():
+    # Rows are seeds, columns images. Row means 1/2, 1/4, 1/4 and 0; column means 0, 3/4, 1/4, 0.
+    # MS_seeds = 4 · var(rows) = 1/6, MS_images = 4 · var(columns) = 1/2; the sum of squares about
+    # the mean is 4 − 16/16 = 3, the rest (3 − 3/6 − 3/2) / 9 = 1/9. So over images 7/18,
+    # variance (1/6 + 7/18) / 16 = 5/144, df = 3 · ((1/6 + 7/18) / (1/6))² = 3 · (10/3)² = 33.33.
+    differences = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=np.int8)
+    interval = new_images_interval(differences)
+    half = float(stats.t.ppf(0.975, 100 / 3)) * math.sqrt(5 / 144)
+    assert interval == pytest.approx((0.25 - half, 0.25 + half))
 
 
-def test_two_way_bootstrap_of_examples_alone_has_the_binomial_width():
-    # Every seed the same: only the images vary, 50 of 1,000 differ; sd = √(p(1−p)/n) = 0.00689.
-    differences = np.zeros((5, 1_000), dtype=np.int8)
-    differences[:, :50] = 1
-    interval = two_way_bootstrap_interval(differences, generator())
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.integers(2, 50))
+def test_the_interval_for_new_images_is_never_the_narrower_one(seed: int, n: int, m: int):
+    differences = np.random.default_rng(seed).integers(-1, 2, (n, m)).astype(np.int8)
+    these, new = mean_interval(differences.mean(axis=1)), new_images_interval(differences)
+    assert these is not None
+    assert new is not None
+    assert new.low <= these.low + 1e-12
+    assert new.high >= these.high - 1e-12
+
+
+def test_the_interval_for_new_images_of_one_seed_or_of_no_difference():
+    assert new_images_interval(np.ones((1, 5), dtype=np.int8)) is None
+    assert new_images_interval(np.zeros((3, 5), dtype=np.int8)) == Interval(0.0, 0.0)
+
+
+def test_trimmed_mean_by_hand():
+    # 20 % of 10 values: the two smallest and largest go. Winsorized: 3 3 3 4 5 6 7 8 8 8; its sum
+    # of squares about 5.5 is 42.5; standard error √(42.5 / (6 · 5)), t with 5 degrees of freedom.
+    mean, interval = trimmed_mean([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    half = float(stats.t.ppf(0.975, 5)) * math.sqrt(42.5 / 30)
+    assert mean == 5.5
+    assert interval == pytest.approx((5.5 - half, 5.5 + half))
+    assert trimmed_mean([1, 2, 3, 4, 5, 6, 7, 8, 9, 1e6])[0] == 5.5
+
+
+def test_trimmed_mean_of_few_values():
+    values = [0.1, 0.4, 0.3, 0.6]
+    mean, interval = trimmed_mean(values)
+    assert mean == pytest.approx(0.35)
+    student = mean_interval(values)
     assert interval is not None
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.00689, rel=0.1)
+    assert student is not None
+    assert tuple(interval) == pytest.approx(tuple(student))
+    assert trimmed_mean([0.3]) == (0.3, None)
+    assert trimmed_mean([0.3] * 6 + [9.0]) == (0.3, Interval(0.3, 0.3))
 
 
-def test_two_way_bootstrap_of_nothing_to_draw():
-    assert two_way_bootstrap_interval(np.ones((1, 5), dtype=np.int8), generator()) is None
-    same = two_way_bootstrap_interval(np.zeros((3, 5), dtype=np.int8), generator())
-    assert same == Interval(0.0, 0.0)
+def test_outlying_values_by_hand():
+    # Median 5, absolute distances 4 3 2 1 0 1 2 3 95: median 2, so 3.5 is 10.4 away.
+    assert outlying([1, 2, 3, 4, 5, 6, 7, 8, 100]).tolist() == [False] * 8 + [True]
+    assert not outlying([5, 5, 5, 5, 100]).any()  # no spread to measure by
+
+
+def test_intervals_stay_where_values_can_be():
+    accuracy = mean_interval([0.99, 1.0, 0.97], scale=Scale.logit)
+    assert accuracy is not None
+    assert 0 < accuracy.low < 0.9867 < accuracy.high < 1
+    errors = mean_interval([0, 0, 3], scale=Scale.log)
+    assert errors is not None
+    assert 0 < errors.low < 1 < errors.high
+    assert mean_interval([1.0, 1.0, 1.0], scale=Scale.logit) == Interval(1.0, 1.0)
+    with pytest.raises(ValueError, match="outside the logit scale"):
+        mean_interval([0.9, 1.1], scale=Scale.logit)
+
+
+def test_scaled_intervals_by_the_delta_method():
+    # exp(ln 2 ± t · s / (√n · 2)) and the same for ln(m / (1 − m)) with s / (√n · m (1 − m)).
+    values = np.array([1.5, 2.0, 2.5])
+    half = float(stats.t.ppf(0.975, 2)) * 0.5 / math.sqrt(3)
+    expected = (2 * math.exp(-half / 2), 2 * math.exp(half / 2))
+    assert mean_interval(values, scale=Scale.log) == pytest.approx(expected)
+    half, odds = half / 10, math.log(0.2 / 0.8)
+    ends = [1 / (1 + math.exp(-(odds + sign * half / 0.16))) for sign in (-1, 1)]
+    assert mean_interval(values / 10, scale=Scale.logit) == pytest.approx(tuple(ends))
 
 
 @pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [math.nan, 1.0], [math.inf]])

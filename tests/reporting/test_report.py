@@ -139,7 +139,7 @@ def test_the_page_opens_on_the_answers(reports: Path):
     body = re.sub(r"<[^>]+>", " ", text[text.index("<main>") :])
     assert body.index("The claim holds: max is better than average.") < body.index("Scores")
     for shown in (
-        "−0.50", "[−0.75, −0.25]", "worse", "same parameters", "±0.10 pp", "its p, Holm",
+        "−0.50", "[−0.75, −0.25]", "worse", "same parameters", "±0.10 pp", "trimmed mean",
         "+0.0100",  # 5 errors more at 0.002 nats each
         "Small scale: 1 epoch over 55,000 training images, 3 seeds an arm.",
         "With 3 seeds a sign-flip test cannot reject at 0.05: it needs 6 or more.",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from convchoice.analysis.measure import Measure, scale_of
 from convchoice.analysis.result_arm import (
     Band,
     Change,
@@ -13,7 +14,7 @@ from convchoice.analysis.result_arm import (
     LearningCurves,
     Sample,
 )  # fmt: skip
-from convchoice.analysis.statistics import mean_interval
+from convchoice.analysis.statistics import mean_interval, outlying
 from convchoice.config.arm_keys import SEEDS, is_numeric
 from convchoice.config.field_types import flattened
 from convchoice.errors import UserError
@@ -23,8 +24,8 @@ from convchoice.runs.run import Run
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
-MEASURED_COSTS = ("train_seconds", "peak_memory_bytes")
-RATIOS = ("parameters", "macs", "activation_bytes", *MEASURED_COSTS)
+RATIOS = ("parameters", "macs", "memory_bytes")
+BYTES_PER_VALUE = 4
 
 
 def effective_configuration(run: Run) -> dict[str, Any]:
@@ -84,17 +85,25 @@ def values_of(runs: Sequence[Run], metric: str) -> list[float]:
     return [run.metrics[metric] for run in runs]
 
 
-def sample(values: Sequence[float]) -> Sample:
-    """Values over seeds with their mean and its 95 % t interval."""
-    interval = mean_interval(values)
+def sample(values: Sequence[float], metric: str = "") -> Sample:
+    """Values of a metric over seeds with their mean and its 95 % t interval."""
+    interval = mean_interval(values, scale=scale_of(metric, values))
     return Sample(mean=float(np.mean(values)), interval_95=interval, values=list(values))
 
 
-def band(columns: Sequence[Sequence[float | None]]) -> Band:
+def outlying_seeds(seeds: Sequence[int], values: Sequence[float], measure: Measure) -> list[int]:
+    """Seeds whose value lies far on the bad side of the others: a training that ends in a spike."""
+    middle = float(np.median(values))
+    bad = [(value < middle) == measure.higher_is_better for value in values]
+    return [s for s, far, worse in zip(seeds, outlying(values), bad, strict=True) if far and worse]
+
+
+def band(columns: Sequence[Sequence[float | None]], metric: str = "") -> Band:
     """Mean and 95 % t interval over seeds at each point.
 
     Args:
         columns: one a point, with a value a seed; a point without all values has no mean.
+        metric: what the values are; decides the scale of the interval.
     """
     rows: list[tuple[float | None, ...]] = []
     for column in columns:
@@ -102,7 +111,8 @@ def band(columns: Sequence[Sequence[float | None]]) -> Band:
         if len(values) < len(column):
             rows.append((None, None, None))
         else:
-            rows.append((float(np.mean(values)), *(mean_interval(values) or (None, None))))
+            interval = mean_interval(values, scale=scale_of(metric, values))
+            rows.append((float(np.mean(values)), *(interval or (None, None))))
     mean, low, high = (list(each) for each in zip(*rows, strict=True))
     return Band(mean=mean, low=low, high=high)
 
@@ -122,19 +132,32 @@ def costs(arm: str, runs: Sequence[Run]) -> Costs:
                 f" {', '.join(sorted(map(str, values)))}. They are not runs of one network."
             )
         found[name] = values.pop()
-    for name in MEASURED_COSTS:
-        measured = [run.metrics[f"cost/{name}"] for run in runs if f"cost/{name}" in run.metrics]
-        if len(measured) == len(runs):
-            found |= {f"{name}_mean": float(np.mean(measured)), f"{name}_values": measured}
-    return Costs(**found)
+    return Costs(**found, memory_bytes=memory_bytes(runs[0], **found))
+
+
+def memory_bytes(
+    run: Run, *, parameters: int | None, activation_bytes: int | None, **_: Any
+) -> int | None:
+    """Memory that training the model needs: weights, gradients, optimiser state, activations.
+
+    At 4 bytes a value, activations of one batch. It follows from the network alone: what a process
+    takes also depends on the machine. None where a run did not record its costs.
+    """
+    configuration = effective_configuration(run)
+    optimizer = configuration.get("optimizer.name")
+    if parameters is None or activation_bytes is None or optimizer is None:
+        return None
+    moments = {"adam": 2, "rmsprop": 1, "sgd": 0}[optimizer]
+    momentum = optimizer != "adam" and configuration.get("optimizer.momentum", 0.0) > 0
+    copies: int = 2 + moments + momentum
+    return copies * BYTES_PER_VALUE * parameters + activation_bytes
 
 
 def cost_ratio(ours: Costs, theirs: Costs) -> dict[str, float | None]:
     """Costs divided by the reference's; None where unknown."""
     ratios = {}
     for name in RATIOS:
-        field = f"{name}_mean" if name in MEASURED_COSTS else name
-        a, b = (getattr(costs, field) for costs in (ours, theirs))
+        a, b = (getattr(costs, name) for costs in (ours, theirs))
         ratios[name] = None if a is None or not b else a / b
     return ratios
 
@@ -146,7 +169,10 @@ def learning_curves(runs: Sequence[Run]) -> LearningCurves:
     epochs = list(zip(*rows, strict=True))
     return LearningCurves(
         epochs=[int(row["epoch"]) for row in rows[0]],
-        bands={name: band([[row[name] for row in epoch] for epoch in epochs]) for name in recorded},
+        bands={
+            name: band([[row[name] for row in epoch] for epoch in epochs], name)
+            for name in recorded
+        },
     )
 
 
@@ -187,7 +213,7 @@ def _layout(points: Mapping[Key, CurvePoint]) -> dict[Key, tuple[int, bool]]:
 def _series(line: Sequence[CurvePoint], columns: Sequence[Sequence[CurvePoint]]) -> CurveSeries:
     """One line, and at each of its points that of every seed; measures without a value are out."""
     bands = {
-        name: band([[getattr(point, name) for point in column] for column in columns])
+        name: band([[getattr(point, name) for point in column] for column in columns], name)
         for name in MEASURES
     }
     first = line[0]

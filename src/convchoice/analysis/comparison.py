@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from convchoice.analysis import arms, contrasts, predictions, provenance
 from convchoice.analysis import result as models
-from convchoice.analysis.contrasts import Scores, contrast
+from convchoice.analysis.contrasts import Scores, contrasts_of
 from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
@@ -52,7 +50,7 @@ def rounded(value: Any) -> Any:
 
 
 def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Comparison:
-    """The result with adjusted p, the claim and cautions, its numbers rounded.
+    """The result with the claim and cautions, its numbers rounded.
 
     Args:
         study: as it was asked, with arms that failed.
@@ -63,7 +61,7 @@ def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Compariso
     definition["published"] = definition.pop("printed")
     comparison = Comparison(
         study=models.StudyDefinition.model_validate(definition),
-        contrasts=contrasts.with_holm(contrasts.with_holm(found, "difference"), "nll"),
+        contrasts=list(found),
         claim=contrasts.claim_of(study, found),
         **fields,
     )
@@ -72,12 +70,15 @@ def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Compariso
     return Comparison.model_validate(rounded(comparison.model_dump()))
 
 
-def _arm(study: Study, arm: str, scores: Scores, **recorded: Any) -> ArmResult:
+def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: Any) -> ArmResult:
+    seeds = sorted(scores[study.metric])
+    values = [scores[study.metric][seed] for seed in seeds]
     return ArmResult(
-        seeds=sorted(scores[study.metric]),
+        seeds=seeds,
+        outlying_seeds=arms.outlying_seeds(seeds, values, measure),
         reference=study.references(arm)[0] if arm in study.arms else None,
         scores={
-            metric: arms.sample([values[seed] for seed in sorted(values)])
+            metric: arms.sample([values[seed] for seed in sorted(values)], metric)
             for metric, values in scores.items()
         },
         **recorded,
@@ -122,12 +123,9 @@ def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> d
     both = read[item.arm], read[item.reference]
     ours, theirs = ([each.runs[seed] for seed in item.seeds] for each in both)
     nll = [arms.values_of(runs, "test/nll") for runs in (ours, theirs)]
-    generator = np.random.default_rng(contrasts.ANALYSIS_SEED)
     return {
         "nll": contrasts.difference(nll[0], nll[1], measure_of("test/nll")),
-        **predictions.recorded_of_contrast(
-            both[0].predictions, both[1].predictions, item.seeds, generator
-        ),
+        **predictions.recorded_of_contrast(both[0].predictions, both[1].predictions, item.seeds),
         "cost_ratio": arms.cost_ratio(
             arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
         ),
@@ -159,6 +157,7 @@ def compare(
     runs: Mapping[str, Sequence[Run]],
     expected_seeds: Mapping[str, int] | None = None,
     failed: Mapping[str, Mapping[int, str]] | None = None,
+    earlier_looks: Sequence[int] = (),
 ) -> Comparison:
     """A study's result from run folders.
 
@@ -169,6 +168,7 @@ def compare(
             if one arm lacks a seed that another has.
         failed: why runs failed in training, by arm and seed. An arm of which every run failed has
             no results.
+        earlier_looks: numbers of seeds at which results of the same arms were looked at before.
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
@@ -193,9 +193,10 @@ def compare(
     results = {}
     for arm, item in read.items():
         reference = read[study.references(arm)[0]] if arm in study.arms else None
-        results[arm] = _arm(study, arm, scores[arm], **_recorded_of_arm(arm, item, reference))
+        recorded = _recorded_of_arm(arm, item, reference)
+        results[arm] = _arm(study, arm, measure, scores[arm], **recorded)
     check_one_image({arm: each.introspection for arm, each in results.items()})
-    found = [contrast(study, *pair, measure, scores) for pair in study.pairs()]
+    found, family = contrasts_of(study, measure, scores, earlier_looks)
     found = [each.model_copy(update=_recorded_of_contrast(each, read)) for each in found]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]
     baseline = list(read[study.baseline].runs.values())
@@ -203,6 +204,7 @@ def compare(
     return _result(
         question,
         found,
+        family=family,
         measure=measure,
         arms=results,
         pictures=predictions.pictures_of([item.image for item in flips], every_run),
@@ -240,11 +242,13 @@ def compare_table(
         arm: {metric: found[arm] for metric, found in metrics.items() if arm in found}
         for arm in study.all_arms()
     }
+    found, family = contrasts_of(study, measure, scores)
     return _result(
         study,
-        [contrast(study, *pair, measure, scores) for pair in study.pairs()],
+        found,
+        family=family,
         measure=measure,
-        arms={arm: _arm(study, arm, scores[arm]) for arm in study.all_arms()},
+        arms={arm: _arm(study, arm, measure, scores[arm]) for arm in study.all_arms()},
         missing_seeds=missing_seeds({arm: values[arm] for arm in study.all_arms()}),
         provenance=models.Provenance(
             runs=sum(len(values[arm]) for arm in study.all_arms()),

@@ -124,14 +124,12 @@ def flat_metrics(comparison: Comparison) -> dict[str, float]:
         flat[f"{name}/seeds"] = arm.n
     for contrast in comparison.contrasts:
         name, difference = comparison.key(contrast), contrast.difference
-        low, high = difference.interval_95 or (None, None)
+        low, high = contrast.interval or (None, None)
         flat |= {
             f"{name}/difference{unit}": difference.mean,
             f"{name}/difference_low{unit}": low,
             f"{name}/difference_high{unit}": high,
-            f"{name}/p_holm": difference.p_holm,
-            f"{name}/p_sign_flip": difference.p_sign_flip,
-            f"{name}/seeds_needed": contrast.seeds_needed,
+            f"{name}/p": contrast.p,
         }
     return {key: value for key, value in flat.items() if value is not None}
 
@@ -146,7 +144,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def differences_text(comparison: Comparison) -> str:
     """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
     rows = [
-        [comparison.key(each), each.difference.mean, *(each.difference.interval_95 or (None, None))]
+        [comparison.key(each), each.difference.mean, *(each.interval or (None, None))]
         for each in comparison.contrasts
     ]
     return csv_text(["arm", "difference", "low", "high"], rows)

@@ -1,15 +1,26 @@
 """Paired differences over common seeds: estimate, intervals, tests, verdicts, and the claim."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from convchoice.analysis import statistics
+from convchoice.analysis import multiplicity, statistics
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.result import Claim, ClaimPair, Contrast, Difference, LeftOutSeeds
-from convchoice.analysis.sentences import claim_sentence, seed_notes
+from convchoice.analysis.multiplicity import Simultaneous
+from convchoice.analysis.result import (
+    Claim,
+    ClaimPair,
+    Contrast,
+    Difference,
+    Family,
+    LeftOutSeeds,
+    RobustDifference,
+    SeedsNeeded,
+)
+from convchoice.analysis.sentences import claim_sentence
 from convchoice.analysis.verdict import Verdict, claim_verdict_of, verdict_of
-from convchoice.config.study import Study, margin_points
+from convchoice.config.study import SMALLEST_MARGIN, Study, margin_points
 from convchoice.errors import UserError
 
 ANALYSIS_SEED = 2019
@@ -29,30 +40,19 @@ def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure)
         mean=mean,
         standard_deviation=deviation,
         interval_95=statistics.mean_interval(values, 0.95),
-        interval_90=statistics.mean_interval(values, 0.90),
         values=values.tolist(),
         p_t=statistics.paired_t_p(values),
         p_sign_flip=statistics.sign_flip_p(values, np.random.default_rng(ANALYSIS_SEED)),
     )
 
 
-def with_holm(found: Sequence[Contrast], name: str) -> list[Contrast]:
-    """The contrasts with Holm's p, over the study, of one of their differences."""
-    differences = [getattr(each, name) for each in found]
-    adjusted = statistics.holm([each and each.p_t for each in differences])
-    return [
-        each.model_copy(update={name: item and item.model_copy(update={"p_holm": p})})
-        for each, item, p in zip(found, differences, adjusted, strict=True)
-    ]
-
-
-def contrast(
+def _paired(
     study: Study, arm: str, reference: str, measure: Measure, scores: Mapping[str, Scores]
-) -> Contrast:
-    """An arm against a reference in the study's metric, over the seeds that both have.
+) -> dict[str, Any]:
+    """The fields of a contrast that concern it alone.
 
     Raises:
-        UserError: if the two have no seed in common.
+        UserError: if the two arms have no seed in common.
     """
     ours, theirs = scores[arm][study.metric], scores[reference][study.metric]
     seeds = sorted(ours.keys() & theirs.keys())
@@ -61,24 +61,105 @@ def contrast(
             f"study {study.name}: {arm} (seeds {sorted(ours)}) and {reference} (seeds"
             f" {sorted(theirs)}) have no seed in common, so they cannot be paired."
         )
-    found = difference([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], measure)
-    margin = margin_points(study.margin, float(np.mean([theirs[seed] for seed in seeds])))
-    intervals, higher = (found.interval_95, found.interval_90), measure.higher_is_better
-    verdict = verdict_of(*intervals, margin, higher_is_better=higher)
-    deviation = found.standard_deviation
-    needed = None if deviation is None else statistics.seeds_needed(deviation, margin)
     left_out = (sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys()))
+    margin = margin_points(study.margin, float(np.mean([theirs[seed] for seed in seeds])))
+    return {
+        "arm": arm,
+        "reference": reference,
+        "seeds": seeds,
+        "left_out_seeds": LeftOutSeeds(arm=left_out[0], reference=left_out[1]),
+        "difference": difference(
+            [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], measure
+        ),
+        "in_family": arm not in study.controls,
+        "margin": max(margin, SMALLEST_MARGIN),
+    }
+
+
+def _inferred(fields: dict[str, Any], found: Simultaneous, measure: Measure) -> Contrast:
+    """A contrast from its own fields and its share of the simultaneous inference."""
+    differences, margin, higher = fields["difference"], fields["margin"], measure.higher_is_better
+    verdict = verdict_of(found.interval, margin, higher_is_better=higher)
+    mean, interval = statistics.trimmed_mean(differences.values, found.level)
+    word = verdict_of(interval, margin, higher_is_better=higher)
+    needed, deviation = None, differences.standard_deviation
+    if deviation is not None and verdict is Verdict.inconclusive:
+        n, level = len(differences.values), found.level
+        estimate = statistics.seeds_needed(deviation, margin, level=level)
+        if estimate is None or estimate > n:
+            low, high = statistics.seeds_needed_interval(deviation, n, margin, level)
+            needed = SeedsNeeded(estimate=estimate, low=low, high=high)
     return Contrast(
-        arm=arm,
-        reference=reference,
-        seeds=seeds,
-        left_out_seeds=LeftOutSeeds(arm=left_out[0], reference=left_out[1]),
-        difference=found,
-        margin=margin,
+        **fields,
+        interval=found.interval,
+        p=found.p,
         verdict=verdict,
+        robust=RobustDifference(mean=mean, interval=interval, verdict=word),
         seeds_needed=needed,
-        seed_notes=seed_notes(len(seeds), needed, verdict),
     )
+
+
+def family_of(study: Study, seeds: Sequence[Sequence[int]], earlier: Sequence[int] = ()) -> Family:
+    """What the intervals of a study's contrasts hold for: how many contrasts, how many looks.
+
+    Args:
+        study: names the looks that were planned.
+        seeds: common seeds of each contrast that is not a control.
+        earlier: numbers of seeds at which results were looked at before.
+    """
+    n = min(map(len, seeds), default=0)
+    planned = [look for look in study.looks if look < n]
+    unplanned = [look for look in earlier if look < n and look not in planned]
+    looks = [*sorted({*planned, *unplanned}), *([n] if n else [])]
+    last = study.looks[-1] if study.looks else None
+    extended = bool(unplanned) or (last is not None and n > last)
+    if n < 2 or (len(looks) == 1 and last is None):  # noqa: PLR2004 - one seed has no interval
+        level = statistics.SIGNIFICANCE
+    elif extended:
+        level = multiplicity.unplanned_level(tuple(looks))
+    else:
+        level = multiplicity.planned_levels(tuple(looks), last)[-1]
+    flips = bool(seeds) and multiplicity.uses_flips(seeds, level)
+    return Family(
+        contrasts=len(seeds),
+        method="sign flips" if flips else "Bonferroni" if len(seeds) > 1 else "single",
+        level=level,
+        looks=looks,
+        last_look=last,
+        extended=extended,
+    )
+
+
+def contrasts_of(
+    study: Study,
+    measure: Measure,
+    scores: Mapping[str, Scores],
+    earlier_looks: Sequence[int] = (),
+) -> tuple[list[Contrast], Family]:
+    """Each arm against its reference in the study's metric, over the seeds that both have.
+
+    Intervals of the contrasts that are not controls hold together; a control is outside their
+    family and has an interval of its own.
+
+    Raises:
+        UserError: if an arm and its reference have no seed in common.
+    """
+    found = [_paired(study, *pair, measure, scores) for pair in study.pairs()]
+    tested = [each for each in found if each["in_family"]]
+    family = family_of(study, [each["seeds"] for each in tested], earlier_looks)
+    values = [each["difference"].values for each in tested]
+    flips = family.method == "sign flips"
+    together = iter(multiplicity.simultaneous(values, flips=flips, level=family.level))
+    made = []
+    for each in found:
+        alone = [each["difference"].values]
+        inference = (
+            next(together)
+            if each["in_family"]
+            else multiplicity.simultaneous(alone, flips=False, level=family.level)[0]
+        )
+        made.append(_inferred(each, inference, measure))
+    return made, family
 
 
 def claim_pairs(study: Study) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def _gradient(records: Sequence[RunIntrospection]) -> Gradient:
     gradients = [record.gradient.astype(np.float64) for record in records]
     relative = [gradient / (gradient.mean() or 1.0) for gradient in gradients]
     rings = [ring_means(gradient) for gradient in gradients]
-    images, by_ring = records[0].gradient_images, band(list(zip(*rings, strict=True)))
+    images, by_ring = records[0].gradient_images, band(list(zip(*rings, strict=True)), "gradient")
     return Gradient.of(np.mean(relative, axis=0), n=len(records), images=images, rings=by_ring)
 
 
@@ -59,7 +59,7 @@ def _middle_gradient(records: Sequence[RunIntrospection]) -> MiddleGradient | No
         return None
     gradients = [gradient.astype(np.float64) for gradient in kept]
     shares = [gradient / (gradient.sum() or 1.0) for gradient in gradients]
-    counts = sample([half_pixels(gradient) for gradient in gradients])
+    counts = sample([half_pixels(gradient) for gradient in gradients], "half_pixels")
     low, high = counts.interval_95 or (None, None)
     half, images = models.Estimate(mean=counts.mean, low=low, high=high), records[0].gradient_images
     return MiddleGradient.of(np.mean(shares, axis=0), n=len(kept), images=images, half_pixels=half)

@@ -1,14 +1,18 @@
 """A metric as people read it: label, unit, direction, decimals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from convchoice.analysis.result_model import Model
+from convchoice.analysis.result_model import Model, Scale
 from convchoice.errors import UserError
 
 MOST_DECIMALS = 12
+FRACTIONS = ("accuracy", "consistency", "ink_lost")
+"""Parts of the names of metrics between 0 and 1."""
+AT_LEAST_0 = {"nll", "loss", "seconds", "error_interior", "error_whole", "half_pixels", "gradient"}
+"""Names of quantities that are never below 0."""
 
 
 class Measure(Model):
@@ -35,6 +39,16 @@ class Measure(Model):
     def shown(self, values: Sequence[float]) -> list[float]:
         """Values in the unit in which they are shown."""
         return [self.scale * value for value in values]
+
+
+def scale_of(metric: str, values: Iterable[float]) -> Scale:
+    """The scale of intervals of a metric's mean: no accuracy above 1, no loss below 0."""
+    quantity, found = metric.rpartition("/")[2], list(values)
+    if any(part in quantity for part in FRACTIONS) and all(0 <= each <= 1 for each in found):
+        return Scale.logit
+    if quantity in AT_LEAST_0 and all(each >= 0 for each in found):
+        return Scale.log
+    return Scale.natural
 
 
 def known_direction(metric: str) -> bool | None:

@@ -14,8 +14,8 @@ from scipy import stats
 
 from convchoice.analysis.result import FlippingImage, Flips, McNemar
 from convchoice.analysis.result_arm import ClassErrors
-from convchoice.analysis.result_model import ImagePixels, Interval
-from convchoice.analysis.statistics import mean_interval, two_way_bootstrap_interval
+from convchoice.analysis.result_model import ImagePixels, Interval, Scale
+from convchoice.analysis.statistics import mean_interval, new_images_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import UNKNOWN_CLASS, Run
@@ -107,7 +107,8 @@ def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray
 
 def _class_errors(counts: NDArray[np.int64], images: list[int]) -> ClassErrors:
     """Wrong predictions (seeds, classes), or their paired differences without `images`."""
-    intervals = [mean_interval(column) for column in counts.T]
+    scale = Scale.log if images else Scale.natural  # differences may be below 0
+    intervals = [mean_interval(column, scale=scale) for column in counts.T]
     return ClassErrors(images=images, mean=counts.mean(axis=0).tolist(), interval_95=intervals)
 
 
@@ -137,13 +138,9 @@ def mcnemar(ours: Predictions, theirs: Predictions) -> McNemar:
     return McNemar(seed=seed, only_arm_correct=only_ours, only_reference_correct=only_theirs, p=p)
 
 
-def new_images_interval(
-    ours: Predictions, theirs: Predictions, generator: np.random.Generator
-) -> Interval | None:
-    """Interval of the accuracy difference in percentage points, seeds and images redrawn."""
-    interval = two_way_bootstrap_interval(
-        ours.correct.astype(np.int8) - theirs.correct.astype(np.int8), generator
-    )
+def new_images_difference(ours: Predictions, theirs: Predictions) -> Interval | None:
+    """Interval of the accuracy difference in percentage points, for new seeds and new images."""
+    interval = new_images_interval(ours.correct.astype(np.int8) - theirs.correct.astype(np.int8))
     return interval and Interval(100 * interval.low, 100 * interval.high)
 
 
@@ -204,14 +201,13 @@ def recorded_of_contrast(
     ours: Predictions | None,
     theirs: Predictions | None,
     seeds: Sequence[int],
-    generator: np.random.Generator,
 ) -> dict[str, Any]:
     """The fields of a contrast that come from predictions with its common seeds."""
     if ours is None or theirs is None:
         return {}
     pair = ours.of(seeds), theirs.of(seeds)
     return {
-        "new_images_interval_95": new_images_interval(*pair, generator),
+        "new_images_interval_95": new_images_difference(*pair),
         "mcnemar": mcnemar(*pair),
         "class_errors": _class_errors(errors_by_class(pair[0]) - errors_by_class(pair[1]), []),
         "flips": flips(*pair),

@@ -34,7 +34,7 @@ def _value(
         metric=metric,
         epoch=epoch,
         published=published,
-        ours=sample(ours),
+        ours=sample(ours, metric),
         rank=rank if comparable else None,
     )
 

@@ -21,7 +21,7 @@ from convchoice.analysis.result_model import (
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 from convchoice.config.study import Margin
 
-SCHEMA_VERSION: Literal[3] = 3
+SCHEMA_VERSION: Literal[4] = 4
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
 
 
@@ -34,14 +34,14 @@ class Difference(Model):
     unit: str = Field(description="`percentage points`, `nats`, or empty.")
     mean: float = Field(description="Mean difference.")
     standard_deviation: float | None = Field(description="Of the differences (n − 1).")
-    interval_95: Interval | None = Field(description="Paired t interval.")
-    interval_90: Interval | None = Field(
-        description="At 90 %: within ±margin if two one-sided tests at 5 % show equivalence."
-    )
+    interval_95: Interval | None = Field(description="Paired t interval of this mean alone.")
     values: list[float] = Field(min_length=1, description="One difference a common seed.")
     p_t: Probability | None = Field(description="Two-sided paired t test.")
     p_sign_flip: Probability = Field(description="Two-sided sign-flip permutation test.")
-    p_holm: Probability | None = Field(default=None, description="`p_t` adjusted by Holm.")
+
+
+def _finding(verdict: Verdict) -> str:
+    return verdict.rsplit(maxsplit=1)[-1]
 
 
 class LeftOutSeeds(Model):
@@ -81,6 +81,35 @@ class Flips(Model):
     lost: list[FlippingImage] = Field(description="What the arm loses most often, most first.")
 
 
+class RobustDifference(Model):
+    """The 20 % trimmed mean of the paired differences, which a few far runs do not move."""
+
+    mean: float = Field(description="Trimmed mean.")
+    interval: Interval | None = Field(description="Yuen's, at the level of the contrast's own.")
+    verdict: Verdict = Field(description="The word that would follow from it.")
+
+
+class SeedsNeeded(Model):
+    """Seeds that find a difference of the margin with 80 % power, at the interval's level."""
+
+    estimate: int | None = Field(description="With the observed spread; null above a million.")
+    low: int | None = Field(description="At the lower end of the spread's 95 % interval.")
+    high: int | None = Field(description="At its upper end; null above a million.")
+
+
+class Family(Model):
+    """The contrasts whose intervals hold together, and the looks at their results."""
+
+    contrasts: Count = Field(description="Contrasts of the study without its controls.")
+    method: Literal["sign flips", "Bonferroni", "single"] = Field(
+        description="Joint sign flips (max-T), Bonferroni's t, or one contrast alone."
+    )
+    level: float = Field(gt=0, le=1, description="Chance that any interval misses, at this look.")
+    looks: list[Count] = Field(default=[], description="Seeds at the looks so far, this one last.")
+    last_look: Count | None = Field(default=None, description="Seeds of the last planned look.")
+    extended: bool = Field(default=False, description="Whether a look was not planned.")
+
+
 class Contrast(Model):
     """One arm against its reference, over the seeds that both have."""
 
@@ -91,13 +120,22 @@ class Contrast(Model):
         default=LeftOutSeeds(), description="Seeds that only one of the two has."
     )
     difference: Difference = Field(description="Differences of the study's metric.")
-    margin: float = Field(gt=0, description="The study's margin, in the unit of the difference.")
+    interval: Interval | None = Field(
+        description="Simultaneous 95 % interval over the study's family, from which the verdict"
+        " follows; of a control, of this contrast alone."
+    )
+    p: Probability | None = Field(description="Two-sided t test, adjusted over the family.")
+    in_family: bool = Field(description="False for a control.")
+    margin: float = Field(gt=0, description="The smallest difference that matters, in its unit.")
     verdict: Verdict = Field(description="The verdict; see `docs/decisions/statistics.md`.")
-    seeds_needed: int | None = Field(description="To find the margin with 80 % power.")
-    seed_notes: list[str] = Field(default=[], description="Sentences on the number of seeds.")
+    robust: RobustDifference = Field(description="The same question to the trimmed mean.")
+    seeds_needed: SeedsNeeded | None = Field(
+        description="Null unless the verdict is inconclusive and more seeds are needed."
+    )
     nll: Difference | None = Field(default=None, description="Differences of `test/nll`.")
     new_images_interval_95: Interval | None = Field(
-        default=None, description="Of the accuracy difference, pp, with seeds and images redrawn."
+        default=None,
+        description="Of the accuracy difference, pp, for new seeds and new test images.",
     )
     mcnemar: McNemar | None = Field(default=None, description="Test of one pair of runs.")
     class_errors: ClassErrors | None = Field(default=None, description="Differences by class.")
@@ -108,6 +146,11 @@ class Contrast(Model):
     def n(self) -> int:
         """Number of common seeds."""
         return len(self.seeds)
+
+    @property
+    def robust_disagrees(self) -> bool:
+        """Whether the trimmed mean leads to another side, or to equivalence where this does not."""
+        return _finding(self.verdict) != _finding(self.robust.verdict)
 
 
 class StudyDefinition(Model):
@@ -250,13 +293,14 @@ class Caution(Model):
 class Comparison(Model):
     """The result of a study."""
 
-    schema_version: Literal[3] = Field(default=SCHEMA_VERSION, description="Version of the schema.")
+    schema_version: Literal[4] = Field(default=SCHEMA_VERSION, description="Version of the schema.")
     study: StudyDefinition = Field(description="The study's definition.")
     measure: Measure = Field(description="How differences of the study's metric are counted.")
     arms: dict[Name, ArmResult] = Field(
         min_length=1, description="Results by arm, the baseline first."
     )
     contrasts: list[Contrast] = Field(description="One an arm and reference, in the study's order.")
+    family: Family = Field(description="What the intervals of the contrasts hold for.")
     claim: Claim | None = Field(default=None, description="Null if nothing is claimed.")
     pictures: dict[Count, ImagePixels] = Field(
         default={}, description="By index, the test images of `flips` that a run kept."

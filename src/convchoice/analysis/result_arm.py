@@ -149,7 +149,10 @@ class Sample(Model):
     """One metric over the seeds of an arm, in the metric's own unit (accuracy: fraction of 1)."""
 
     mean: float = Field(description="Mean over seeds.")
-    interval_95: Interval | None = Field(description="t interval; null for a single seed.")
+    interval_95: Interval | None = Field(
+        description="t interval, on the logit or log scale where values have bounds; null for a"
+        " single seed."
+    )
     values: list[float] = Field(min_length=1, description="One a seed, in their order.")
 
 
@@ -167,10 +170,10 @@ class Costs(Model):
     macs: Count | None = Field(default=None, description="Multiply-accumulates of one image.")
     pooling_operations: Count | None = Field(default=None, description="Of one image.")
     activation_bytes: Count | None = Field(default=None, description="Of one batch.")
-    train_seconds_mean: float | None = Field(default=None, description="Mean over seeds.")
-    train_seconds_values: list[float] | None = Field(default=None, description="One a seed.")
-    peak_memory_bytes_mean: float | None = Field(default=None, description="Mean over seeds.")
-    peak_memory_bytes_values: list[float] | None = Field(default=None, description="One a seed.")
+    memory_bytes: Count | None = Field(
+        default=None,
+        description="Of training: weights, gradients, optimiser state, activations of one batch.",
+    )
 
 
 class ClassErrors(Model):
@@ -196,6 +199,9 @@ class ArmResult(Model):
     configuration: dict[str, JsonValue] = Field(default={}, description="Keys that decide numbers.")
     differs_from_reference: dict[str, Change] = Field(
         default={}, description="Configuration keys whose values differ from the reference's."
+    )
+    outlying_seeds: list[Count] = Field(
+        default=[], description="Seeds whose run ends far on the bad side of the arm's others."
     )
     scores: dict[str, Sample] = Field(description="Accuracy, nll and the study's metric, if known.")
     costs: Costs = Field(default=Costs(), description="What the arm costs.")

@@ -4,6 +4,7 @@ import base64
 import binascii
 import math
 from collections.abc import Iterable, Sized
+from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 
 import numpy as np
@@ -17,9 +18,22 @@ Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]
 Count = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Matrix = list[list[int]]
+MOST_SEEDS = 1_000_000
+"""No number of seeds above this is computed."""
 STEPS = 127
 """Steps of a packed value to each side of 0."""
 Shape = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=4)]
+
+
+class Scale(StrEnum):
+    """The scale on which an interval of a mean is computed, so that it stays where values can be.
+
+    natural: any number; log: above 0 (losses, counts); logit: between 0 and 1 (accuracies).
+    """
+
+    natural = "natural"
+    log = "log"
+    logit = "logit"
 
 
 class Interval(NamedTuple):

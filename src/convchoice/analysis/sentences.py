@@ -1,12 +1,12 @@
-"""A study's result in words: answers, claims, notes on seeds, and how the values were made."""
+"""A study's result in words: answers, claims, and how the values were made."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from convchoice.analysis import notes, text
 from convchoice.analysis import result as models
-from convchoice.analysis import text
 from convchoice.analysis.result import Comparison, Contrast
-from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict, Verdict, claim_verdict_of
+from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of
 
 FEW = 3
 """Contrasts of a study that an answer lists one by one."""
@@ -57,55 +57,6 @@ def claim_sentence(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
         clauses.append(f"{arm} is {text.listed(parts)}")
     opening = _CLAIM_OPENINGS[claim_verdict_of(list(verdicts.values()))]
     return f"{opening}: {'; '.join(clauses)}."
-
-
-def seed_notes(seeds: int, needed: int | None, verdict: Verdict) -> list[str]:
-    """Notes on the number of seeds; often none.
-
-    Args:
-        seeds: common seeds of the two arms.
-        needed: seeds that would find a difference of the margin with 80 % power; None if unknown.
-        verdict: of the contrast.
-    """
-    notes = []
-    if seeds < FEWEST_SEEDS:
-        have = text.count(seeds, "seed")
-        notes.append(
-            f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
-        )
-    if seeds == 1:
-        notes.append("With one seed there is no interval, so no difference can be shown.")
-    elif needed is not None and needed > seeds and verdict is Verdict.inconclusive:
-        notes.append(
-            f"With the observed spread, about {needed:,} seeds are needed to find a difference of"
-            " the margin (80 % power)."
-        )
-    return notes
-
-
-def seed_lines(comparison: Comparison) -> list[str]:
-    """The notes on seeds of all contrasts, each sentence once with its arms."""
-    arms_by_note: dict[str, list[str]] = {}
-    for contrast in comparison.contrasts:
-        for note in contrast.seed_notes:
-            arms_by_note.setdefault(note, []).append(contrast.arm)
-    total = len(comparison.contrasts)
-    lines = []
-    for note, arms in arms_by_note.items():
-        subject = text.listed(arms) if len(arms) <= FEW else f"{len(arms)} of {total} contrasts"
-        lines.append(note if len(arms) == total > 1 else f"{subject}: {note}")
-    return lines
-
-
-def one_pair_lines(comparison: Comparison) -> list[str]:
-    """McNemar's test of each contrast that has a single pair of runs."""
-    return [
-        f"{item.arm} against {item.reference}, seed {test.seed}: {test.only_arm_correct:,} images"
-        f" are right in {item.arm} alone, {test.only_reference_correct:,} in {item.reference}"
-        f" alone; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
-        for item in comparison.contrasts
-        if item.n == 1 and (test := item.mcnemar) is not None
-    ]
 
 
 def data_line(comparison: Comparison) -> str:
@@ -218,11 +169,9 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
     else:
         rows += _runs_described(comparison.provenance)
     if comparison.contrasts:
-        contrasts = text.count(len(comparison.contrasts), "contrast")
         methods = (
-            "Differences are paired by seed: 95 % t interval, t test and sign-flip permutation; p"
-            f" adjusted by Holm over {contrasts}; margin {text.margin(comparison)}. Seeds needed:"
-            " for 80 % power to find a difference of the margin."
+            "Differences are paired by seed. A verdict follows from the interval beside it."
+            f" {notes.intervals_line(comparison)} Margin {text.margin(comparison)}."
         )
         rows.append(("Statistics", methods))
     return rows

@@ -6,21 +6,22 @@ data: a study always gets all of them.
 
 import math
 import sys
-from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
-from convchoice.analysis.result_model import Interval
+from convchoice.analysis.result_model import MOST_SEEDS, Interval, Scale
 
 SIGNIFICANCE = 0.05
 POWER = 0.80
 SIGN_FLIP_RESAMPLES = 20_000
 """Sign assignments drawn where 2^n is larger; up to n = 14 all assignments are used."""
-BOOTSTRAP_RESAMPLES = 2_000
-MOST_SEEDS = 1_000_000
-"""No number of seeds above this is computed."""
+TRIMMED = 0.2
+"""Share of values that the trimmed mean leaves out at each end."""
+FAR = 3.5
+"""Modified z of an outlying value."""
 NEGLIGIBLE_WRONG_SIDE = 5.0
 """Noncentrality above which a test rejects on the wrong side with a probability below 1e-8."""
 
@@ -48,20 +49,48 @@ def mean_and_deviation(values: ArrayLike) -> tuple[float, float | None]:
     return (float(array[0]), 0.0) if same else (float(array.mean()), float(array.std(ddof=1)))
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval | None:
+def mean_interval(
+    values: ArrayLike, confidence: float = 0.95, scale: Scale = Scale.natural
+) -> Interval | None:
     """Student's t interval of the mean of values of shape (n,): m ± t(n − 1) · s / √n.
 
-    None for n = 1; a point where all values are the same. Source: Student (1908), The probable
-    error of a mean, Biometrika 6(1).
+    On another scale g the interval is g(m) ± t(n − 1) · |g′(m)| · s / √n, taken back to the
+    values' own unit (delta method). None for n = 1; a point where all values are the same.
+
+    Raises:
+        ValueError: if values are outside what the scale allows.
+
+    Source: Student (1908), The probable error of a mean, Biometrika 6(1); Agresti (2013),
+    Categorical Data Analysis, § 3.1 and 16.1, for the delta method.
     """
     mean, deviation = mean_and_deviation(values)
+    top = {Scale.natural: math.inf, Scale.log: math.inf, Scale.logit: 1.0}[scale]
+    lowest, highest = float(np.min(values)), float(np.max(values))
+    if scale is not Scale.natural and not 0 <= lowest <= highest <= top:
+        raise ValueError(f"{lowest} to {highest} are outside the {scale} scale.")
     if deviation is None:
         return None
     if deviation == 0.0:
         return Interval(mean, mean)
     n = np.size(values)
-    low, high = stats.t.interval(confidence, n - 1, loc=mean, scale=deviation / math.sqrt(n))
-    return Interval(float(low), float(high))
+    half = t_quantile(n - 1, 1 - confidence) * deviation / math.sqrt(n)
+    if scale is Scale.log:
+        return Interval(mean * math.exp(-half / mean), mean * math.exp(half / mean))
+    if scale is Scale.logit:
+        odds, step = special.logit(mean), half / (mean * (1 - mean))
+        return Interval(float(special.expit(odds - step)), float(special.expit(odds + step)))
+    return Interval(mean - half, mean + half)
+
+
+@cache
+def t_quantile(freedom: float, level: float) -> float:
+    """|t| that is exceeded with probability `level`, both sides together."""
+    return float(stats.t.isf(level / 2, freedom))
+
+
+def t_p(t: float, freedom: float) -> float:
+    """Two-sided p of a t statistic."""
+    return 2 * float(special.stdtr(freedom, -abs(t)))
 
 
 def paired_t_p(differences: ArrayLike) -> float | None:
@@ -74,7 +103,8 @@ def paired_t_p(differences: ArrayLike) -> float | None:
         return None
     if deviation == 0.0:
         return 1.0 if mean == 0.0 else 0.0
-    return float(stats.ttest_1samp(np.asarray(differences), 0.0).pvalue)
+    n = np.size(differences)
+    return t_p(mean * math.sqrt(n) / deviation, n - 1)
 
 
 def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float:
@@ -96,36 +126,20 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
     return float(result.pvalue)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjusted p of a family of tests, in the order given.
-
-    The i-th smallest of m is multiplied by m − i + 1, then made monotone and capped at 1. None (no
-    test) stays None and is not counted. Source: Holm (1979), A simple sequentially rejective
-    multiple test procedure, Scand. J. Stat. 6.
-    """
-    tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, index) in enumerate(tested):
-        largest = max(largest, min(1.0, p * (len(tested) - rank)))
-        adjusted[index] = largest
-    return adjusted
-
-
 def wilson_interval(successes: int, trials: int) -> Interval:
     """Wilson's 95 % score interval of a proportion (1927, J. Am. Stat. Assoc. 22)."""
     interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
-def paired_t_power(n: int, effect: float) -> float:
-    """Power of the two-sided paired t test at `SIGNIFICANCE`.
+def paired_t_power(n: int, effect: float, level: float = SIGNIFICANCE) -> float:
+    """Power of the two-sided paired t test at a level.
 
     `effect` is the true mean difference over the differences' standard deviation. Source:
     noncentral t with n − 1 degrees of freedom and noncentrality effect · √n; Cohen (1988),
     Statistical Power Analysis, chapter 2.
     """
-    critical = float(stats.t.ppf(1 - SIGNIFICANCE / 2, n - 1))
+    critical = t_quantile(n - 1, level)
     noncentrality = abs(effect) * math.sqrt(n)
     above = float(stats.nct.sf(critical, n - 1, noncentrality))
     # scipy's lower tail is nan at some large noncentralities, where it is 0 to all digits.
@@ -134,8 +148,10 @@ def paired_t_power(n: int, effect: float) -> float:
     return above + wrong_side
 
 
-def seeds_needed(standard_deviation: float, margin: float, power: float = POWER) -> int | None:
-    """Fewest pairs with which a paired t test finds a true difference of `margin`.
+def seeds_needed(
+    standard_deviation: float, margin: float, power: float = POWER, level: float = SIGNIFICANCE
+) -> int | None:
+    """Fewest pairs with which a paired t test at a level finds a true difference of `margin`.
 
     At least 2; None where it would take more than `MOST_SEEDS`. The deviation is that of the paired
     differences, in the margin's unit.
@@ -146,41 +162,88 @@ def seeds_needed(standard_deviation: float, margin: float, power: float = POWER)
         return 2
     effect = max(margin / standard_deviation, sys.float_info.min)
     # The normal approximation is always a little low, so few steps upwards are left.
-    root = float(stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(power)) / effect
+    root = float(stats.norm.isf(level / 2) + stats.norm.ppf(power)) / effect
     if root > math.sqrt(MOST_SEEDS):
         return None
     n = max(2, math.floor(root**2))
-    while paired_t_power(n, effect) < power:
+    while paired_t_power(n, effect, level) < power:
         n += 1
     return n
 
 
-def two_way_bootstrap_interval(
-    differences: NDArray[np.int8],
-    generator: np.random.Generator,
-    resamples: int = BOOTSTRAP_RESAMPLES,
-) -> Interval | None:
-    """95 % percentile interval of a mean over seeds and test examples, both drawn again.
+def seeds_needed_interval(
+    standard_deviation: float, n: int, margin: float, level: float = SIGNIFICANCE
+) -> tuple[int | None, int | None]:
+    """`seeds_needed` at the ends of the deviation's 95 % interval from n differences.
 
-    Differences have the shape (seeds, examples) and are −1, 0 or 1. None for a single seed. Source:
-    Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1(2): rows and columns are drawn
-    independently of one another, with replacement.
+    Source of the interval: (n − 1) s² / σ² follows χ² with n − 1 degrees of freedom.
     """
-    seeds, examples = differences.shape
-    if seeds == 1:
+    quantiles = stats.chi2.ppf([0.975, 0.025], n - 1)
+    low, high = (standard_deviation * math.sqrt((n - 1) / float(q)) for q in quantiles)
+    return (
+        seeds_needed(low, margin, level=level),
+        seeds_needed(high, margin, level=level),
+    )
+
+
+def trimmed_mean(values: ArrayLike, level: float = SIGNIFICANCE) -> tuple[float, Interval | None]:
+    """The 20 % trimmed mean of values of shape (n,) and its interval at 1 − `level`.
+
+    A few runs that end far from the others do not move it. Below 5 values nothing is trimmed and
+    the interval is Student's. Source: Yuen (1974), The two-sample trimmed t for unequal population
+    variances, Biometrika 61(1), for one sample: √(winsorized squares / (h (h − 1))), h − 1 degrees
+    of freedom, with h values kept.
+    """
+    array = _sample(values)
+    mean = float(stats.trim_mean(array, TRIMMED))
+    cut = int(TRIMMED * array.size)
+    kept = np.sort(array)[cut : array.size - cut]
+    if array.size == 1:
+        return mean, None
+    if kept[0] == kept[-1]:
+        return float(kept[0]), Interval(float(kept[0]), float(kept[0]))
+    winsorized = np.clip(array, kept[0], kept[-1])
+    squares = float(np.square(winsorized - winsorized.mean()).sum())
+    half = t_quantile(kept.size - 1, level) * math.sqrt(squares / (kept.size * (kept.size - 1)))
+    return mean, Interval(mean - half, mean + half)
+
+
+def outlying(values: ArrayLike) -> NDArray[np.bool_]:
+    """Which values of shape (n,) lie far from the others: modified z beyond 3.5.
+
+    The modified z is 0.6745 · (x − median) / MAD; none is outlying where MAD is 0. Source:
+    Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers.
+    """
+    array = _sample(values)
+    distance = array - np.median(array)
+    spread = float(np.median(np.abs(distance)))
+    return np.abs(0.6745 * distance) > FAR * spread if spread else np.zeros(array.size, dtype=bool)
+
+
+def new_images_interval(differences: NDArray[np.int8]) -> Interval | None:
+    """95 % interval of a mean over seeds and test images, both drawn from larger populations.
+
+    d̄ ± t(df) · √(s_d² / n + σ̂²_image / m) for differences of shape (n seeds, m images), with
+    σ̂²_image from the mean squares of the two-way table and Hillis' degrees of freedom. Never
+    narrower than the paired t interval, which is for these images. None for n = 1.
+
+    Source: Obuchowski and Rockette (1995), Commun. Stat. Simul. Comput. 24(2); Hillis (2007), A
+    comparison of denominator degrees of freedom methods for multiple observer ROC analysis, Stat.
+    Med. 26(3).
+    """
+    n, m = differences.shape
+    if n == 1:
         return None
-    # Examples on which no pair of runs differs contribute only their number: counted together,
-    # they make a resample as cheap as the few hundred others.
-    moving = differences[:, differences.any(axis=0)].astype(np.float64)
-    if moving.shape[1] == 0:
-        return Interval(0.0, 0.0)
-    means = np.empty(resamples)
-    share = np.full(seeds, 1 / seeds)
-    columns = moving.shape[1]
-    for index in range(resamples):
-        seed_counts = generator.multinomial(seeds, share)
-        drawn = generator.binomial(examples, columns / examples)
-        example_counts = generator.multinomial(drawn, np.full(columns, 1 / columns))
-        means[index] = seed_counts @ moving @ example_counts / (seeds * examples)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(low), float(high))
+    by_seed, by_image = differences.mean(axis=1), differences.mean(axis=0)
+    mean = float(by_seed.mean())
+    seeds = m * float(by_seed.var(ddof=1))
+    images = n * float(by_image.var(ddof=1))
+    squares = float(np.square(differences, dtype=np.int64).sum()) - n * m * mean**2
+    rest = (squares - (n - 1) * seeds - (m - 1) * images) / ((n - 1) * (m - 1))
+    over_images = max(images - rest, 0.0)
+    paired = t_quantile(n - 1, SIGNIFICANCE) * math.sqrt(seeds / (n * m))
+    if over_images == 0.0:
+        return Interval(mean - paired, mean + paired)
+    freedom = (n - 1) * ((seeds + over_images) / seeds) ** 2 if seeds else math.inf
+    half = t_quantile(freedom, SIGNIFICANCE) * math.sqrt((seeds + over_images) / (n * m))
+    return Interval(mean - max(half, paired), mean + max(half, paired))

@@ -49,8 +49,8 @@ def difference(contrast: Contrast, measure: Measure) -> str:
 
 
 def difference_interval(contrast: Contrast, measure: Measure) -> str:
-    """A contrast's 95 % interval, without its unit."""
-    return interval(contrast.difference.interval_95, measure.decimals, with_signs=True)
+    """The interval that a contrast's verdict follows from, without its unit."""
+    return interval(contrast.interval, measure.decimals, with_signs=True)
 
 
 def margin(comparison: Comparison, *, spelled_out: bool = False) -> str:
@@ -145,8 +145,7 @@ def seeds(numbers: Sequence[int]) -> str:
 
 
 COST_NAMES = {
-    "parameters": "parameters", "macs": "multiply-accumulates", "train_seconds": "seconds",
-    "peak_memory_bytes": "memory",
+    "parameters": "parameters", "macs": "multiply-accumulates", "memory_bytes": "memory",
 }  # fmt: skip
 
 

@@ -26,12 +26,12 @@ class Verdict(StrEnum):
 
     @property
     def shown_better(self) -> bool:
-        """Whether the 95 % interval lies on the better side of 0, by however little."""
+        """Whether the interval lies on the better side of 0, by however little."""
         return self.endswith("better")
 
     @property
     def shown_worse(self) -> bool:
-        """Whether the 95 % interval lies on the worse side of 0, by however little."""
+        """Whether the interval lies on the worse side of 0, by however little."""
         return self.endswith("worse")
 
     @property
@@ -41,41 +41,38 @@ class Verdict(StrEnum):
         return Verdict(self.replace(old, new))
 
 
-def verdict_of(
-    interval_95: Interval | None,
-    interval_90: Interval | None,
-    margin: float,
-    *,
-    higher_is_better: bool,
-) -> Verdict:
+def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bool) -> Verdict:
     """The verdict word of one contrast.
 
     Every boundary is strict: an interval that touches 0 or the margin has not passed it.
 
-    - better: the whole 95 % interval beyond the margin;
-    - slightly better: the 95 % interval above 0, and not shown to be within the margin;
-    - negligibly better: the 95 % interval above 0, the 90 % interval within ±margin;
-    - equivalent: the 90 % interval within ±margin, 0 inside the 95 % interval;
+    - better: the whole interval beyond the margin;
+    - slightly better: the whole interval above 0, and not all of it within the margin;
+    - negligibly better: the whole interval between 0 and the margin;
+    - equivalent: the whole interval within ±margin, 0 inside it;
     - inconclusive: none of these, or no interval at all;
     - the same words with "worse" on the other side.
 
-    Intervals are of arm minus reference, in the margin's unit; None with a single seed.
+    Args:
+        interval: simultaneous, of arm minus reference, in the margin's unit; None with one seed.
+        margin: the smallest difference that matters.
+        higher_is_better: whether larger values of the metric are better.
     """
-    if interval_95 is None or interval_90 is None:
+    if interval is None:
         return Verdict.inconclusive
-    low, high = interval_95.low, interval_95.high
+    low, high = interval
     if not higher_is_better:
         low, high = -high, -low
-    equivalent = -margin < interval_90.low and interval_90.high < margin
+    within = -margin < low and high < margin
     if low > margin:
         return Verdict.better
     if high < -margin:
         return Verdict.worse
     if low > 0:
-        return Verdict.negligibly_better if equivalent else Verdict.slightly_better
+        return Verdict.negligibly_better if within else Verdict.slightly_better
     if high < 0:
-        return Verdict.negligibly_worse if equivalent else Verdict.slightly_worse
-    return Verdict.equivalent if equivalent else Verdict.inconclusive
+        return Verdict.negligibly_worse if within else Verdict.slightly_worse
+    return Verdict.equivalent if within else Verdict.inconclusive
 
 
 class ClaimVerdict(StrEnum):

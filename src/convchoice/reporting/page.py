@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from convchoice.analysis import sentences, text
+from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison, Contrast, PublishedValue
 from convchoice.analysis.result_arm import ArmResult
@@ -37,9 +37,8 @@ COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = 
     ("parameters", "parameters", "parameters", text.whole),
     ("multiply-accumulates", "macs", "macs", text.whole),
     ("pooling operations", "pooling_operations", None, text.whole),
-    ("activations", "activation_bytes", "activation_bytes", text.memory),
-    ("peak memory", "peak_memory_bytes_mean", "peak_memory_bytes", text.memory),
-    ("training time", "train_seconds_mean", "train_seconds", text.duration),
+    ("activations", "activation_bytes", None, text.memory),
+    ("memory of training", "memory_bytes", "memory_bytes", text.memory),
 )
 """Heading, field of `Costs`, key of `cost_ratio`, how the cost is written."""
 
@@ -80,7 +79,7 @@ def bar_scale(comparison: Comparison) -> float:
     ends = [
         abs(end)
         for item in comparison.contrasts
-        for end in (item.margin, item.difference.mean, *(item.difference.interval_95 or ()))
+        for end in (item.margin, item.difference.mean, *(item.interval or ()))
     ]
     return 0.46 * BAR_WIDTH / max(ends, default=1.0)
 
@@ -117,7 +116,7 @@ def published_cells(row: PublishedValue) -> dict[str, str]:
 
 def study_view(comparison: Comparison, figures: Sequence[RenderedFigure] = ()) -> dict[str, Any]:
     """What the report shows of a study beside its numbers."""
-    seeds = sentences.seed_lines(comparison)
+    seeds = [*notes.spike_lines(comparison), *notes.seed_lines(comparison)]
     too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
     strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
     mild = [each.text for each in comparison.cautions if each.kind not in STRONG_CAUTIONS] + seeds
@@ -193,6 +192,7 @@ def page_view(
         "bar_width": BAR_WIDTH,
         "nll": measure_of("test/nll"),
         "text": text,
+        "notes": notes,
         "sentences": sentences,
         "cost_cells": cost_cells,
         "published_cells": published_cells,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from convchoice.analysis import text
+from convchoice.analysis import notes, text
 from convchoice.analysis.result import Comparison
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered
@@ -30,10 +30,8 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     margins = np.array([item.margin for item in comparison.contrasts])
     axes.barh(range(len(names)), 2 * margins, 1.0, -margins, color=drawing.BAND.stand_in, zorder=0)
     axes.axvline(0, color=drawing.MUTED.stand_in, linewidth=1, zorder=1)
-    for row, item in enumerate(differences):
-        if item.interval_90:
-            axes.hlines(row, *item.interval_90, color=drawing.NO_ARM.colour, linewidth=4.2)
-    means, bounds = [item.mean for item in differences], [item.interval_95 for item in differences]
+    means = [item.mean for item in differences]
+    bounds = [item.interval for item in comparison.contrasts]
     hollow: dict[str, Any] = {"mfc": drawing.PAPER.stand_in, "ms": 7.5, "mew": 1.9}
     drawing.interval_rows(axes, range(len(names)), means, bounds, **hollow)
     axes.margins(x=0.06)
@@ -52,8 +50,8 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         figure,
         f"{comparison.study.name}-differences",
         f"Difference in {measure.label}",
-        "Mean paired difference, arm minus reference, with its 95 % interval (thin) and 90 %"
-        f" interval (thick); the band is the margin, {text.margin(comparison)}."
+        "Mean paired difference, arm minus reference, with its interval; the band is the margin,"
+        f" {text.margin(comparison)}. {notes.intervals_line(comparison)}"
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
         f"{label}: {drawing.rows_in_words(named, means, bounds, measure.decimals)}.",
     )
