@@ -33,7 +33,7 @@ def test_table_fits_the_terminal(
     text = printed(comparison_of(errors, study), monkeypatch, columns)
     assert max(map(len, text.splitlines())) <= columns
     assert "…" not in text
-    for word in ("average_4x4", "vs max_4x4", "[98.80, 98.98]", "worse", "93.3k", "2.79M"):
+    for word in ("average_4x4", "vs max_4x4", "[98.80, 98.99]", "worse", "93.3k", "2.79M"):
         assert word in text
     assert "\x1b" not in text  # no colours where there is no terminal
 
