@@ -19,6 +19,7 @@ from convchoice.analysis.published_runs import (
     STUDY,
     read_published,
 )
+from convchoice.analysis.sentences import described
 from convchoice.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
 from made_up_introspection import introspected
@@ -83,6 +84,8 @@ def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, t
         leaves(json.loads((published / COMPARISON).read_text(encoding="utf-8")))
     )
     assert found["provenance"]["taken_over"] == ["introspection", "pictures"]
+    rows = dict(described(read_comparison(tmp_path / "again" / COMPARISON)))
+    assert rows["Not recomputed"].startswith("introspection and pictures: from an earlier result")
     assert found["failed"] == {"average": {"3": "the loss is not finite."}}
     (published / COMPARISON).unlink()
     alone = recomputed(published, tmp_path / "alone")

@@ -205,7 +205,7 @@ def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:
         f"{several('device_name')} ({several('device')}), {instructions}threads"
         f" {several('threads')}, precision {several('precision')}, {determinism}"
     )
-    return [
+    rows = [
         ("Epochs", counts("epochs")),
         ("Images", images),
         ("Data", f"{dataset.title or dataset.name}, digest {digest}"),
@@ -214,3 +214,7 @@ def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:
         ("Software", ", ".join([*versions, f"Python {several('python')}"])),
         ("Code", f"commit {commits} ({state})"),
     ]
+    if made.taken_over:
+        names = text.listed([name.replace("_", " ") for name in made.taken_over])
+        rows.append(("Not recomputed", f"{names}: from an earlier result of the same runs"))
+    return rows
