@@ -43,7 +43,7 @@ from convchoice.errors import ConfigurationError
         ),
         (
             {"downsample": {"operator": "weighted", "window": 2}},
-            r"downsample\.window = 2: all its pixels .* exactly average pooling.* Use downsample=a",
+            r"downsample\.window = 2: all pixels .* exactly average pooling.* Use downsample=aver",
         ),
         (
             {"downsample": {"operator": "max_blur", "kernel_size": 1}},

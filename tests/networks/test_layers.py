@@ -131,6 +131,15 @@ def test_convolution_with_shared_and_with_local_weights_equals_the_naive_loop(
     torch.testing.assert_close(outputs, naive(maps, axes, compute, mode))
 
 
+def test_locally_connected_layer_with_tied_weights_is_a_convolution() -> None:
+    maps, axes = seeded(2, 2, 7, 6), convolution_axes((7, 6), ConvConfig([2, 3], stride=[2, 1]))
+    shared, local = Convolution(2, 3, axes).double(), LocallyConnected(2, 3, axes).double()
+    with torch.no_grad():
+        local.weight.copy_(shared.weight.flatten(1).T.expand_as(local.weight))
+        local.bias.copy_(shared.bias.expand_as(local.bias))
+    torch.testing.assert_close(local(maps), shared(maps))
+
+
 @pytest.mark.parametrize(("window", "stride", "padding"), [(2, 2, 0), (4, 3, 2)])
 def test_depthwise_convolution_equals_the_naive_loop(
     window: int, stride: int, padding: int

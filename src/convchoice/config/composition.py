@@ -35,7 +35,6 @@ from convchoice.config.validation import DEFAULTS, arm_from_mapping
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
-OMEGACONF_DETAILS = ("full_key:", "object_type=", "reference_type=", "See https")
 
 # What Hydra raises for a file in conf/ that is no plain YAML, among others.
 UNSPECIFIC = (AssertionError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError)
@@ -137,10 +136,9 @@ def _check_value(key: str, text: str, given: str, origin: str) -> None:
 
 def _reason(error: Exception) -> str:
     """What Hydra or OmegaConf objects to, in one line."""
-    text = str(error.__cause__ or error).partition("Config search path")[0]
-    lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(OMEGACONF_DETAILS)]
-    return f"cannot be composed: {' '.join(kept) or type(error).__name__}."
+    lines = str(error.__cause__ or error).strip().splitlines()
+    first = lines[0].rstrip(".") if lines else type(error).__name__
+    return f"cannot be composed: {first}."
 
 
 def parsed(overrides: Sequence[str], origin: str) -> list[Override]:

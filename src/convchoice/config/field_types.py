@@ -91,16 +91,18 @@ def is_folder(text: str) -> bool:
     return is_text(text) and not text.startswith("~")
 
 
-TEXT = legal(is_text, "must be text without ${ and control characters.")
-FOLDER = legal(is_folder, "must be the path of a folder, without ~, ${ and control characters.")
-NO_CREDENTIALS = legal(
-    lambda text: text == without_password(text),
-    "must not hold credentials, which every run folder would keep. Set MLFLOW_TRACKING_URI.",
-)
 Name = Annotated[str, legal(is_name, NAME_RULE)]
-Text = Annotated[str, TEXT]
-Folder = Annotated[str, FOLDER]
-Uri = Annotated[str, TEXT, NO_CREDENTIALS]
+Text = Annotated[str, legal(is_text, "must be text without ${ and control characters.")]
+Folder = Annotated[
+    str, legal(is_folder, "must be the path of a folder, without ~, ${ and control characters.")
+]
+Uri = Annotated[
+    Text,
+    legal(
+        lambda text: text == without_password(text),
+        "must not hold credentials, which every run folder would keep. Set MLFLOW_TRACKING_URI.",
+    ),
+]
 
 
 def pair_of(value: PairValue) -> Pair:

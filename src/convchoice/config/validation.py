@@ -149,7 +149,10 @@ def block_rules(config: Config) -> Broken:
             yield "conv.padding", f"{rule} Use conv.padding=full for the largest padding."
     operator, window = downsample.operator, downsample.window
     if operator is Operator.weighted and window < SMALLEST_WEIGHTED_WINDOW:
-        rule = "all its pixels lie at the same distance from the centre: exactly average pooling."
+        rule = (
+            "all pixels of a window this small lie at the same distance from its centre, so that"
+            " weighting by distance is exactly average pooling."
+        )
         yield "downsample.window", f"{rule} Use downsample=average, or a window of 3 or more."
     if operator is Operator.max_blur and downsample.kernel_size == 1:
         rule = "a blur of one pixel changes nothing, so that max_blur is exactly max pooling."
