@@ -14,7 +14,7 @@ from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
-from convchoice.evaluation.input_size import accepts
+from convchoice.evaluation.curves import accepts
 from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution_axes
 from convchoice.networks.layers import gaussian_weights
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan

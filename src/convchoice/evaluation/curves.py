@@ -1,16 +1,61 @@
-"""The curves of a trained network that its configuration names."""
+"""The curves of a trained network that its configuration names.
 
-from collections.abc import Sequence
+Accuracy and log-likelihood on shifted, rotated and rescaled test images, consistency under random
+shifts, and which input sizes the network accepts; for equivariance see `equivariance`. Pixels stay
+bytes until their batch; each batch is scaled, transformed and classified, so that memory does not
+grow with the number of points.
+"""
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from convchoice.config.schema import Config, Curve
 from convchoice.data.preparation import permuted
 from convchoice.evaluation.equivariance import equivariance_curve
-from convchoice.evaluation.input_size import input_size_curve
-from convchoice.evaluation.robustness import TRANSFORMS, consistency_curve, robustness_curve
+from convchoice.evaluation.image_transforms import (
+    Transform,
+    ink_lost,
+    mean_ink,
+    rescaled,
+    resized,
+    rotated,
+    shifted,
+)
+from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
-from convchoice.runs.evaluation_files import CurvePoint
+from convchoice.networks.plan import Kind, Plan, plan
+from convchoice.runs.evaluation_files import CurvePoint, Unit
+from convchoice.training.batches import EVALUATION_BATCH, Batches
+
+SHIFT_PIXELS = range(-10, 11)
+SHIFT_KINDS = {"horizontal": (0, 1), "vertical": (1, 0), "diagonal": (1, 1)}
+"""Rows and columns of a shift by one pixel; positive is down and to the right."""
+DEGREES = range(0, 360, 15)  # anticlockwise about the centre
+SCALE_FACTORS = tuple(tenths / 10 for tenths in range(5, 16))
+CONSISTENCY_PIXELS = 4
+"""The largest random shift: MNIST's 20×20 digits have a margin of 4 pixels, so little is lost."""
+CONSISTENCY_SEED = 2019
+
+INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
+"""Heights in pixels; single steps around the range that the lecture's network accepts, 26 to 29."""
+
+Classify = Callable[[Tensor], Tensor]
+"""Pixels (B, C, H, W) to logits (B, 10)."""
+Step = tuple[str, float, dict[str, Any]]
+"""Kind and value of a point, and the arguments of its transform and of `ink_lost`."""
+TRANSFORMS: dict[Curve, tuple[Callable[..., Tensor], Unit, list[Step]]] = {
+    Curve.shift: (shifted, "pixels", [
+        (kind, pixels, {"rows": down * pixels, "columns": right * pixels})
+        for kind, (down, right) in SHIFT_KINDS.items() for pixels in SHIFT_PIXELS
+    ]),
+    Curve.rotation: (rotated, "degrees", [("", each, {"degrees": each}) for each in DEGREES]),
+    Curve.scale: (rescaled, "factor", [("", each, {"factor": each}) for each in SCALE_FACTORS]),
+}  # fmt: skip
 
 
 def measure_curves(
@@ -37,9 +82,148 @@ def measure_curves(
         if curve in TRANSFORMS:
             points += robustness_curve(curve, classify, images, labels)
         elif curve is Curve.consistency:
-            points += consistency_curve(classify, images, labels)
+            points.append(consistency_point(classify, images, labels))
         elif curve is Curve.equivariance:
             points += equivariance_curve(network, images)
         else:
             points += input_size_curve(network, config, images, labels)
     return points
+
+
+@torch.inference_mode()
+def scores(
+    network: Classify, images: Tensor, labels: Tensor, transform: Transform
+) -> tuple[float, float]:
+    """Accuracy (a fraction of 1) and mean negative log-likelihood (nats) on transformed images.
+
+    Args:
+        network: whose scores.
+        images: uint8, (N, H, W) or (N, C, H, W), on the network's device.
+        labels: int64 (N,), on the same device.
+        transform: of a batch of pixels in 0 … 1.
+    """
+    correct, nll = 0, 0.0
+    for batch, truth in Batches(images, labels, EVALUATION_BATCH):
+        right, loss = _classify(network, transform(batch), truth)[1:]
+        correct += right
+        nll += loss
+    return correct / len(labels), nll / len(labels)
+
+
+def _classify(network: Classify, batch: Tensor, truth: Tensor) -> tuple[Tensor, int, float]:
+    """Predicted classes (B,), number of correct ones, and summed negative log-likelihood."""
+    logits = network(batch.contiguous(memory_format=torch.channels_last)).double()
+    classes = logits.argmax(1)
+    nll = functional.cross_entropy(logits, truth, reduction="sum").item()
+    return classes, int((classes == truth).sum()), nll
+
+
+def robustness_curve(
+    curve: Curve, network: Classify, images: Tensor, labels: Tensor
+) -> Iterator[CurvePoint]:
+    """The points of a curve of `TRANSFORMS`; all of them keep the canvas. Arguments as `scores`."""
+    ink = mean_ink(images)
+    transform, unit, steps = TRANSFORMS[curve]
+    for kind, value, arguments in steps:
+        accuracy, nll = scores(network, images, labels, partial(transform, **arguments))
+        lost = ink_lost(ink, **arguments)
+        yield CurvePoint(
+            curve=curve, kind=kind, unit=unit, value=value, images=len(labels),
+            accuracy=accuracy, nll=nll, ink_lost=lost,
+        )  # fmt: skip
+
+
+def random_shifts(images: int) -> Tensor:
+    """Two shifts an image, (images, 2, 2): first and second, rows and columns.
+
+    Each is uniform on −4 … 4 pixels in both directions. The generator is fixed, so that every run
+    with the same images gets the same shifts.
+    """
+    generator = torch.Generator().manual_seed(CONSISTENCY_SEED)
+    return torch.randint(
+        -CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1, (images, 2, 2), generator=generator
+    )
+
+
+@torch.inference_mode()
+def consistency_point(network: Classify, images: Tensor, labels: Tensor) -> CurvePoint:
+    """The share of images with the same prediction, correct or not, under two random shifts.
+
+    Source: Zhang (2019), Making convolutional networks shift-invariant again, ICML, with smaller
+    shifts: he shifts over the whole crop. Accuracy and log-likelihood are means over both shifts.
+    Arguments as `scores`.
+    """
+    ink, shifts = mean_ink(images), random_shifts(len(labels))
+    same, correct, nll, first = 0, 0, 0.0, 0
+    for batch, truth in Batches(images, labels, EVALUATION_BATCH):
+        predictions = []
+        for pair in (0, 1):
+            chosen = shifts[first : first + len(truth), pair].tolist()
+            moved = torch.stack([shifted(one, *by) for one, by in zip(batch, chosen, strict=True)])
+            classes, right, loss = _classify(network, moved, truth)
+            predictions.append(classes)
+            correct += right
+            nll += loss
+        same += int((predictions[0] == predictions[1]).sum())
+        first += len(truth)
+    spread = range(-CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1)
+    lost = [ink_lost(ink, rows=rows, columns=columns) for rows in spread for columns in spread]
+    return CurvePoint(
+        curve=Curve.consistency, unit="pixels", value=CONSISTENCY_PIXELS, images=len(labels),
+        accuracy=correct / (2 * len(labels)), nll=nll / (2 * len(labels)),
+        ink_lost=sum(lost) / len(lost), consistency=same / len(labels),
+    )  # fmt: skip
+
+
+def accepts(trained: Plan, other: Plan) -> bool:
+    """Whether the weights of one plan fit another plan for an input of another size.
+
+    Each layer must have as many parameters as before. A flattened map must have the same grid,
+    because the weights of a dense layer belong to positions.
+    """
+    return len(trained.layers) == len(other.layers) and all(
+        ours.parameters == theirs.parameters
+        and (ours.kind is not Kind.flatten or ours.input_shape == theirs.input_shape)
+        for ours, theirs in zip(trained.layers, other.layers, strict=True)
+    )
+
+
+def network_for(network: Network, config: Config, height: int, width: int) -> Network | None:
+    """The trained network for inputs of other pixels, or None if its weights do not fit."""
+    shape = (network.plan.layers[0].input_shape[0], height, width)
+    try:
+        fits = accepts(network.plan, plan(config, shape))
+    except GeometryError:
+        return None
+    if not fits:
+        return None
+    other = Network(config, shape)
+    other.load_state_dict(network.state_dict())
+    return other.to(next(network.parameters()).device).eval()
+
+
+def input_size_curve(
+    network: Network, config: Config, images: Tensor, labels: Tensor
+) -> Iterator[CurvePoint]:
+    """Accuracy and log-likelihood for inputs of 18 to 56 pixels, and which sizes are accepted.
+
+    Args:
+        network: trained.
+        config: its configuration.
+        images: uint8, (N, H, W) or (N, C, H, W), on the network's device. An image that is not
+            square keeps its proportions; its height is n.
+        labels: int64 (N,), on the same device.
+    """
+    height, width = images.shape[-2:]
+    for side in INPUT_SIDES:
+        other_width = max(1, round(side * width / height))
+        other = network_for(network, config, side, other_width)
+        measured: dict[str, Any] = {}
+        if other is not None:
+            transform = partial(resized, height=side, width=other_width)
+            accuracy, nll = scores(other, images, labels, transform)
+            measured = {"accuracy": accuracy, "nll": nll}
+        yield CurvePoint(
+            curve=Curve.input_size, unit="pixels", value=side, images=len(labels),
+            accepted=other is not None, **measured,
+        )  # fmt: skip
