@@ -59,7 +59,7 @@ class MlflowStore:
         uri: the tracking URI. It may hold a password: never print it.
         client: MLflow's.
         experiment_id: of the experiment.
-        lock: serialises the processes that write to an SQLite file.
+        lock: serialises the processes that write to an SQLite file; may be acquired repeatedly.
     """
 
     def __init__(self, settings: TrackingConfig) -> None:
@@ -76,16 +76,11 @@ class MlflowStore:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._entities = mlflow.entities
         self.uri = settings.uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / DATABASE}"
-        self.lock: AbstractContextManager[Any] = nullcontext()
         name = settings.experiment or os.environ.get(EXPERIMENT) or "convchoice"
         path = sqlite_path(self.uri)
-        if path is not None:
-            check_sqlite(path)
-            self.lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)
-        folder = PROJECT_ROOT if path is None else path.absolute().parent
+        self.lock = sqlite_lock(path) if path else nullcontext()
+        folder = path.absolute().parent if path else PROJECT_ROOT
         with self.lock:
-            if path is not None:
-                create_sqlite(path)
             try:
                 self.client = mlflow.MlflowClient(tracking_uri=self.uri)
                 self.experiment_id = self._experiment(name, folder / ARTIFACTS)
@@ -139,37 +134,34 @@ class MlflowStore:
             The run's id, and whether anything was logged.
         """
         with self.lock:
-            return self._log(entry)
-
-    def _log(self, entry: Entry) -> tuple[str, bool]:
-        found, content, make = self.find(entry.id), entry.content(), self._entities
-        if found is not None and found.data.tags.get(CONTENT) == content:
-            return str(found.info.run_id), False
-        if found is None:
-            tags = {ID: entry.id, KIND: entry.kind}
-            found = self.client.create_run(self.experiment_id, entry.start, tags, entry.name)
-        run_id = str(found.info.run_id)
-        self.client.set_terminated(run_id, entry.status, entry.end)
-        # The value of a parameter never changes.
-        new = {k: str(v) for k, v in entry.parameters.items() if k not in found.data.params}
-        self.client.log_batch(run_id, params=[make.Param(key, new[key]) for key in new])
-        metrics = [make.Metric(key, value, time, step) for key, value, step, time in entry.points]
-        for start in range(0, len(metrics), BATCH):
-            self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
-        if entry.dataset:
-            self._log_dataset(run_id, *entry.dataset)
-        for path in entry.files:
-            folder = "figures" if path.suffix == ".svg" else None
-            self.client.log_artifact(run_id, str(path), folder)
-        for name, text in entry.texts.items():
-            self.client.log_text(run_id, text, name)
-        first = self.find(entry.id)
-        if first is not None and first.info.run_id != run_id:  # logged by another machine meanwhile
-            self.client.delete_run(run_id)
-            return str(first.info.run_id), False
-        tags = {**entry.tags, CONTENT: content}
-        self.client.log_batch(run_id, tags=[make.RunTag(key, tags[key]) for key in tags])
-        return run_id, True
+            found, content, make = self.find(entry.id), entry.content(), self._entities
+            if found is not None and found.data.tags.get(CONTENT) == content:
+                return str(found.info.run_id), False
+            if found is None:
+                tags = {ID: entry.id, KIND: entry.kind}
+                found = self.client.create_run(self.experiment_id, entry.start, tags, entry.name)
+            run_id = str(found.info.run_id)
+            self.client.set_terminated(run_id, entry.status, entry.end)
+            # The value of a parameter never changes.
+            new = {k: str(v) for k, v in entry.parameters.items() if k not in found.data.params}
+            self.client.log_batch(run_id, params=[make.Param(key, new[key]) for key in new])
+            metrics = [make.Metric(p.key, p.value, p.time, p.step) for p in entry.points]
+            for start in range(0, len(metrics), BATCH):
+                self.client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+            if entry.dataset:
+                self._log_dataset(run_id, *entry.dataset)
+            for path in entry.files:
+                folder = "figures" if path.suffix == ".svg" else None
+                self.client.log_artifact(run_id, str(path), folder)
+            for name, text in entry.texts.items():
+                self.client.log_text(run_id, text, name)
+            first = self.find(entry.id)
+            if first and first.info.run_id != run_id:  # logged by another machine meanwhile
+                self.client.delete_run(run_id)
+                return str(first.info.run_id), False
+            tags = {**entry.tags, CONTENT: content}
+            self.client.log_batch(run_id, tags=[make.RunTag(key, tags[key]) for key in tags])
+            return run_id, True
 
     def _log_dataset(self, run_id: str, name: str, digest: str, source: str) -> None:
         described = self._entities.Dataset(name, digest, "convchoice", source)
@@ -188,7 +180,7 @@ class MlflowStore:
         """
         with self.lock:
             runs = self.search(f"tags.`{ARM}` = '{arm_id}' AND tags.`{KIND}` = 'run'")
-            parent, changed = self._log(arm_entry(arm_id, runs))
+            parent, changed = self.log(arm_entry(arm_id, runs))
             for run in runs:
                 if run.data.tags.get(PARENT) != parent:
                     self.client.set_tag(run.info.run_id, PARENT, parent)
@@ -197,46 +189,43 @@ class MlflowStore:
 
 def sqlite_path(uri: str) -> Path | None:
     """The file of an SQLite URI; None for any other store."""
-    if not uri.startswith("sqlite:"):
-        return None
     from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow
 
-    database = make_url(uri).database
-    return None if not database or database == ":memory:" else Path(database)
+    database = make_url(uri).database if uri.startswith("sqlite:") else None
+    return None if database in {None, "", ":memory:"} else Path(str(database))
 
 
-def check_sqlite(path: Path) -> None:
-    """Refuse an SQLite file that cannot be opened; MLflow would retry for two minutes.
+def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
+    """The lock of an SQLite file, which is created if it does not exist.
+
+    MLflow would retry a file that cannot be opened for two minutes. Its migrations of a new file
+    commit one by one: a process that is killed in between would leave a file that nothing can open,
+    so the file gets its name when it is complete.
 
     Raises:
         TrackingError: naming the file.
     """
-    if not path.exists():
-        if not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
-            raise TrackingError(f"{path}: its folder does not exist or cannot be written to.")
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=20)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.Error as error:
-        raise TrackingError(f"{path}: cannot be opened as an SQLite database: {error}.") from error
-
-
-def create_sqlite(path: Path) -> None:
-    """Create MLflow's SQLite file under another name, and rename it when it is complete.
-
-    MLflow's migrations take a second and commit one by one: a process that is killed in between
-    would leave a file that nothing can open. The caller holds the lock.
-    """
+    lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)
     if path.exists():
-        return
+        try:
+            with closing(sqlite3.connect(path, timeout=20)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            problem = f"{path}: cannot be opened as an SQLite database: {error}."
+            raise TrackingError(problem) from error
+        return lock
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise TrackingError(f"{path}: its folder does not exist or cannot be written to.")
     from mlflow import MlflowClient  # noqa: PLC0415 - slow
 
     partial = path.with_name(f"{path.name}.partial")
-    for leftover in path.parent.glob(f"{partial.name}*"):  # and its journal
-        leftover.unlink()
-    MlflowClient(tracking_uri=f"sqlite:///{partial.absolute()}").search_experiments()
-    partial.rename(path)
+    with lock:
+        if not path.exists():  # another process may have created it
+            for leftover in path.parent.glob(f"{partial.name}*"):  # and its journal
+                leftover.unlink()
+            MlflowClient(tracking_uri=f"sqlite:///{partial.absolute()}").search_experiments()
+            partial.rename(path)
+    return lock
 
 
 def advice(error: Exception, uri: str) -> TrackingError | None:
@@ -247,13 +236,12 @@ def advice(error: Exception, uri: str) -> TrackingError | None:
     import mlflow  # noqa: PLC0415 - imported already
 
     if isinstance(error, ModuleNotFoundError):
-        missing = f"the Python package {error.name}, the driver of this database, is not installed"
+        fix = "Install it, or use a server: http://HOST:PORT."
         if uri.startswith("postgres"):
-            return TrackingError(
-                f"{missing}. Run: pip install 'convchoice[server]', and write the address as"
-                " postgresql+psycopg2://USER@HOST/DATABASE."
-            )
-        return TrackingError(f"{missing}. Install it, or use a server: http://HOST:PORT.")
+            fix = "Run: pip install 'convchoice[server]'. The address then begins with"
+            fix += " postgresql+psycopg2://"
+        what = f"the Python package {error.name}, the driver of this database, is not installed"
+        return TrackingError(f"{what}. {fix}")
     _, outdated, rest = str(error).partition("out-of-date database schema (found version ")
     if not outdated:
         return None
