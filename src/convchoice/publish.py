@@ -160,19 +160,6 @@ def parser() -> CommandParser:
     return made
 
 
-def chosen_comparisons(given: Namespace) -> tuple[list[Comparison], Path]:
-    """The studies' results that the command line asks for, which may be none, and their folder.
-
-    Raises:
-        UserError: if one cannot be read.
-    """
-    parameters = read_parameters(given.params) if given.params else None
-    reports = given.reports or Path(parameters.reports if parameters else "reports")
-    wanted = given.models or given.reports or given.params
-    studies = parameters.studies if parameters else None
-    return (read_comparisons(reports, studies) if wanted else []), reports
-
-
 def publish(given: Namespace) -> list[str]:
     """Log all that the command line names.
 
@@ -183,7 +170,11 @@ def publish(given: Namespace) -> list[str]:
         UserError: for a path or a result that does not exist.
         JobError: for a problem with MLflow.
     """
-    comparisons, reports = chosen_comparisons(given)
+    parameters = read_parameters(given.params) if given.params else None
+    reports = given.reports or Path(parameters.reports if parameters else "reports")
+    wanted = given.models or given.reports or parameters
+    names = parameters.studies if parameters else None
+    comparisons = read_comparisons(reports, names) if wanted else []
     entries, runs, unreadable = read_folders(run_folders(given.paths))
     settings = settings_of(runs, given.uri, given.experiment)
     try:

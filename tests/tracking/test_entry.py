@@ -123,10 +123,8 @@ def test_a_failed_run_has_its_reason_and_what_is_known_of_it(tmp_path: Path) -> 
     assert bare.tags["convchoice.reason"] == "the loss is nan"
     assert "the loss is nan" in bare.tags[NOTE]
     config = {"arm": "max", "seed": 3, "conv": {"padding": "same"}}
-    times = {"started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:00:05+00:00"}
-    full = failure_entry(
-        folder, {**record, **times, "config": config, "environment": {"arm_fingerprint": "a"}}
-    )
+    known = {"config": config, "environment": {"arm_fingerprint": "a"}}
+    full = failure_entry(folder, {**record, **known, "started": "2026-01-01T00:00:00+00:00"})
     assert full.parameters["padding"] == "same"
-    assert (full.start, full.end) == (STARTED, STARTED + 5_000)
+    assert full.start == STARTED < full.end
     assert full.tags[ARM] == arm_id("max", {"arm_fingerprint": "a"})

@@ -234,8 +234,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
     """
     arm, seed = folder.parent.name, int(folder.name.removeprefix("seed-"))
     recorded, reason = failure.get("config"), str(failure["reason"])
-    written = int(files.failed_path(folder).stat().st_mtime * 1000)
-    end = milliseconds(failure["finished"]) if "finished" in failure else written
+    end = int(files.failed_path(folder).stat().st_mtime * 1000)
     known = parameters_of(config_from_mapping(recorded)) if recorded else {}
     return Entry(
         kind="run",

@@ -27,9 +27,6 @@ CONTENT = "convchoice.content"
 PARENT = "mlflow.parentRunId"
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
-DATABASE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
-LOCK_SECONDS = 300
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 BATCH = 1000
 """The most metrics that MLflow accepts in one call."""
@@ -75,7 +72,7 @@ class MlflowStore:
         for name in ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._entities = mlflow.entities
-        self.uri = settings.uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / DATABASE}"
+        self.uri = settings.uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}"
         name = settings.experiment or os.environ.get(EXPERIMENT) or "convchoice"
         path = sqlite_path(self.uri)
         self.lock = sqlite_lock(path) if path else nullcontext()
@@ -83,7 +80,7 @@ class MlflowStore:
         with self.lock:
             try:
                 self.client = mlflow.MlflowClient(tracking_uri=self.uri)
-                self.experiment_id = self._experiment(name, folder / ARTIFACTS)
+                self.experiment_id = self._experiment(name, folder / "mlartifacts")
             except (mlflow.MlflowException, ModuleNotFoundError) as error:
                 raise advice(error, self.uri) or error from error
 
@@ -205,7 +202,7 @@ def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
     Raises:
         TrackingError: naming the file.
     """
-    lock = FileLock(f"{path}.lock", timeout=LOCK_SECONDS)
+    lock = FileLock(f"{path}.lock", timeout=300)
     if path.exists():
         try:
             with closing(sqlite3.connect(path, timeout=20)) as connection:
@@ -281,12 +278,7 @@ def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
 
 
 def publish_entry(make: Callable[[], Entry | None], settings: TrackingConfig) -> str | None:
-    """Log what a function makes, in the way of `publish`.
-
-    Args:
-        make: called only if there is a store; may return None.
-        settings: the store.
-    """
+    """Log what `make` returns, which may be None, in the way of `publish`."""
     key = (settings.uri, settings.experiment)
     if settings.store is Store.none or key in _unavailable:
         return None
