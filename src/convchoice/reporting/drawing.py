@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -64,7 +64,11 @@ ARM_INKS = tuple(
 common colour vision deficiencies can distinguish; arms also differ in their marker."""
 INKS = (TEXT, MUTED, LINE, BAND, PAPER, ACCENT, *ARM_INKS)
 SERIES = tuple(ink.stand_in for ink in ARM_INKS)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "8", "H", "+")
+Marker = str | tuple[int, Literal[1], int]
+"""Matplotlib's name of a marker, or a star by its points, 1, and its angle."""
+MARKERS: tuple[Marker, ...] = (
+    "o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d", (4, 1, 0), (3, 1, 0), "h", "8",
+)  # fmt: skip
 """One more than colours, so that a colour and a marker together repeat after 240 arms."""
 
 
@@ -72,7 +76,7 @@ class Look(NamedTuple):
     """How one arm is drawn in every figure of a study."""
 
     colour: str
-    marker: str
+    marker: Marker
 
 
 NO_ARM = Look(TEXT.stand_in, "o")
@@ -223,7 +227,7 @@ def interval_rows(
     known = [(height, *each) for height, each in zip(heights, bounds, strict=True) if each]
     if known:
         axes.hlines(*np.transpose(known), color=look.colour, linewidth=1.6)
-    axes.plot(means, heights, look.marker, color=look.colour, **options)
+    axes.plot(means, heights, ls="", marker=look.marker, color=look.colour, **options)
 
 
 def rows_in_words(

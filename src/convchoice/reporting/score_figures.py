@@ -65,7 +65,9 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
     for row, (sample, look) in enumerate(zip(samples, drawing.looks(arms).values(), strict=True)):
         heights = row - np.linspace(0.35, 0.05, len(sample.values))
         values = measure.shown(sample.values)
-        axes.plot(values, heights, look.marker, ms=5, mew=0, color=look.colour, alpha=0.7)
+        axes.plot(
+            values, heights, ls="", marker=look.marker, ms=5, mew=0, color=look.colour, alpha=0.7
+        )
     means = measure.shown([sample.mean for sample in samples])
     bounds = [each.interval_95 and measure.shown(each.interval_95) for each in samples]
     below = [row + 0.2 for row in range(len(arms))]
@@ -114,12 +116,13 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     for arm, item in arms.items():
         cost, sample = macs[arm] / 1e6, item.scores[measure.metric]
         values, (colour, marker) = measure.shown(sample.values), styles[arm]
-        axes.plot([cost] * len(values), values, marker, color=colour, mew=0, alpha=0.45)
+        look: dict[str, Any] = {"ls": "", "marker": marker, "color": colour}
+        axes.plot([cost] * len(values), values, mew=0, alpha=0.45, **look)
         if sample.interval_95:
             low, high = measure.shown(sample.interval_95)
             axes.vlines(cost, low, high, color=colour, linewidth=1.6)
         mean = measure.shown([sample.mean])
-        axes.plot([cost], mean, marker, color=colour, ms=8.5, mec=drawing.PAPER.stand_in, mew=1)
+        axes.plot([cost], mean, ms=8.5, mec=drawing.PAPER.stand_in, mew=1, **look)
         words.append(f"{arm}: {text.number(cost, 2)}, {text.score(sample, measure)[0]}")
     drawing.add_grid(axes, "both")
     axes.margins(x=0.08, y=0.12)
