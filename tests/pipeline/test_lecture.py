@@ -13,12 +13,8 @@ from convchoice.config.composition import compose_values
 from convchoice.config.schema import ConvConfig, Operator, Padding, PaddingMode
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
-<<<<<<< HEAD
-from convchoice.evaluation.image_transforms import shifted
-from convchoice.evaluation.input_size import network_for
-=======
 from convchoice.evaluation.curves import network_for
->>>>>>> ef3afc6 (evaluation: one module of curves; its steps are a table)
+from convchoice.evaluation.image_transforms import shifted
 from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes
 from convchoice.networks.layers import (
     Convolution,
