@@ -44,7 +44,7 @@ NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint")
 """Keys of `environment.json` that tell a reader nothing."""
 TAKEN_OVER = {
     "introspection", "pictures", "confusion", "class_errors", "new_images_interval_95", "mcnemar",
-    "flips", "arm_predictions", "reference_predictions", "bands", "curves",
+    "flips", "arm_predictions", "reference_predictions",
 }  # fmt: skip
 """Keys of a result that these files may lack the values for."""
 
