@@ -17,16 +17,13 @@ from convchoice.reporting.pictures import (
 )
 
 
-def test_shades_by_hand():
+def test_shades_and_weights_of_colours_by_hand():
     found = shades(np.array([[0.0, 2.0, -2.0, 9.0]]), 2.0)
     above, below = ([round(255 * part) for part in to_rgb(name)] for name in (ABOVE, BELOW))
     assert found[0, 0].tolist() == [128, 128, 128, 36]
     assert found[0, 1].tolist() == found[0, 3].tolist() == [*above, 255]
     assert found[0, 2].tolist() == [*below, 255]
     assert shades(np.zeros((1, 1)), 0.0)[0, 0, 3] == 36
-
-
-def test_weights_of_colours_by_hand():
     weights = np.array([[[1.0]], [[0.0]], [[-1.0]]])
     assert signed_colours(weights, 1.0)[0, 0].tolist() == [255, 128, 0, 255]
 

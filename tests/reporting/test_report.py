@@ -22,12 +22,10 @@ from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import RenderedFigure, render
 from made_up_reports import HOSTILE, renamed
 from made_up_results import made_up_comparison
-from made_up_runs import LECTURE, MNIST, study_values
+from made_up_runs import LECTURE, MNIST
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "README.md"
 ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}
-TEXT = "<script>alert(1)</script> [x](y) a|b *c* `d` $e$ &amp;"
-NOTES = "`a\n\n<img src=x onerror=alert(1)>` ```<b>`"
 CHARACTERS = string.punctuation + "ab \n\x1b\u202e\U0001f986"
 RAW = {"html_block", "html_inline"}
 
@@ -164,19 +162,6 @@ def test_single_pairs_left_out_seeds_and_class_names_are_shown(made: Any, tmp_pa
 
 
 # Escaping
-
-
-def test_texts_of_a_study_are_escaped(made: Any, tmp_path: Path):
-    study = study_values(**dict.fromkeys(("question", "claim", "source"), TEXT), notes=NOTES)
-    environment = {"device_name": TEXT, "commit": TEXT, "versions": {"torch": TEXT}}
-    options = {arm: {"environment": environment} for arm in ERRORS}
-    page, markdown = written(tmp_path, made(ERRORS, study, options))
-    assert Page(page).tags.count("script") == 2
-    assert "img" not in Page(page).tags
-    assert "alert" not in scripts(page)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert r"&lt;script&gt;alert(1)&lt;/script&gt; \[x\](y) a\|b \*c\* \`d\` \$e\$" in markdown
-    assert len(raw_html(markdown)) == 1
 
 
 @settings(max_examples=50, deadline=None)
