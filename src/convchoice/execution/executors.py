@@ -26,7 +26,8 @@ from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, Listener, RunEnded
 from convchoice.training.environment_variables import CLEARED
 
-PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
+# A process of joblib has a start method of joblib's, which exists only where that is imported.
+PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate", "joblib")
 POLL_SECONDS = 0.5
 TERMINATION_SECONDS = 5.0
 
