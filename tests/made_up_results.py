@@ -8,15 +8,12 @@ from convchoice.analysis.result import (
     Claim,
     ClaimPair,
     Comparison,
-    Contrast,
     Dataset,
-    Difference,
-    Family,
     Provenance,
-    RobustDifference,
     StudyDefinition,
 )
 from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
+from convchoice.analysis.result_contrast import Contrast, Difference, Family, RobustDifference
 from convchoice.analysis.result_model import Interval
 from convchoice.analysis.verdict import ClaimVerdict, Verdict
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.result import Comparison, Contrast
+from convchoice.analysis.result import Comparison
 from convchoice.command_parser import CommandParser
 from convchoice.config.validation import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
@@ -53,8 +53,7 @@ def study_table(comparison: Comparison) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, arm in comparison.arms.items():
         costs = arm.costs
-        rows: list[Contrast | None] = [*comparison.contrasts_of(name)]
-        for contrast in rows or [None]:
+        for contrast in comparison.contrasts_of(name) or [None]:
             cells: list[Text | str] = ["", ""] if comparison.contrasts else []
             if contrast:
                 interval = text.difference_interval(contrast, measure)

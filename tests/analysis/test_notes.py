@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from convchoice.analysis.notes import intervals_line, seed_lines, seed_notes, spike_lines
-from convchoice.analysis.result import Contrast, Family, RobustDifference, SeedsNeeded
+from convchoice.analysis.result_contrast import Contrast, Family, RobustDifference, SeedsNeeded
 from convchoice.analysis.result_model import Interval
 from convchoice.analysis.verdict import Verdict
 from made_up_results import made_up_comparison, made_up_contrast

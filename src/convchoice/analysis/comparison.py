@@ -15,8 +15,9 @@ from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.published_values import published_results
-from convchoice.analysis.result import Comparison, Contrast
+from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import ArmResult
+from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.results_table import ResultsTable, Values
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study

@@ -8,9 +8,8 @@ import numpy as np
 from convchoice.analysis import multiplicity, statistics
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.multiplicity import Simultaneous
-from convchoice.analysis.result import (
-    Claim,
-    ClaimPair,
+from convchoice.analysis.result import Claim, ClaimPair
+from convchoice.analysis.result_contrast import (
     Contrast,
     Difference,
     Family,

@@ -1,7 +1,8 @@
 """What a reader must know of a study's intervals, seeds and runs, in sentences."""
 
 from convchoice.analysis import text
-from convchoice.analysis.result import Comparison, Contrast, SeedsNeeded
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_contrast import Contrast, SeedsNeeded
 from convchoice.analysis.result_model import MOST_SEEDS
 from convchoice.analysis.verdict import FEWEST_SEEDS
 

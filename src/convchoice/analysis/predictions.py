@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from convchoice.analysis.result import FlippingImage, Flips, McNemar
 from convchoice.analysis.result_arm import ClassErrors
+from convchoice.analysis.result_contrast import FlippingImage, Flips, McNemar
 from convchoice.analysis.result_model import ImagePixels, Interval, Scale
 from convchoice.analysis.statistics import mean_interval, new_images_interval
 from convchoice.config.datasets import CLASSES

@@ -9,7 +9,7 @@ from convchoice.analysis.result import (
     PublishedValue,
     Rank,
     WilsonInterval,
-)  # fmt: skip
+)
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.config.study import Study
 from convchoice.runs.run import Run

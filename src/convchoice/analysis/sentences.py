@@ -5,7 +5,8 @@ from typing import Any
 
 from convchoice.analysis import notes, text
 from convchoice.analysis import result as models
-from convchoice.analysis.result import Comparison, Contrast
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of
 
 FEW = 3

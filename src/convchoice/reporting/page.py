@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import Comparison, Contrast, PublishedValue
+from convchoice.analysis.result import Comparison, PublishedValue
 from convchoice.analysis.result_arm import ArmResult
+from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
 from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
