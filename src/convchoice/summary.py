@@ -51,24 +51,22 @@ def study_table(comparison: Comparison) -> Table:
         table.add_column("verdict", overflow="fold", min_width=12)
     for heading in ("para-\nmeters", "\nMACs"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, arm in comparison.arms.items():
-        costs = arm.costs
-        for contrast in comparison.contrasts_of(name) or [None]:
-            cells: list[Text | str] = ["", ""] if comparison.contrasts else []
-            if contrast:
-                interval = text.difference_interval(contrast, measure)
-                style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
-                cells = [
-                    _two_lines(text.difference(contrast, measure), interval),
-                    Text(contrast.verdict, style=style),
-                ]
-            table.add_row(
-                _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),
-                _two_lines(*text.score(arm.scores[measure.metric], measure)),
-                *cells,
-                text.short(costs.parameters),
-                text.short(costs.macs),
-            )
+    for name, arm, contrast in comparison.rows:
+        cells: list[Text | str] = ["", ""] if comparison.contrasts else []
+        if contrast:
+            interval = text.difference_interval(contrast, measure)
+            style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
+            cells = [
+                _two_lines(text.difference(contrast, measure), interval),
+                Text(contrast.verdict, style=style),
+            ]
+        table.add_row(
+            _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),
+            _two_lines(*text.score(arm.scores[measure.metric], measure)),
+            *cells,
+            text.short(arm.costs.parameters),
+            text.short(arm.costs.macs),
+        )
     return table
 
 

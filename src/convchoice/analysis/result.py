@@ -192,6 +192,15 @@ class Comparison(Model):
         """An arm's contrasts: one a reference; none of the baseline."""
         return [contrast for contrast in self.contrasts if contrast.arm == arm]
 
+    @property
+    def rows(self) -> list[tuple[str, ArmResult, Contrast | None]]:
+        """The rows of a table: each arm with each of its contrasts, or with None."""
+        return [
+            (name, arm, contrast)
+            for name, arm in self.arms.items()
+            for contrast in self.contrasts_of(name) or (None,)
+        ]
+
     def key(self, contrast: Contrast) -> str:
         """A contrast's name in files: its arm, and its reference if the arm has several."""
         several = len(self.contrasts_of(contrast.arm)) > 1
