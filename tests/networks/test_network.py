@@ -76,7 +76,7 @@ VARIANTS = [
         if padding == 0 or operator not in UNPADDED
         if operator is not Operator.none
     ],
-    {"downsample": {"operator": "none"}},
+    {"downsample": {"operator": "none"}, "model": {"downsample_after": []}},
     {"conv": {"padding": "same", "padding_mode": "circular"}},
     {"model": {"first_layer": "dense"}, "conv": {"padding": "same", "padding_mode": "replicate"}},
     {"conv": {"kernel_size": [2, 3], "padding": [1, 2], "stride": [2, 1]}},
