@@ -181,7 +181,7 @@ def _classes(errors: str, labels: Labels) -> Labels:
 
 def is_published(folder: Path) -> bool:
     """Whether a folder holds the runs of a published study."""
-    return (folder / RUNS).is_file()
+    return (folder / STUDY).is_file() and (folder / RUNS).is_file()
 
 
 def read_published(folder: Path) -> PublishedStudy:
