@@ -76,7 +76,7 @@ def main() -> None:
         {
             "arm": "bench",
             "data": {"train_size": 640},
-            "trainer": {"max_epochs": 1},
+            "trainer": {"max_epochs": 1, "instructions": "native"},
             "tracking": {"store": "none"},
         }
     )

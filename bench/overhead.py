@@ -66,7 +66,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     given = parser.parse_args()
     cores = available_cores()
-    values = {"data": {"validation_size": 0}, "trainer": {"max_epochs": given.epochs}}
+    trainer = {"max_epochs": given.epochs, "instructions": "native"}
+    values = {"data": {"validation_size": 0}, "trainer": trainer}
     config = config_from_mapping({"arm": "bench", **values})
     plain_seconds([replace(config, data=replace(config.data, train_size=640))])  # starts the server
     memory: list[float] = []

@@ -43,7 +43,7 @@ def ours(images: int, threads: int) -> float:
         {
             "arm": "ours",
             "data": {"train_size": images, "validation_size": 0},
-            "trainer": {"max_epochs": EPOCHS, "threads": threads},
+            "trainer": {"max_epochs": EPOCHS, "threads": threads, "instructions": "native"},
         }
     )
     with tempfile.TemporaryDirectory() as folder:

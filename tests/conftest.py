@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from made_up_runs import Compare, make_run, runs_of_arm, study_values
 from small_data import store_digits
 from stages import end_all
 
-# Before torch computes: some tests train in this process.
-os.environ.update(AVX2)
+if platform.machine() in {"x86_64", "AMD64"}:
+    os.environ.update(AVX2)  # before torch computes: some tests train in this process
 
 
 @pytest.fixture(scope="module")
