@@ -62,7 +62,7 @@ def report_of(arms: int, seeds: int) -> dict[str, float]:
                     root / "runs", arm, seed, errors, dataset=MNIST_SIZED, picture_shape=(28, 28)
                 )
         study = {
-            "name": "many", "question": "Which?", "claim": "All are alike.", "source": "bench",
+            "name": "many", "question": "Which?", "source": "bench",
             "baseline": names[0], "arms": names[1:], "metric": "test/accuracy", "margin": 0.10,
         }  # fmt: skip
         (root / "many.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")

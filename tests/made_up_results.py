@@ -5,17 +5,15 @@ from typing import Any
 
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import (
-    Claim,
-    ClaimPair,
     Comparison,
     Dataset,
     Provenance,
-    StudyDefinition,
 )
 from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
 from convchoice.analysis.result_contrast import Contrast, Difference, Family, RobustDifference
 from convchoice.analysis.result_model import Interval
-from convchoice.analysis.verdict import ClaimVerdict, Verdict
+from convchoice.analysis.result_study import Claim, StudyDefinition
+from convchoice.analysis.verdict import Answer, Verdict
 
 
 def made_up_contrast(arm: str, reference: str, verdict: str) -> Contrast:
@@ -51,7 +49,7 @@ def made_up_comparison(
     validation: Mapping[str, float] | None = None,
     controls: Sequence[str] = (),
     *,
-    claim: str | None = "The claim holds.",
+    claim: str | None = "Yes: it does.",
     **changes: Any,
 ) -> Comparison:
     """A result with nothing in it but verdicts.
@@ -60,27 +58,27 @@ def made_up_comparison(
         verdicts: by arm, the reference and the verdict.
         validation: accuracy at the last epoch by arm; None for no validation images.
         controls: arms with a confounder.
-        claim: the claim's sentence; None for no claim.
+        claim: the answer to its one claim; None for no claim.
         changes: fields of the study's definition.
     """
     references = {"base": None, **{arm: reference for arm, (reference, _) in verdicts.items()}}
     study = {
-        "name": "study", "question": "Which is better?", "claim": "a is better.",
+        "name": "study", "question": "Which is better?",
         "source": "a test", "baseline": "base", "arms": list(verdicts),
         "controls": list(controls), "metric": "test/accuracy", "margin": 0.1,
         **changes,
     }  # fmt: skip
-    pair = ClaimPair(arm="base", opponent="base", verdict=Verdict.better)
-    holds = {"arm": "base", "pairs": [pair], "verdict": ClaimVerdict.holds}
+    measure = measure_of("test/accuracy")
+    holds = {"says": "a is better.", "measure": measure, "parts": [], "answer": Answer.yes}
     return Comparison(
         study=StudyDefinition.model_validate(study),
-        measure=measure_of("test/accuracy"),
+        measure=measure,
         arms={
             arm: made_up_arm(reference, None if validation is None else validation.get(arm, 0.0))
             for arm, reference in references.items()
         },
         contrasts=[made_up_contrast(arm, *each) for arm, each in verdicts.items()],
         family=Family(contrasts=len(verdicts), method="Bonferroni", level=0.05, looks=[2]),
-        claim=Claim.model_validate({**holds, "sentence": claim}) if claim else None,
+        claims=[Claim.model_validate({**holds, "sentence": claim})] if claim else [],
         provenance=Provenance(runs=2, dataset=Dataset(name="mnist")),
     )

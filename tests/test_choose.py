@@ -18,7 +18,6 @@ from convchoice.errors import ConfigurationError, UserError
 OWN = """\
 name: bigger_kernel
 question: Do 5×5 kernels work better than 3×3 ones?
-claim: Larger kernels see more.
 source: a colleague
 baseline: max
 arms: [five, five_average]

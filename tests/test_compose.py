@@ -34,7 +34,7 @@ def conf(tmp_path: Path) -> Path:
 
 def composed(conf: Path, **changes: Any) -> list[Config]:
     values = {
-        "name": "mine", "question": "?", "claim": "!", "source": "me", "baseline": "max",
+        "name": "mine", "question": "?", "source": "me", "baseline": "max",
         "arms": ["mine_too"], "new_arms": {"mine_too": ["arm=average"]},
     }  # fmt: skip
     text = yaml.safe_dump(values | changes)
@@ -54,6 +54,10 @@ def test_arms_that_are_equal_are_refused(conf: Path) -> None:
 def test_a_metric_that_no_run_has_is_refused(conf: Path, metric: str) -> None:
     with pytest.raises(ConfigurationError, match=f"metric = '{metric}': is no metric of a run"):
         composed(conf, metric=metric)
+    own = {"says": "a", "predicts": {"mine_too": "worse"}, "metric": metric, "margin": 1}
+    if metric != "cost/macs":  # which a claim can be about
+        with pytest.raises(ConfigurationError, match=rf"claims\[0\]\.metric = '{metric}': is no"):
+            composed(conf, claims=[own])
 
 
 def test_layers_that_do_not_fit_are_refused(conf: Path) -> None:
@@ -91,7 +95,7 @@ def test_a_study_of_two_data_sets_is_refused() -> None:
 
 
 def test_a_study_whose_arm_is_not_trained_is_refused() -> None:
-    arms = ["max", "average", "max_4x4", "average_4x4"]
+    arms = ["max", "average", "l2", "max_4x4", "average_4x4"]
     with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
         chosen_studies(Parameters("quick", arms, ["pooling"]))
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):

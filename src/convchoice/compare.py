@@ -86,7 +86,6 @@ def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, sourc
     definition = {
         "name": name,
         "question": f"How do these arms differ from {first}?",
-        "claim": f"Nothing was claimed before these runs of {name} were made.",
         "source": source,
         "baseline": first,
         "arms": [arm for arm in arms if arm != first],

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from convchoice import CONF_DIR
-from convchoice.analysis.measure import known_direction
+from convchoice.analysis.measure import OTHERS, is_score
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
@@ -39,12 +39,15 @@ def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]
     for name in parameters.studies:
         require(name in known, "studies", name, "there is no such study.", nearest(name, known))
         study, origin = read_study(conf / "study" / f"{name}.yaml"), f"conf/study/{name}.yaml"
-        part, _, quantity = study.metric.partition("/")
+        scored = "Use test/accuracy, test/nll, or another accuracy, loss or nll"
         require(
-            part in {"train", "val", "test"} and known_direction(quantity) is not None,
-            f"{origin}: metric", study.metric, "is no metric of a run.",
-            "Use test/accuracy, test/nll, or another accuracy, loss or nll.",
+            is_score(study.metric), f"{origin}: metric", study.metric, "is no metric of a run.",
+            f"{scored}.",
         )  # fmt: skip
+        for index, metric in enumerate(claim.metric for claim in study.claims):
+            legal = metric is None or is_score(metric) or metric in OTHERS
+            rule, fix = "is no metric of a run.", f"{scored}, or {', '.join(OTHERS)}."
+            require(legal, f"{origin}: claims[{index}].metric", metric, rule, fix)
         for arm in study.all_arms():
             require(
                 arm in parameters.arms, f"{origin}: arms", arm,

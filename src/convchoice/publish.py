@@ -140,7 +140,8 @@ def publish_models(
                 run, reason = models.chosen_run(seeds)
                 logged[arm] = (models.logged_model(store, run), f"seed {run.seed}, {reason}")
         of_study = {arm: logged[arm] for arm in comparison.arms}
-        about, (winner, why) = f"{study.question} {study.claim}", champion(comparison)
+        about = " ".join([study.question, *(claim.says for claim in study.claims)])
+        winner, why = champion(comparison)
         name = models.register(store, study.name, about, of_study, winner, why)
         lines.append(f"{name}: {len(of_study)} models, champion {winner}")
     return lines

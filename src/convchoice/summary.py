@@ -5,7 +5,7 @@ Examples:
   convchoice summary reports/full
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -21,6 +21,7 @@ from convchoice.config.validation import read_parameters
 from convchoice.errors import UserError, exit_codes, printable
 
 REPORT_FILES = ("index.html", "README.md")
+ANSWER_STYLES = {"Yes": "green", "No": "red", "Partly": "yellow", "Undecided": "dim"}
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
 
 
@@ -70,13 +71,28 @@ def study_table(comparison: Comparison) -> Table:
     return table
 
 
-def print_study(comparison: Comparison) -> None:
-    """Print one study: question, data set, answer, table, cautions."""
-    console = _console()
+def print_study(comparison: Comparison, others: Mapping[str, Comparison] | None = None) -> None:
+    """Print one study: question, data set, answers, table, cautions.
+
+    Args:
+        comparison: the study's result.
+        others: results by study, to whose answers this one's may refer.
+    """
+    console, comparison = _console(), comparison.labelled()
     study = comparison.study
     console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
     console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
-    console.print(Text(printable(sentences.answer(comparison))))
+    for claim in comparison.claims:
+        style = ANSWER_STYLES[claim.answer]
+        says = f"{printable(claim.says)} "
+        console.print(Text.assemble(says, (printable(claim.sentence), style)))
+    if not comparison.claims:
+        console.print(Text(printable(sentences.answer(comparison))))
+    for line in [
+        *sentences.alike_lines(comparison),
+        *sentences.see_lines(comparison, others or {}),
+    ]:
+        console.print(Text(printable(line), style="dim"))
     console.print()
     console.print(study_table(comparison))
     if comparison.contrasts:
@@ -135,8 +151,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.params:
         parameters = read_parameters(given.params)
         reports, studies = Path(parameters.reports), parameters.studies
-    for comparison in read_comparisons(reports, studies):
-        print_study(comparison)
+    comparisons = {each.study.name: each for each in read_comparisons(reports, studies)}
+    for comparison in comparisons.values():
+        print_study(comparison, comparisons)
     print_paths(reports)
 
 

@@ -56,7 +56,7 @@ def study_text(search: "Search", name: str, command: str) -> str:
     study = {
         "name": name,
         "question": "Do the arms differ once each is tuned, as they do with their recipes?",
-        "claim": "No claim: the settings were searched on validation images.",
+        "notes": "No claim: the settings were searched on validation images.",
         "source": f"a search of {search.budget} trials for each arm",
         "baseline": baseline,
         "arms": arms,

@@ -26,7 +26,8 @@ from convchoice.analysis.statistics import (
     seeds_needed,
     sign_flip_p,
 )
-from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of, verdict_of
+from convchoice.analysis.verdict import Answer, Verdict, answer_of, outcome_of, verdict_of
+from convchoice.config.study import Prediction
 
 STUDIES = 20_000
 CHECKED = 40
@@ -182,8 +183,10 @@ def test_level_of_the_claim_over_all_arms() -> None:
     centres = np.array([1.0, 1.0, 0.0])[None, :, None]
     draws = generator(4).normal(centres, UNPAIRED, (studies, 3, 8))
     rows = np.reshape(verdicts(draws.reshape(-1, 8)), (studies, 3)).tolist()
-    claims = [claim_verdict_of([Verdict(word) for word in row]) for row in rows]
-    holds = np.mean([claim is ClaimVerdict.holds for claim in claims])
+    answers = [
+        answer_of([outcome_of(Verdict(word), Prediction.better) for word in row]) for row in rows
+    ]
+    holds = np.mean([answer is Answer.yes for answer in answers])
     assert holds == pytest.approx(0.025, abs=four_errors(0.025, studies))
 
 

@@ -38,12 +38,11 @@ def test_reason_names_contrast_and_choice() -> None:
     both = {"a": ("base", "better"), "b": ("base", "better")}
     reason = champion(made_up_comparison(both, {"a": 0.97, "b": 0.98})).reason
     assert reason == (
-        "The claim holds. b against base: better, +1.25 pp [+0.50, +2.00]. Of a and b, which are"
+        "Yes: it does. b against base: better, +1.25 pp [+0.50, +2.00]. Of a and b, which are"
         " all ahead, it has the highest mean accuracy on validation images (98.00 %)."
     )
     assert champion(made_up_comparison(both, None)).reason.endswith("it is the first in the study.")
     unchanged = champion(made_up_comparison({"a": ("base", "worse")})).reason
     assert (
-        unchanged
-        == "The claim holds. base is the baseline, and no other arm is shown to be better."
+        unchanged == "Yes: it does. base is the baseline, and no other arm is shown to be better."
     )

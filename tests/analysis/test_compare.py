@@ -92,7 +92,7 @@ def test_sweep_without_a_study(project: Path):
     result = read_comparison(out / "comparison.json")
     assert result.study.arms == ["average"]
     assert result.contrasts[0].reference == "max"
-    assert result.claim is None
+    assert result.claims == []
 
 
 def test_sweep_over_data_sets_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):

@@ -8,7 +8,6 @@ import pytest
 
 from convchoice.analysis.comparison import compare, rounded
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
-from convchoice.analysis.contrasts import claim_pairs
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import Change
@@ -124,7 +123,7 @@ def test_words_follow_from_intervals_that_hold_together(comparison_of: Compare):
         assert contrast.interval == pytest.approx(mean_interval(values, 0.975))
         assert contrast.p == pytest.approx(min(1.0, 2 * contrast.difference.p_t))
     # A control is outside the family: what is left is a single contrast.
-    alone = comparison_of(errors, {**study, "controls": ["weighted"], "name": "alone"})
+    alone = comparison_of(errors, {**study, "controls": ["weighted"], "claims": []})
     assert (alone.family.contrasts, alone.family.method) == (1, "single")
     for contrast in alone.contrasts:
         assert contrast.interval == contrast.difference.interval_95
@@ -157,38 +156,8 @@ def test_a_run_far_below_the_others_is_named_and_the_trimmed_mean_resists(compar
     assert contrast.robust_disagrees
 
 
-def test_claim_is_from_the_claimed_arms_side(comparison_of: Compare):
-    errors = {"max": [10, 11, 12], "average": [15, 16, 17]}
-    claim = comparison_of(errors).claim
-    assert claim.verdict == "claim holds"
-    [pair] = claim.pairs
-    assert (pair.arm, pair.opponent, pair.verdict) == ("max", "average", "better")
-    assert claim.sentence == "The claim holds: max is better than average."
-    reverse = comparison_of(errors, study_values(claim_arm="average")).claim
-    assert reverse.verdict == "contradicted"
-    assert comparison_of(errors, study_values(claim_arm=None)).claim is None
-
-
 def a_study(**changes: object) -> Study:
     return study_from_mapping(study_values(**changes), "test")
-
-
-def test_claim_pairs():
-    within_windows = a_study(
-        arms=["average", "max_4x4", "average_4x4", "weighted"],
-        against={"average_4x4": "max_4x4", "weighted": "max_4x4"},
-    )
-    assert claim_pairs(within_windows) == [
-        ("max", "average"),
-        ("max_4x4", "average_4x4"),
-        ("max_4x4", "weighted"),
-    ]
-    assert claim_pairs(a_study(arms=["a", "b"])) == [("max", "a"), ("max", "b")]
-    assert claim_pairs(a_study(arms=["a", "b"], controls=["b"])) == [("max", "a")]
-    assert claim_pairs(a_study(arms=["a", "b"], claim_arm="b")) == [("b", "max")]
-    chained = a_study(arms=["a", "b"], against={"b": "a"}, claim_arm="a")
-    assert claim_pairs(chained) == [("a", "max"), ("a", "b")]
-    assert claim_pairs(a_study(claim_arm=None)) == []
 
 
 def test_lower_is_better_turns_the_verdict(comparison_of: Compare):
@@ -312,7 +281,7 @@ def test_scale_in_numbers(comparison_of: Compare):
     few = {"dataset": {**MNIST, "train_images": 10_000}}
     errors, options = {"max": [10, 10], "average": [12, 12]}, {"max": few, "average": few}
     [caution] = comparison_of(errors, options=options).cautions
-    assert caution.text == "Small scale: 1 epoch over 10,000 training images, 2 seeds an arm."
+    assert caution.text == "Small scale: 1 epoch of 10,000 images, 2 seeds an arm."
 
 
 # Published values
@@ -331,7 +300,6 @@ def test_published_values_are_ranked_among_ours(comparison_of: Compare):
     assert published.wilson_95.errors == 79
     assert published.wilson_95.interval == pytest.approx((0.9902, 0.9937), abs=5e-5)
     assert result.contrasts == []
-    assert result.claim is None
     assert "val/loss" not in result.arms["lecture"].learning_curves.bands
 
 

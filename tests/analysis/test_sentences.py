@@ -1,6 +1,6 @@
 """A study's result in words."""
 
-from convchoice.analysis.sentences import ORDER, answer, claim_sentence
+from convchoice.analysis.sentences import ORDER, alike_lines, answer, see_lines
 from convchoice.analysis.verdict import Verdict
 from made_up_results import made_up_comparison
 
@@ -33,16 +33,19 @@ def test_every_verdict_has_a_place_in_the_sentence() -> None:
     assert set(ORDER) == set(Verdict)
 
 
-def test_claim_sentence_names_every_comparison_once():
-    sentence = claim_sentence(
-        {
-            ("max", "average"): Verdict.slightly_better,
-            ("max", "strided"): Verdict.inconclusive,
-            ("max", "none"): Verdict.slightly_better,
-            ("max_4x4", "weighted"): Verdict.negligibly_worse,
-        }
-    )
-    assert sentence == (
-        "The claim holds in part: max is slightly better than average and none and not shown to"
-        " differ from strided; max_4x4 is worse than weighted by less than the margin."
-    )
+def test_a_false_alarm_check_says_what_it_found():
+    same = made_up_comparison({"a": ("base", "equivalent")}, controls=["a"], alike=["a"])
+    assert alike_lines(same) == [
+        (
+            "Check for false alarms: a and base are the same in distribution, and their difference"
+            " is equivalent, +1.25 pp [+0.50, +2.00]."
+        )
+    ]
+    assert alike_lines(made_up_comparison({"a": ("base", "worse")}, controls=["a"])) == []
+
+
+def test_another_studys_answer_belongs_to_this_ones():
+    one = made_up_comparison({"a": ("base", "worse")}, see=["width"])
+    other = made_up_comparison({"a": ("base", "worse")}, claim="No: it is not.", question="Is it?")
+    assert see_lines(one, {}) == ["See also the study width."]
+    assert see_lines(one, {"width": other}) == ["See also the study width: Is it? No: it is not."]

@@ -45,7 +45,7 @@ def test_difference_with_sign_interval_and_verdict(
     # Errors differ by 4, 6, 3, 3, 5 and 6 of 1,000: mean 4.5, s = 1.378, t(0.975; 5) = 2.571.
     assert "−0.45" in text
     assert "[−0.59, −0.31]" in text
-    assert "The claim holds: max is better than average." in text
+    assert "average is worse than max" in text
     assert "Margin ±0.10 pp." in text
 
 
@@ -62,7 +62,7 @@ def test_each_caution_is_printed_once(comparison_of: Compare, monkeypatch: pytes
     text = printed(comparison_of({"max": [3], "average": [4]}, options=options), monkeypatch, 400)
     assert text.count("No source of MNIST answered") == 1
     assert text.count("cannot reject at 0.05") == 1
-    assert "Small scale: 1 epoch over 1,297 training images, 1 seed an arm." in text
+    assert "Small scale: 1 epoch of 1,297 images, 1 seed an arm." in text
 
 
 def test_text_is_printed_literally(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):

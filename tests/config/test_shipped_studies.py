@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.analysis.contrasts import claim_pairs
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.field_types import flattened
@@ -95,9 +94,11 @@ def test_operators_without_weights_have_the_lectures_parameters() -> None:
 def test_the_controls_of_all_conv_have_its_parameters() -> None:
     assert planned("conv_pool").parameters == planned("all_conv").parameters == 139_498
     assert planned("max_wide").parameters == pytest.approx(139_498, rel=0.001)
-    assert claim_pairs(study("strides_vs_pooling")) == [
-        ("max", "strided"),
-        ("conv_pool", "all_conv"),
+    assert study("strides_vs_pooling").pairs() == [
+        ("strided", "max"),
+        ("all_conv", "max"),
+        ("all_conv", "conv_pool"),
+        ("conv_pool", "max"),
     ]
 
 

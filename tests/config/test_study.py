@@ -8,6 +8,7 @@ import pytest
 from convchoice import CONF_DIR
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import (
+    Prediction,
     margin_points,
     new_arms_of,
     read_study,
@@ -20,7 +21,6 @@ SHIPPED = sorted((CONF_DIR / "study").glob("*.yaml"))
 LEGAL = {
     "name": "mine",
     "question": "Does it matter?",
-    "claim": "It does.",
     "source": "a colleague",
     "baseline": "max",
     "arms": ["average", "strided"],
@@ -31,6 +31,7 @@ def test_an_operator_is_compared_within_its_own_window() -> None:
     study = read_study(CONF_DIR / "study" / "pooling.yaml")
     assert study.pairs() == [
         ("average", "max"),
+        ("l2", "max"),
         ("max_4x4", "max"),
         ("average_4x4", "max_4x4"),
         ("weighted", "max_4x4"),
@@ -85,13 +86,80 @@ def test_the_studies_of_an_arm_are_found() -> None:
         ({"against": {"average": []}}, r"against\.average = \[\]: names no arm"),
         ({"against": {"average": ["max", "max"]}}, r"against\.average = \['max'\]: each may be"),
         ({"against": {"average": "average"}}, r"against\.average = 'average': must be one of"),
-        ({"claim_arm": "nobody"}, "claim_arm = 'nobody': must be one of the arms"),
+        (
+            {"claim": "It does."},
+            r"claim = 'It does\.': is `claims` now\. Write `claims: \[\{says: A sentence\., pred",
+        ),
+        ({"claim_arm": "max"}, "claim_arm = 'max': is `claims` now"),
+        ({"claims": "It does."}, "claims = 'It does.': must be a list"),
+        ({"claims": [{"predicts": {}}]}, r"claims\[0\]\.says = None: is missing"),
+        ({"claims": [{"says": "a"}]}, r"claims\[0\]\.predicts = \{\}: must name a contrast"),
+        (
+            {"claims": [{"says": "a", "predicts": {"average": "wors"}}]},
+            (
+                r"predicts\.average = 'wors': must be one of better, worse, equivalent, not better,"
+                r" not worse, higher, lower\. Did you mean worse\?"
+            ),
+        ),
+        (
+            {"claims": [{"says": "a", "predicts": {"averge": "worse"}}]},
+            (
+                r"claims\[0\]\.predicts = 'averge': must be one of the study's contrasts, without"
+                r" controls: average, strided, .*Did you mean average\?"
+            ),
+        ),
+        (
+            {"controls": ["average"], "claims": [{"says": "a", "predicts": {"average": "worse"}}]},
+            r"predicts = 'average': must be one of the study's contrasts",
+        ),
+        (
+            {
+                "against": {"average": ["max", "strided"]},
+                "claims": [{"says": "a", "predicts": {"average": "worse"}}],
+            },
+            r"predicts = 'average': .*: strided, average against max, average against strided",
+        ),
+        (
+            {
+                "claims": [
+                    {"says": "a", "predicts": {"average": "worse", "average against max": "worse"}}
+                ]
+            },
+            r"predicts = \['average against max'\]: the same contrast is there twice",
+        ),
+        (
+            {"claims": [{"says": "a", "predicts": {"average": "worse"}, "metric": "test/nll"}]},
+            r"claims\[0\]\.margin = None: is missing: its own unit",
+        ),
+        (
+            {"claims": [{"says": "a", "predicts": {"average": "worse"}, "margin": 0.1}]},
+            r"claims\[0\]\.margin = 0\.1: is for a claim with a `metric` of its own",
+        ),
+        ({"alike": ["average"]}, "alike = 'average': must be one of the arms"),
+        ({"labels": {"nobody": "a"}}, "labels = 'nobody': must be one of the arms"),
+        ({"labels": {"max": "a", "average": "a"}}, r"labels = \['a'\]: each may be there once"),
+        ({"descriptions": {"max": "a\nb"}}, r"descriptions\.max = 'a\\nb': must be text"),
+        ({"see": ["a/b"]}, r"see\[0\] = 'a/b': a name is"),
         ({"new_arms": {"other": ["arm=max"]}}, "new_arms = 'other': must be one of the arms"),
     ],
 )
 def test_an_illegal_study_is_refused_by_name(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         study_from_mapping(LEGAL | change, "mine.yaml")
+
+
+def test_a_claim_says_what_it_predicts_of_each_contrast() -> None:
+    claim = {
+        "says": "Larger is better.",
+        "predicts": {"average": "not better", "strided against average": "equivalent"},
+    }
+    against = {"strided": ["average", "max"]}
+    study = study_from_mapping(LEGAL | {"claims": [claim], "against": against}, "mine.yaml")
+    assert study.predicted(study.claims[0]) == {
+        ("average", "max"): Prediction.not_better,
+        ("strided", "average"): Prediction.equivalent,
+    }
+    assert study_from_mapping(plain_values(study), "composed.yaml") == study
 
 
 @pytest.mark.parametrize(

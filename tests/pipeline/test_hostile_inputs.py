@@ -165,7 +165,7 @@ def test_an_override_of_a_study_sets_only_keys_that_decide_numbers(
 ) -> None:
     for override in (text, f"conv.kernel_size={text}", f"arm={text}", f"downsample={text}"):
         document = {
-            "name": "theirs", "question": "?", "claim": "!", "source": "elsewhere",
+            "name": "theirs", "question": "?", "source": "elsewhere",
             "baseline": "max", "arms": ["b1"], "new_arms": {"b1": [override]},
         }  # fmt: skip
         path = tmp_path / "theirs.yaml"

@@ -8,34 +8,22 @@ from convchoice.analysis.result import Comparison
 from convchoice.reporting.page import (
     BAR_WIDTH,
     Badge,
-    badge,
+    badges,
     banners,
     bar_scale,
     cost_cells,
     study_view,
 )
 from made_up_results import made_up_comparison
-from made_up_runs import DIGITS, LECTURE
+from made_up_runs import DIGITS
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
 
 
-@pytest.mark.parametrize(
-    ("errors", "epochs", "expected"),
-    [
-        ([5, 9], 5, Badge("within our runs", "good")),
-        ([9, 10], 5, Badge("outside our runs", "bad")),
-        ([9, 10], 2, Badge("2 of 5 epochs compared", "open")),
-    ],
-)
-def test_the_badge_of_published_values(made: Any, errors: list[int], epochs: int, expected: Badge):
-    assert badge(made({"lecture": errors}, LECTURE, {"lecture": {"epochs": epochs}})) == expected
-
-
-def test_the_badge_of_a_claim_names_the_fallback(made: Any):
+def test_each_claim_has_a_badge_that_names_the_fallback(made: Any):
     comparison = made(ERRORS, None, {arm: {"dataset": DIGITS} for arm in ERRORS})
-    assert badge(comparison) == Badge("claim holds on digits", "good")
-    assert badge(made_up_comparison({"a": ("base", "worse")}, claim=None)) is None
+    assert badges(comparison) == [Badge("Yes on digits", "good")]
+    assert badges(made_up_comparison({"a": ("base", "worse")}, claim=None)) == []
     [banner, *_] = banners([comparison])
     assert banner.strong
     assert banner.text.startswith("No source of MNIST answered")

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convchoice.analysis import arms, contrasts, predictions, provenance
+from convchoice.analysis import arms, claims, contrasts, predictions, provenance
 from convchoice.analysis import result as models
 from convchoice.analysis.contrasts import Scores, contrasts_of
-from convchoice.analysis.introspection import arm_introspection, check_one_image
+from convchoice.analysis.introspection import arm_introspection, check_one_image, measured
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.published_values import published_results
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.result_study import StudyDefinition
 from convchoice.analysis.results_table import ResultsTable, Values
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
@@ -50,24 +51,33 @@ def rounded(value: Any) -> Any:
     return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _result(study: Study, found: Sequence[Contrast], **fields: Any) -> Comparison:
-    """The result with the claim and cautions, its numbers rounded.
+def _result(
+    study: Study,
+    found: Sequence[Contrast],
+    own: Mapping[int, Sequence[Contrast]] | None = None,
+    **fields: Any,
+) -> Comparison:
+    """The result with claims and cautions, its numbers rounded.
 
     Args:
         study: as it was asked, with arms that failed.
         found: its contrasts.
+        own: contrasts in the metrics of claims that have one of their own, by the claim's index.
         fields: the other fields of `Comparison`.
     """
     definition = plain_values(study)
     definition["published"] = definition.pop("printed")
     comparison = Comparison(
-        study=models.StudyDefinition.model_validate(definition),
+        study=StudyDefinition.model_validate(definition),
         contrasts=list(found),
-        claim=contrasts.claim_of(study, found),
         **fields,
     )
-    cautions = provenance.cautions(comparison)
-    comparison = comparison.model_copy(update={"cautions": cautions})
+    comparison = comparison.model_copy(
+        update={
+            "claims": claims.claims_of(study, comparison, own or {}),
+            "cautions": provenance.cautions(comparison.labelled()),
+        }
+    )
     return Comparison.model_validate(rounded(comparison.model_dump()))
 
 
@@ -131,6 +141,33 @@ def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> d
             arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
         ),
     }
+
+
+def _own_contrasts(study: Study, read: Mapping[str, _RecordedArm]) -> dict[int, list[Contrast]]:
+    """The contrasts of each claim with a metric of its own that the runs recorded, by its index."""
+    found = {}
+    for index, claim in enumerate(study.claims):
+        pairs = [pair for pair in study.predicted(claim) if set(pair) <= read.keys()]
+        if claim.metric is None or claim.margin is None or not pairs:
+            continue
+        against = {arm: [other for each, other in pairs if each == arm] for arm, _ in pairs}
+        asked = replace(
+            study, arms=list(against), against=against, metric=claim.metric, margin=claim.margin
+        )
+        values = {
+            arm: {seed: measured(run, claim.metric) for seed, run in read[arm].runs.items()}
+            for arm in dict.fromkeys(name for pair in pairs for name in pair)
+        }
+        scores = {
+            arm: {
+                claim.metric: {seed: value for seed, value in by_seed.items() if value is not None}
+            }
+            for arm, by_seed in values.items()
+        }
+        if all(each[claim.metric] for each in scores.values()):
+            measure = measure_of(claim.metric)
+            found[index], _ = contrasts_of(asked, measure, scores)
+    return found
 
 
 def without_failed(study: Study, failed: Iterable[str]) -> Study:
@@ -205,6 +242,7 @@ def compare(
     return _result(
         question,
         found,
+        _own_contrasts(question, read),
         family=family,
         measure=measure,
         arms=results,

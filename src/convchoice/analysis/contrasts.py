@@ -1,4 +1,4 @@
-"""Paired differences over common seeds: estimate, intervals, tests, verdicts, and the claim."""
+"""Paired differences over common seeds: estimate, intervals, tests, verdicts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,6 @@ import numpy as np
 from convchoice.analysis import multiplicity, statistics
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.multiplicity import Simultaneous
-from convchoice.analysis.result import Claim, ClaimPair
 from convchoice.analysis.result_contrast import (
     Contrast,
     Difference,
@@ -17,8 +16,7 @@ from convchoice.analysis.result_contrast import (
     RobustDifference,
     SeedsNeeded,
 )
-from convchoice.analysis.sentences import claim_sentence
-from convchoice.analysis.verdict import Verdict, claim_verdict_of, verdict_of
+from convchoice.analysis.verdict import Verdict, verdict_of
 from convchoice.config.study import SMALLEST_MARGIN, Study, margin_points
 from convchoice.errors import UserError
 
@@ -159,36 +157,3 @@ def contrasts_of(
         )
         made.append(_inferred(each, inference, measure))
     return made, family
-
-
-def claim_pairs(study: Study) -> list[tuple[str, str]]:
-    """The comparisons that the claim needs, as (arm claimed to be better, opponent).
-
-    The claim's arm is compared with each arm that has it as reference. An arm with another
-    reference (`study.against`) is compared with that one: with ``average_4x4`` against
-    ``max_4x4``, "max is better" is tested within the 4×4 window. Controls are no opponents.
-    """
-    references = {study.references(arm)[0] for arm in study.arms}
-    pairs = []
-    for arm in study.arms:
-        if arm == study.claim_arm:
-            pairs.append((arm, study.references(arm)[0]))
-        elif study.claim_arm in references and arm not in {*references, *study.controls}:
-            pairs.append((study.references(arm)[0], arm))
-    return pairs
-
-
-def claim_of(study: Study, found: Sequence[Contrast]) -> Claim | None:
-    """The outcome of a study's claim; None if it claims nothing of one arm."""
-    words = {(item.arm, item.reference): item.verdict for item in found}
-    words |= {(reference, arm): verdict.mirrored for (arm, reference), verdict in words.items()}
-    # A pair that could not be compared because an arm failed shows nothing.
-    verdicts = {pair: words.get(pair, Verdict.inconclusive) for pair in claim_pairs(study)}
-    if not verdicts:
-        return None
-    return Claim(
-        arm=study.claim_arm,
-        pairs=[ClaimPair(arm=a, opponent=b, verdict=word) for (a, b), word in verdicts.items()],
-        verdict=claim_verdict_of(list(verdicts.values())),
-        sentence=claim_sentence(verdicts),
-    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from convchoice.analysis import result_arm as models
 from convchoice.analysis.arms import band, sample
+from convchoice.analysis.measure import EDGE_USE
 from convchoice.analysis.result_arm import Gradient, Introspection, MiddleGradient
 from convchoice.analysis.result_model import PackedArray
 from convchoice.errors import RunFolderError
@@ -37,6 +38,13 @@ def ring_means(use: Numbers) -> list[float]:
     rings = border_distances(*use.shape)
     sums = np.bincount(rings.ravel(), weights=use.ravel())
     return [float(mean) for mean in sums / np.bincount(rings.ravel()) / (use.mean() or 1.0)]
+
+
+def measured(run: Run, metric: str) -> float | None:
+    """A metric of a run, for claims: recorded, or measured inside the network; None if neither."""
+    if metric not in run.metrics and metric == EDGE_USE and (inside := run.inside()) is not None:
+        return ring_means(inside.gradient.astype(np.float64))[0]
+    return run.metrics.get(metric)
 
 
 def half_pixels(gradient: Numbers) -> int:

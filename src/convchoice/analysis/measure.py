@@ -13,6 +13,15 @@ FRACTIONS = ("accuracy", "consistency", "ink_lost")
 """Parts of the names of metrics between 0 and 1."""
 AT_LEAST_0 = {"nll", "loss", "seconds", "error_interior", "error_whole", "half_pixels", "gradient"}
 """Names of quantities that are never below 0."""
+EDGE_USE = "use/edge_pixels"
+"""Mean absolute gradient in the outermost ring of pixels, relative to the mean pixel's."""
+OTHERS = {
+    "cost/parameters": ("parameters", "", False, 0),
+    "cost/macs": ("multiply-accumulates", "", False, 0),
+    "cost/activation_bytes": ("memory of the activations", "bytes", False, 0),
+    EDGE_USE: ("use of edge pixels", "", True, 2),
+}
+"""Metrics of claims besides scores: label, unit, whether higher is better, decimals."""
 
 
 class Measure(Model):
@@ -59,12 +68,24 @@ def known_direction(metric: str) -> bool | None:
     return False if quantity in {"nll", "loss"} else None
 
 
+def is_score(metric: str) -> bool:
+    """Whether run folders have a metric, and its name tells which direction is better."""
+    part, _, quantity = metric.partition("/")
+    return part in {"train", "val", "test"} and known_direction(quantity) is not None
+
+
 def measure_of(metric: str) -> Measure:
     """The measure of a metric key.
 
     Accuracies and consistencies are fractions of 1 for which larger is better; their differences
     are in percentage points. For every other metric smaller is better, in the metric's own unit.
     """
+    if metric in OTHERS:
+        label, unit, higher, decimals = OTHERS[metric]
+        return Measure(
+            metric=metric, label=label, unit=unit, short_unit=unit, scale=1.0,
+            higher_is_better=higher, decimals=decimals,
+        )  # fmt: skip
     part, _, quantity = metric.rpartition("/")
     part = {"train": "training", "val": "validation"}.get(part, part)
     name = "negative log-likelihood" if quantity == "nll" else quantity

@@ -92,19 +92,23 @@ def _failures(comparison: Comparison) -> list[str]:
     return found
 
 
+def short_training(comparison: Comparison) -> str:
+    """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
+    recorded, arms = comparison.provenance.recorded, comparison.arms.values()
+    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
+    subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
+    if not epochs or (max(map(int, epochs)) >= FULL_EPOCHS and not subset):
+        return ""
+    over = f" of {_range(images, 'image')}" if images else ""
+    return f"{_range(epochs, 'epoch')}{over}"
+
+
 def _scale(comparison: Comparison) -> str:
     """The scale in numbers; empty if it is the full one."""
-    recorded, arms = comparison.provenance.recorded, comparison.arms.values()
-    epochs, images, seeds = (
-        recorded["epochs"],
-        recorded.get("dataset.train_images"),
-        [arm.n for arm in arms],
-    )
-    subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
-    if max(map(int, epochs)) >= FULL_EPOCHS and not subset and min(seeds) >= FEWEST_SEEDS:
+    seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
+    if not length and min(seeds) >= FEWEST_SEEDS:
         return ""
-    over = f" over {_range(images, 'training image')}" if images else ""
-    return f"Small scale: {_range(epochs, 'epoch')}{over}, {_range(seeds, 'seed')} an arm."
+    return f"Small scale: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
 
 
 def _devices(made: Provenance) -> str:

@@ -47,6 +47,7 @@ TAKEN_OVER = {
     "flips", "arm_predictions", "reference_predictions",
 }  # fmt: skip
 """Keys of a result that these files may lack the values for."""
+IDENTITIES = ("arm", "reference", "image")
 
 Labels = NDArray[np.uint8]
 
@@ -239,8 +240,6 @@ def with_earlier(result: Comparison, folder: Path) -> Comparison:
 def _merged(ours: Any, earlier: Any, taken: set[str]) -> Any:
     """Ours with the keys `TAKEN_OVER` that are empty in it alone; items of lists are paired."""
     if isinstance(ours, dict) and isinstance(earlier, dict):
-        if any(ours.get(key) != earlier.get(key) for key in ("arm", "reference", "image")):
-            return ours
         merged = {}
         for key, value in ours.items():
             if key in TAKEN_OVER and not value and earlier.get(key):
@@ -249,6 +248,16 @@ def _merged(ours: Any, earlier: Any, taken: set[str]) -> Any:
             else:
                 merged[key] = _merged(value, earlier.get(key), taken)
         return merged
-    if isinstance(ours, list) and isinstance(earlier, list) and len(ours) == len(earlier):
-        return [_merged(*pair, taken) for pair in zip(ours, earlier, strict=True)]
+    if isinstance(ours, list) and isinstance(earlier, list):
+        known = {_identity(*each): each[1] for each in enumerate(earlier)}
+        return [
+            _merged(item, known.get(_identity(place, item)), taken)
+            for place, item in enumerate(ours)
+        ]
     return ours
+
+
+def _identity(place: int, item: Any) -> object:
+    """What pairs an item of a list: its contrast or its image, else its place."""
+    named = {key: item[key] for key in IDENTITIES if key in item} if isinstance(item, dict) else {}
+    return tuple(named.values()) or place

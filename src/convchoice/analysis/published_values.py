@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from convchoice.analysis.arms import sample, values_of
-from convchoice.analysis.result import (
-    Dataset,
+from convchoice.analysis.result import Dataset
+from convchoice.analysis.result_study import (
     PublishedResults,
     PublishedValue,
     Rank,

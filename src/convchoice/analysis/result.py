@@ -4,115 +4,24 @@ Figures, tables, sentences and the numbers in MLflow are made from a `Comparison
 else. `docs/comparison.md` is generated from these models; `comparison_files` reads and writes them.
 """
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.result_arm import ArmResult, Sample
+from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast, Family
 from convchoice.analysis.result_model import (
     Count,
     ImagePixels,
-    Interval,
     Model,
     Name,
 )  # fmt: skip
-from convchoice.analysis.verdict import ClaimVerdict, Verdict
-from convchoice.config.study import Margin
+from convchoice.analysis.result_study import Claim, PublishedResults, StudyDefinition
 
 SCHEMA_VERSION: Literal[4] = 4
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
-
-
-class StudyDefinition(Model):
-    """A study as its YAML file defines it."""
-
-    name: Name = Field(description="The study's name.")
-    question: str = Field(description="The question that the study asks.")
-    claim: str = Field(description="The claim under test, as its author states it.")
-    source: str = Field(description="Where the claim was made.")
-    baseline: Name = Field(description="The reference unless `against` names another.")
-    arms: list[Name] = Field(description="The other arms, in the order of the report.")
-    new_arms: dict[Name, list[str]] = Field(
-        default={}, description="Arms that the study defines itself: their overrides."
-    )
-    against: dict[Name, list[Name]] = Field(
-        default={}, description="By arm, its references, if another than the baseline."
-    )
-    controls: list[Name] = Field(default=[], description="Arms that are no part of the claim.")
-    curves: list[str] = Field(default=[], description="Curves that are evaluated.")
-    claim_arm: Name | None = Field(default=None, description="The arm claimed to be better.")
-    metric: str = Field(description="The metric under comparison.")
-    margin: Margin = Field(
-        description="The smallest difference that matters: a number, or a share of errors."
-    )
-    looks: list[Count] = Field(default=[], description="Planned numbers of seeds, rising.")
-    published: dict[str, list[float]] = Field(
-        default={}, description="Published values by metric, one an epoch."
-    )
-    notes: str = Field(default="", description="Remarks of the study's author.")
-
-
-class ClaimPair(Model):
-    """One comparison that the claim is about."""
-
-    arm: Name = Field(description="The arm that is claimed to be better.")
-    opponent: Name = Field(description="The arm that it is claimed to be better than.")
-    verdict: Verdict = Field(description="Verdict from the arm's side.")
-
-
-class Claim(Model):
-    """The outcome of the claim "this arm is better than every arm it is compared with"."""
-
-    arm: Name | None = Field(description="The study's `claim_arm`.")
-    pairs: list[ClaimPair] = Field(min_length=1, description="Its comparisons.")
-    verdict: ClaimVerdict = Field(description="Whether the claim holds.")
-    sentence: str = Field(description="The outcome in words.")
-
-
-class Rank(Model):
-    """Where a published value lies among the runs."""
-
-    below: Count = Field(description="Runs below the published value.")
-    equal: Count = Field(description="Runs equal to it.")
-    above: Count = Field(description="Runs above it.")
-    percentile: float = Field(description="100 × (share below + half of the share equal).")
-
-
-class PublishedValue(Model):
-    """One published value and the baseline's runs."""
-
-    metric: str = Field(description="The metric.")
-    epoch: int | None = Field(description="Epoch, from 1; null after the last one.")
-    published: float = Field(description="The published value.")
-    ours: Sample = Field(description="The baseline's runs.")
-    rank: Rank | None = Field(description="Null where the two are not comparable.")
-
-    @property
-    def comparable(self) -> bool:
-        """Whether both were trained on the same data for the same number of epochs."""
-        return self.rank is not None
-
-
-class WilsonInterval(Model):
-    """Wilson's 95 % interval of a published test accuracy."""
-
-    errors: Count = Field(description="Wrong predictions.")
-    images: Count = Field(description="Test images.")
-    interval: Interval = Field(description="Interval of the accuracy, fractions of 1.")
-
-
-class PublishedResults(Model):
-    """Published values of one run compared with the baseline's runs."""
-
-    published_epochs: Count = Field(description="Epochs of the published run.")
-    our_epochs: Count = Field(description="Epochs of the baseline's runs.")
-    comparable_epochs: Count = Field(description="Epochs with both; 0 if on other data.")
-    by_epoch: list[PublishedValue] = Field(description="A value an epoch of each metric.")
-    final: list[PublishedValue] = Field(description="Values of the test set.")
-    wilson_95: WilsonInterval | None = Field(description="Of the published test accuracy.")
-    note: str = Field(description="What is not comparable and why; may be empty.")
 
 
 class Dataset(Model):
@@ -173,7 +82,7 @@ class Comparison(Model):
     )
     contrasts: list[Contrast] = Field(description="One an arm and reference, in the study's order.")
     family: Family = Field(description="What the intervals of the contrasts hold for.")
-    claim: Claim | None = Field(default=None, description="Null if nothing is claimed.")
+    claims: list[Claim] = Field(default=[], description="Answers to the study's claims.")
     pictures: dict[Count, ImagePixels] = Field(
         default={}, description="By index, the test images of `flips` that a run kept."
     )
@@ -205,6 +114,41 @@ class Comparison(Model):
         """A contrast's name in files: its arm, and its reference if the arm has several."""
         several = len(self.contrasts_of(contrast.arm)) > 1
         return f"{contrast.arm}_vs_{contrast.reference}" if several else contrast.arm
+
+    def labelled(self) -> Self:
+        """The result for people: every arm has its label in the place of its name."""
+        study, label = self.study, self.study.label
+
+        def keys(found: Mapping[str, Any]) -> dict[str, Any]:
+            return {label(name): value for name, value in found.items()}
+
+        definition = {
+            "baseline": label(study.baseline),
+            **{
+                name: list(map(label, getattr(study, name)))
+                for name in ("arms", "controls", "alike")
+            },
+            "labels": {},
+            "descriptions": keys(study.descriptions),
+        }
+        arms = {
+            label(name): arm.model_copy(
+                update={"reference": None if arm.reference is None else label(arm.reference)}
+            )
+            for name, arm in self.arms.items()
+        }
+        contrasts = [
+            each.model_copy(update={"arm": label(each.arm), "reference": label(each.reference)})
+            for each in self.contrasts
+        ]
+        update = {
+            "study": study.model_copy(update=definition),
+            "arms": arms,
+            "contrasts": contrasts,
+            "failed": keys(self.failed),
+            "missing_seeds": keys(self.missing_seeds),
+        }
+        return self.model_copy(update=update)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,7 @@ from convchoice.analysis import notes, text
 from convchoice.analysis import result as models
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.verdict import ClaimVerdict, Verdict, claim_verdict_of
+from convchoice.analysis.verdict import Verdict
 
 FEW = 3
 """Contrasts of a study that an answer lists one by one."""
@@ -20,45 +20,6 @@ ORDER = (
 )  # fmt: skip
 """The order of verdicts in a sentence: differences first."""
 
-_CLAIM_OPENINGS = {
-    ClaimVerdict.holds: "The claim holds",
-    ClaimVerdict.holds_in_part: "The claim holds in part",
-    ClaimVerdict.not_shown: "The claim is not shown",
-    ClaimVerdict.contradicted: "The claim is contradicted",
-}
-_PHRASES = {
-    Verdict.better: "better than {}",
-    Verdict.slightly_better: "slightly better than {}",
-    Verdict.negligibly_better: "better than {} by less than the margin",
-    Verdict.equivalent: "equivalent to {}",
-    Verdict.inconclusive: "not shown to differ from {}",
-    Verdict.negligibly_worse: "worse than {} by less than the margin",
-    Verdict.slightly_worse: "slightly worse than {}",
-    Verdict.worse: "worse than {}",
-}
-
-
-def claim_sentence(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
-    """The claim's outcome in one sentence that names every comparison once.
-
-    Args:
-        verdicts: by (arm claimed to be better, opponent), from the first one's side.
-    """
-    clauses = []
-    for arm in dict.fromkeys(arm for arm, _ in verdicts):
-        opponents: dict[Verdict, list[str]] = {}
-        for (claimed, opponent), verdict in verdicts.items():
-            if claimed == arm:
-                opponents.setdefault(verdict, []).append(opponent)
-        parts = [
-            phrase.format(text.listed(opponents[verdict]))
-            for verdict, phrase in _PHRASES.items()
-            if verdict in opponents
-        ]
-        clauses.append(f"{arm} is {text.listed(parts)}")
-    opening = _CLAIM_OPENINGS[claim_verdict_of(list(verdicts.values()))]
-    return f"{opening}: {'; '.join(clauses)}."
-
 
 def data_line(comparison: Comparison) -> str:
     """The data set of a study's values: ``Data: MNIST (70,000 handwritten digits)``."""
@@ -67,16 +28,41 @@ def data_line(comparison: Comparison) -> str:
 
 
 def answer(comparison: Comparison) -> str:
-    """A study's outcome in words."""
-    if comparison.claim is not None:
-        return comparison.claim.sentence
-    if comparison.published is not None:
-        return _published_answer(comparison.published)
-    contrasts = comparison.contrasts
+    """A study's outcome in words: each claim's answer, or the verdicts if nothing is claimed."""
+    if comparison.claims:
+        return " ".join(claim.sentence for claim in comparison.claims)
+    contrasts = comparison.labelled().contrasts
     if len(contrasts) > FEW:
         return f"{grouped(contrasts)}."
     parts = [f"{item.arm} against {item.reference}: {item.verdict}" for item in contrasts]
     return f"{'; '.join(parts)}."
+
+
+def alike_lines(comparison: Comparison) -> list[str]:
+    """The study's own check for false alarms: arms that equal their reference in distribution."""
+    return [
+        f"Check for false alarms: {each.arm} and {each.reference} are the same in distribution, and"
+        f" their difference is {each.verdict},"
+        f" {text.difference(each, comparison.measure)} {comparison.measure.short_unit}"
+        f" {text.difference_interval(each, comparison.measure)}."
+        for each in comparison.contrasts
+        if each.arm in comparison.study.alike
+    ]
+
+
+def see_lines(comparison: Comparison, others: Mapping[str, Comparison]) -> list[str]:
+    """What other studies say that belongs to this one's answers.
+
+    Args:
+        comparison: of the study that names them.
+        others: results by study.
+    """
+    lines = []
+    for name in comparison.study.see:
+        other = others.get(name)
+        found = f": {other.study.question} {answer(other)}" if other else "."
+        lines.append(f"See also the study {name}{found}")
+    return lines
 
 
 def _verdict(contrast: Contrast) -> str:
@@ -116,39 +102,6 @@ def grouped(
         clauses.append(f"{', '.join(subjects)} {verb} {found}")
     total = f"arms against {references[0]}" if one else "contrasts"
     return f"Of {len(contrasts)} {total}, {text.listed(clauses)}"
-
-
-def _final_rank(row: models.PublishedValue) -> str:
-    ours, rank = row.ours.values, row.rank
-    runs = f"our {text.count(len(ours), 'run')}"
-    subject = f"The published test accuracy of {text.percent(row.published)} %"
-    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
-    if rank is None or not min(ours) <= row.published <= max(ours):
-        return f"{subject} is outside the range of {runs}, {span}."
-    verb = "is" if rank.below == 1 else "are"
-    return (
-        f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
-        f" and {rank.above} above (range {span})."
-    )
-
-
-def _published_answer(published: models.PublishedResults) -> str:
-    """Where a published run lies among ours, and what is not comparable."""
-    parts = [
-        _final_rank(row)
-        for row in published.final
-        if row.metric == "test/accuracy" and row.comparable
-    ]
-    rows = [row for row in published.by_epoch if row.metric == "train/accuracy"]
-    if not parts and rows:
-        row = rows[-1]
-        bounds = row.ours.interval_95
-        within = "" if bounds is None else f" {text.percent_interval(bounds)}"
-        parts.append(
-            f"After epoch {row.epoch} the published training accuracy is"
-            f" {text.percent(row.published)} % and ours {text.percent(row.ours.mean)} %{within}."
-        )
-    return " ".join([*parts, published.note]).strip()
 
 
 def _seeds(comparison: Comparison) -> str:

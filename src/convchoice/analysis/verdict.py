@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from convchoice.analysis.result_model import Interval
+from convchoice.config.study import Prediction
 
 FEWEST_SEEDS = 6
 """Fewest pairs at which a two-sided sign-flip test can reject at 0.05: 2 / 2^6 = 0.031."""
@@ -33,12 +34,6 @@ class Verdict(StrEnum):
     def shown_worse(self) -> bool:
         """Whether the interval lies on the worse side of 0, by however little."""
         return self.endswith("worse")
-
-    @property
-    def mirrored(self) -> "Verdict":
-        """The verdict from the reference's side."""
-        old, new = ("better", "worse") if self.shown_better else ("worse", "better")
-        return Verdict(self.replace(old, new))
 
 
 def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bool) -> Verdict:
@@ -75,29 +70,58 @@ def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bo
     return Verdict.equivalent if within else Verdict.inconclusive
 
 
-class ClaimVerdict(StrEnum):
-    """The outcome of the claim "this arm is better than each of those"."""
+class Outcome(StrEnum):
+    """Whether a contrast is what a claim predicts."""
 
-    holds = "claim holds"
-    holds_in_part = "holds in part"
-    not_shown = "not shown"
-    contradicted = "contradicted"
+    shown = "shown"
+    otherwise = "shown otherwise"
+    undecided = "undecided"
 
 
-def claim_verdict_of(verdicts: Sequence[Verdict]) -> ClaimVerdict:
-    """The claim's outcome from the verdicts of its comparisons, from the claimed arm's side.
+def outcome_of(verdict: Verdict, prediction: Prediction) -> Outcome:
+    """A contrast's outcome, from the arm's side.
 
-    Holds: better in every one; holds in part: in some; contradicted: in none, and worse in at least
-    one; not shown: everything else. "Better" is the sign, however small the difference. This is an
-    intersection-union test: all must reject, so p needs no adjustment (Berger 1982, Multiparameter
-    hypothesis testing and acceptance sampling, Technometrics 24).
+    "Better" and "worse" are the sign, however small the difference; "equivalent" is a difference
+    within the margin; "not better" and "not worse" allow one within the margin.
+
+    Args:
+        verdict: of the contrast.
+        prediction: what the claim says; not `higher` or `lower`, see `Prediction.of_quality`.
     """
-    if not verdicts:
-        raise ValueError("a claim needs at least one comparison.")
-    if all(verdict.shown_better for verdict in verdicts):
-        return ClaimVerdict.holds
-    if any(verdict.shown_better for verdict in verdicts):
-        return ClaimVerdict.holds_in_part
-    if any(verdict.shown_worse for verdict in verdicts):
-        return ClaimVerdict.contradicted
-    return ClaimVerdict.not_shown
+    better, worse = verdict.shown_better, verdict.shown_worse
+    equal = verdict is Verdict.equivalent
+    within = equal or verdict.startswith("negligibly")
+    shown, otherwise = {
+        Prediction.better: (better, worse or equal),
+        Prediction.worse: (worse, better or equal),
+        Prediction.equivalent: (within, verdict in {Verdict.better, Verdict.worse}),
+        Prediction.not_better: (worse or within, better and not within),
+        Prediction.not_worse: (better or within, worse and not within),
+    }[prediction]
+    return Outcome.shown if shown else Outcome.otherwise if otherwise else Outcome.undecided
+
+
+class Answer(StrEnum):
+    """Whether a claim holds."""
+
+    yes = "Yes"
+    no = "No"
+    partly = "Partly"
+    undecided = "Undecided"
+
+
+def answer_of(outcomes: Sequence[Outcome]) -> Answer:
+    """The answer to a claim from the outcomes of its contrasts.
+
+    Yes: every one is shown; no: none is, and each is shown otherwise; partly: some are shown;
+    undecided: everything else. "Yes" is an intersection-union test: all must reject, so that no
+    adjustment for their number is needed (Berger 1982, Multiparameter hypothesis testing and
+    acceptance sampling, Technometrics 24).
+    """
+    if not outcomes:
+        raise ValueError("a claim needs at least one contrast.")
+    shown = [outcome is Outcome.shown for outcome in outcomes]
+    if any(shown):
+        return Answer.yes if all(shown) else Answer.partly
+    contradicted = all(outcome is Outcome.otherwise for outcome in outcomes)
+    return Answer.no if contradicted else Answer.undecided

@@ -176,7 +176,7 @@ def _field(error: ErrorDetails, origin: str) -> str:
 def _rule_and_fix(schema: Any, error: ErrorDetails) -> tuple[str, str]:
     kind = error["type"]
     if kind == "enum":
-        words = re.findall(r"'(\w+)'", error["ctx"]["expected"])
+        words = re.findall(r"'([\w ]+)'", error["ctx"]["expected"])
         return f"must be one of {', '.join(words)}.", did_you_mean(error["input"], words)
     if kind == "unexpected_keyword_argument":
         *outer, key = error["loc"]

@@ -1,4 +1,4 @@
-"""A study: a question, its claim, a baseline arm, other arms, a metric and a margin.
+"""A study: a question, its claims, a baseline arm, other arms, a metric and a margin.
 
 Written before the results, one YAML file each in `conf/study/`.
 """
@@ -6,6 +6,7 @@ Written before the results, one YAML file each in `conf/study/`.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from pydantic import BeforeValidator
 
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_new_arm
-from convchoice.config.field_types import MOST_ITEMS, Name, between, from_mapping
+from convchoice.config.field_types import MOST_ITEMS, Name, Text, between, from_mapping
 from convchoice.config.schema import Curve
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import ConfigurationError, did_you_mean, require
@@ -65,16 +66,52 @@ def margin_points(margin: float | str, reference_accuracy: float) -> float:
     return float(margin.partition("%")[0]) * (1 - reference_accuracy)
 
 
+class Prediction(StrEnum):
+    """What a claim says of an arm against its reference."""
+
+    better = "better"
+    worse = "worse"
+    equivalent = "equivalent"
+    not_better = "not better"
+    not_worse = "not worse"
+    raised = "higher"
+    lowered = "lower"
+
+    def of_quality(self, *, higher_is_better: bool) -> "Prediction":
+        """The prediction with `higher` and `lower` as what they mean for a metric."""
+        if self in {Prediction.raised, Prediction.lowered}:
+            up = (self is Prediction.raised) == higher_is_better
+            return Prediction.better if up else Prediction.worse
+        return self
+
+
+AGAINST = " against "
+
+
+@dataclass
+class StudyClaim:
+    """What the source claims, and what must be seen for it to hold."""
+
+    says: str
+    """One sentence in plain words."""
+    predicts: dict[str, Prediction] = field(default_factory=dict)
+    """By contrast, what the claim says of it, from the arm's side. A contrast is the arm, or, if
+    the arm has several references, ``ARM against REFERENCE``. Empty for a claim that `printed`
+    values come out again."""
+    metric: str | None = None
+    """What the claim is about, if not the study's metric."""
+    margin: Margin | None = None
+    """δ in that metric."""
+
+
 @dataclass
 class Study:
     """A question, written before the results."""
 
     name: Name
     question: str
-    claim: str
-    """The claim in the words of its source, short."""
     source: str
-    """Where the claim was made: a slide's title, a paper, a colleague."""
+    """Where the claims were made: a slide's title, a paper, a colleague."""
     baseline: Name
     """The reference of every arm that is not in `against`."""
     arms: Annotated[list[Name], MOST_ITEMS]
@@ -84,12 +121,16 @@ class Study:
     ``five: [arm=max, conv.kernel_size=5]``."""
     against: dict[str, References] = field(default_factory=dict)
     """Arms whose reference is another arm than the baseline, and that arm, or a list of several."""
+    claims: Annotated[list[StudyClaim], MOST_ITEMS] = field(default_factory=list)
+    """Each is answered on its own; empty for a study that only describes."""
     controls: list[str] = field(default_factory=list)
-    """Arms that hold a confounder constant: compared like the others, but not part of the claim."""
+    """Arms that hold a confounder constant, or are references alone: compared like the others, but
+    part of no claim."""
+    alike: list[str] = field(default_factory=list)
+    """Controls that equal their reference in distribution: a difference that is shown for one of
+    them is a false alarm."""
     curves: list[Curve] = field(default_factory=list)
     """What is evaluated of this study's arms besides the clean test set."""
-    claim_arm: str | None = None
-    """Arm that the claim says is better than those compared with it; null if it says no such."""
     metric: str = "test/accuracy"
     margin: Margin = DEFAULT_MARGIN
     """The smallest difference that matters; see `Margin`."""
@@ -100,6 +141,12 @@ class Study:
     for one look, at all seeds."""
     printed: dict[str, Printed] = field(default_factory=dict)
     """Published values by metric, one per epoch, that are shown beside ours."""
+    labels: dict[str, Text] = field(default_factory=dict)
+    """By arm, the name that people read: ``max pooling 2×2``."""
+    descriptions: dict[str, Text] = field(default_factory=dict)
+    """By arm, what it is, in one line."""
+    see: list[Name] = field(default_factory=list)
+    """Studies that a reader of this one's answers should know."""
     notes: str = ""
 
     def all_arms(self) -> list[str]:
@@ -114,9 +161,18 @@ class Study:
         """The study's contrasts, in the order of the report, as (arm, reference)."""
         return [(arm, reference) for arm in self.arms for reference in self.references(arm)]
 
+    def predicted(self, claim: StudyClaim) -> dict[tuple[str, str], Prediction]:
+        """What a claim predicts, by (arm, reference)."""
+        found = {}
+        for name, prediction in claim.predicts.items():
+            arm, _, reference = name.partition(AGAINST)
+            found[arm, reference or self.references(arm)[0]] = prediction
+        return found
+
 
 def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     """A typed, checked study; `ConfigurationError` for anything illegal in it."""
+    _check_no_old_claim(values, origin)
     study = from_mapping(Study, values, origin)
     rule = "a study needs at least one arm besides its baseline, or printed values."
     require(bool(study.arms or study.printed), f"{origin}: arms", study.arms, rule)
@@ -124,14 +180,13 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     curves = [curve.name for curve in study.curves]
     against = {f"against.{arm}": references for arm, references in study.against.items()}
     lists = {"arms": arms, "controls": study.controls, "curves": curves, **against}
+    lists |= {"alike": study.alike, "labels": list(study.labels.values()), "see": study.see}
     for name, listed in lists.items():
         repeated = sorted({item for item in listed if listed.count(item) > 1})
         require(not repeated, f"{origin}: {name}", repeated, "each may be there once.")
     rising = all(first < second for first, second in pairwise(study.looks))
     require(rising, f"{origin}: looks", study.looks, "must rise: each look adds seeds.")
-    rule = f"is a share of errors, and {study.metric} is no accuracy. Give a number."
-    known = not isinstance(study.margin, str) or study.metric.endswith("accuracy")
-    require(known, f"{origin}: margin", study.margin, rule)
+    _check_margin(study.margin, study.metric, origin)
     for arm in study.controls:
         _check_arm(f"{origin}: controls", arm, study.arms)
     for arm, references in study.against.items():
@@ -140,12 +195,55 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
         require(bool(references), f"{origin}: against.{arm}", [], "names no arm.")
         for reference in references:
             _check_arm(f"{origin}: against.{arm}", reference, others)
-    if study.claim_arm is not None:
-        _check_arm(f"{origin}: claim_arm", study.claim_arm, arms)
+    for arm in study.alike:
+        _check_arm(f"{origin}: alike", arm, study.controls)
+    for name, texts in (("labels", study.labels), ("descriptions", study.descriptions)):
+        for arm in texts:
+            _check_arm(f"{origin}: {name}", arm, arms)
+    for index, claim in enumerate(study.claims):
+        _check_claim(study, claim, f"{origin}: claims[{index}]")
     for arm, overrides in study.new_arms.items():
         _check_arm(f"{origin}: new_arms", arm, arms)
         check_new_arm(overrides, f"{origin}: new_arms.{arm}")
     return study
+
+
+def _check_no_old_claim(values: Mapping[str, Any], origin: str) -> None:
+    """Refuse the keys of earlier versions, and say how the claim is written now."""
+    for key in ("claim", "claim_arm"):
+        if isinstance(values, Mapping) and key in values:
+            fix = (
+                "Write `claims: [{says: A sentence., predicts: {ARM: worse}}]`, with what the claim"
+                " says of each arm against its reference: better, worse, equivalent, …"
+            )
+            raise ConfigurationError(f"{origin}: {key}", values[key], "is `claims` now.", fix)
+
+
+def _check_margin(margin: Margin | None, metric: str, origin: str) -> None:
+    rule = f"is a share of errors, and {metric} is no accuracy. Give a number."
+    known = not isinstance(margin, str) or metric.endswith("accuracy")
+    require(known, f"{origin}: margin", margin, rule)
+
+
+def _check_claim(study: Study, claim: StudyClaim, origin: str) -> None:
+    pairs = [pair for pair in study.pairs() if pair[0] not in study.controls]
+    both = {f"{arm}{AGAINST}{reference}": arm for arm, reference in pairs}
+    one = [arm for arm in both.values() if len(study.references(arm)) == 1]
+    for name in claim.predicts:
+        rule = (
+            f"must be one of the study's contrasts, without controls: {', '.join([*one, *both])}."
+        )
+        fix = did_you_mean(name, [*one, *both])
+        require(name in {*one, *both}, f"{origin}.predicts", name, rule, fix)
+    named = [name.partition(AGAINST)[0] for name in claim.predicts if name in one]
+    twice = [name for name in claim.predicts if both.get(name) in named]
+    require(not twice, f"{origin}.predicts", twice, "the same contrast is there twice.")
+    rule = "must name a contrast and what the claim says of it."
+    require(bool(claim.predicts or study.printed), f"{origin}.predicts", claim.predicts, rule)
+    own = claim.metric is not None
+    rule = "is for a claim with a `metric` of its own." if not own else "is missing: its own unit."
+    require(own == (claim.margin is not None), f"{origin}.margin", claim.margin, rule)
+    _check_margin(claim.margin, claim.metric or study.metric, origin)
 
 
 def _check_arm(field_name: str, arm: str, legal: list[str]) -> None:

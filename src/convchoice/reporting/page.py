@@ -5,17 +5,18 @@ functions: no files, no HTML, no Markdown.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
 from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import Comparison, PublishedValue
+from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.verdict import FEWEST_SEEDS, ClaimVerdict
+from convchoice.analysis.result_study import PublishedValue
+from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
 from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
@@ -24,11 +25,11 @@ from convchoice.reporting.drawing import style
 from convchoice.reporting.rendering import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
-CLAIM_TONES = {
-    ClaimVerdict.holds: "good",
-    ClaimVerdict.holds_in_part: "mixed",
-    ClaimVerdict.not_shown: "open",
-    ClaimVerdict.contradicted: "bad",
+ANSWER_TONES = {
+    Answer.yes: "good",
+    Answer.no: "bad",
+    Answer.partly: "mixed",
+    Answer.undecided: "open",
 }
 VERDICT_TONES = {"better": "good", "worse": "bad", "equivalent": "even"}
 BAR_WIDTH = 132
@@ -45,29 +46,17 @@ COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = 
 
 
 class Badge(NamedTuple):
-    """The outcome of a study in a few words, with its tone."""
+    """The answer to a claim in a word, with its tone."""
 
     text: str
     tone: str
 
 
-def badge(comparison: Comparison) -> Badge | None:
-    """A study's badge; None if nothing is claimed."""
-    if comparison.claim is not None:
-        verdict, dataset = comparison.claim.verdict, comparison.provenance.dataset
-        where = f" on {dataset.name}" if dataset.fallback_note else ""
-        return Badge(f"{verdict}{where}", CLAIM_TONES[verdict])
-    published = comparison.published
-    if published is None:
-        return None
-    for row in published.final:
-        if row.metric == "test/accuracy" and row.comparable:
-            within = min(row.ours.values) <= row.published <= max(row.ours.values)
-            return Badge("within our runs", "good") if within else Badge("outside our runs", "bad")
-    if published.comparable_epochs:
-        epochs = f"{published.comparable_epochs} of {published.published_epochs}"
-        return Badge(f"{epochs} epochs compared", "open")
-    return Badge("not comparable", "open")
+def badges(comparison: Comparison) -> list[Badge]:
+    """A badge for each claim; on other data than were asked for they say so."""
+    dataset = comparison.provenance.dataset
+    where = f" on {dataset.name}" if dataset.fallback_note else ""
+    return [Badge(f"{each.answer}{where}", ANSWER_TONES[each.answer]) for each in comparison.claims]
 
 
 def tone(verdict: str) -> str:
@@ -115,8 +104,25 @@ def published_cells(row: PublishedValue) -> dict[str, str]:
     }
 
 
-def study_view(comparison: Comparison, figures: Sequence[RenderedFigure] = ()) -> dict[str, Any]:
-    """What the report shows of a study beside its numbers."""
+def study_view(
+    comparison: Comparison,
+    figures: Sequence[RenderedFigure] = (),
+    others: Mapping[str, Comparison] | None = None,
+) -> dict[str, Any]:
+    """What the report shows of a study beside its numbers, with labels in the place of names.
+
+    Args:
+        comparison: the study's result.
+        figures: its figures.
+        others: results by study, of the same report.
+    """
+    study = comparison.study
+    described = [
+        (study.label(arm), arm, study.descriptions[arm])
+        for arm in comparison.arms
+        if arm in study.descriptions
+    ]
+    comparison = comparison.labelled()
     seeds = [*notes.spike_lines(comparison), *notes.seed_lines(comparison)]
     too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
     strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
@@ -126,7 +132,9 @@ def study_view(comparison: Comparison, figures: Sequence[RenderedFigure] = ()) -
     return {
         "comparison": comparison,
         "figures": figures,
-        "badge": badge(comparison),
+        "claims": list(zip(comparison.claims, badges(comparison), strict=True)),
+        "described": described,
+        "lines": sentences.alike_lines(comparison) + sentences.see_lines(comparison, others or {}),
         "bar_scale": bar_scale(comparison),
         "cautions": strong + mild,
         "mild_cautions": mild,
@@ -161,6 +169,7 @@ def banners(comparisons: Sequence[Comparison]) -> list[Banner]:
 
 def figures_of(comparison: Comparison) -> list[RenderedFigure]:
     """Every figure for which a result has the numbers, in the order of the report."""
+    named, comparison = comparison, comparison.labelled()
     with style():
         made = [
             scores.differences_figure(comparison),
@@ -174,7 +183,7 @@ def figures_of(comparison: Comparison) -> list[RenderedFigure]:
             networks.filter_figure(comparison),
             networks.response_figure(comparison),
             predictions.confusion_figure(comparison),
-            *predictions.flip_figures(comparison),
+            *predictions.flip_figures(named),
         ]
     return [figure for figure in made if figure is not None]
 
@@ -183,8 +192,9 @@ def page_view(
     comparisons: Sequence[Comparison], figures: Sequence[Sequence[RenderedFigure]]
 ) -> dict[str, Any]:
     """The values of the report's templates: studies in the order given."""
+    others = {each.study.name: each for each in comparisons}
     return {
-        "studies": [study_view(*both) for both in zip(comparisons, figures, strict=True)],
+        "studies": [study_view(*both, others) for both in zip(comparisons, figures, strict=True)],
         "banners": banners(comparisons),
         "margins": sorted(
             {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}

@@ -63,16 +63,22 @@ def _flip(comparison: Comparison, contrast: Contrast, flip: FlippingImage) -> Pi
     """An image with its true class, the usual wrong prediction, and the number of seeds."""
     gained = flip.only_arm_correct > flip.only_reference_correct
     answers = flip.reference_predictions if gained else flip.arm_predictions
-    wrong = next(label for label in answers if label != flip.label)
     names = class_names(comparison)
-    classes = wrapped(f"{names[flip.label]}, not {names[wrong]}", 12)
+    wrong = [f", not {names[label]}" for label in answers if label != flip.label]
+    classes = wrapped(names[flip.label] + "".join(wrong[:1]), 12)
     count = max(flip.only_arm_correct, flip.only_reference_correct)
     pixels = channels_last(comparison.pictures[flip.image])
     return Picture(pixels, below=f"{classes}\n{count} of {contrast.n}")
 
 
-def flip_figure(comparison: Comparison, contrast: Contrast) -> RenderedFigure | None:
-    """The images of a contrast that flip most often; None if no picture of them was kept."""
+def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> RenderedFigure | None:
+    """The images of a contrast that flip most often; None if no picture of them was kept.
+
+    Args:
+        comparison: with the pictures.
+        contrast: with the flips.
+        key: of the contrast, for the figure's name.
+    """
     flips, arm, reference = contrast.flips, contrast.arm, contrast.reference
     if flips is None:
         return None
@@ -93,7 +99,7 @@ def flip_figure(comparison: Comparison, contrast: Contrast) -> RenderedFigure | 
         return None
     return rendered(
         picture_grid(rows, FLIPS_A_ROW),
-        f"{comparison.study.name}-flips-{slug(comparison.key(contrast))}",
+        f"{comparison.study.name}-flips-{slug(key)}",
         f"Images that flip between {reference} and {arm}",
         f"With some seed {text.count(flips.images, 'image')} differ; with most seeds"
         f" {text.whole(flips.mostly_gained)} are correct in {arm} alone and"
@@ -107,4 +113,8 @@ def flip_figure(comparison: Comparison, contrast: Contrast) -> RenderedFigure | 
 
 def flip_figures(comparison: Comparison) -> list[RenderedFigure | None]:
     """A figure for each contrast that has pictures of flipping images."""
-    return [flip_figure(comparison, contrast) for contrast in comparison.contrasts]
+    labelled = comparison.labelled()
+    return [
+        flip_figure(labelled, shown, comparison.key(named))
+        for named, shown in zip(comparison.contrasts, labelled.contrasts, strict=True)
+    ]

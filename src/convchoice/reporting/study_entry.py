@@ -27,6 +27,7 @@ def study_entry(comparison: Comparison, reports: Path) -> Entry:
     name, dataset = comparison.study.name, comparison.provenance.dataset
     title = str(dataset.title or dataset.name)
     metrics = flat_metrics(comparison)
+    comparison = comparison.labelled()
     view = {"comparison": comparison, "text": text, "answer": sentences.answer(comparison)}
     note = render("study_note.md.j2", view).strip()
     figures = sorted((reports / FIGURES).glob(f"{name}-*.svg"))

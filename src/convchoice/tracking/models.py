@@ -108,7 +108,7 @@ def register(
     Args:
         store: that has the models.
         study: name.
-        about: the study's question and claim.
+        about: the study's question and claims.
         models: by arm, the logged model and why this seed represents the arm.
         winner: one of the arms.
         reason: why.

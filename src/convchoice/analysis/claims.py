@@ -1,0 +1,255 @@
+"""The answer to each claim of a study, from its contrasts' verdicts and intervals alone."""
+
+from collections.abc import Mapping, Sequence
+
+from convchoice.analysis import text
+from convchoice.analysis.measure import Measure, measure_of
+from convchoice.analysis.provenance import short_training
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.result_study import Claim, ClaimPart, PublishedResults, PublishedValue
+from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
+from convchoice.config.study import Prediction, Study
+
+FEW = 3
+"""Contrasts of a claim that its answer describes one by one."""
+MOST_NAMES = 4
+"""Arms of one outcome that an answer names."""
+SIMILAR = 1.2
+"""A ratio of costs up to this is not worth a word."""
+RELATIONS = {
+    Prediction.better: "better than",
+    Prediction.worse: "worse than",
+    Prediction.equivalent: "no different from",
+    Prediction.not_better: "not better than",
+    Prediction.not_worse: "not worse than",
+    Prediction.raised: "above",
+    Prediction.lowered: "below",
+}
+
+
+def claims_of(
+    study: Study, comparison: Comparison, own: Mapping[int, Sequence[Contrast]]
+) -> list[Claim]:
+    """The answer to each claim.
+
+    Args:
+        study: as it was asked.
+        comparison: its result without claims.
+        own: contrasts in the metric of each claim that has one of its own, by the claim's index.
+    """
+    costs = {(each.arm, each.reference): each.cost_ratio for each in comparison.contrasts}
+    found = []
+    for index, claim in enumerate(study.claims):
+        measure, contrasts = comparison.measure, comparison.contrasts
+        if claim.metric is not None:
+            measure, contrasts = measure_of(claim.metric), list(own.get(index, []))
+        by_pair = {(each.arm, each.reference): each for each in contrasts}
+        parts = [
+            _part(pair, prediction, by_pair.get(pair), costs.get(pair, {}), measure)
+            for pair, prediction in study.predicted(claim).items()
+        ]
+        if parts:
+            answer = answer_of([part.outcome for part in parts])
+            rest = parts_sentence(parts, measure, comparison.study.labels)
+        else:
+            answer, rest = _published(comparison.published)
+        trained = parts and not measure.metric.startswith("cost/")
+        length = short_training(comparison) if trained else ""
+        opening = f"{answer}, after {length}" if length else answer
+        sentence = f"{opening}: {rest}"
+        found.append(
+            Claim(says=claim.says, measure=measure, parts=parts, answer=answer, sentence=sentence)
+        )
+    return found
+
+
+def _part(
+    pair: tuple[str, str],
+    prediction: Prediction,
+    contrast: Contrast | None,
+    cost_ratio: Mapping[str, float | None],
+    measure: Measure,
+) -> ClaimPart:
+    """One contrast of a claim; one that could not be compared shows nothing."""
+    verdict = contrast.verdict if contrast else Verdict.inconclusive
+    quality = prediction.of_quality(higher_is_better=measure.higher_is_better)
+    return ClaimPart(
+        arm=pair[0],
+        reference=pair[1],
+        predicted=prediction,
+        verdict=verdict,
+        outcome=outcome_of(verdict, quality),
+        mean=contrast.difference.mean if contrast else None,
+        interval=contrast.interval if contrast else None,
+        margin=contrast.margin if contrast else None,
+        cost_ratio=dict(cost_ratio),
+    )
+
+
+# Sentences
+
+
+def parts_sentence(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str]) -> str:
+    """What a claim's contrasts show, in words: each of a few, or how many of many."""
+    if len(parts) > FEW:
+        return f"{_many(parts, measure, labels)}{_compute(parts, measure, labels)}."
+    clauses = [_one(part, measure, labels) + _compute([part], measure, labels) for part in parts]
+    return f"{'; '.join(clauses)}."
+
+
+def _amount(value: float, measure: Measure) -> str:
+    """A value with its unit, without its sign: ``0.14 points``."""
+    unit = "points" if measure.unit == "percentage points" else measure.unit
+    return f"{text.number(abs(value), measure.decimals)} {unit}".strip()
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"  # noqa: PLR2004 - three digits
+
+
+def _one(part: ClaimPart, measure: Measure, labels: Mapping[str, str]) -> str:
+    """One contrast in words: its direction, its size, and whether that is below the margin."""
+    arm, reference = (labels.get(name, name) for name in (part.arm, part.reference))
+    if part.mean is None or part.margin is None:
+        return f"{arm} and {reference} were not compared, because a value is missing"
+    ratio = part.cost_ratio.get(measure.metric.removeprefix("cost/"))
+    if measure.metric.startswith("cost/") and ratio is not None:
+        times = "as many" if ratio == 1 else f"{_times(ratio)} times as many"
+        return f"{arm} has {times} {measure.label} as {reference}"
+    scored = measure.metric.partition("/")[0] != "use"
+    subject, other = (arm, reference) if scored else (f"{measure.label} with {arm}", reference)
+    margin = _amount(part.margin, measure)
+    if part.verdict is Verdict.inconclusive:
+        bounds = text.interval(part.interval, measure.decimals, with_signs=True)
+        found = f"{text.signed(part.mean, measure.decimals)} {bounds}"
+        return f"{subject} is not shown to differ from {other} ({found})"
+    if part.verdict is Verdict.equivalent:
+        return f"{subject} is no different from {other} within the margin of {margin}"
+    relation = "better than" if part.verdict.shown_better else "worse than"
+    if not scored:
+        relation = "above" if part.mean > 0 else "below"
+    size = f"{subject} is {relation} {other} by {_amount(part.mean, measure)}"
+    if part.verdict.startswith("negligibly"):
+        return f"{size}, less than the margin of {margin}"
+    ends = sorted(abs(bound) for bound in part.interval or ())
+    return f"{size} {text.interval(ends, measure.decimals)}"
+
+
+def _many(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str]) -> str:
+    """How many contrasts are as predicted, otherwise and undecided, with the sizes of the first."""
+    alike = len({part.predicted for part in parts}) == 1
+    references = {part.reference for part in parts}
+    [*_, reference] = references
+    against = labels.get(reference, reference) if len(references) == 1 else "their references"
+    what = f"{RELATIONS[parts[0].predicted]} {against}" if alike else "as predicted"
+    distinct = len({part.arm for part in parts}) == len(parts)
+    noun = "arms" if distinct else "comparisons"
+    groups = {outcome: [part for part in parts if part.outcome is outcome] for outcome in Outcome}
+    shown = groups[Outcome.shown]
+    sizes = _sizes(shown, measure) if alike and shown else ""
+    if len(shown) == len(parts):
+        return f"all {len(parts)} {noun} are {what}{sizes}"
+    clauses = [f"none of {len(parts)} {noun} is {what}"]
+    if shown:
+        verb = "is" if len(shown) == 1 else "are"
+        names = _names(shown, labels, measure, with_sizes=not alike)
+        clauses = [f"{len(shown)} of {len(parts)} {noun} {verb} {what}{sizes}{names}"]
+    for outcome, word in ((Outcome.otherwise, "not"), (Outcome.undecided, "undecided")):
+        if same := groups[outcome]:
+            verb = "is" if len(same) == 1 else "are"
+            names = _names(same, labels, measure, with_sizes=outcome is Outcome.otherwise)
+            clauses.append(f"{len(same)} {verb} {word}{names}")
+    return text.listed(clauses)
+
+
+def _sizes(shown: Sequence[ClaimPart], measure: Measure) -> str:
+    """The smallest and the largest difference, and how many are smaller than the margin."""
+    sizes = sorted(abs(part.mean) for part in shown if part.mean is not None)
+    margins = {part.margin for part in shown if part.margin is not None}
+    small = [part for part in shown if part.verdict.startswith("negligibly")]
+    ends = list(
+        dict.fromkeys(text.number(size, measure.decimals) for size in (sizes[0], sizes[-1]))
+    )
+    unit = _amount(0, measure).partition(" ")[2]
+    found = f", by {' to '.join(ends)} {unit}".rstrip()
+    if small and len(margins) == 1:
+        count = "each" if len(small) == len(shown) else f"{len(small)} of them"
+        found += f", {count} by less than the margin of {_amount(margins.pop(), measure)}"
+    return found
+
+
+def _names(
+    parts: Sequence[ClaimPart], labels: Mapping[str, str], measure: Measure, *, with_sizes: bool
+) -> str:
+    """The arms of a few contrasts in parentheses, with the difference where one is shown."""
+    if len(parts) > MOST_NAMES:
+        return ""
+    names = []
+    for part in parts:
+        name, verdict = labels.get(part.arm, part.arm), part.verdict
+        if with_sizes and part.mean is not None and (verdict.shown_better or verdict.shown_worse):
+            side = "better" if verdict.shown_better else "worse"
+            name += f": {side} by {_amount(part.mean, measure)}"
+        names.append(name)
+    return f" ({'; '.join(names)})"
+
+
+def _compute(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str]) -> str:
+    """The multiply-accumulates that go with a difference in a score, if they differ, too."""
+    compared = [part.cost_ratio.get("macs") for part in parts if part.mean is not None]
+    ratios = [ratio for ratio in compared if ratio is not None]
+    if measure.metric.partition("/")[0] in {"cost", "use"} or not ratios:
+        return ""
+    if all(1 / SIMILAR <= ratio <= SIMILAR for ratio in ratios):
+        return ""
+    names, noun = {part.arm for part in parts}, "arms"
+    if max(ratios) < 1:
+        ratios = [1 / ratio for ratio in ratios]
+        names, noun = {part.reference for part in parts}, "references"
+    [*_, name] = names
+    subject = labels.get(name, name) if len(names) == 1 else f"the {noun}"
+    ends = dict.fromkeys(_times(ratio) for ratio in (min(ratios), max(ratios)))
+    return f" ({subject}: {' to '.join(ends)} times the multiply-accumulates)"
+
+
+# Published values
+
+
+def _final_rank(row: PublishedValue) -> str:
+    ours, rank = row.ours.values, row.rank
+    runs = f"our {text.count(len(ours), 'run')}"
+    subject = f"the published test accuracy of {text.percent(row.published)} %"
+    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
+    if rank is None or not _within(row):
+        return f"{subject} is outside the range of {runs}, {span}."
+    verb = "is" if rank.below == 1 else "are"
+    return (
+        f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
+        f" and {rank.above} above (range {span})."
+    )
+
+
+def _within(row: PublishedValue) -> bool:
+    return min(row.ours.values) <= row.published <= max(row.ours.values)
+
+
+def _published(published: PublishedResults | None) -> tuple[Answer, str]:
+    """Where a published run lies among ours, and what is not comparable."""
+    if published is None:
+        return Answer.undecided, "no published value could be compared."
+    finals = [row for row in published.final if row.comparable]
+    rows = [row for row in finals if row.metric == "test/accuracy"]
+    if rows:
+        answer = Answer.yes if all(map(_within, rows)) else Answer.no
+        return answer, " ".join([*map(_final_rank, rows), published.note]).strip()
+    parts = [published.note]
+    if rows := [row for row in published.by_epoch if row.metric == "train/accuracy"]:
+        row, bounds = rows[-1], rows[-1].ours.interval_95
+        within = "" if bounds is None else f" {text.percent_interval(bounds)}"
+        parts.insert(
+            0,
+            f"after epoch {row.epoch} the published training accuracy is"
+            f" {text.percent(row.published)} % and ours {text.percent(row.ours.mean)} %{within}.",
+        )
+    return Answer.undecided, " ".join(parts).strip()

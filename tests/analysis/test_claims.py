@@ -1,0 +1,246 @@
+"""The answers to claims: rules and sentences by hand, and claims of a result from runs."""
+
+from typing import Any
+
+import pytest
+
+from convchoice.analysis.claims import parts_sentence
+from convchoice.analysis.measure import EDGE_USE, measure_of
+from convchoice.analysis.result_model import Interval
+from convchoice.analysis.result_study import ClaimPart
+from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
+from convchoice.config.study import Prediction
+from made_up_introspection import introspected
+from made_up_runs import LECTURE, Compare, study_values
+
+YES, NO, OPEN = Outcome.shown, Outcome.otherwise, Outcome.undecided
+# The outcome of each verdict, from "better" to "worse", in the order of `Verdict`.
+OUTCOMES = {
+    Prediction.better: (YES, YES, YES, NO, OPEN, NO, NO, NO),
+    Prediction.worse: (NO, NO, NO, NO, OPEN, YES, YES, YES),
+    Prediction.equivalent: (NO, OPEN, YES, YES, OPEN, YES, OPEN, NO),
+    Prediction.not_better: (NO, NO, YES, YES, OPEN, YES, YES, YES),
+    Prediction.not_worse: (YES, YES, YES, YES, OPEN, YES, NO, NO),
+}
+
+
+@pytest.mark.parametrize("prediction", OUTCOMES)
+def test_outcome_of_every_verdict(prediction: Prediction) -> None:
+    found = tuple(outcome_of(verdict, prediction) for verdict in Verdict)
+    assert found == OUTCOMES[prediction]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "answer"),
+    [
+        ([YES], Answer.yes),
+        ([YES, YES, YES], Answer.yes),
+        ([YES, NO], Answer.partly),
+        ([YES, OPEN], Answer.partly),
+        ([YES, OPEN, NO], Answer.partly),
+        ([NO, NO], Answer.no),
+        ([NO, OPEN], Answer.undecided),
+        ([OPEN], Answer.undecided),
+    ],
+)
+def test_a_claim_is_an_intersection_union(outcomes: list[Outcome], answer: Answer) -> None:
+    assert answer_of(outcomes) is answer
+    assert answer_of(outcomes[::-1]) is answer
+
+
+def test_a_claim_about_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        answer_of([])
+
+
+def test_higher_is_better_or_worse() -> None:
+    higher, lower = Prediction.raised, Prediction.lowered
+    assert higher.of_quality(higher_is_better=True) is Prediction.better
+    assert higher.of_quality(higher_is_better=False) is Prediction.worse
+    assert lower.of_quality(higher_is_better=False) is Prediction.better
+    assert Prediction.worse.of_quality(higher_is_better=False) is Prediction.worse
+
+
+def part(
+    arm: str,
+    verdict: str,
+    mean: float = -0.37,
+    interval: tuple[float, float] = (-0.5, -0.25),
+    reference: str = "max",
+    predicted: str = "worse",
+    **cost_ratio: float,
+) -> ClaimPart:
+    prediction = Prediction(predicted)
+    outcome = outcome_of(Verdict(verdict), prediction.of_quality(higher_is_better=True))
+    return ClaimPart(
+        arm=arm, reference=reference, predicted=prediction, verdict=Verdict(verdict),
+        outcome=outcome, mean=mean, interval=Interval(*interval), margin=0.1,
+        cost_ratio=dict(cost_ratio),
+    )  # fmt: skip
+
+
+ACCURACY = measure_of("test/accuracy")
+LABELS = {"max": "max 2×2", "strided": "strided convolution"}
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (
+            part("strided", "worse", macs=0.31),
+            (
+                "strided convolution is worse than max 2×2 by 0.37 points [0.25, 0.50] (max"
+                " 2×2: 3.2 times the multiply-accumulates)."
+            ),
+        ),
+        (
+            part("a", "slightly worse", -1.56, (-3.1, -0.02), macs=7.0),
+            (
+                "a is worse than max 2×2 by 1.56 points [0.02, 3.10] (a: 7.0 times the"
+                " multiply-accumulates)."
+            ),
+        ),
+        (
+            part("a", "negligibly better", 0.04, (0.01, 0.07), macs=1.0),
+            "a is better than max 2×2 by 0.04 points, less than the margin of 0.10 points.",
+        ),
+        (
+            part("a", "equivalent", -0.04, (-0.09, 0.01)),
+            "a is no different from max 2×2 within the margin of 0.10 points.",
+        ),
+        (
+            part("a", "inconclusive", -0.12, (-0.33, 0.08)),
+            "a is not shown to differ from max 2×2 (−0.12 [−0.33, +0.08]).",
+        ),
+        (
+            part("a", "inconclusive").model_copy(update={"mean": None}),
+            "a and max 2×2 were not compared, because a value is missing.",
+        ),
+    ],
+)
+def test_one_contrast_in_words(one: ClaimPart, words: str) -> None:
+    assert parts_sentence([one], ACCURACY, LABELS) == words
+
+
+def test_a_claim_about_costs_or_pixels_in_words() -> None:
+    costs = [
+        part("none", "worse", 1e6, (1e6, 1e6), predicted="higher", macs=10.96, parameters=21.8),
+        part("gap", "equivalent", 0, (0, 0), predicted="higher", macs=1.0, parameters=1.0),
+    ]
+    assert parts_sentence(costs, measure_of("cost/parameters"), LABELS) == (
+        "none has 21.8 times as many parameters as max 2×2; gap has as many parameters as max 2×2."
+    )
+    edge = [part("same", "better", 0.1, (0.05, 0.15), "gap", "higher", macs=1.0)]
+    assert parts_sentence(edge, measure_of(EDGE_USE), {}) == (
+        "use of edge pixels with same is above gap by 0.10 [0.05, 0.15]."
+    )
+
+
+def test_many_contrasts_in_words() -> None:
+    shown = [part(name, "worse", -0.1 * index, macs=0.5) for index, name in enumerate("abcd", 3)]
+    assert parts_sentence(shown, ACCURACY, LABELS) == (
+        "all 4 arms are worse than max 2×2, by 0.30 to 0.60 points (max 2×2: 2.0 times the"
+        " multiply-accumulates)."
+    )
+    mixed = [
+        *shown[:2],
+        part("e", "negligibly worse", -0.05, reference="other"),
+        part("f", "better", 0.5, (0.3, 0.7)),
+        *(part(name, "inconclusive") for name in "ghijk"),
+    ]
+    assert parts_sentence(mixed, ACCURACY, {}) == (
+        "3 of 9 arms are worse than their references, by 0.05 to 0.40 points, 1 of them by less"
+        " than the margin of 0.10 points (a; b; e), 1 is not (f: better by 0.50 points) and 5 are"
+        " undecided (the references: 2.0 times the multiply-accumulates)."
+    )
+    two = [part("e", "worse"), *(part(n, "equivalent", predicted="equivalent") for n in "fgh")]
+    two[3] = part("h", "better", 0.5, (0.3, 0.7), predicted="equivalent")
+    assert parts_sentence(two, ACCURACY, LABELS) == (
+        "3 of 4 arms are as predicted (e: worse by 0.37 points; f; g) and 1 is not (h: better by"
+        " 0.50 points)."
+    )
+    none = [part(name, "equivalent", predicted="better") for name in "abcd"]
+    assert parts_sentence(none, ACCURACY, LABELS) == (
+        "none of 4 arms is better than max 2×2 and 4 are not (a; b; c; d)."
+    )
+
+
+# From runs
+
+
+def claims(says: str = "A claim.", **values: Any) -> list[dict[str, Any]]:
+    return [{"says": says, **values}]
+
+
+def test_the_answer_names_labels_and_the_short_training(comparison_of: Compare) -> None:
+    study = study_values(labels={"max": "max pooling", "average": "average pooling"})
+    errors = {"max": [10, 11, 12], "average": [15, 16, 17]}
+    [claim] = comparison_of(errors, study).claims
+    assert claim.says == "Max pooling works better."
+    assert claim.answer is Answer.yes
+    assert claim.sentence == (
+        "Yes, after 1 epoch of 55,000 images: average pooling is worse than max pooling by 0.50"
+        " points [0.50, 0.50]."
+    )
+    study["claims"][0]["predicts"] = {"average": "better"}
+    [claim] = comparison_of(errors, study).claims
+    assert claim.sentence.startswith("No, after 1 epoch of 55,000 images: average pooling is worse")
+
+
+def test_a_claim_is_about_one_of_two_references(comparison_of: Compare) -> None:
+    study = study_values(
+        arms=["average", "strided"],
+        against={"strided": ["max", "average"]},
+        claims=claims(predicts={"strided against average": "worse"}),
+    )
+    errors = {"max": [10, 11, 12], "average": [20, 21, 22], "strided": [10, 13, 12]}
+    result = comparison_of(errors, study)
+    [[only]] = [claim.parts for claim in result.claims]
+    assert (only.arm, only.reference, only.verdict) == ("strided", "average", "better")
+    assert result.claims[0].answer is Answer.no
+
+
+def test_a_claim_may_have_a_measure_of_its_own(comparison_of: Compare) -> None:
+    study = study_values(
+        claims=[
+            *claims(predicts={"average": "worse"}),
+            *claims(predicts={"average": "higher"}, metric=EDGE_USE, margin=0.05),
+            *claims(predicts={"average": "higher"}, metric="cost/parameters", margin=1),
+        ]
+    )
+    errors = {"max": [10, 11], "average": [15, 16]}
+    options: dict[str, dict[str, Any]] = {
+        "max": {"inside": introspected()},
+        "average": {"inside": introspected(edge=0.9), "metrics": {"cost/parameters": 186_644}},
+    }
+    accuracy, edge, cost = comparison_of(errors, study, options).claims
+    assert accuracy.measure.metric == "test/accuracy"
+    assert edge.measure.metric == EDGE_USE
+    assert edge.answer is Answer.yes
+    assert "use of edge pixels with average is above max by" in edge.sentence
+    assert cost.sentence.endswith("average has 2.0 times as many parameters as max.")
+
+
+def test_what_was_not_recorded_is_undecided(comparison_of: Compare) -> None:
+    own = claims(predicts={"average": "higher"}, metric=EDGE_USE, margin=0.05)
+    [claim] = comparison_of({"max": [10], "average": [15]}, study_values(claims=own)).claims
+    assert claim.answer is Answer.undecided
+    assert claim.sentence.endswith("average and max were not compared, because a value is missing.")
+
+
+@pytest.mark.parametrize(
+    ("errors", "epochs", "answer", "words"),
+    [
+        ([7, 8, 9], 5, Answer.yes, "is within the range of our 3 runs: 2 are below it, 0 equal"),
+        ([9, 10], 5, Answer.no, "is outside the range of our 2 runs"),
+        ([8], 1, Answer.undecided, "so only row 1 of the table can be compared"),
+    ],
+)
+def test_printed_values_answer_a_claim(
+    comparison_of: Compare, errors: list[int], epochs: int, answer: Answer, words: str
+) -> None:
+    options = {"lecture": {"epochs": epochs}}
+    [claim] = comparison_of({"lecture": errors}, LECTURE, options).claims
+    assert claim.answer is answer
+    assert claim.sentence.startswith(f"{answer}: ")
+    assert words in claim.sentence
