@@ -13,7 +13,7 @@ and others); equal inputs give equal bytes.
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.analysis.collect import (
@@ -43,26 +43,10 @@ from convchoice.config.study import (
     read_study,
     study_from_mapping,
 )  # fmt: skip
-from convchoice.config.yaml_files import read_yaml
+from convchoice.config.validation import read_arm
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.runs.output_files import check_output
 from convchoice.summary import print_study
-
-
-def planned_seeds(configs: Path, study: Study) -> dict[str, int]:
-    """How many seeds each arm's composed configuration plans.
-
-    Raises:
-        UserError: if an arm's file is missing or its `seeds` is not a number.
-    """
-    planned = {}
-    for arm in study.all_arms():
-        path = configs / f"{arm}.yaml"
-        seeds = read_yaml(path).get("seeds")
-        legal = isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1
-        require(legal, f"{path}: seeds", seeds, "must be a whole number of at least 1.")
-        planned[arm] = int(seeds or 0)
-    return planned
 
 
 def study_name(path: Path) -> str:
@@ -131,10 +115,9 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
         study = read_study(given.study)
     else:
         study = published.study if published and as_defined else _study_of_runs(given)
+    planned = published.planned if published else None
     if given.configs:
-        planned: Mapping[str, int] | None = planned_seeds(given.configs, study)
-    else:
-        planned = published.planned if published else None
+        planned = {arm: read_arm(given.configs / f"{arm}.yaml").seeds for arm in study.all_arms()}
     failed = published.failed if published else failures_of_study(study, given.paths, planned)
     runs = runs_of_study(study, given.paths, planned, failed)
     result = compare(study, runs, planned, failed)

@@ -64,26 +64,30 @@ def test_planned_seeds(project: Path, planned: int, used: list[int], missing: li
     configs = project / "configs"
     configs.mkdir()
     for arm in ("max", "average"):
-        (configs / f"{arm}.yaml").write_text(f"seeds: {planned}\n", encoding="utf-8")
+        (configs / f"{arm}.yaml").write_text(f"arm: {arm}\nseeds: {planned}\n", encoding="utf-8")
     out = run(project, "--configs", str(configs))
     result = read_comparison(out / "comparison.json")
     assert result.contrasts[0].seeds == used
     assert result.missing_seeds.get("max", {}) == missing
 
 
-def test_plan_without_a_number_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
-    (project / "max.yaml").write_text("seeds: many\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("seeds", "arm", "message"),
+    [
+        ("many", "average", "max.yaml: seeds = 'many': must be a whole number"),
+        ("3", "weighted", "no run folders (seed-0, seed-1, …) of arm 'weighted'"),
+    ],
+)
+def test_wrong_plan_and_arm_without_runs_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], seeds: str, arm: str, message: str
+):
+    study = yaml.safe_dump(study_values(arms=[arm]))
+    (project / "pooling.yaml").write_text(study, encoding="utf-8")
+    for name in ("max", arm):
+        (project / f"{name}.yaml").write_text(f"arm: {name}\nseeds: {seeds}\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         run(project, "--configs", str(project))
-    assert "max.yaml: seeds = 'many': must be a whole number" in capsys.readouterr().err
-
-
-def test_arm_without_runs_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
-    study = study_values(arms=["average", "weighted"])
-    (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        run(project)
-    assert "no run folders (seed-0, seed-1, …) of arm 'weighted'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_sweep_without_a_study(project: Path):
