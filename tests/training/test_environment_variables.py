@@ -67,11 +67,29 @@ def test_variables_around_a_training_do_not_change_its_bits(
 
 @on_x86
 def test_each_library_computes_with_avx2_and_no_more(tmp_path: Path, data_root: Path) -> None:
-    run, text = trained(tmp_path, data_root, {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1"})
+    verbose = {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1"}
+    run, training = trained(tmp_path, data_root, verbose)
     assert (run.environment["instructions"], run.environment["cpu_capability"]) == ("avx2", "AVX2")
-    assert "onednn_verbose,v1,info,cpu,isa:Intel AVX2\n" in text
-    assert "CNR:COMPATIBLE" in text
-    assert "CNR:OFF" not in text
+    code = (
+        "from pathlib import Path\n"
+        "from convchoice.config.schema import Config\n"
+        "from convchoice.evaluation.evaluate import evaluate_run\n"
+        "from convchoice.runs.specification import RunSpecification\n"
+        f"folder, trained = Path({str(tmp_path / 'again' / 'seed-0')!r}), Path({str(run.path)!r})\n"
+        f"data = Path({str(data_root)!r})\n"
+        "evaluate_run(RunSpecification(Config(), data, folder, trained=trained))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=CLEAN | verbose,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for text in (training, done.stdout):
+        assert "onednn_verbose,v1,info,cpu,isa:Intel AVX2\n" in text
+        assert "CNR:COMPATIBLE" in text
+        assert "CNR:OFF" not in text
 
 
 @on_x86
