@@ -19,6 +19,8 @@ VERBS = {
     "train": "train one run, a sweep, or all seeds of a composed arm",
     "evaluate": "evaluate the trained seeds of an arm on the test set",
     "compare": "compare the arms of a study, of run folders or of a CSV file",
+    "survive": "repeat a study's contrasts over learning rates, epochs and other settings",
+    "variance": "decompose the spread between runs: weights, order, training subset",
     "report": "write the report: one HTML page and a Markdown file",
     "summary": "print the verdicts of all studies",
     "check": "compare results with the published ones, digit for digit",

@@ -58,11 +58,12 @@ arm: max
 seeds: 6
 run_root: runs
 data: {name: mnist, root: data/raw, fallback: digits, train_size: 6000, validation_size: null,
-  validation_seed: 2019, batch_size: 64, canvas: null, rotated: false, permutation_seed: null}
+  validation_seed: 2019, subset_seed: null, order_seed: null, batch_size: 64, canvas: null,
+  rotated: false, permutation_seed: null}
 conv: {kernel_size: 3, padding: valid, padding_mode: zeros, stride: 1}
 downsample: {operator: max, window: 2, stride: 2, padding: 0, kernel_size: 3, sigma: 1.0, pieces: 3}
 model: {filters: [32, 64, 64], downsample_after: [1, 2], first_layer: convolution, activation: relu,
-  head: flatten, hidden_units: 64, initialisation: glorot_uniform}
+  head: flatten, hidden_units: 64, initialisation: glorot_uniform, weights_seed: null}
 optimizer: {name: rmsprop, learning_rate: 0.001, rho: 0.9, epsilon: 1.0e-07, momentum: 0.0,
   weight_decay: 0.0}
 trainer: {max_epochs: 2, precision: 32-true, accelerator: auto, deterministic: false,

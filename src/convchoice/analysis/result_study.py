@@ -1,6 +1,6 @@
 """The result of a study's question: its definition, the answers to its claims, published values."""
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.result_arm import Sample
@@ -43,6 +43,9 @@ class StudyDefinition(Model):
         description="The smallest difference that matters: a number, or a share of errors."
     )
     looks: list[Count] = Field(default=[], description="Planned numbers of seeds, rising.")
+    survive: dict[str, list[JsonValue]] = Field(
+        default={}, description="Settings over which `convchoice survive` repeats the contrasts."
+    )
     published: dict[str, list[float]] = Field(
         default={}, description="Published values by metric, one an epoch."
     )

@@ -105,6 +105,10 @@ class DataConfig:
     """Training images held out, stratified; null takes the data set's own number (MNIST: 5,000)."""
     validation_seed: Seed = 2019
     """Fixes the validation split, the subset and the angles of `rotated`."""
+    subset_seed: Seed | None = None
+    """Fixes the subset alone; null takes `validation_seed`."""
+    order_seed: Seed | None = None
+    """Fixes the order of the training images; null takes the run's `seed`."""
     batch_size: Annotated[int, between(1, 1_000_000)] = 64
     canvas: Side | None = None
     """Side, in pixels, of the square to which every image (training, validation, test) is padded
@@ -166,6 +170,8 @@ class ModelConfig:
     hidden_units: Annotated[int, between(0, 1_000_000)] = 64
     """Of the dense hidden layer; 0 leaves it out."""
     initialisation: Initialisation = Initialisation.glorot_uniform
+    weights_seed: Seed | None = None
+    """Fixes the initial weights; null takes the run's `seed`."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 Written before the results, one YAML file each in `conf/study/`.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ References = Annotated[
 ]
 Printed = list[Annotated[float, between(-1e9, 1e9)]]
 DEFAULT_MARGIN = 0.10
+MOST_SETTINGS = 200
 SMALLEST_MARGIN, LARGEST_MARGIN = 1e-9, 1e9
 ERROR_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?% of errors")
 MARGIN_RULE = (
@@ -139,6 +141,8 @@ class Study:
     )
     """Numbers of seeds at which the results may be looked at, planned before the first run; empty
     for one look, at all seeds."""
+    survive: dict[str, list[Any]] = field(default_factory=dict)
+    """Settings over which `convchoice survive` repeats the contrasts: values of each key."""
     printed: dict[str, Printed] = field(default_factory=dict)
     """Published values by metric, one per epoch, that are shown beside ours."""
     labels: dict[str, Text] = field(default_factory=dict)
@@ -187,6 +191,7 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     rising = all(first < second for first, second in pairwise(study.looks))
     require(rising, f"{origin}: looks", study.looks, "must rise: each look adds seeds.")
     _check_margin(study.margin, study.metric, origin)
+    _check_survive(study.survive, f"{origin}: survive")
     for arm in study.controls:
         _check_arm(f"{origin}: controls", arm, study.arms)
     for arm, references in study.against.items():
@@ -244,6 +249,17 @@ def _check_claim(study: Study, claim: StudyClaim, origin: str) -> None:
     rule = "is for a claim with a `metric` of its own." if not own else "is missing: its own unit."
     require(own == (claim.margin is not None), f"{origin}.margin", claim.margin, rule)
     _check_margin(claim.margin, claim.metric or study.metric, origin)
+
+
+def _check_survive(grid: Mapping[str, list[Any]], origin: str) -> None:
+    for key, values in grid.items():
+        check_new_arm([f"{key}={value}" for value in values], f"{origin}.{key}")
+        distinct = len({str(value) for value in values}) == len(values)
+        rule = "must list at least two values, each once."
+        require(distinct and len(values) > 1, f"{origin}.{key}", values, rule)
+    settings = math.prod(map(len, grid.values()))
+    rule = f"has {settings:,} combinations; at most {MOST_SETTINGS} are run."
+    require(settings <= MOST_SETTINGS, origin, list(grid), rule)
 
 
 def _check_arm(field_name: str, arm: str, legal: list[str]) -> None:

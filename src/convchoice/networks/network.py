@@ -125,9 +125,11 @@ class Network(nn.Sequential):
         for layer in self.plan.layers:
             self.add_module(layer.name.replace(".", "_"), _module(layer, config))
         self._order = _execution_order(list(self))
+        own = config.model.weights_seed
+        weights_seed = config.seed if own is None else own
         for name, module in self.named_children():
             if isinstance(module, Learned):
-                seed = derived_seed(config.seed, "weights", name)
+                seed = derived_seed(weights_seed, "weights", name)
                 generator = torch.Generator().manual_seed(seed)
                 draw_(module, config.model.initialisation, generator)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -34,7 +34,7 @@ class Split(NamedTuple):
 
 
 def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -> Split:
-    """Split the official training set, stratified by label and fixed by `validation_seed`.
+    """Split the official training set, stratified by label and fixed by the seeds of `config`.
 
     A `train_size` larger than the rest of the validation split takes the whole rest.
 
@@ -60,7 +60,8 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
     if config.train_size is not None and config.train_size < len(training):
         most = len(training) - classes
         _check_size("data.train_size", config.train_size, classes, most)
-        order = stratified_order(labels[training], config.validation_seed)
+        seed = config.validation_seed if config.subset_seed is None else config.subset_seed
+        order = stratified_order(labels[training], seed)
         training = training[order[: config.train_size]]
     return Split(np.sort(training), np.sort(validation))
 
@@ -161,7 +162,8 @@ def training_batches(
         kept = training_images(images, chosen, config)
         return Batches(kept.to(device), labels[chosen].to(device), size, seeds)
 
-    return batches(training, config.batch_size, seeds), batches(validation, EVALUATION_BATCH)
+    orders = seeds if config.order_seed is None else [config.order_seed] * len(seeds)
+    return batches(training, config.batch_size, orders), batches(validation, EVALUATION_BATCH)
 
 
 def scaled(images: Tensor) -> Tensor:
