@@ -36,13 +36,8 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.command_parser import CommandParser
-from convchoice.config.study import (
-    DEFAULT_MARGIN,
-    Study,
-    margin_points,
-    read_study,
-    study_from_mapping,
-)  # fmt: skip
+from convchoice.config.margin import DEFAULT_MARGIN, margin_points
+from convchoice.config.study import Study, read_study, study_from_mapping
 from convchoice.config.validation import read_arm
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.runs.output_files import check_output

@@ -7,9 +7,9 @@ import pytest
 
 from convchoice import CONF_DIR
 from convchoice.config.field_types import plain_values
+from convchoice.config.margin import margin_points
 from convchoice.config.study import (
     Prediction,
-    margin_points,
     new_arms_of,
     read_study,
     studies_of_arm,

@@ -17,7 +17,8 @@ from convchoice.analysis.result_contrast import (
     SeedsNeeded,
 )
 from convchoice.analysis.verdict import Verdict, verdict_of
-from convchoice.config.study import SMALLEST_MARGIN, Study, margin_points
+from convchoice.config.margin import SMALLEST_MARGIN, margin_points
+from convchoice.config.study import Study
 from convchoice.errors import UserError
 
 ANALYSIS_SEED = 2019

@@ -6,7 +6,8 @@ from convchoice.analysis.measure import Measure
 from convchoice.analysis.result_arm import Sample
 from convchoice.analysis.result_model import Count, Interval, Model, Name
 from convchoice.analysis.verdict import Answer, Outcome, Verdict
-from convchoice.config.study import Margin, Prediction
+from convchoice.config.margin import Margin
+from convchoice.config.study import Prediction
 
 
 class ClaimDefinition(Model):

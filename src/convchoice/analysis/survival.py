@@ -12,7 +12,8 @@ from convchoice.analysis.multiplicity import simultaneous, uses_flips
 from convchoice.analysis.result import Provenance
 from convchoice.analysis.result_model import Count, Interval, Model, Name
 from convchoice.analysis.verdict import Verdict, verdict_of
-from convchoice.config.study import SMALLEST_MARGIN, Study, margin_points
+from convchoice.config.margin import SMALLEST_MARGIN, margin_points
+from convchoice.config.study import Study
 from convchoice.runs.run import Run
 
 VALIDATION = "val/accuracy"
