@@ -24,6 +24,7 @@ from convchoice.analysis.collect import (
 )  # fmt: skip
 from convchoice.analysis.comparison import compare, compare_table
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
+from convchoice.analysis.definition import history_of, read_definition
 from convchoice.analysis.measure import known_direction, table_measure
 from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
 from convchoice.analysis.published_runs import (
@@ -113,10 +114,13 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
     planned = published.planned if published else None
     if given.configs:
         planned = {arm: read_arm(given.configs / f"{arm}.yaml").seeds for arm in study.all_arms()}
+    history = published.history if published else None
+    if given.definition:
+        history = history_of(read_definition(given.definition), study)
     failed = published.failed if published else failures_of_study(study, given.paths, planned)
     runs = runs_of_study(study, given.paths, planned, failed)
-    result = compare(study, runs, planned, failed)
-    texts = PublishedStudy(study, planned, failed, runs).texts()
+    result = compare(study, runs, planned, failed, definition=history)
+    texts = PublishedStudy(study, planned, failed, runs, history).texts()
     return with_earlier(result, folder) if published else result, texts
 
 
@@ -131,6 +135,8 @@ def parser() -> CommandParser:
     planned = "has <arm>.yaml with the planned seeds; other seeds are left out"
     add("--configs", type=Path, metavar="FOLDER", help=planned)
     add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
+    first = "the record of the study's first definition, which `convchoice compose` makes"
+    add("--definition", type=Path, metavar="FILE", help=first)
     add("--baseline", metavar="ARM", help="the arm to compare with (default: the first)")
     add("--name", help="of the study (default: that of the first PATH)")
     add("--metric", help=f"what is compared (default for run folders: {Study.metric})")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from convchoice import CONF_DIR
+from convchoice.analysis.definition import record_definition
 from convchoice.analysis.measure import OTHERS, is_score
 from convchoice.command_parser import CommandParser
 from convchoice.config.arm_keys import numeric_identity
@@ -22,8 +23,10 @@ from convchoice.config.yaml_files import yaml_text
 from convchoice.errors import exit_codes, nearest, require
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
+from convchoice.runs.run_folder import json_text
 
 STUDIES = "studies"
+DEFINITIONS = "definitions"
 
 
 def chosen_studies(parameters: Parameters, conf: Path = CONF_DIR) -> list[Study]:
@@ -140,9 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"lacks {plain_values(needed)}, on which an arm trains.",
             "Run `make repro STUDY=…`, which chooses the data, or add it.",
         )  # fmt: skip
+    reports = Path(parameters.reports)
+    reports = reports.parent if reports.name == parameters.scale else reports  # of all scales
     texts = {f"{arm.arm}.yaml": arm_text(arm) for arm in arms}
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
+        record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
+        texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
     write_output(given.output, texts)
     print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
 

@@ -1,8 +1,11 @@
 """The answer to each claim of a study, from its contrasts' verdicts and intervals alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from convchoice.analysis import text
+from convchoice.analysis.contrasts import Scores, contrasts_of
+from convchoice.analysis.introspection import measured
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.provenance import short_training
 from convchoice.analysis.result import Comparison
@@ -10,6 +13,7 @@ from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.result_study import Claim, ClaimPart, PublishedResults, PublishedValue
 from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study
+from convchoice.runs.run import Run
 
 FEW = 3
 """Contrasts of a claim that its answer describes one by one."""
@@ -61,6 +65,34 @@ def claims_of(
         found.append(
             Claim(says=claim.says, measure=measure, parts=parts, answer=answer, sentence=sentence)
         )
+    return found
+
+
+def own_contrasts(study: Study, runs: Mapping[str, Mapping[int, Run]]) -> dict[int, list[Contrast]]:
+    """The contrasts of each claim with a metric of its own, by the claim's index.
+
+    They are a family of their own. A claim whose metric a run lacks is left out.
+
+    Args:
+        study: as it was asked.
+        runs: by arm and seed; arms that failed are missing.
+    """
+    found = {}
+    for index, claim in enumerate(study.claims):
+        pairs = [pair for pair in study.predicted(claim) if set(pair) <= runs.keys()]
+        if claim.metric is None or claim.margin is None or not pairs:
+            continue
+        against = {arm: [other for each, other in pairs if each == arm] for arm, _ in pairs}
+        asked = replace(
+            study, arms=list(against), against=against, metric=claim.metric, margin=claim.margin
+        )
+        scores: dict[str, Scores] = {}
+        for arm in dict.fromkeys(name for pair in pairs for name in pair):
+            values = {seed: measured(run, claim.metric) for seed, run in runs[arm].items()}
+            known = {seed: value for seed, value in values.items() if value is not None}
+            scores[arm] = {claim.metric: known}
+        if all(each[claim.metric] for each in scores.values()):
+            found[index], _ = contrasts_of(asked, measure_of(claim.metric), scores)
     return found
 
 

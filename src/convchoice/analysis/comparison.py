@@ -11,14 +11,14 @@ from typing import Any
 from convchoice.analysis import arms, claims, contrasts, predictions, provenance
 from convchoice.analysis import result as models
 from convchoice.analysis.contrasts import Scores, contrasts_of
-from convchoice.analysis.introspection import arm_introspection, check_one_image, measured
+from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.published_values import published_results
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import StudyDefinition
+from convchoice.analysis.result_study import DefinitionHistory, StudyDefinition
 from convchoice.analysis.results_table import ResultsTable, Values
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
@@ -143,33 +143,6 @@ def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> d
     }
 
 
-def _own_contrasts(study: Study, read: Mapping[str, _RecordedArm]) -> dict[int, list[Contrast]]:
-    """The contrasts of each claim with a metric of its own that the runs recorded, by its index."""
-    found = {}
-    for index, claim in enumerate(study.claims):
-        pairs = [pair for pair in study.predicted(claim) if set(pair) <= read.keys()]
-        if claim.metric is None or claim.margin is None or not pairs:
-            continue
-        against = {arm: [other for each, other in pairs if each == arm] for arm, _ in pairs}
-        asked = replace(
-            study, arms=list(against), against=against, metric=claim.metric, margin=claim.margin
-        )
-        values = {
-            arm: {seed: measured(run, claim.metric) for seed, run in read[arm].runs.items()}
-            for arm in dict.fromkeys(name for pair in pairs for name in pair)
-        }
-        scores = {
-            arm: {
-                claim.metric: {seed: value for seed, value in by_seed.items() if value is not None}
-            }
-            for arm, by_seed in values.items()
-        }
-        if all(each[claim.metric] for each in scores.values()):
-            measure = measure_of(claim.metric)
-            found[index], _ = contrasts_of(asked, measure, scores)
-    return found
-
-
 def without_failed(study: Study, failed: Iterable[str]) -> Study:
     """The study without the arms that have no run because all of them failed in training.
 
@@ -196,6 +169,7 @@ def compare(
     expected_seeds: Mapping[str, int] | None = None,
     failed: Mapping[str, Mapping[int, str]] | None = None,
     earlier_looks: Sequence[int] = (),
+    definition: DefinitionHistory | None = None,
 ) -> Comparison:
     """A study's result from run folders.
 
@@ -207,6 +181,7 @@ def compare(
         failed: why runs failed in training, by arm and seed. An arm of which every run failed has
             no results.
         earlier_looks: numbers of seeds at which results of the same arms were looked at before.
+        definition: when the study was defined; None if that is not recorded.
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
@@ -242,8 +217,9 @@ def compare(
     return _result(
         question,
         found,
-        _own_contrasts(question, read),
+        claims.own_contrasts(question, {arm: item.runs for arm, item in read.items()}),
         family=family,
+        definition=definition,
         measure=measure,
         arms=results,
         pictures=predictions.pictures_of([item.image for item in flips], every_run),

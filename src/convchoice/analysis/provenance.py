@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from convchoice.analysis.result import Caution, Comparison, Dataset, Provenance
-from convchoice.analysis.text import count
+from convchoice.analysis.text import count, listed
 from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
@@ -127,6 +127,14 @@ def _devices(made: Provenance) -> str:
     )
 
 
+def _amended(comparison: Comparison) -> str:
+    history = comparison.definition
+    if history is None or not history.amendments:
+        return ""
+    keys = listed([each.field for each in history.amendments])
+    return f"The study's definition was amended after results: {keys}."
+
+
 def cautions(comparison: Comparison) -> list[Caution]:
     """What a reader must know of a result, most important first."""
     made, missing = comparison.provenance, comparison.missing_seeds
@@ -140,6 +148,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         *(("failed", text) for text in _failures(comparison)),
         ("fallback", f"{note}{hint}"),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
+        ("amended", _amended(comparison)),
         ("scale", "" if made.table else _scale(comparison)),
         ("devices", _devices(made)),
         (

@@ -23,7 +23,10 @@ from numpy.typing import NDArray
 
 from convchoice.analysis.arms import effective_configuration
 from convchoice.analysis.comparison_files import COMPARISON, csv_text, read_content
+from convchoice.analysis.introspection import measured
+from convchoice.analysis.measure import EDGE_USE
 from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_study import DefinitionHistory
 from convchoice.config.field_types import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text
@@ -109,12 +112,14 @@ class PublishedStudy:
         planned: seeds by arm; None if they were not planned.
         failed: why runs failed in training, by arm and seed.
         runs: evaluated runs by arm.
+        history: when the study was defined; None if that is not recorded.
     """
 
     study: Study
     planned: Mapping[str, int] | None
     failed: Mapping[str, Mapping[int, str]]
     runs: Mapping[str, Sequence[Run]]
+    history: DefinitionHistory | None = None
 
     def texts(self) -> dict[str, str]:
         """The content of each file by its name."""
@@ -122,6 +127,7 @@ class PublishedStudy:
             "study": plain_values(self.study),
             "planned_seeds": self.planned,
             "failed": self.failed,
+            "definition": None if self.history is None else self.history.model_dump(mode="json"),
             "configurations": {
                 arm: effective_configuration(runs[0]) for arm, runs in self.runs.items() if runs
             },
@@ -131,7 +137,9 @@ class PublishedStudy:
             identity = {"arm": run.arm, "seed": run.seed}
             environment = flattened(run.environment)
             kept = {key: value for key, value in environment.items() if key not in NOT_ENVIRONMENT}
-            rows.append(identity | run.metrics | kept)
+            edge = measured(run, EDGE_USE)
+            of_pixels = {} if edge is None else {EDGE_USE: edge}
+            rows.append(identity | run.metrics | of_pixels | kept)
             histories += [identity | row | {"epoch": int(row["epoch"])} for row in run.history]
             points += [identity | vars(each) | {"curve": each.curve.name} for each in run.curves()]
             if (classes := run.classes()) is not None:
@@ -214,8 +222,9 @@ def read_published(folder: Path) -> PublishedStudy:
                 points=points_of_rows(curves.get((arm, seed), [])),
             )
             runs.setdefault(arm, []).append(run)
-        planned = definition["planned_seeds"]
-        return PublishedStudy(study, planned, definition["failed"], runs)
+        planned, history = definition["planned_seeds"], definition.get("definition")
+        defined = history and DefinitionHistory.model_validate(history)
+        return PublishedStudy(study, planned, definition["failed"], runs, defined)
 
 
 # The earlier result

@@ -18,7 +18,12 @@ from convchoice.analysis.result_model import (
     Model,
     Name,
 )  # fmt: skip
-from convchoice.analysis.result_study import Claim, PublishedResults, StudyDefinition
+from convchoice.analysis.result_study import (
+    Claim,
+    DefinitionHistory,
+    PublishedResults,
+    StudyDefinition,
+)  # fmt: skip
 
 SCHEMA_VERSION: Literal[4] = 4
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
@@ -65,9 +70,9 @@ class Provenance(Model):
 class Caution(Model):
     """Something that a reader must know before using the result."""
 
-    kind: Literal["fallback", "failed", "partial", "scale", "devices", "commits", "dirty"] = Field(
-        description="Kind, for programs."
-    )
+    kind: Literal[
+        "fallback", "failed", "partial", "amended", "scale", "devices", "commits", "dirty"
+    ] = Field(description="Kind, for programs.")
     text: str = Field(description="The sentence.")
 
 
@@ -81,6 +86,9 @@ class Comparison(Model):
         min_length=1, description="Results by arm, the baseline first."
     )
     contrasts: list[Contrast] = Field(description="One an arm and reference, in the study's order.")
+    definition: DefinitionHistory | None = Field(
+        default=None, description="When the study was defined; null if that is not recorded."
+    )
     family: Family = Field(description="What the intervals of the contrasts hold for.")
     claims: list[Claim] = Field(default=[], description="Answers to the study's claims.")
     pictures: dict[Count, ImagePixels] = Field(

@@ -60,6 +60,23 @@ class StudyDefinition(Model):
         return self.labels.get(arm, arm)
 
 
+class Amendment(Model):
+    """A key of a study's definition that is not what it was before the first result."""
+
+    field: str = Field(description="The key.")
+    before: JsonValue = Field(description="Its first value; null if it was not set.")
+    now: JsonValue = Field(description="Its present value; null if it is not set.")
+
+
+class DefinitionHistory(Model):
+    """When a study was defined, and what was amended after its first result."""
+
+    commit: str | None = Field(description="Git's commit of the first definition, if any.")
+    before_results: bool = Field(description="Whether it was recorded before the first result.")
+    sha256: str = Field(description="Of the first definition.")
+    amendments: list[Amendment] = Field(description="Changes since.")
+
+
 class ClaimPart(Model):
     """One contrast that a claim predicts."""
 

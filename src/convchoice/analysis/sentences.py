@@ -1,16 +1,23 @@
 """A study's result in words: answers, claims, and how the values were made."""
 
+import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+
+from pydantic import JsonValue
 
 from convchoice.analysis import notes, text
 from convchoice.analysis import result as models
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.result_study import DefinitionHistory
 from convchoice.analysis.verdict import Verdict
+from convchoice.config.yaml_files import yaml_line
 
 FEW = 3
 """Contrasts of a study that an answer lists one by one."""
+LONGEST_VALUE = 160
+"""Characters of a key of a study that are shown."""
 SHORT_DIGEST = 12
 """Characters of a digest or a commit that are shown."""
 OPEN_VERDICTS = (Verdict.equivalent, Verdict.inconclusive)
@@ -122,6 +129,8 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
         rows.append(("Table", f"{files}, digest {digest}; how its values were made is unknown"))
     else:
         rows += _runs_described(comparison.provenance)
+    if comparison.definition:
+        rows.append(("Definition", _defined(comparison.definition)))
     if comparison.contrasts:
         methods = (
             "Differences are paired by seed. A verdict follows from the interval beside it."
@@ -129,6 +138,23 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
         )
         rows.append(("Statistics", methods))
     return rows
+
+
+def _defined(history: DefinitionHistory) -> str:
+    """When a study was defined, and what was amended after results."""
+    commit = (history.commit or "")[:SHORT_DIGEST]
+    when = "before the first run" if history.before_results else "after the first run"
+    first = f"defined at {commit}, {when}" if commit else f"defined {when}, in no commit"
+    if not history.amendments:
+        return first
+    changes = "; ".join(
+        f"{each.field}: {_short(each.before)} → {_short(each.now)}" for each in history.amendments
+    )
+    return f"amended after results ({changes}); {first}"
+
+
+def _short(value: JsonValue) -> str:
+    return textwrap.shorten(yaml_line(value), LONGEST_VALUE, placeholder=" …")
 
 
 def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:

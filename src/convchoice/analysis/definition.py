@@ -1,0 +1,123 @@
+"""The definition of a study before its first result, and what was amended since.
+
+`compose` records it in `<reports>/<study>/definition.json` before anything is trained; the study's
+first result, at any scale, makes it final. Commit the file with the reports. It is a record, not a
+lock: nothing is refused because of it.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, JsonValue, ValidationError
+
+from convchoice.analysis.result_model import Model, Name
+from convchoice.analysis.result_study import Amendment, DefinitionHistory
+from convchoice.config.field_types import plain_values
+from convchoice.config.study import Study
+from convchoice.errors import StorageError
+from convchoice.runs.output_files import MANIFEST, replace_files
+from convchoice.runs.run_folder import json_text
+from convchoice.runs.specification import git
+
+DEFINITION = "definition.json"
+PROSE = ("source", "labels", "descriptions", "see", "notes")
+"""Keys of a study that do not decide what is asked."""
+
+
+class RecordedDefinition(Model):
+    """The content of `definition.json`."""
+
+    study: Name = Field(description="The study's name.")
+    commit: str | None = Field(description="Git's commit that holds it; null if none did.")
+    before_results: bool = Field(description="Whether it was recorded before the first result.")
+    final: bool = Field(default=False, description="Whether there has been a result since.")
+    sha256: str = Field(description="Of the definition.")
+    definition: dict[str, JsonValue] = Field(description="The study without its prose.")
+
+
+def definition_of(study: Study) -> dict[str, Any]:
+    """What a study asks: its keys without prose and without those that are empty."""
+    values: Mapping[str, Any] = plain_values(study)
+    return {key: value for key, value in values.items() if key not in PROSE and value}
+
+
+def _digest(definition: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+
+
+def _commit(file: Path) -> str | None:
+    """The last commit of a file; None if it is not committed as it is."""
+    changed = git(file.parent, "status", "--porcelain", "--", file.name)
+    return (
+        git(file.parent, "log", "-1", "--format=%H", "--", file.name) or None
+        if not changed
+        else None
+    )
+
+
+def has_results(reports: Path, study: str) -> bool:
+    """Whether a study has had a result, at any scale."""
+    folders = (reports / study, *reports.glob(f"*/{study}"))
+    return any((folder / MANIFEST).exists() for folder in folders)
+
+
+def read_definition(path: Path) -> RecordedDefinition | None:
+    """The record in a file; None if there is none, or it is damaged."""
+    try:
+        record = RecordedDefinition.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError, RecursionError):
+        return None
+    return record if record.sha256 == _digest(record.definition) else None
+
+
+def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefinition:
+    """The record of a study's definition, which is written if it is new or not yet final.
+
+    A folder that cannot be written is a warning.
+
+    Args:
+        reports: folder of the reports, for all scales.
+        study: as it is now.
+        file: the study's YAML file.
+    """
+    path, results = reports / study.name / DEFINITION, has_results(reports, study.name)
+    known, definition = read_definition(path), definition_of(study)
+    final = results or (known is not None and known.final)
+    if known is not None and (final or known.definition == definition):
+        record = known.model_copy(update={"final": final})
+    else:
+        record = RecordedDefinition(
+            study=study.name,
+            commit=_commit(file),
+            before_results=not results,
+            final=final,
+            sha256=_digest(definition),
+            definition=definition,
+        )
+    if record == known:
+        return record
+    try:
+        replace_files(path.parent, {path.name: json_text(record.model_dump(mode="json"))})
+    except StorageError as error:
+        print(f"warning: the definition is not recorded: {error}", file=sys.stderr)
+    return record
+
+
+def history_of(record: RecordedDefinition | None, study: Study) -> DefinitionHistory | None:
+    """What was amended since a record was made; None without a record."""
+    if record is None:
+        return None
+    before, now = record.definition, definition_of(study)
+    fields = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return DefinitionHistory(
+        commit=record.commit,
+        before_results=record.before_results,
+        sha256=record.sha256,
+        amendments=[
+            Amendment(field=key, before=before.get(key), now=now.get(key)) for key in fields
+        ],
+    )

@@ -1,0 +1,149 @@
+"""The record of a study's first definition, in a repository with commits."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice.analysis.definition import (
+    DEFINITION,
+    history_of,
+    read_definition,
+    record_definition,
+)
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.sentences import described
+from convchoice.compare import main as compare
+from convchoice.config.study import Study, read_study
+from convchoice.runs.output_files import MANIFEST
+from made_up_runs import make_run, study_values
+
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+
+
+def commit(folder: Path, message: str) -> str:
+    for command in (("add", "-A"), ("commit", "-q", "-m", message)):
+        subprocess.run([*GIT, "-C", str(folder), *command], check=True)
+    head = subprocess.run([*GIT, "-C", str(folder), "rev-parse", "HEAD"], check=True,
+                          capture_output=True, text=True)  # fmt: skip
+    return head.stdout.strip()
+
+
+def write_study(folder: Path, **changes: object) -> Study:
+    path = folder / "conf" / "study" / "pooling.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(study_values(**changes)), encoding="utf-8")
+    return read_study(path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    subprocess.run([*GIT, "init", "-q", str(tmp_path)], check=True)
+    return tmp_path
+
+
+def recorded(project: Path, study: Study) -> str:
+    """What a result of the study says of its definition."""
+    file = project / "conf" / "study" / "pooling.yaml"
+    record_definition(project / "reports", study, file)
+    output, path = project / "reports" / "pooling", project / "reports" / "pooling" / DEFINITION
+    compare([
+        "--study", str(file), "--runs", str(project / "runs"), "--output", str(output),
+        "--definition", str(path), "--brief",
+    ])  # fmt: skip
+    content = json.loads((output / "comparison.json").read_text(encoding="utf-8"))
+    return dict(described(Comparison.model_validate(content)))["Definition"]
+
+
+@pytest.fixture(autouse=True)
+def runs(project: Path) -> None:
+    for arm, errors in (("max", 10), ("average", 14)):
+        for seed in range(3):
+            make_run(project / "runs", arm, seed, errors + seed)
+
+
+def test_a_definition_that_is_committed_before_the_first_result(project: Path) -> None:
+    study = write_study(project)
+    first = commit(project, "Define the study")
+    (project / "other").write_text("no part of the study")
+    commit(project, "Something else")
+    assert recorded(project, study) == f"defined at {first[:12]}, before the first run"
+    assert recorded(project, study) == f"defined at {first[:12]}, before the first run"
+
+
+def test_what_was_amended_after_results_is_named_with_both_values(project: Path) -> None:
+    study = write_study(project)
+    first = commit(project, "Define the study")
+    recorded(project, study)
+    amended = write_study(project, margin=0.2, looks=[3, 6], notes="prose may change")
+    commit(project, "Amend it")
+    assert recorded(project, amended) == (
+        "amended after results (margin: 0.1 → 0.2; looks: null → [3, 6]); defined at"
+        f" {first[:12]}, before the first run"
+    )
+    result = json.loads((project / "reports/pooling/comparison.json").read_text(encoding="utf-8"))
+    [caution] = [each["text"] for each in result["cautions"] if each["kind"] == "amended"]
+    other = project / "recomputed"
+    compare([str(project / "reports/pooling"), "--output", str(other), "--brief"])
+    again = json.loads((other / "comparison.json").read_text(encoding="utf-8"))
+    assert again["definition"] == result["definition"]
+    assert caution == "The study's definition was amended after results: margin and looks."
+
+
+def test_another_scale_does_not_start_anew(project: Path) -> None:
+    reports, file = project / "reports", project / "conf" / "study" / "pooling.yaml"
+    study = write_study(project)
+    commit(project, "Define the study")
+    known = record_definition(reports, study, file)
+    (reports / "full" / "pooling").mkdir(parents=True)
+    (reports / "full" / "pooling" / MANIFEST).touch()
+    final = known.model_copy(update={"final": True})
+    assert record_definition(reports, replace(study, margin=0.3), file) == final
+    (reports / "full" / "pooling" / MANIFEST).unlink()  # once seen, a result cannot be unseen
+    assert record_definition(reports, replace(study, margin=0.3), file) == final
+
+
+def test_until_there_is_a_result_the_definition_may_change(project: Path) -> None:
+    reports, file = project / "reports", project / "conf" / "study" / "pooling.yaml"
+    record_definition(reports, write_study(project), file)
+    changed = write_study(project, margin=0.3)
+    assert record_definition(reports, changed, file).definition["margin"] == 0.3
+    assert history_of(read_definition(reports / "pooling" / DEFINITION), changed) == history_of(
+        record_definition(reports, changed, file), changed
+    )
+
+
+def test_a_definition_in_no_commit_says_so(project: Path) -> None:
+    study = write_study(project)
+    assert recorded(project, study) == "defined before the first run, in no commit"
+
+
+def test_results_without_a_record_say_so(project: Path) -> None:
+    study = write_study(project)
+    commit(project, "Define the study")
+    (project / "reports" / "pooling").mkdir(parents=True)
+    (project / "reports" / "pooling" / MANIFEST).write_text('{"files": {}}')
+    assert recorded(project, study).endswith("after the first run")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"study": "pooling"}'])
+def test_a_damaged_record_blocks_nothing(project: Path, text: str) -> None:
+    study = write_study(project)
+    (project / "reports" / "pooling").mkdir(parents=True)
+    path = project / "reports" / "pooling" / DEFINITION
+    path.write_text(text)
+    assert read_definition(path) is None
+    assert history_of(None, study) is None
+    assert "defined" in recorded(project, study)
+
+
+def test_a_record_that_cannot_be_written_is_a_warning(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study(project)
+    (project / "reports").touch()
+    record_definition(project / "reports", study, project / "conf" / "study" / "pooling.yaml")
+    assert "warning: the definition is not recorded" in capsys.readouterr().err
