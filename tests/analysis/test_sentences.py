@@ -45,7 +45,9 @@ def test_a_false_alarm_check_says_what_it_found():
 
 
 def test_another_studys_answer_belongs_to_this_ones():
-    one = made_up_comparison({"a": ("base", "worse")}, see=["width"])
-    other = made_up_comparison({"a": ("base", "worse")}, claim="No: it is not.", question="Is it?")
-    assert see_lines(one, {}) == ["See also the study width."]
-    assert see_lines(one, {"width": other}) == ["See also the study width: Is it? No: it is not."]
+    one = made_up_comparison({"a": ("base", "worse")}, see={"width": "which asks more"})
+    other = made_up_comparison({"a": ("base", "worse")}, claim="No: it is not.")
+    assert see_lines(one, {}) == ["See also the study width, which asks more."]
+    assert see_lines(one, {"width": other}) == [
+        "See also the study width, which asks more: No: it is not."
+    ]

@@ -139,7 +139,7 @@ def test_the_studies_of_an_arm_are_found() -> None:
         ({"labels": {"nobody": "a"}}, "labels = 'nobody': must be one of the arms"),
         ({"labels": {"max": "a", "average": "a"}}, r"labels = \['a'\]: each may be there once"),
         ({"descriptions": {"max": "a\nb"}}, r"descriptions\.max = 'a\\nb': must be text"),
-        ({"see": ["a/b"]}, r"see\[0\] = 'a/b': a name is"),
+        ({"see": {"a/b": "which"}}, r"see\.a/b.* = 'a/b': a name is"),
         ({"new_arms": {"other": ["arm=max"]}}, "new_arms = 'other': must be one of the arms"),
     ],
 )

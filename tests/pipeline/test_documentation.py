@@ -130,7 +130,7 @@ def test_results_in_the_readme_are_those_of_the_full_report() -> None:
     command = ["git", "-C", str(PROJECT_ROOT), "show", "HEAD:reports/full/README.md"]
     report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     block = README.partition("<!-- results")[2].partition("<!-- end of results -->")[0]
-    rows = [line for line in block.splitlines() if line.startswith("| ")]
+    rows = [line for line in block.splitlines() if line.startswith(("| ", "- "))]
     assert len(rows) > 8
     assert set(rows) <= set(report.splitlines())
     pattern = r"([\d.]+) % (\[[^]]*\]); (\d+) runs lie below .* (\d+) equals it, (\d+) lie above"

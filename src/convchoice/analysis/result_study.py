@@ -52,7 +52,9 @@ class StudyDefinition(Model):
     )
     labels: dict[Name, str] = Field(default={}, description="By arm, its name for people.")
     descriptions: dict[Name, str] = Field(default={}, description="By arm, what it is.")
-    see: list[Name] = Field(default=[], description="Studies whose answers belong to this one's.")
+    see: dict[Name, str] = Field(
+        default={}, description="Studies whose answers belong to this one's, and why."
+    )
     notes: str = Field(default="", description="Remarks of the study's author.")
 
     def label(self, arm: str) -> str:

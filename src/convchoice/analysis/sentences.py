@@ -65,10 +65,10 @@ def see_lines(comparison: Comparison, others: Mapping[str, Comparison]) -> list[
         others: results by study.
     """
     lines = []
-    for name in comparison.study.see:
+    for name, why in comparison.study.see.items():
         other = others.get(name)
-        found = f": {other.study.question} {answer(other)}" if other else "."
-        lines.append(f"See also the study {name}{found}")
+        found = f": {answer(other)}" if other else "."
+        lines.append(f"See also the study {name}, {why}{found}")
     return lines
 
 

@@ -112,8 +112,8 @@ class Study:
     """By arm, the name that people read: ``max pooling 2×2``."""
     descriptions: dict[str, Text] = field(default_factory=dict)
     """By arm, what it is, in one line."""
-    see: list[Name] = field(default_factory=list)
-    """Studies that a reader of this one's answers should know."""
+    see: dict[Name, Text] = field(default_factory=dict)
+    """Studies that a reader of this one's answers should know, and why: ``which …``."""
     notes: str = ""
 
     def all_arms(self) -> list[str]:
@@ -147,7 +147,7 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     curves = [curve.name for curve in study.curves]
     against = {f"against.{arm}": references for arm, references in study.against.items()}
     lists = {"arms": arms, "controls": study.controls, "curves": curves, **against}
-    lists |= {"alike": study.alike, "labels": list(study.labels.values()), "see": study.see}
+    lists |= {"alike": study.alike, "labels": list(study.labels.values())}
     for name, listed in lists.items():
         repeated = sorted({item for item in listed if listed.count(item) > 1})
         require(not repeated, f"{origin}: {name}", repeated, "each may be there once.")
