@@ -135,5 +135,5 @@ def test_results_in_the_readme_are_those_of_the_full_report() -> None:
     assert set(rows) <= set(report.splitlines())
     pattern = r"([\d.]+) % (\[[^]]*\]); (\d+) runs lie below .* (\d+) equals it, (\d+) lie above"
     [(mean, interval, below, equal, above)] = re.findall(pattern, README)
-    assert f"| lecture | 30 | {mean} {interval} |" in report
+    assert f"| the lecture's network | 30 | {mean} {interval} |" in report
     assert f"{below} are below it, {equal} equal and {above} above" in report
