@@ -4,12 +4,13 @@ Examples:
   convchoice report --studies pooling,lecture
   convchoice report --params params.yaml --reports reports --configs configs
 
-Reads `<reports>/<study>/comparison.json`; writes `index.html` (one file that needs no network),
+Reads `<reports>/<study>/comparison.json`. With --params the other studies that have a result in the
+folder follow those chosen, so that choosing another study removes none from the page. Writes `index.html` (one file that needs no network),
 `README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. The same
 results give the same bytes. Never imports torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,16 @@ def _consistent(path: Path) -> Iterator[None]:
         ) from error
 
 
+def other_results(reports: Path, chosen: Collection[str]) -> Iterator[Comparison]:
+    """Results of studies that were not chosen; one that cannot be read is named and left out."""
+    for path in sorted(reports.glob(f"*/{COMPARISON}")):
+        if path.parent.name not in chosen:
+            try:
+                yield study_result(reports, path.parent.name)
+            except UserError as error:
+                print(f"left out of the report: {error}")
+
+
 def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
     """Write the page, the Markdown file and the figures; remove figures of earlier reports.
 
@@ -91,7 +102,7 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice report", __doc__)
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")
-    file = "YAML file whose key `studies` lists them"
+    file = "YAML file whose key `studies` lists those that come first"
     which.add_argument("--params", type=Path, metavar="FILE", help=file)
     reports, help_text = Path("reports"), "default: reports"
     made.add_argument("--reports", type=Path, default=reports, metavar="FOLDER", help=help_text)
@@ -111,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in studies:
             check_name("studies", name)
         comparisons = [study_result(given.reports, name) for name in studies]
-        write_report(given.reports, comparisons)
+        others = other_results(given.reports, studies) if given.params else ()
+        write_report(given.reports, [*comparisons, *others])
         if given.configs:
             log_studies(given.reports, comparisons, given.configs)
         print_paths(given.reports)

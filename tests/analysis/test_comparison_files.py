@@ -12,7 +12,7 @@ from convchoice.analysis.comparison_files import (
     COMPARISON,
     FILES,
     comparison_text,
-    flat_metrics,
+    headline_metrics,
     read_comparison,
     write_comparison,
 )
@@ -36,7 +36,7 @@ def test_written_result_is_read_back(tmp_path: Path):
     write_comparison(tmp_path, result)
     read = read_comparison(tmp_path / COMPARISON)
     assert read.model_copy(update={"sha256": ""}) == result
-    assert json.loads((tmp_path / "metrics.json").read_text()) == flat_metrics(result)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == headline_metrics(result)
 
 
 def test_layout_does_not_count_but_numbers_do(tmp_path: Path):

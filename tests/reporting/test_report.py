@@ -243,11 +243,16 @@ def test_the_parameters_file_names_the_studies(reports: Path, capsys: pytest.Cap
     parameters.write_text("scale: quick\narms: [lecture]\nstudies: [lecture]\n", encoding="utf-8")
     main(["--params", str(parameters), "--reports", str(reports)])
     page, _ = texts(reports)
-    assert 'id="lecture"' in page
-    assert 'id="pooling"' not in page
+    # The study that was not chosen keeps its place, below.
+    assert -1 < page.find('id="lecture"') < page.find('id="pooling"')
     lines = capsys.readouterr().out.splitlines()
     assert f"  {reports / 'index.html'}" in lines
     assert lines[-1] == "The tables: convchoice summary"
+    change_a_number(reports / "pooling")
+    main(["--params", str(parameters), "--reports", str(reports)])
+    assert 'id="pooling"' not in texts(reports)[0]
+    left_out = f"left out of the report: {reports / 'pooling' / 'comparison.json'}: was changed"
+    assert left_out in capsys.readouterr().out
     parameters.write_text("scale: quick\narms: [max]\nstudies: pooling\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
         main(["--params", str(parameters), "--reports", str(reports)])

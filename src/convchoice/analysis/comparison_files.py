@@ -1,7 +1,7 @@
 """The files of a study's result.
 
-`comparison.json` holds everything, see `docs/comparison.md`. `metrics.json` is for `dvc metrics
-show`, `differences.csv` for `dvc plots show`.
+`comparison.json` holds everything, see `docs/comparison.md`. `metrics.json` has the few numbers of
+`dvc metrics show`, `differences.csv` the contrasts as a table.
 """
 
 import csv
@@ -114,8 +114,26 @@ def read_comparison(path: Path) -> Comparison:
         raise _refused(path, error) from error
 
 
+def headline_metrics(comparison: Comparison) -> dict[str, float]:
+    """The numbers of `dvc metrics show`: few, and of the same names in every study.
+
+    Returns:
+        Number of claims, those answered Yes and No; the baseline's score; the largest difference of
+        a contrast, in the measure's unit, if there is one.
+    """
+    measure, answers = comparison.measure, [claim.answer for claim in comparison.claims]
+    headline: dict[str, float] = {
+        "claims": len(answers),
+        "yes": answers.count("Yes"),
+        "no": answers.count("No"),
+        "baseline": comparison.arms[comparison.study.baseline].scores[measure.metric].mean,
+    }
+    differences = [each.difference.mean for each in comparison.contrasts]
+    return headline | ({"difference": max(differences, key=abs)} if differences else {})
+
+
 def flat_metrics(comparison: Comparison) -> dict[str, float]:
-    """The numbers of `dvc metrics show` and of a study's run in MLflow."""
+    """The numbers of a study's run in MLflow."""
     unit = f"_{comparison.measure.unit.replace(' ', '_')}" if comparison.measure.unit else ""
     flat: dict[str, float | None] = {}
     for name, arm in comparison.arms.items():
@@ -175,7 +193,7 @@ def write_comparison(
     """
     texts = {
         COMPARISON: comparison_text(comparison),
-        METRICS: json_text(flat_metrics(comparison)),
+        METRICS: json_text(headline_metrics(comparison)),
         DIFFERENCES: differences_text(comparison),
         **(more or {}),
     }
