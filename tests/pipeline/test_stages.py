@@ -8,7 +8,6 @@ After a change of imports: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
