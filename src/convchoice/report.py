@@ -4,10 +4,10 @@ Examples:
   convchoice report --studies pooling,lecture
   convchoice report --params params.yaml --reports reports --configs configs
 
-Reads `<reports>/<study>/comparison.json`. With --params the other studies that have a result in the
-folder follow those chosen, so that choosing another study removes none from the page. Writes `index.html` (one file that needs no network),
-`README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. The same
-results give the same bytes. Never imports torch.
+Reads `<reports>/<study>/comparison.json`; writes `index.html` (one file that needs no network),
+`README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. With --params
+every other study that has a result in the folder follows the chosen ones: a choice removes none.
+The same results give the same bytes. Never imports torch.
 """
 
 from collections.abc import Collection, Iterator, Sequence
