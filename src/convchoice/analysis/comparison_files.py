@@ -121,7 +121,8 @@ def headline_metrics(comparison: Comparison) -> dict[str, float]:
         Number of claims, those answered Yes and No; the baseline's score; the largest difference of
         a contrast, in the measure's unit, if there is one.
     """
-    measure, answers = comparison.measure, [claim.answer for claim in comparison.claims]
+    measure = comparison.measure
+    answers: list[str] = [claim.answer for claim in comparison.claims]
     headline: dict[str, float] = {
         "claims": len(answers),
         "yes": answers.count("Yes"),
