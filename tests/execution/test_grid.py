@@ -1,0 +1,96 @@
+"""`convchoice survive` and `convchoice variance`: a study's arms over a grid of settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convchoice import CONF_DIR, survive, variance
+from convchoice.config.study import read_study
+from convchoice.errors import UserError
+from convchoice.execution.grid import narrowed, settings_of
+
+SMALL = [
+    "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100", "data.batch_size=50",
+    "trainer.accelerator=cpu",
+]  # fmt: skip
+STUDY = {
+    "name": "tiny", "question": "Which?", "source": "a test", "baseline": "a", "arms": ["b", "c"],
+    "new_arms": {
+        "a": SMALL, "b": [*SMALL, "downsample=average"], "c": [*SMALL, "downsample=strided"],
+    },
+    "survive": {"trainer.max_epochs": [1, 2], "optimizer": ["adam", "sgd"]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/raw").symlink_to(data_root)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return "tiny.yaml"
+
+
+def test_every_setting_is_run_once_and_kept(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [study, "--arms", "b", "--seeds", "1"]
+    survive.main(arguments)
+    first = json.loads(Path("reports/tiny/survival/survival.json").read_text(encoding="utf-8"))
+    [contrast] = first["contrasts"]
+    assert [cell["seeds"] for cell in contrast["cells"]] == [[0]] * 4
+    assert len(list(Path("survival/tiny").glob("*/seed-*"))) == 2 * 4
+    name = "b-max_epochs=2-sgd/seed-0/config.yaml"
+    config = yaml.safe_load((Path("survival/tiny") / name).read_text(encoding="utf-8"))
+    assert (config["trainer"]["max_epochs"], config["optimizer"]["name"]) == (2, "sgd")
+    assert contrast["tuned"] is not None
+    assert contrast["sentence"] in capsys.readouterr().out
+    survive.main(arguments)
+    assert "8 runs, 8 kept, 0 to do" in capsys.readouterr().out
+
+
+def test_seeds_of_weights_order_and_subset_are_set_apart(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variance.main([study, "--arms", "b", "--levels", "2,2,2"])
+    found = json.loads(Path("reports/tiny/variance/variance.json").read_text(encoding="utf-8"))
+    assert [item["arm"] for item in found["decompositions"]] == ["a", "b", "b"]
+    scores = {
+        json.dumps(json.loads(path.read_text(encoding="utf-8"))["test/nll"])
+        for path in Path("variance/tiny").glob("a-*/seed-0/metrics.json")
+    }
+    assert len(scores) == 8  # each source changes the training
+    assert "b − a: spread " in capsys.readouterr().out
+
+
+def test_a_narrowed_study_keeps_references() -> None:
+    study = read_study(CONF_DIR / "study/pooling.yaml")
+    assert narrowed(study, ["weighted"]).arms == ["max_4x4", "weighted"]
+    with pytest.raises(UserError, match="compares no such arm"):
+        narrowed(study, ["max"])
+
+
+def test_settings_are_every_combination() -> None:
+    assert settings_of({"a": [1, 2], "b": ["x"]}) == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("survived", "message"),
+    [
+        ({}, "names no settings"),
+        ({"trainer.max_epochs": [1]}, "must list at least two values"),
+        ({"trainer.max_epochs": [1, 1]}, "each once"),
+        ({"tracking.uri": ["a", "b"]}, "an arm sets only keys that decide numbers"),
+        ({"seed": [0, 1]}, "an arm sets only keys that decide numbers"),
+        ({"model.hidden_units": list(range(1, 202))}, "at most 200 are run"),
+        ({"conv.kernel_size": [3, 99]}, "does not fit"),
+    ],
+)
+def test_settings_that_cannot_be_run_are_refused_before_anything_is_trained(
+    study: str, survived: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(study).write_text(yaml.safe_dump({**STUDY, "survive": survived}), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        survive.main([study])
+    assert message in capsys.readouterr().err
+    assert not Path("survival").exists()
