@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from convchoice.analysis.arms import effective_configuration
 from convchoice.analysis.collect import (
     TABLE_SUFFIX,
     collected_runs,
@@ -114,11 +115,12 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
     planned = published.planned if published else None
     if given.configs:
         planned = {arm: read_arm(given.configs / f"{arm}.yaml").seeds for arm in study.all_arms()}
-    history = published.history if published else None
-    if given.definition:
-        history = history_of(read_definition(given.definition), study)
     failed = published.failed if published else failures_of_study(study, given.paths, planned)
     runs = runs_of_study(study, given.paths, planned, failed)
+    history = published.history if published else None
+    if given.definition:
+        settings = {arm: effective_configuration(each[0]) for arm, each in runs.items() if each}
+        history = history_of(read_definition(given.definition), study, settings)
     result = compare(study, runs, planned, failed, definition=history)
     texts = PublishedStudy(study, planned, failed, runs, history).texts()
     return with_earlier(result, folder) if published else result, texts

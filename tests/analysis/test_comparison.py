@@ -239,6 +239,7 @@ CAUTIONS = {
     "none": (6, {"epochs": 5}, {}, []),
     "fallback": (1, {"dataset": DIGITS}, {}, ["fallback", "scale"]),
     "scale": (2, {"epochs": 5}, {}, ["scale"]),
+    "unconverged": (6, {"epochs": 2}, {}, ["scale", "unconverged"]),
     "mixed": (
         6, {"epochs": 5},
         {"environment": {"device": "cuda:0", "commit": "unknown", "dirty": True}},
@@ -253,6 +254,8 @@ def test_cautions_most_important_first(comparison_of: Compare, case: str):
     both = {"max": options, "average": options | of_average}
     result = comparison_of({"max": [10] * seeds, "average": [12] * seeds}, options=both)
     assert [item.kind for item in result.cautions] == expected
+    if case == "unconverged":  # the made-up loss falls from 0.2 to 0.1
+        assert "training loss of every arm by up to 0.10 nats" in result.cautions[1].text
     if case == "fallback":
         assert result.cautions[0].text == DIGITS["fallback_note"]
 

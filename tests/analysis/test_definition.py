@@ -1,6 +1,7 @@
 """The record of a study's first definition, in a repository with commits."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from convchoice.analysis.definition import (
     read_definition,
     record_definition,
 )
+from convchoice.analysis.multiplicity import unplanned_level
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.sentences import described
 from convchoice.compare import main as compare
@@ -106,13 +108,37 @@ def test_another_scale_does_not_start_anew(project: Path) -> None:
     assert record_definition(reports, replace(study, margin=0.3), file) == final
 
 
+def test_a_study_that_is_extended_after_a_look_says_so(project: Path) -> None:
+    study = write_study(project)
+    commit(project, "Define the study")
+    recorded(project, study)
+    for arm, errors in (("max", 10), ("average", 14)):
+        for seed in range(3, 6):
+            make_run(project / "runs", arm, seed, errors + seed % 2)
+    recorded(project, study)
+    content = json.loads((project / "reports/pooling/comparison.json").read_text(encoding="utf-8"))
+    family = content["family"]
+    assert (family["looks"], family["extended"]) == ([3, 6], True)
+    assert family["level"] == pytest.approx(unplanned_level((3, 6)), rel=1e-9)
+    # Runs with another setting are another result, at which nobody has looked before.
+    for arm in ("max", "average"):
+        for seed in range(6):
+            make_run(project / "other", arm, seed, 10 + seed, config={"data": {"batch_size": 32}})
+    shutil.rmtree(project / "runs")
+    (project / "other").rename(project / "runs")
+    recorded(project, study)
+    content = json.loads((project / "reports/pooling/comparison.json").read_text(encoding="utf-8"))
+    assert (content["family"]["looks"], content["family"]["extended"]) == ([6], False)
+
+
 def test_until_there_is_a_result_the_definition_may_change(project: Path) -> None:
     reports, file = project / "reports", project / "conf" / "study" / "pooling.yaml"
     record_definition(reports, write_study(project), file)
     changed = write_study(project, margin=0.3)
     assert record_definition(reports, changed, file).definition["margin"] == 0.3
-    assert history_of(read_definition(reports / "pooling" / DEFINITION), changed) == history_of(
-        record_definition(reports, changed, file), changed
+    known = read_definition(reports / "pooling" / DEFINITION)
+    assert history_of(known, changed, {}) == history_of(
+        record_definition(reports, changed, file), changed, {}
     )
 
 
@@ -136,7 +162,7 @@ def test_a_damaged_record_blocks_nothing(project: Path, text: str) -> None:
     path = project / "reports" / "pooling" / DEFINITION
     path.write_text(text)
     assert read_definition(path) is None
-    assert history_of(None, study) is None
+    assert history_of(None, study, {}) is None
     assert "defined" in recorded(project, study)
 
 

@@ -168,7 +168,6 @@ def compare(
     runs: Mapping[str, Sequence[Run]],
     expected_seeds: Mapping[str, int] | None = None,
     failed: Mapping[str, Mapping[int, str]] | None = None,
-    earlier_looks: Sequence[int] = (),
     definition: DefinitionHistory | None = None,
 ) -> Comparison:
     """A study's result from run folders.
@@ -180,8 +179,8 @@ def compare(
             if one arm lacks a seed that another has.
         failed: why runs failed in training, by arm and seed. An arm of which every run failed has
             no results.
-        earlier_looks: numbers of seeds at which results of the same arms were looked at before.
-        definition: when the study was defined; None if that is not recorded.
+        definition: when the study was defined, and earlier looks at results of the same arms;
+            None if that is not recorded.
 
     Raises:
         UserError: for an arm without runs, runs without test results, runs of one arm with
@@ -209,6 +208,7 @@ def compare(
         recorded = _recorded_of_arm(arm, item, reference)
         results[arm] = _arm(study, arm, measure, scores[arm], **recorded)
     check_one_image({arm: each.introspection for arm, each in results.items()})
+    earlier_looks = definition.earlier_looks if definition else []
     found, family = contrasts_of(study, measure, scores, earlier_looks)
     found = [each.model_copy(update=_recorded_of_contrast(each, read)) for each in found]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]

@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError
 
-from convchoice.analysis.result_model import Model, Name
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.result_model import Count, Model, Name
 from convchoice.analysis.result_study import Amendment, DefinitionHistory
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
-from convchoice.errors import StorageError
+from convchoice.errors import RunFolderError, StorageError
 from convchoice.runs.output_files import MANIFEST, replace_files
 from convchoice.runs.run_folder import json_text
 from convchoice.runs.specification import git
@@ -37,6 +38,9 @@ class RecordedDefinition(Model):
     final: bool = Field(default=False, description="Whether there has been a result since.")
     sha256: str = Field(description="Of the definition.")
     definition: dict[str, JsonValue] = Field(description="The study without its prose.")
+    looks: dict[str, list[Count]] = Field(
+        default={}, description="Seeds of the results so far, by digest of the arms' settings."
+    )
 
 
 def definition_of(study: Study) -> dict[str, Any]:
@@ -59,10 +63,35 @@ def _commit(file: Path) -> str | None:
     )
 
 
+def settings_digest(configurations: Mapping[str, Mapping[str, Any]]) -> str:
+    """A digest of the settings of a study's arms: results with another one are no earlier look.
+
+    Args:
+        configurations: by arm, as `ArmResult.configuration`.
+    """
+    return _digest({arm: dict(values) for arm, values in sorted(configurations.items())})
+
+
+def with_look(record: RecordedDefinition, result: Path) -> RecordedDefinition:
+    """The record with the seeds of the present result, if there is one that can be read."""
+    try:
+        found = read_comparison(result)
+    except RunFolderError:
+        return record
+    seeds = min((contrast.n for contrast in found.contrasts), default=0)
+    key = settings_digest({arm: each.configuration for arm, each in found.arms.items()})
+    looks = sorted({*record.looks.get(key, []), *([seeds] if seeds else [])})
+    return record.model_copy(update={"looks": {**record.looks, key: looks}}) if looks else record
+
+
+def _folders(reports: Path, study: str) -> list[Path]:
+    """Where a study's results are, at all scales."""
+    return [reports / study, *sorted(reports.glob(f"*/{study}"))]
+
+
 def has_results(reports: Path, study: str) -> bool:
     """Whether a study has had a result, at any scale."""
-    folders = (reports / study, *reports.glob(f"*/{study}"))
-    return any((folder / MANIFEST).exists() for folder in folders)
+    return any((folder / MANIFEST).exists() for folder in _folders(reports, study))
 
 
 def read_definition(path: Path) -> RecordedDefinition | None:
@@ -98,6 +127,8 @@ def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefini
             sha256=_digest(definition),
             definition=definition,
         )
+    for folder in _folders(reports, study.name):
+        record = with_look(record, folder / COMPARISON)
     if record == known:
         return record
     try:
@@ -107,8 +138,18 @@ def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefini
     return record
 
 
-def history_of(record: RecordedDefinition | None, study: Study) -> DefinitionHistory | None:
-    """What was amended since a record was made; None without a record."""
+def history_of(
+    record: RecordedDefinition | None,
+    study: Study,
+    configurations: Mapping[str, Mapping[str, Any]],
+) -> DefinitionHistory | None:
+    """What was amended since a record was made, and earlier looks; None without a record.
+
+    Args:
+        record: of the study.
+        study: as it is now.
+        configurations: the settings of its arms, see `settings_digest`.
+    """
     if record is None:
         return None
     before, now = record.definition, definition_of(study)
@@ -117,6 +158,7 @@ def history_of(record: RecordedDefinition | None, study: Study) -> DefinitionHis
         commit=record.commit,
         before_results=record.before_results,
         sha256=record.sha256,
+        earlier_looks=record.looks.get(settings_digest(configurations), []),
         amendments=[
             Amendment(field=key, before=before.get(key), now=now.get(key)) for key in fields
         ],

@@ -10,6 +10,9 @@ from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 
+STEEP = 0.05
+"""Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
+times that of the lecture's fifth epoch."""
 FULL_EPOCHS = 5
 """Epochs of the lecture's recipe; fewer is a small scale."""
 RECORDED = (
@@ -127,6 +130,24 @@ def _devices(made: Provenance) -> str:
     )
 
 
+def _unconverged(comparison: Comparison) -> str:
+    """Arms whose training loss still fell steeply in the last epoch."""
+    falling = {}
+    for name, arm in comparison.arms.items():
+        band = arm.learning_curves.bands.get("train/loss")
+        means = [] if band is None else [mean for mean in band.mean if mean is not None]
+        if len(means) > 1 and means[-2] - means[-1] > STEEP:
+            falling[name] = means[-2] - means[-1]
+    if not falling:
+        return ""
+    every = len(falling) == len(comparison.arms)
+    which = "every arm" if every else listed(list(falling))
+    return (
+        f"Far from converged: the last epoch still lowered the training loss of {which} by up to"
+        f" {max(falling.values()):.2f} nats. Differences may be in the speed of learning alone."
+    )
+
+
 def _amended(comparison: Comparison) -> str:
     history = comparison.definition
     if history is None or not history.amendments:
@@ -150,6 +171,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
         ("amended", _amended(comparison)),
         ("scale", "" if made.table else _scale(comparison)),
+        ("unconverged", _unconverged(comparison)),
         ("devices", _devices(made)),
         (
             "commits",

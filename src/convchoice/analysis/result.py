@@ -71,7 +71,15 @@ class Caution(Model):
     """Something that a reader must know before using the result."""
 
     kind: Literal[
-        "fallback", "failed", "partial", "amended", "scale", "devices", "commits", "dirty"
+        "fallback",
+        "failed",
+        "partial",
+        "amended",
+        "scale",
+        "unconverged",
+        "devices",
+        "commits",
+        "dirty",
     ] = Field(description="Kind, for programs.")
     text: str = Field(description="The sentence.")
 

@@ -76,6 +76,9 @@ class DefinitionHistory(Model):
     commit: str | None = Field(description="Git's commit of the first definition, if any.")
     before_results: bool = Field(description="Whether it was recorded before the first result.")
     sha256: str = Field(description="Of the first definition.")
+    earlier_looks: list[Count] = Field(
+        default=[], description="Seeds of earlier results of the same arms with the same settings."
+    )
     amendments: list[Amendment] = Field(description="Changes since.")
 
 
