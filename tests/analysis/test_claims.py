@@ -110,7 +110,7 @@ LABELS = {"max": "max 2×2", "strided": "strided convolution"}
         ),
         (
             part("a", "inconclusive", -0.12, (-0.33, 0.08)),
-            "a is not shown to differ from max 2×2 (−0.12 [−0.33, +0.08]).",
+            "a is not shown to differ from max 2×2, −0.12 points [−0.33, +0.08].",
         ),
         (
             part("a", "inconclusive").model_copy(update={"mean": None}),

@@ -17,6 +17,7 @@ from convchoice.analysis.published_runs import (
     PREDICTIONS,
     RUNS,
     STUDY,
+    _merged,
     read_published,
 )
 from convchoice.analysis.sentences import described
@@ -76,6 +77,14 @@ def published(tmp_path: Path) -> Path:
     main(["--study", str(study), "--runs", str(tmp_path / "runs"), "--output", str(out)])
     shutil.rmtree(tmp_path / "runs")
     return out
+
+
+def test_the_earlier_result_of_a_contrast_is_that_of_its_two_arms():
+    ours = [{"arm": "a", "reference": name, "flips": None} for name in ("x", "y")]
+    earlier = [{"arm": "a", "reference": "y", "flips": 1}]
+    taken: set[str] = set()
+    assert [each["flips"] for each in _merged(ours, earlier, taken)] == [None, 1]
+    assert taken == {"flips"}
 
 
 def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, tmp_path: Path):

@@ -12,12 +12,29 @@ from convchoice.reporting.page import (
     banners,
     bar_scale,
     cost_cells,
+    figures_of,
     study_view,
 )
 from made_up_results import made_up_comparison
-from made_up_runs import DIGITS
+from made_up_runs import DIGITS, study_values
 
 ERRORS = {"max": [10, 11], "average": [30, 33]}
+
+
+def test_people_read_labels_in_the_place_of_names(made: Any):
+    study = study_values(
+        labels={"max": "largest", "average": "mean value"}, descriptions={"average": "A mean."}
+    )
+    comparison = made(ERRORS, study)
+    view = study_view(comparison)
+    assert list(view["comparison"].arms) == ["largest", "mean value"]
+    assert view["described"] == [("mean value", "average", "A mean.")]
+    [contrast] = view["comparison"].contrasts
+    assert (contrast.arm, contrast.reference) == ("mean value", "largest")
+    texts = " ".join(f"{each.alt} {each.caption}" for each in figures_of(comparison))
+    assert "mean value − largest" in texts
+    assert "average" not in texts
+    assert view["comparison"].labelled() == view["comparison"]
 
 
 def test_each_claim_has_a_badge_that_names_the_fallback(made: Any):

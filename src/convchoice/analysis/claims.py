@@ -132,8 +132,13 @@ def parts_sentence(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping
 
 def _amount(value: float, measure: Measure) -> str:
     """A value with its unit, without its sign: ``0.14 points``."""
+    return text.number(abs(value), measure.decimals) + _unit(measure)
+
+
+def _unit(measure: Measure) -> str:
+    """The unit of a difference behind its number; may be empty."""
     unit = "points" if measure.unit == "percentage points" else measure.unit
-    return f"{text.number(abs(value), measure.decimals)} {unit}".strip()
+    return f" {unit}" if unit else ""
 
 
 def _times(ratio: float) -> str:
@@ -154,8 +159,8 @@ def _one(part: ClaimPart, measure: Measure, labels: Mapping[str, str]) -> str:
     margin = _amount(part.margin, measure)
     if part.verdict is Verdict.inconclusive:
         bounds = text.interval(part.interval, measure.decimals, with_signs=True)
-        found = f"{text.signed(part.mean, measure.decimals)} {bounds}"
-        return f"{subject} is not shown to differ from {other} ({found})"
+        size = text.signed(part.mean, measure.decimals) + _unit(measure)
+        return f"{subject} is not shown to differ from {other}, {size} {bounds}"
     if part.verdict is Verdict.equivalent:
         return f"{subject} is no different from {other} within the margin of {margin}"
     relation = "better than" if part.verdict.shown_better else "worse than"
@@ -203,8 +208,7 @@ def _sizes(shown: Sequence[ClaimPart], measure: Measure) -> str:
     ends = list(
         dict.fromkeys(text.number(size, measure.decimals) for size in (sizes[0], sizes[-1]))
     )
-    unit = _amount(0, measure).partition(" ")[2]
-    found = f", by {' to '.join(ends)} {unit}".rstrip()
+    found = f", by {' to '.join(ends)}{_unit(measure)}"
     if small and len(margins) == 1:
         count = "each" if len(small) == len(shown) else f"{len(small)} of them"
         found += f", {count} by less than the margin of {_amount(margins.pop(), measure)}"
