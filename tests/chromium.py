@@ -31,15 +31,15 @@ const write = found => {
 SCRIPT</script>"""
 
 
-def open_in_chromium(path: Path, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+def open_in_chromium(address: str, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """Open a page; its final elements are in stdout and its console's lines in stderr.
 
     Args:
-        path: of the page.
+        address: of the page.
         profile: an empty folder for the browser's own files.
         flags: more of Chromium's options.
     """
-    command = [str(CHROMIUM), *FLAGS, *flags, f"--user-data-dir={profile}", path.as_uri()]
+    command = [str(CHROMIUM), *FLAGS, *flags, f"--user-data-dir={profile}", address]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
 
 
@@ -56,7 +56,7 @@ def written_by(script: str, page: Path, width: int, folder: Path, *flags: str) -
     outer = page.with_name(f"outer-{width}.html")
     text = OUTER.replace("PAGE", page.name).replace("SCRIPT", script)
     outer.write_text(text.replace("WIDTH", str(width)), encoding="utf-8")
-    done = open_in_chromium(outer, folder / f"profile-{width}", *flags)
+    done = open_in_chromium(outer.as_uri(), folder / f"profile-{width}", *flags)
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     written: dict[str, Any] = json.loads(
         html.unescape(done.stdout.partition("<pre>")[2].partition("</pre>")[0])

@@ -1,43 +1,78 @@
-"""`convchoice ui`: the link and MLflow's arguments; illegal ports and remote stores are refused.
+"""`convchoice ui`: the page behind the link, ports, and what is refused."""
 
-`tests/tracking/test_servers.py` starts the real server.
-"""
-
+import os
 import re
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from convchoice.errors import UserError
+from chromium import CHROMIUM, open_in_chromium
+from convchoice.config.schema import TrackingConfig
+from convchoice.errors import JobError, UserError
+from convchoice.tracking.entry import NOTE
+from convchoice.tracking.store import MlflowStore, publish
+from convchoice.tracking.views import experiment_tags
 from convchoice.ui import main
+from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
+from servers import free_port
 
 pytestmark = MLFLOWS_WARNINGS
 
 
-def test_prints_the_link_and_serves_on_a_free_port(
+def test_a_free_port_is_found_and_a_server_that_does_not_start_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[list[str]] = []
-    monkeypatch.setitem(sys.modules, "mlflow.cli", SimpleNamespace(cli=served.append))
+    cli = SimpleNamespace(cli=lambda arguments, **_: served.append(arguments))
+    monkeypatch.setitem(sys.modules, "mlflow.cli", cli)
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    opened = MlflowStore(TrackingConfig())
+    opened.client.set_experiment_tag(opened.experiment_id, NOTE, "of an earlier version")
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true")  # restored by the fixture
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         used = str(listener.getsockname()[1])
-        main(["--port", used])
+        with pytest.raises(JobError, match="has ended before it responded"):
+            main(["--port", used])
     port = served[0][4]
-    assert served == [["ui", "--host", "127.0.0.1", "--port", port, "--backend-store-uri", store]]
-    link = f"http://127.0.0.1:{port}/#/experiments/1/runs?workflowType=machine_learning"
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"port {used} is in use, so this is port {port}\n\n  {link}\n")
-    main(["--port", port])
-    assert served[1] == served[0]
-    assert capsys.readouterr().out.startswith(f"\n  {link}\n")
+    assert served[0][:5] == ["ui", "--host", "127.0.0.1", "--port", port]
+    assert store in served[0]
+    assert os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert opened.client.get_experiment(opened.experiment_id).tags == experiment_tags()
+    assert capsys.readouterr().out.startswith(f"port {used} is in use, so this is port {port}\n")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    environment = {"MLFLOW_TRACKING_URI": store, "MLFLOW_EXPERIMENT_NAME": "convchoice"}
+    for seed in (0, 1):
+        publish(make_run(tmp_path / "runs", "max", seed), TrackingConfig(uri=store))
+    command = [sys.executable, "-m", "convchoice.cli", "ui", "--port", str(free_port())]
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    ) as server:  # fmt: skip
+        try:
+            assert server.stdout
+            link = next(line.strip() for line in server.stdout if "http://127.0.0.1" in line)
+            wide = ("--virtual-time-budget=30000", "--window-size=2400,900")
+            page = open_in_chromium(link, tmp_path / "profile", *wide).stdout
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+    rows = set(re.findall(r"<a[^>]*/runs/[^>]*>(?:<[^>]*>)*([^<]+)", page))
+    assert rows == {"max"}
+    for column in ("test/accuracy", "test/nll", "cost/parameters", "cost/macs"):
+        assert f">{column}<" in page
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Serve MLflow's pages on this machine and print the link to the runs.
+"""Serve MLflow's pages on this machine; print the link to the runs, and open it on a desktop.
 
 Examples:
     convchoice ui
@@ -10,15 +10,24 @@ is in use, another one is chosen and printed. Ctrl-C stops the server.
 
 import os
 import socket
+import sys
+import threading
+import time
+import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
+from urllib.request import urlopen
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.schema import TrackingConfig
-from convchoice.errors import UserError, exit_codes
+from convchoice.errors import JobError, UserError, exit_codes
 from convchoice.tracking.store import URI, MlflowStore
+from convchoice.tracking.views import FIRST_VIEW
 
 HOST = "127.0.0.1"
 PORTS = range(1, 2**16)
+DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
+"""Variables of a desktop's session on Linux."""
 
 
 def parser() -> CommandParser:
@@ -42,11 +51,23 @@ def free_port(wanted: int) -> int:
     raise UserError(f"--port {wanted}: cannot listen on {HOST}. Choose another port.")
 
 
+def announce(port: int, link: str, started: threading.Event) -> None:
+    """Print the link once the server responds, and open it where there is a desktop."""
+    while not started.is_set():
+        with suppress(OSError), urlopen(f"http://{HOST}:{port}/health", timeout=5):
+            started.set()
+        time.sleep(0.1)
+    print(f"\n  {link}\n\nCtrl-C stops the server.", flush=True)
+    if sys.platform in {"darwin", "win32"} or not DISPLAYS.isdisjoint(os.environ):
+        webbrowser.open(link)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the link, then run MLflow's server in this process.
+    """Run MLflow's server in this process and print the link to the runs.
 
     Raises:
         UserError: for an illegal port, or a store on another server.
+        JobError: if the server ends before it responds.
     """
     wanted = parser().parse_args(arguments).port
     if wanted not in PORTS:
@@ -55,14 +76,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if uri.startswith("http"):
         raise UserError(f"{URI} = {uri}: the runs are on that server. Open it in a browser.")
     store = MlflowStore(TrackingConfig())
+    store.update_experiment()
     port = free_port(wanted)
     if port != wanted:
         print(f"port {wanted} is in use, so this is port {port}")
+    print("starting MLflow", flush=True)
     runs = f"#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
-    print(f"\n  http://{HOST}:{port}/{runs}\n\nCtrl-C stops the server.", flush=True)
+    link = f"http://{HOST}:{port}/{runs}&viewStateShareKey={FIRST_VIEW}"
+    started = threading.Event()
+    threading.Thread(target=announce, args=(port, link, started), daemon=True).start()
     from mlflow.cli import cli  # noqa: PLC0415 - seconds
 
-    cli(["ui", "--host", HOST, "--port", str(port), "--backend-store-uri", store.uri])
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # for MLflow's own jobs
+    own = ["--host", HOST, "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", store.uri, "--registry-store-uri", store.uri]
+    # It returns when the server has ended, whatever the server's exit status.
+    cli(["ui", *own, *stores, "--uvicorn-opts", "--log-level warning"], standalone_mode=False)
+    if not started.is_set():
+        raise JobError("MLflow's server has ended before it responded; its messages are above.")
 
 
 if __name__ == "__main__":

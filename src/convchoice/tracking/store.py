@@ -19,7 +19,8 @@ from filelock import FileLock
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import UserError, without_password
-from convchoice.tracking.entry import ARM, ID, NOTE, Entry, arm_entry, entry_of
+from convchoice.tracking.entry import ARM, ID, Entry, arm_entry, entry_of
+from convchoice.tracking.views import experiment_tags
 
 KIND = "convchoice.kind"
 CONTENT = "convchoice.content"
@@ -38,11 +39,6 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
-DESCRIPTION = """\
-Runs of **convchoice**. `max`, `average`, … are arms, with the means over their seeds and the
-standard deviation (`test/accuracy_sd`); their runs, `max/seed-0` and so on, are nested below them.
-`study/…` are studies, with verdicts and figures. Only runs: `tags."convchoice.kind" = 'run'`.
-"""
 
 
 class TrackingError(UserError):
@@ -89,10 +85,8 @@ class MlflowStore:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             place = str(artifacts) if self.uri.startswith(DATABASES) else None  # a server knows
-            # The second tag makes the UI open on runs and curves, not on conversations.
-            tags = {NOTE: DESCRIPTION, "mlflow.experimentKind": "custom_model_development"}
             try:
-                return str(self.client.create_experiment(name, place, tags))
+                return str(self.client.create_experiment(name, place, experiment_tags()))
             except Exception:  # another machine may have created it at the same time
                 if (found := self.client.get_experiment_by_name(name)) is None:
                     raise
@@ -105,6 +99,12 @@ class MlflowStore:
                 " tracking.experiment=NAME"
             )
         return str(number)
+
+    def update_experiment(self) -> None:
+        """Give an experiment of an earlier version the present description and views."""
+        with self.lock:
+            for key, value in experiment_tags().items():
+                self.client.set_experiment_tag(self.experiment_id, key, value)
 
     def search(self, conditions: str) -> list[Any]:
         """All runs of the experiment that meet MLflow's conditions, the oldest first."""
