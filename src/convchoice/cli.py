@@ -19,7 +19,7 @@ VERBS = {
     "train": "train one run, a sweep, or all seeds of a composed arm",
     "evaluate": "evaluate the trained seeds of an arm on the test set",
     "compare": "compare the arms of a study, of run folders or of a CSV file",
-    "survive": "repeat a study's contrasts over learning rates, epochs and other settings",
+    "survive": "repeat a study's contrasts over learning rates, epochs and others",
     "variance": "decompose the spread between runs: weights, order, training subset",
     "report": "write the report: one HTML page and a Markdown file",
     "summary": "print the verdicts of all studies",
@@ -36,8 +36,9 @@ examples:
   convchoice train -m downsample=max,average seed=0,1
   convchoice compare multirun --baseline max
 
-`convchoice VERB --help` shows the options and examples of a verb. The whole pipeline: make repro.
-Shell completion: eval "$(convchoice --print-completion bash)"
+Options and examples of a verb: convchoice VERB --help
+The whole pipeline:  make repro, or dvc repro
+Shell completion:    eval "$(convchoice --print-completion bash)"
 
 exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
 """

@@ -1,6 +1,8 @@
-"""The argument parser of the commands: help as it is written, errors like every other error."""
+"""The argument parser of the commands: help fits the terminal, errors are like every other."""
 
 import argparse
+import re
+import shutil
 import textwrap
 from typing import Any, NoReturn
 
@@ -9,20 +11,30 @@ from convchoice.errors import UserError
 HELP_WIDTH = 100
 
 
+def _filled(text: str) -> str:
+    """Paragraphs as wide as the terminal; lists and examples, which are indented, as written."""
+    width = min(shutil.get_terminal_size().columns, HELP_WIDTH)
+    paragraphs = text.strip().split("\n\n")
+    kept = (re.search(r"^ ", each, re.MULTILINE) for each in paragraphs)
+    return "\n\n".join(
+        each if indented else textwrap.fill(each, width)
+        for each, indented in zip(paragraphs, kept, strict=True)
+    )
+
+
 class CommandParser(argparse.ArgumentParser):
     """Parser of a command.
 
     Args:
         prog: the command as it is typed, such as ``convchoice shapes``.
-        description: what the command does; its lines are kept, unless they are too long.
+        description: what the command does; paragraphs are filled.
         options: argparse's own.
     """
 
     def __init__(self, prog: str, description: str | None, **options: Any) -> None:
-        """Keep the lines of texts."""
-        lines = (textwrap.fill(line, HELP_WIDTH) for line in (description or "").splitlines())
+        """Fill the description."""
         options["formatter_class"] = argparse.RawDescriptionHelpFormatter
-        super().__init__(prog, description="\n".join(lines), **options)
+        super().__init__(prog, description=_filled(description or ""), **options)
 
     def error(self, message: str) -> NoReturn:
         """Refuse wrong arguments.

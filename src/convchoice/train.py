@@ -4,29 +4,36 @@ import argparse
 import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from convchoice.command_parser import CommandParser
 from convchoice.config.schema import Config
 from convchoice.config.validation import read_arm, runs_of
-from convchoice.errors import JobError, exit_codes
+from convchoice.errors import JobError, UserError, exit_codes
 from convchoice.execution.executors import Executor, LocalExecutor
+from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
+from convchoice.networks.plan import plan
+from convchoice.runs.events import duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
 from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
+FULL_TRAIN_SIZE = 60_000
 USAGE = """convchoice train [-m] [KEY=VALUE ...]
        convchoice train --composed FILE --output FOLDER"""
 EXAMPLES = """examples:
-  convchoice train arm=max seed=3 trainer.max_epochs=2                   one run
-  convchoice train -m downsample=max,average seed=0,1,2 launch=joblib    a sweep
-  convchoice train --cfg job arm=max                                     show the configuration
-  convchoice train --composed configs/max.yaml --output trained          the stage of dvc.yaml
+  convchoice train arm=max seed=3 trainer.max_epochs=2             one run
+  convchoice train -m downsample=max,average seed=0,1              a sweep
+  convchoice train -m seed=range(9) launch=joblib                  a launcher
+  convchoice train --cfg job arm=max                               show the keys
+  convchoice train --composed configs/max.yaml --output trained    one stage
 
-A run or sweep takes overrides and flags of Hydra (--hydra-help); see docs/sweeps.md."""
+A run or sweep takes overrides and flags of Hydra (--hydra-help): docs/sweeps.md."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +42,30 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--composed", type=Path, required=True, help="composed YAML of one arm")
     made.add_argument("--output", type=Path, required=True, help="folder of trained arms")
     return made
+
+
+def _work(config: Config, seeds: int) -> float:
+    """What training some seeds of an arm takes, up to a factor: multiply-accumulates."""
+    images = config.data.train_size or FULL_TRAIN_SIZE
+    return seeds * config.trainer.max_epochs * images * plan(config).macs
+
+
+def pipeline_progress(composed: Path, output: Path, speed: float) -> str:
+    """How many arms of the pipeline are trained, and how long the others take.
+
+    Args:
+        composed: file of the arm that was trained last, among those of the other arms.
+        output: folder of trained arms.
+        speed: multiply-accumulates a second, as `_work` counts them.
+    """
+    arms = [read_arm(path) for path in sorted(composed.parent.glob("*.yaml"))]
+    trained = set[str]()
+    for item in specify([config for arm in arms for config in runs_of(arm)], output):
+        if item.arm not in trained and is_trained(item):  # reading every seed would take long
+            trained.add(item.arm)
+    left = sum(_work(arm, arm.seeds) for arm in arms if arm.arm not in trained) / speed
+    text = f"{len(trained)} of {len(arms)} arms are trained"
+    return f"{text}, about {duration(left)} left to train" if left else text
 
 
 def train_stage(composed: Path, output: Path, command: str) -> None:
@@ -58,7 +89,7 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     remove_leftovers(output / arm, range(config.seeds))
     kept = len(runs) - len(missing)
     print(f"arm {arm}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
-    failures = []
+    failures, started = [], time.monotonic()
     for event in run(missing, executor, evaluates=False):
         if event.diverged:
             print(f"{event.arm} seed {event.seed}: recorded as failed: {event.failure}", flush=True)
@@ -67,6 +98,10 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     if failures:
         failed = failure_text(failures, len(runs), "failed")
         raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
+    if missing:
+        speed = _work(config, len(missing)) / (time.monotonic() - started)
+        with suppress(UserError):  # another arm's file, which its own stage reports
+            print(pipeline_progress(composed, output, speed), flush=True)
 
 
 def _executor(arm: Config, output: Path) -> Executor:

@@ -102,7 +102,7 @@ def test_the_lecture_arm_is_the_lectures_recipe() -> None:
     [
         (["conv.kernal_size=5"], r"line: conv\.kernal_size = .* Did you mean conv\.kernel_size\?"),
         (["kernel_sise=5"], r"kernel_sise = .*: .* Did you mean conv\.kernel_size\?"),
-        (["seeed=1"], r"seeed = 'seeed=1': there is no such key\. Did you mean seed\?"),
+        (["seeed=1"], r"seeed = '1': there is no such key\. Did you mean seed\?"),
         (["trainr=default"], r"trainr = .* Did you mean trainer\?"),
         (["downsample=stride"], r"downsample = 'stride': there is no .*Did you mean strided\?"),
         (["scale=quik"], r"scale = 'quik': .*Did you mean quick\?"),

@@ -137,7 +137,10 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["arm=averge"], "error: arm = 'averge': there is no such arm. Did you mean average?"),
         (["conv.kernel_size=29"], "error: block1.convolution: a 29×29 window does not fit"),
         (["optimizer.learning_rate=-1"], "error: optimizer.learning_rate = -1.0: must be a"),
-        (["conv.kernal_size=3"], "there is no such key. Did you mean conv.kernel_size?"),
+        (
+            ["conv.kernal_size=3"],
+            "conv.kernal_size = '3': there is no such key. Did you mean conv.kernel_size?",
+        ),
         (["conv.padding=vlid"], "must be one of valid, same, full"),
         (["launch=dask"], "there is no such option. Legal: basic, joblib, ray, slurm."),
         (
@@ -148,6 +151,7 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["-m", "arm=max,average", "seed=0,0"], "Name each value of a key once."),
         (["-m", "arm=choice(max,average)", "conv.kernel_size=29,3"], "2 of 4 jobs are not legal"),
         (["-m", "arm=glob(unpooled*)", "hydra.sweeper.only=x"], "It has unpooled/seed-0, unpoo"),
+        (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
         (["arm=max", "-m", "--mine", "tracking.uri=http://me:secretpw@host"], "http://***@host"),

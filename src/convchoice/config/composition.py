@@ -109,7 +109,8 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
             if option.startswith("[") and (known := options(group)):
                 rule = "is no option."
                 raise ConfigurationError(group, option, rule, nearest(option, known)) from error
-        raise ConfigurationError(name, given, rule, fix) from error
+        values = dict(each.partition("=")[::2] for each in overrides)
+        raise ConfigurationError(name, values.get(key, given), rule, fix) from error
 
 
 def _key(error: BaseException) -> str:

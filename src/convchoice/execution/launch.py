@@ -96,6 +96,8 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
     package = PACKAGES[launcher]
     rule = f"needs the package {package}, which is not installed."
     require(find_spec(package) is not None, "hydra/launcher", launcher, rule, INSTALL)
+    rule = "is a group of settings; the launcher itself is chosen by launch=NAME."
+    require(isinstance(hydra.launcher, DictConfig), "hydra.launcher", hydra.launcher, rule)
     values = cast("dict[str, Any]", OmegaConf.to_container(hydra.launcher, resolve=True))
     if launcher == "basic":
         return LocalExecutor(workers=1)
