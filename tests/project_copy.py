@@ -14,12 +14,8 @@ from convchoice import PROJECT_ROOT
 from made_up_runs import study_values
 
 SMALL_SCALE = {
-    "seeds": 2,
-    "epochs": 1,
-    "train_size": 150,
-    "recipe_seeds": 1,
-    "recipe_epochs": 1,
-}
+    "seeds": 2, "epochs": 1, "train_size": 150, "recipe_seeds": 1, "recipe_epochs": 1,
+}  # fmt: skip
 SMALL_MODEL = {"filters": [4, 4, 4], "hidden_units": 8}
 
 
@@ -86,13 +82,9 @@ class ProjectCopy:
     def run(self, *module: str) -> str:
         """Run a Python module; returns stdout and stderr."""
         done = subprocess.run(
-            [sys.executable, "-m", *module],
-            cwd=self.root,
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+            [sys.executable, "-m", *module], cwd=self.root, env=os.environ | self.environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout + done.stderr
 

@@ -75,15 +75,10 @@ class Stage:
         self._changed = threading.Condition()
         self.ended = False
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+            [sys.executable, *arguments], cwd=folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=_default_interrupts,  # noqa: PLW1509 - nothing but this happens before exec
-        )
+        )  # fmt: skip
         threading.Thread(target=self._listen, daemon=True).start()
         started.append(self)
 
@@ -142,3 +137,9 @@ def numbers(run: Run) -> tuple[object, ...]:
     history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
     metrics = {key: run.metrics[key] for key in run.metrics if not key.startswith("cost/")}
     return {name: weight.tobytes() for name, weight in weights.items()}, history, metrics
+
+
+def bits(run: Run) -> tuple[object, ...]:
+    """All that a run's configuration decides, predictions included."""
+    logits, labels = run.predictions()
+    return (*numbers(run), logits.tobytes(), labels.tobytes())

@@ -13,7 +13,7 @@ from convchoice.config.composition import options
 from convchoice.config.schema import DataFolder, Dataset
 from convchoice.config.study import read_study
 from convchoice.config.validation import arm_text, read_parameters
-from convchoice.errors import ConfigurationError, UserError
+from convchoice.errors import UserError
 
 OWN = """\
 name: bigger_kernel
@@ -65,24 +65,19 @@ def test_studies_by_name_choose_their_arms_each_once(params: Path) -> None:
     )
     assert written.arms == first + [arm for arm in second if arm not in first]
     assert (written.scale, written.reports) == ("quick", "reports")
+    assert [path.stem for path in study_files("all", CONF_DIR)] == options("study")
 
 
-def test_all_is_every_study(conf: Path) -> None:
-    assert [path.stem for path in study_files("all", conf)] == options("study", conf)
-
-
-def test_another_scale_has_its_own_folder_of_reports(params: Path) -> None:
+def test_a_scale_has_its_own_reports_and_the_committed_file_is_what_choose_writes(
+    params: Path,
+) -> None:
     before = read_parameters(params)
     choose(["--scale", "full", "--params", str(params)])
     after = read_parameters(params)
     assert (after.scale, after.reports) == ("full", "reports/full")
     assert (after.arms, after.studies) == (before.arms, before.studies)
-    choose(["--scale", "quick", "--params", str(params)])
-    assert read_parameters(params) == before
-
-
-def test_the_committed_file_is_what_choose_writes(params: Path) -> None:
-    choose(["--study", ",".join(read_parameters(params).studies), "--params", str(params)])
+    studies = ",".join(before.studies)
+    choose(["--scale", "quick", "--study", studies, "--params", str(params)])
     assert params.read_bytes() == (PROJECT_ROOT / "params.yaml").read_bytes()
 
 
@@ -127,33 +122,25 @@ def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path)
     assert "arm: '1e-3'\n" in arm_text(arms[2])
 
 
-def test_another_study_of_the_same_name_is_not_overwritten(
-    own: Path, conf: Path, params: Path
-) -> None:
-    edit(own, ("bigger_kernel", "pooling"))
-    own = own.rename(own.with_name("pooling.yaml"))
-    before = (conf / "study" / "pooling.yaml").read_bytes()
-    with pytest.raises(UserError, match=r"pooling\.yaml is another study of that name"):
-        chosen(str(own), None, params, conf)
-    assert (conf / "study" / "pooling.yaml").read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("five_average", "average", r"conf/arm/average\.yaml has this name"),
         ("conv.kernel_size=5", "conv.kernal_size=5", r"new_arms\.five.*kernal_size"),
+        ("bigger_kernel", "pooling", r"pooling\.yaml is another study of that name"),
     ],
 )
-def test_an_illegal_new_arm_is_named_and_nothing_is_copied(
+def test_an_illegal_study_is_named_and_nothing_is_copied(
     own: Path, conf: Path, params: Path, old: str, new: str, message: str
 ) -> None:
     edit(own, (old, new))
-    with pytest.raises(ConfigurationError, match=message):
+    if old == "bigger_kernel":
+        own = own.rename(own.with_name("pooling.yaml"))
+    before = (conf / "study" / "pooling.yaml").read_bytes()
+    with pytest.raises(UserError, match=message):
         chosen(str(own), None, params, conf)
     assert "bigger_kernel" not in options("study", conf)
-    own.write_text(OWN, encoding="utf-8")
-    assert chosen(str(own), None, params, conf).studies == ["bigger_kernel"]
+    assert (conf / "study" / "pooling.yaml").read_bytes() == before
 
 
 def test_the_data_sets_of_the_arms_are_chosen_with_them(

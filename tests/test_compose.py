@@ -10,12 +10,12 @@ import yaml
 from convchoice import CONF_DIR
 from convchoice.compose import check_comparable, chosen_studies, composed_arms, data_of, main
 from convchoice.config.composition import ArmComposer, options
-from convchoice.config.schema import Config, Curve, DataFolder, Dataset, Parameters
-from convchoice.config.study import read_study, study_from_mapping
+from convchoice.config.schema import Config, Curve, DataFolder, Parameters
+from convchoice.config.study import read_study
 from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
-from made_up_runs import compose_arm, study_values
+from made_up_runs import compose_arm
 
 PROJECT = CONF_DIR.parent
 
@@ -43,27 +43,34 @@ def composed(conf: Path, **changes: Any) -> list[Config]:
     return composed_arms(parameters, chosen_studies(parameters, conf), conf)
 
 
-def test_arms_that_are_equal_are_refused(conf: Path) -> None:
+CLAIM = {"says": "a", "predicts": {"mine_too": "worse"}, "margin": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"new_arms": {"mine_too": ["arm=max"]}}, r"arms = 'mine_too': is the same as max: th"),
+        ({"new_arms": {"mine_too": ["seeds=2", "conv.padding=0"]}}, "is the same as max"),
+        # 5×5 kernels: 28 → 24, 12 → 8, 4, which is too small.
+        ({"new_arms": {"mine_too": ["conv.kernel_size=5"]}}, r"block3\.convolution: a 5×5 window"),
+        ({"new_arms": {"mine_too": ["data=kmnist"]}}, "'mine_too': trains on kmnist, and the ba"),
+        ({"metric": "test/beauty"}, "metric = 'test/beauty': is no metric of a run"),
+        ({"metric": "accuracy"}, "metric = 'accuracy': is no metric of a run"),
+        ({"metric": "cost/macs"}, "metric = 'cost/macs': is no metric of a run"),
+        ({"claims": [CLAIM | {"metric": "accuracy"}]}, r"claims\[0\]\.metric = 'accuracy': is no"),
+        ({"arms": ["mine_too", "average"]}, "arms = 'average': is not among the arms"),
+    ],
+)
+def test_a_study_that_cannot_be_compared_is_refused(
+    conf: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        composed(conf, **changes)
+
+
+def test_layers_fit_the_images_of_the_data_set(conf: Path) -> None:
+    """5×5 kernels: 32 → 28, 14 → 10, 5 → 1."""
     assert [arm.arm for arm in composed(conf)] == ["max", "mine_too"]
-    for same in (["arm=max"], ["arm=max", "seeds=2", "conv.padding=0"]):
-        with pytest.raises(ConfigurationError, match=r"arms = 'mine_too': is the same as max: th"):
-            composed(conf, new_arms={"mine_too": same})
-
-
-@pytest.mark.parametrize("metric", ["test/beauty", "accuracy", "cost/macs"])
-def test_a_metric_that_no_run_has_is_refused(conf: Path, metric: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"metric = '{metric}': is no metric of a run"):
-        composed(conf, metric=metric)
-    own = {"says": "a", "predicts": {"mine_too": "worse"}, "metric": metric, "margin": 1}
-    if metric != "cost/macs":  # which a claim can be about
-        with pytest.raises(ConfigurationError, match=rf"claims\[0\]\.metric = '{metric}': is no"):
-            composed(conf, claims=[own])
-
-
-def test_layers_that_do_not_fit_are_refused(conf: Path) -> None:
-    """5×5 kernels: 28 → 24, 12 → 8, 4, which is too small; 32 → 28, 14 → 10, 5 → 1."""
-    with pytest.raises(UserError, match=r"block3\.convolution: a 5×5 window"):
-        composed(conf, new_arms={"mine_too": ["conv.kernel_size=5"]})
     for data in (["data=cifar10"], ["data=kmnist", "data.canvas=32"]):
         planned = plan(compose_arm("max", "quick", [*data, "conv.kernel_size=5"]))
         assert planned.layers[0].input_shape == (3 if data == ["data=cifar10"] else 1, 32, 32)
@@ -85,19 +92,7 @@ def test_no_shipped_study_has_equal_arms_or_two_data_sets() -> None:
     assert data_of(arms.values()) == [DataFolder()]
 
 
-def test_a_study_of_two_data_sets_is_refused() -> None:
-    study = study_from_mapping(study_values(), "test")
-    arms = {"max": compose_arm("max", "quick")}
-    arms["average"] = compose_arm("average", "quick", ["data=kmnist"])
-    with pytest.raises(ConfigurationError, match=r"arms = 'average': trains on kmnist, and the ba"):
-        check_comparable(study, arms)
-    assert data_of(arms.values())[1] == DataFolder(Dataset.kmnist, "data/kmnist")
-
-
-def test_a_study_whose_arm_is_not_trained_is_refused() -> None:
-    arms = ["max", "average", "l2", "max_4x4", "average_4x4"]
-    with pytest.raises(ConfigurationError, match=r"arms = 'weighted': is not among the arms"):
-        chosen_studies(Parameters("quick", arms, ["pooling"]))
+def test_an_unknown_study_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"there is no such study\. Did you mean pooling"):
         chosen_studies(Parameters("quick", ["max"], ["poling"]))
 

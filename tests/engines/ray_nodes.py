@@ -1,7 +1,6 @@
 """A real Ray cluster of two nodes, on this machine alone: each with its own raylet and workers.
 
     python tests/engines/ray_nodes.py start FOLDER    # prints what to export for the sweeps
-    python tests/engines/ray_nodes.py status FOLDER
     python tests/engines/ray_nodes.py kill FOLDER     # the second node dies as in a crash
     python tests/engines/ray_nodes.py stop FOLDER
 
@@ -19,18 +18,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-STATE = "cluster.json"
-KEY = "token"
-CPUS_OF_A_NODE = 1
-ATTEMPTS = 3
-STOPPING_SECONDS = 10.0
+import psutil
 
-Verbatim = argparse.RawDescriptionHelpFormatter
+STATE = "cluster.json"
+TOKEN = "token"  # noqa: S105 - the name of its file
+ATTEMPTS = 3
+# A raylet that must find its agents' ports out gives them 15 s to start, then crashes.
+AGENTS = (
+    "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port",
+    "dashboard_agent_listen_port",
+)  # fmt: skip
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -41,39 +42,31 @@ def environment(folder: Path) -> dict[str, str]:
     """
     return {
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(folder / KEY),
+        "RAY_AUTH_TOKEN_PATH": str(folder / TOKEN),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
 
 
-def runs(process: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def free_ports(number: int) -> list[int]:
+def free_ports(names: tuple[str, ...]) -> dict[str, int]:
     """Ports of the loopback address that nobody listens on."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
+        sockets = {name: held.enter_context(socket.socket()) for name in names}
+        for each in sockets.values():
             each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        return {name: each.getsockname()[1] for name, each in sockets.items()}
 
 
 def state(folder: Path) -> dict[str, Any]:
     """The cluster that was started in this folder; empty where there is none or it has ended."""
-    path = folder / STATE
-    if not path.is_file():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found if all(map(runs, found["nodes"][0]["processes"]["gcs_server"])) else {}
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):
+        found: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        (server,) = found["nodes"][0]["processes"]["gcs_server"]
+        if psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+            return found
+    return {}
 
 
-def start(folder: Path, nodes: int) -> None:
+def start(folder: Path) -> None:
     """Start the nodes, unless they run; say what to export.
 
     Ray gives a node's processes some seconds to find one another, which a busy machine may not
@@ -81,94 +74,70 @@ def start(folder: Path, nodes: int) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not state(folder):
-        token = folder / KEY
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32), encoding="utf-8")
-        for attempts_left in reversed(range(ATTEMPTS)):
+        (folder / TOKEN).touch(mode=0o600)
+        (folder / TOKEN).write_text(secrets.token_hex(32), encoding="utf-8")
+        for _ in range(ATTEMPTS):
             # Sockets lie in the session's folder, and their paths may be 107 bytes long.
             session = Path(tempfile.mkdtemp(prefix="ray-"))
-            command = [sys.executable, __file__, "nodes", str(folder), "--nodes", str(nodes)]
             variables = environment(folder) | {
                 "RAY_TMPDIR": str(session),
                 "RAY_USAGE_STATS_ENABLED": "0",
                 # How long one question whether the node is there may take; it is asked for 30 s.
                 "RAY_raylet_start_wait_time_s": "3",
             }
+            command = [sys.executable, __file__, "nodes", str(folder)]
             done = subprocess.run(
                 command, env=os.environ | variables, capture_output=True, text=True, check=False
             )
             if done.returncode == 0:
                 break
             end(session)
-            if not attempts_left:
-                sys.exit(f"error: Ray did not start:\n{done.stderr}")
+        else:
+            sys.exit(f"error: Ray did not start:\n{done.stderr}")
     exported = {"RAY_ADDRESS": state(folder)["address"], **environment(folder)}
     for name, value in exported.items():
         print(f"export {name}={value}")
 
 
-def start_nodes(folder: Path, nodes: int) -> None:
+def start_nodes(folder: Path) -> None:
     """Start the nodes in the session that the environment names, and write down what runs."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - it reads the environment
 
     session = Path(os.environ["RAY_TMPDIR"])
     (session / "ray").mkdir()
     cluster = Cluster(shutdown_at_exit=False)
-    started = []
-    for number in range(nodes):
-        # A raylet that must find its agents' ports out gives them 15 s to start, then crashes.
-        agents = (
-            "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port",
-            "dashboard_agent_listen_port",
-        )  # fmt: skip
-        head = {} if number else {"include_dashboard": False}
-        ports = dict(zip(agents, free_ports(len(agents)), strict=True))
-        started.append(cluster.add_node(num_cpus=CPUS_OF_A_NODE, **head, **ports))
-    found = {
-        "address": cluster.address,
-        "session": str(session),
-        "nodes": [
-            {
-                "id": node.node_id,
-                "processes": {
-                    kind: [info.process.pid for info in infos]
-                    for kind, infos in node.all_processes.items()
-                },
-            }
-            for node in started
-        ],
-    }
+    nodes = []
+    for head in ({"include_dashboard": False}, {}):
+        node = cluster.add_node(num_cpus=1, **head, **free_ports(AGENTS))
+        started = {
+            kind: [info.process.pid for info in infos] for kind, infos in node.all_processes.items()
+        }
+        nodes.append({"id": node.node_id, "processes": started})
+    found = {"address": cluster.address, "session": str(session), "nodes": nodes}
     (folder / STATE).write_text(json.dumps(found, indent=2), encoding="utf-8")
 
 
-def of_session(session: Path) -> list[int]:
-    """The processes whose command line names the session's folder; workers end with their node."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if f"{session}/".encode() in line:
-            found.append(int(folder.name))
-    return found
-
-
 def end(session: Path) -> None:
-    """End every process of a session, and remove its folder."""
-    for request in (signal.SIGTERM, signal.SIGKILL):
-        for process in of_session(session):
-            with suppress(ProcessLookupError):
-                os.kill(process, request)
-        deadline = time.monotonic() + STOPPING_SECONDS
-        while of_session(session) and time.monotonic() < deadline:
-            time.sleep(0.1)
+    """End every process whose command line names the session's folder, and remove the folder.
+
+    Workers end with their node.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        found = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if f"{session}/" in " ".join(process.info["cmdline"] or [])
+        ]
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        psutil.wait_procs(found, timeout=10)
     shutil.rmtree(session, ignore_errors=True)
 
 
-def kill(folder: Path, number: int) -> None:
-    """End a node as a crash would: its raylet goes without a word, and so all that it started."""
-    for process in state(folder)["nodes"][number]["processes"]["raylet"]:
+def kill(folder: Path) -> None:
+    """End the second node as a crash would: its raylet goes, and so all that it started."""
+    for process in state(folder)["nodes"][1]["processes"]["raylet"]:
         os.kill(process, signal.SIGKILL)
 
 
@@ -180,38 +149,13 @@ def stop(folder: Path) -> None:
         path.unlink()
 
 
-def status(folder: Path) -> int:
-    """Say which nodes run; 1 where none does."""
-    found = state(folder)
-    for number, node in enumerate(found.get("nodes", [])):
-        alive = all(map(runs, node["processes"]["raylet"]))
-        print(f"node {number} {'runs' if alive else 'does not run'}: {node['id']}")
-    if not found:
-        print("no cluster runs")
-    return 0 if found else 1
-
-
-def main() -> int:
-    """Act on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Verbatim)
-    parser.add_argument("action", choices=["start", "nodes", "status", "kill", "stop"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--nodes", type=int, default=2, help="for start")
-    parser.add_argument("--node", type=int, default=1, help="for kill; 0 is the head")
-    options = parser.parse_args()
-    folder = options.folder.resolve()
-    if options.action == "start":
-        start(folder, options.nodes)
-    elif options.action == "nodes":  # of `start`, in a process of its own
-        start_nodes(folder, options.nodes)
-    elif options.action == "kill":
-        kill(folder, options.node)
-    elif options.action == "stop":
-        stop(folder)
-    else:
-        return status(folder)
-    return 0
-
+ACTIONS = {"start": start, "nodes": start_nodes, "kill": kill, "stop": stop}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=ACTIONS)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    ACTIONS[options.action](options.folder.resolve())

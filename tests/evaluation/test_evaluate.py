@@ -1,7 +1,9 @@
 """The evaluation of a trained run: metrics by hand, and what is refused."""
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import small_runs
 from convchoice.config.schema import Curve, EvaluationConfig
-from convchoice.config.validation import config_from_mapping
 from convchoice.data import dataset as datasets
 from convchoice.errors import RunFolderError, UserError
 from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
@@ -19,35 +21,20 @@ from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.introspection import chosen_images
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
-from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.train import train
 from made_up_runs import altered
 from small_data import store_digits
-
-SMALL = {
-    "arm": "tiny",
-    "model": {"filters": [4, 4], "hidden_units": 8},
-    "data": {"train_size": 300},
-    "trainer": {"max_epochs": 1, "accelerator": "cpu"},
-}
-
-
-def ignore(event: Event) -> None:
-    """Ignore an event."""
+from small_runs import small_run
 
 
 @pytest.fixture(scope="module")
 def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `raw` (the data) and `trained/tiny/seed-0`."""
     root = tmp_path_factory.mktemp("once")
-    stored = store_digits(root / "raw")
-    folder = run_path(root / "trained", "tiny", 0)
-    assert stored.spec.name == "digits"
-    train([RunSpecification(config_from_mapping(SMALL), root / "raw", folder, "f")], ignore)
-    finalise(folder)
+    store_digits(root / "raw")
+    small_runs.trained(small_run(root / "trained", root / "raw"))
     return root
 
 
@@ -59,10 +46,8 @@ def trained(once_trained: Path, tmp_path: Path) -> Path:
 
 
 def job(root: Path) -> RunSpecification:
-    return RunSpecification(
-        config_from_mapping(SMALL), root / "raw", run_path(root / "runs", "tiny", 0),
-        trained=run_path(root / "trained", "tiny", 0),
-    )  # fmt: skip
+    trained = run_path(root / "trained", "tiny", 0)
+    return replace(small_run(root / "runs", root / "raw"), trained=trained)
 
 
 def test_metrics_by_hand() -> None:
@@ -115,81 +100,78 @@ def test_the_final_folder_has_the_trained_files_and_the_measurements(trained: Pa
     assert (work.folder / INSIDE).stat().st_size < 40_000
 
 
-def with_curves(root: Path, *curves: Curve, images: int | None = 60) -> RunSpecification:
-    return evaluating(job(root), EvaluationConfig(list(curves), images))
-
-
-def evaluating(work: RunSpecification, evaluation: EvaluationConfig) -> RunSpecification:
-    return replace(work, config=replace(work.config, evaluation=evaluation))
-
-
-def test_curves_are_measured_on_the_chosen_images_and_recorded(trained: Path) -> None:
-    work = with_curves(trained, Curve.rotation, Curve.consistency)
-    evaluate_run(work)
+def test_curves_are_measured_on_the_chosen_images_and_no_number_else_changes(
+    trained: Path,
+) -> None:
+    evaluation = EvaluationConfig([Curve.consistency, Curve.rotation], images=60)
+    work = job(trained)
+    evaluate_run(replace(work, config=replace(work.config, evaluation=evaluation)))
     run = read_run(work.folder)
     points = run.curves()
-    assert {point.curve for point in points} == {Curve.rotation, Curve.consistency}
+    assert list(dict.fromkeys(point.curve for point in points)) == [
+        Curve.rotation,
+        Curve.consistency,
+    ]
     assert {point.images for point in points} == {60}
-    assert run.config["evaluation"] == {"curves": ["rotation", "consistency"], "images": 60}
+    assert run.config["evaluation"] == {"curves": ["consistency", "rotation"], "images": 60}
     assert summary_metrics(points).items() <= run.metrics.items()
     logits, labels = run.predictions()
     chosen = chosen_images(labels, 60)
     upright = next(point for point in points if point.curve is Curve.rotation and not point.value)
     assert upright.accuracy == (logits[chosen].argmax(1) == labels[chosen]).mean()
-
-
-def test_a_later_evaluation_without_curves_has_the_same_predictions(trained: Path) -> None:
-    work = with_curves(trained, *Curve)
-    evaluate_run(work)
-    curved = read_run(work.folder)
-    predictions = curved.predictions()[0]
-    evaluate_run(evaluating(replace(work, trained=work.folder), EvaluationConfig()))
+    evaluate_run(replace(work, trained=work.folder))
     clean = read_run(work.folder)
-    assert np.array_equal(clean.predictions()[0], predictions)
-    assert clean.metrics.items() < curved.metrics.items()
+    assert np.array_equal(clean.predictions()[0], logits)
+    assert clean.metrics.items() < run.metrics.items()
     measured = {key for key in clean.metrics if key.startswith("test/")}
     assert measured == {"test/accuracy", "test/errors", "test/nll"}
     assert clean.curves() == []
     assert not (work.folder / CURVES).exists()
 
 
-def test_another_data_set_than_the_one_trained_on_is_refused(trained: Path) -> None:
+def other_data(folder: Path) -> None:
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text(encoding="utf-8"))
+    environment["dataset"]["digest"] = "0" * 64
+    path.write_text(json.dumps(environment), encoding="utf-8")
+
+
+def other_network(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)
+    rest = {name: weight for name, weight in weights.items() if "head" not in name}
+    save_file(rest, folder / WEIGHTS)
+
+
+def shortened(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_data, r"was trained on a data set with digest 000000000000…, but"),
+        (other_network, r"does not hold the weights of the network in config"),
+        (shortened, "cannot be read as weights"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    trained: Path, change: Callable[[Path], None], message: str
+) -> None:
     with altered(run_path(trained / "trained", "tiny", 0)) as folder:
-        path = folder / "environment.json"
-        digest = datasets.load(trained / "raw").digest
-        text = path.read_text(encoding="utf-8").replace(digest, "0" * 64)
-        path.write_text(text, encoding="utf-8")
-    message = r"was trained on a data set with digest 000000000000…, but"
+        change(folder)
     with pytest.raises(UserError, match=message):
         evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()
 
 
-def test_damaged_weights_and_those_of_another_network_are_refused(trained: Path) -> None:
-    folder = run_path(trained / "trained", "tiny", 0)
-    path = folder / WEIGHTS
-    whole = load_file(path)
-    with altered(folder):
-        save_file({name: weight for name, weight in whole.items() if "head" not in name}, path)
-    with pytest.raises(RunFolderError, match=r"does not hold the weights of the network in config"):
-        evaluate_run(job(trained))
-    with altered(folder):
-        path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(RunFolderError, match="cannot be read as weights"):
-        evaluate_run(job(trained))
-    assert not (trained / "runs" / "tiny" / "seed-0").exists()
-
-
-@pytest.mark.parametrize("touched", [True, False])
-def test_a_changed_byte_of_the_weights_is_refused(trained: Path, touched: bool) -> None:
+def test_a_changed_byte_of_the_weights_is_refused(trained: Path) -> None:
     """Even with an unchanged modification time, as a failing disk leaves it."""
     path = run_path(trained / "trained", "tiny", 0) / WEIGHTS
     written = path.stat().st_mtime_ns
     content = bytearray(path.read_bytes())
     content[-1] ^= 1  # still legal weights, of which one differs a little
     path.write_bytes(content)
-    if not touched:
-        os.utime(path, ns=(written, written))
+    os.utime(path, ns=(written, written))
     with pytest.raises(RunFolderError, match=rf"{WEIGHTS}: was changed after the run"):
         evaluate_run(job(trained))
     assert not (trained / "runs" / "tiny" / "seed-0").exists()

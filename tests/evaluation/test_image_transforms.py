@@ -1,5 +1,7 @@
 """Transforms against loops and hand-computed results, for any height, width and depth."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -15,17 +17,6 @@ def random_images(batch: int, depth: int, height: int, width: int) -> Tensor:
     return torch.rand(batch, depth, height, width, generator=generator)
 
 
-def shifted_by_loop(image: Tensor, rows: int, columns: int) -> Tensor:
-    """(C, H, W), pixel by pixel."""
-    moved = torch.zeros_like(image)
-    height, width = image.shape[1:]
-    for row in range(height):
-        for column in range(width):
-            if 0 <= row - rows < height and 0 <= column - columns < width:
-                moved[:, row, column] = image[:, row - rows, column - columns]
-    return moved
-
-
 SIDE, SHIFT = st.integers(1, 7), st.integers(-8, 8)
 
 
@@ -34,15 +25,17 @@ def test_a_shift_equals_the_loop(
     depth: int, height: int, width: int, rows: int, columns: int
 ) -> None:
     images = random_images(2, depth, height, width)
-    expected = torch.stack([shifted_by_loop(image, rows, columns) for image in images])
+    expected = torch.zeros_like(images)
+    for row, column in product(range(height), range(width)):
+        if 0 <= row - rows < height and 0 <= column - columns < width:
+            expected[..., row, column] = images[..., row - rows, column - columns]
     assert torch.equal(shifted(images, rows, columns), expected)
 
 
-@pytest.mark.parametrize("side", [27, 28])
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_quarter_turns_are_exact_and_anticlockwise(side: int, turns: int) -> None:
-    images = random_images(2, 3, side, side)
-    assert torch.equal(rotated(images, 90 * turns), torch.rot90(images, turns, (2, 3)))
+def test_quarter_turns_are_exact_and_anticlockwise() -> None:
+    for turns, side in product(range(4), (27, 28)):
+        images = random_images(2, 3, side, side)
+        assert torch.equal(rotated(images, 90 * turns), torch.rot90(images, turns, (2, 3)))
 
 
 def test_scale_by_hand() -> None:
@@ -57,12 +50,11 @@ def test_scale_by_hand() -> None:
 
 
 def test_mean_ink_weights_images_alike_and_blank_ones_not() -> None:
-    images = torch.zeros(3, 2, 2, dtype=torch.uint8)
-    images[0, 0, 0] = 200
-    images[1, 1] = 10
+    images = torch.zeros(3, 3, 2, 2, dtype=torch.uint8)
+    images[0, :, 0, 0] = 200
+    images[1, :, 1] = 10
     expected = torch.tensor([[0.5, 0], [0.25, 0.25]], dtype=torch.float64)
     assert torch.equal(mean_ink(images), expected)
-    assert torch.equal(mean_ink(images[:, None].expand(3, 3, 2, 2)), expected)
     assert torch.equal(mean_ink(images[2:]), torch.zeros(2, 2, dtype=torch.float64))
 
 

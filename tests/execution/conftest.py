@@ -9,6 +9,7 @@ import pytest
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
+from small_runs import SMALL
 
 Configs = Callable[..., list[Config]]
 
@@ -18,14 +19,9 @@ def configs(data_root: Path) -> Configs:
     """A function from a number of seeds and changes to configurations of small runs."""
 
     def make(count: int, **changes: Any) -> list[Config]:
-        values = {
-            "arm": "tiny",
-            "model": {"filters": [4, 4], "hidden_units": 8},
-            "data": {"train_size": 100, "root": str(data_root)},
-            "trainer": {"max_epochs": 1, "accelerator": "cpu"},
-            "tracking": {"store": "none"},
-        }
-        one = config_from_mapping(values | changes)
+        data = {"train_size": 100, "root": str(data_root)}
+        trainer = {"max_epochs": 1, "accelerator": "cpu"}
+        one = config_from_mapping(SMALL | {"data": data, "trainer": trainer} | changes)
         return [replace(one, seed=seed) for seed in range(count)]
 
     return make

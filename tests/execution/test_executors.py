@@ -14,14 +14,6 @@ import pytest
 from convchoice.execution import executors
 from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
-from convchoice.training.environment_variables import CLEARED
-
-NOTHING_PRELOADED = (
-    "from convchoice.execution import executors\n"
-    "from convchoice.execution.executors import LocalExecutor\n"
-    "executors.PRELOADED = ()\n"
-)
-"""Beginning of a script whose workers start faster, without torch."""
 
 
 @dataclass(frozen=True)
@@ -40,73 +32,47 @@ class ScriptedJob:
         if self.action == "killed":
             listener(RunEnded(*self.keys[0]))
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.action == "talks":
-            for _ in range(600):
-                time.sleep(0.1)
-                listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
+        for _ in range(600 if self.action == "talks" else 0):
+            time.sleep(0.1)
+            listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
         if self.action == "sleeps":
             time.sleep(60)
         if self.folder is not None:
-            found = {key for key in os.environ if key.startswith(CLEARED)}
-            (self.folder / f"{os.getpid()}").write_text(" ".join(found), encoding="utf-8")
+            (self.folder / f"{os.getpid()}").touch()
         for key in self.keys:
             listener(RunEnded(*key))
 
 
-def ends(*jobs: Any) -> dict[RunKey, str]:
-    events: list[Event] = []
-    LocalExecutor(2).run(jobs, events.append)
-    ended = [event for event in events if isinstance(event, RunEnded)]
-    assert len(ended) == sum(len(job.keys) for job in jobs)
-    return {event.key: event.failure for event in ended}
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code; a process that it leaves alive would hold the pipe of its output open."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
 
 
 def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path: Path) -> None:
-    found = ends(*(ScriptedJob(name, tmp_path) for name in ("a", "killed", "b")))
-    assert found == {
-        ("a", 0): "", ("a", 1): "", ("b", 0): "", ("b", 1): "", ("killed", 0): "",
-        ("killed", 1): "the process ended with exit status -9",
-    }  # fmt: skip
+    events: list[Event] = []
+    jobs: Any = [ScriptedJob(name, tmp_path) for name in ("a", "killed", "b")]
+    LocalExecutor(2).run(jobs, events.append)
+    ended = sorted((e.arm, e.seed, e.failure) for e in events if isinstance(e, RunEnded))
+    assert ended == [
+        ("a", 0, ""), ("a", 1, ""), ("b", 0, ""), ("b", 1, ""), ("killed", 0, ""),
+        ("killed", 1, "the process ended with exit status -9"),
+    ]  # fmt: skip
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_variables_that_decide_numbers_never_reach_a_worker(tmp_path: Path) -> None:
-    """The whole chain, fork server included, in a fresh process."""
-    code = (
-        "from pathlib import Path\n"
-        "import os\n"
-        f"{NOTHING_PRELOADED}from test_executors import ScriptedJob\n"
-        f"LocalExecutor(1).run([ScriptedJob('a', Path({str(tmp_path)!r}))], lambda event: None)\n"
-        "assert os.environ['SLURM_NTASKS'] == '4'\n"
-    )
-    variables = {f"{name}X" if name.endswith("_") else name: "4" for name in CLEARED}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=surroundings() | variables, check=False, timeout=120
-    )
-    assert done.returncode == 0
-    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == [""]
-
-
-def surroundings() -> dict[str, str]:
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    return os.environ | {"PYTHONPATH": path}
-
-
-def test_the_device_is_asked_and_not_a_program_on_the_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
+    tmp_path: Path, configs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`nvidia-smi` is installed here, but torch can use no GPU."""
-    (tmp_path / "nvidia-smi").touch(mode=0o755)
+    (tmp_path / "nvidia-smi").touch(mode=0o755)  # a program is no GPU
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     gpu_is_usable.cache_clear()
     assert not gpu_is_usable()
     gpu_is_usable.cache_clear()
-
-
-def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
-    configs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(executors, "available_cores", lambda: 5)
     monkeypatch.setattr(executors, "gpu_is_usable", lambda: True)
     for trainer, workers in (
@@ -131,17 +97,14 @@ def test_an_exception_of_the_listener_stops_the_workers() -> None:
 @pytest.mark.parametrize("action", ["talks", "sleeps"])
 def test_a_worker_ends_silently_when_its_parent_is_killed(action: str) -> None:
     """Whether it sends events or not: the next start of the same runs works in the same folders."""
-    code = (
+    done = python(
         "import os, signal\n"
-        f"{NOTHING_PRELOADED}from test_executors import ScriptedJob\n"
+        "from convchoice.execution import executors\n"
+        "executors.PRELOADED = ()\n"  # workers start faster, without torch
+        "from test_executors import ScriptedJob\n"
         "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"LocalExecutor(2).run([ScriptedJob('{action}')] * 2, die)\n"
+        f"executors.LocalExecutor(2).run([ScriptedJob('{action}')] * 2, die)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=surroundings(),
-        capture_output=True, text=True, check=False,
-        timeout=120,  # a worker that is alive would hold the pipe of its output open
-    )  # fmt: skip
     assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
 
 
@@ -150,7 +113,6 @@ def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(
     tmp_path: Path, parent: str, ends_too: bool
 ) -> None:
     """If that is its parent, as for joblib; Slurm's and Ray's processes have another parent."""
-    end = tmp_path / "end"
     child = (
         "import os, time\n"
         "from pathlib import Path\n"
@@ -158,17 +120,13 @@ def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(
         f"end_with_parent({parent})\n"
         "print('ready', flush=True)\n"
         "time.sleep(3)\n"
-        f"Path({str(end)!r}).touch()\n"
+        f"Path({str(tmp_path / 'end')!r}).touch()\n"
     )
-    code = (
+    done = python(
         "import os, signal, subprocess, sys\n"
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=surroundings(), check=False,
-        stderr=subprocess.PIPE,  # which the child holds open as long as it lives
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (-signal.SIGKILL, b"")
-    assert end.exists() is not ends_too
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    assert (tmp_path / "end").exists() is not ends_too

@@ -45,20 +45,15 @@ def test_stages_record_a_diverged_run_and_do_not_repeat_it(
     assert names == ["seed-0.failed", "seed-1.failed"]
 
 
-def fail(root: Path, arm: str, *seeds: int) -> None:
-    for seed in seeds:
-        failure = {"reason": REASON, "fingerprint": "f" * 64}
-        write_failure(run_path(root / "runs", arm, seed), failure)
-
-
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     """Runs of four arms: `average` failed with one seed, `strided` with all. Returns the root."""
     for arm, errors in (("max", 10), ("average", 14), ("strided", 12), ("weighted", 12)):
         for seed in range(3):
             make_run(tmp_path / "runs", arm, seed, errors + seed)
-    fail(tmp_path, "average", 1)
-    fail(tmp_path, "strided", 0, 1, 2)
+    for arm, seed in (("average", 1), ("strided", 0), ("strided", 1), ("strided", 2)):
+        failure = {"reason": REASON, "fingerprint": "f" * 64}
+        write_failure(run_path(tmp_path / "runs", arm, seed), failure)
     return tmp_path
 
 
@@ -110,20 +105,13 @@ def test_an_arm_whose_reference_failed_is_named_and_not_compared(study: Path) ->
     assert text in [item["text"] for item in result["cautions"]]
 
 
-def test_a_study_whose_baseline_failed_is_refused(
-    study: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("record", ["", "{", "{}", "[]"])
+def test_a_failed_baseline_and_a_damaged_record_are_refused(
+    study: Path, capsys: pytest.CaptureFixture[str], record: str
 ) -> None:
-    fail(study, "max", 0, 1, 2)
+    if record:
+        (study / "runs" / "average" / "seed-1.failed").write_text(record, encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
-        compare_arms(study)
-    assert "every run of max, strided failed in training" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["{", "{}", "[]"])
-def test_a_damaged_record_of_a_failure_is_refused(
-    study: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (study / "runs" / "average" / "seed-1.failed").write_text(text, encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        compare_arms(study)
-    assert "seed-1.failed: " in capsys.readouterr().err
+        compare_arms(study, **({} if record else {"baseline": "strided", "arms": ["max"]}))
+    message = "seed-1.failed: " if record else "every run of strided failed in training"
+    assert message in capsys.readouterr().err

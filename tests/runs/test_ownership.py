@@ -22,6 +22,7 @@ from convchoice.train import main
 from made_up_runs import make_run
 
 FAILURE = {"reason": "the loss is nan", "fingerprint": "f" * 64}
+NOT_OURS = "was not written by convchoice"
 
 
 def foreign(path: Path, name: str = "results.json") -> Path:
@@ -30,30 +31,20 @@ def foreign(path: Path, name: str = "results.json") -> Path:
     return path / name
 
 
-def test_training_refuses_to_replace_the_folder_of_another_program(
-    tmp_path: Path,
-    data_root: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """`train arm=mine run_root=exp` removed exp/mine/seed-0 and its siblings."""
-    arguments = ["arm=mine", f"run_root={tmp_path / 'exp'}", f"data.root={data_root}"]
-    limits = ["data.train_size=100", "trainer.max_epochs=1", "tracking=none"]
-    monkeypatch.setattr("sys.argv", ["train", *arguments, *limits])
-    for end in ("", ".partial", ".replaced"):
-        path = foreign(tmp_path / "exp" / "mine" / f"seed-0{end}")
-        with pytest.raises(SystemExit, match="2"):
-            main()
-        message = f"error: {path}: was not written by convchoice"
-        assert message in capsys.readouterr().err
-        assert path.read_text(encoding="utf-8") == "of another program"
-        path.unlink()
-        path.parent.rmdir()
-    record = foreign(tmp_path / "exp" / "mine", "seed-0.failed")
+@pytest.mark.parametrize(
+    "name", ["seed-0/a", "seed-0.partial/a", "seed-0.replaced/a", "seed-0.failed"]
+)
+def test_training_refuses_to_replace_the_files_of_another_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:  # fmt: skip
+    path = tmp_path / "exp" / "mine" / name
+    foreign(path.parent, path.name)
+    arguments = ["arm=mine", "downsample=average", f"run_root={tmp_path / 'exp'}", "tracking=none"]
+    monkeypatch.setattr("sys.argv", ["train", *arguments])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert f"error: {record}: " in capsys.readouterr().err
-    assert record.exists()
+    assert f"error: {path}: " in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "of another program"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".DS_Store", "weights.safetensors/part"])
@@ -63,29 +54,23 @@ def test_a_foreign_file_in_a_run_of_ours_is_kept(tmp_path: Path, name: str) -> N
         (folder / "weights.safetensors").unlink()
     path = foreign((folder / name).parent, Path(name).name)
     for act in (check_replaceable, remove_run, lambda path: write_failure(path, FAILURE)):
-        with pytest.raises(RunFolderError, match="was not written by convchoice"):
+        with pytest.raises(RunFolderError, match=NOT_OURS):
             act(folder)
     assert path.exists()
     assert (folder / "config.yaml").exists()
     assert not failed_path(folder).exists()
 
 
-def test_known_names_prove_nothing(tmp_path: Path) -> None:
+def test_known_names_prove_nothing_and_a_link_is_not_followed(tmp_path: Path) -> None:
     """Other programs write a config.yaml and a metrics.json too."""
-    folder = tmp_path / "max" / "seed-0"
+    folder, link = tmp_path / "max" / "seed-0", tmp_path / "max" / "seed-1"
     for name in ("config.yaml", "metrics.json", "environment.json", "fingerprint", "SHA256SUMS"):
         foreign(folder, name)
-    with pytest.raises(RunFolderError, match=f"{folder}: was not written by convchoice"):
-        check_replaceable(folder)
-
-
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    target = make_run(tmp_path, "max", 0)
-    link = tmp_path / "max" / "seed-1"
-    link.symlink_to(target)
-    with pytest.raises(RunFolderError, match="seed-1: was not written by convchoice"):
-        remove_run(link)
-    assert read_run(target)
+    link.symlink_to(make_run(tmp_path, "max", 2))
+    for path in (folder, link):
+        with pytest.raises(RunFolderError, match=f"{path.name}: {NOT_OURS}"):
+            remove_run(path)
+    assert read_run(tmp_path / "max" / "seed-2")
 
 
 @pytest.mark.parametrize("damaged", ["config.yaml", "environment.json", "SHA256SUMS", "none"])
@@ -98,50 +83,40 @@ def test_a_run_of_ours_is_removed_even_if_a_file_is_damaged(tmp_path: Path, dama
     assert list(folder.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("count", range(1, len(CONTENT)))
 def test_a_removal_that_was_killed_is_continued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """After each number of removed files the rest is still proven to be ours."""
-    removed = Path.unlink
-    for count in range(1, len(CONTENT)):
-        folder = make_run(tmp_path, "max", count)
-        left = [count]
+    folder, removed, left = make_run(tmp_path, "max", 0), Path.unlink, iter(range(count))
 
-        def killed(path: Path, missing_ok: bool = False, left: list[int] = left) -> None:
-            if left[0] == 0:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            removed(path, missing_ok=missing_ok)
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        removed(path, missing_ok=missing_ok)
 
-        with monkeypatch.context() as patched:
-            patched.setattr(Path, "unlink", killed)
-            try:
-                remove_run(folder)
-            except KeyboardInterrupt:
-                assert not folder.exists()
-                assert replaced_path(folder).exists()
-        remove_run(folder)
-        assert not replaced_path(folder).exists() or not any(replaced_path(folder).iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        try:
+            remove_run(folder)
+        except KeyboardInterrupt:
+            assert not folder.exists()
+            assert replaced_path(folder).exists()
+    remove_run(folder)
+    assert not replaced_path(folder).exists()
 
 
 def test_a_new_run_or_a_failure_replaces_the_previous_run_completely(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "max", 0, errors=7)
-
-    def fail_half_way() -> None:
-        with written(folder) as partial:
-            (partial / "metrics.json").touch()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail_half_way()
+    with pytest.raises(KeyboardInterrupt), written(folder) as partial:  # noqa: PT012
+        (partial / "metrics.json").touch()
+        raise KeyboardInterrupt
     assert read_run(folder).metrics["test/accuracy"] == 0.993
     make_run(tmp_path, "max", 0, errors=8)
     assert read_run(folder).metrics["test/accuracy"] == 0.992
     assert [path.name for path in folder.parent.iterdir()] == ["seed-0"]
     write_failure(folder, FAILURE)
-    failure = read_failure(folder)
-    assert failure is not None
-    assert failure.items() > FAILURE.items()
+    assert (read_failure(folder) or {}).items() > FAILURE.items()
     assert not folder.exists()
 
 
@@ -157,10 +132,9 @@ def test_the_mark_of_a_partial_folder(tmp_path: Path) -> None:
     (partial / "fingerprint").write_bytes(b"")  # killed while it was written
     start_partial(folder)
     foreign(partial, "fingerprint")
-    with pytest.raises(RunFolderError, match="was not written by convchoice"):
-        start_partial(folder)
-    with pytest.raises(RunFolderError, match="was not written by convchoice"):
-        finalise(folder)
+    for act in (start_partial, finalise):
+        with pytest.raises(RunFolderError, match=NOT_OURS):
+            act(folder)
 
 
 def test_leftovers_are_removed_together_or_not_at_all(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Seeds that are trained together have the numbers that they have alone."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,50 +7,34 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice.config.validation import config_from_mapping
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochEnded, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise
-from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path, run_path
+from convchoice.runs.run import Run, read_run
+from convchoice.runs.run_folder import CHECKPOINT, SUMS, WEIGHTS, partial_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
-from interrupting import events_of, train_until
+from small_runs import events_of, small_run, train_until, trained
+from stages import numbers
 
 SEEDS = (0, 3, 1)
 
 
+SMALL: dict[str, Any] = {
+    "model": {"filters": [4, 6], "hidden_units": 8},
+    "data": {"train_size": 150, "batch_size": 32},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu", "precision": "64-true"},
+}
+"""Double precision, five steps an epoch, the last short."""
+
+
 def jobs(root: Path, data_root: Path, **changes: Any) -> list[RunSpecification]:
-    """A few seeds of a small network in double precision, five steps an epoch, the last short."""
-    values: dict[str, Any] = {
-        "arm": "tiny",
-        "model": {"filters": [4, 6], "hidden_units": 8},
-        "data": {"train_size": 150, "batch_size": 32},
-        "trainer": {"max_epochs": 2, "accelerator": "cpu", "precision": "64-true"},
-    }
-    config = config_from_mapping(values | changes)
-    configs = [replace(config, seed=seed) for seed in SEEDS]
-    folders = [run_path(root, "tiny", seed) for seed in SEEDS]
-    marks = [f"mark {seed}" for seed in SEEDS]
-    runs = zip(configs, folders, marks, strict=True)
-    return [RunSpecification(each, data_root, folder, mark) for each, folder, mark in runs]
+    return [small_run(root, data_root, **SMALL | changes, seed=seed) for seed in SEEDS]
 
 
-def outcome(job: RunSpecification) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+def finalised(job: RunSpecification) -> Run:
     finalise(job.folder)
-    run = read_run(job.folder)
-    return load_file(run.path / "weights.safetensors"), run.history
-
-
-def assert_same(job: RunSpecification, other: RunSpecification, tolerance: float) -> None:
-    (weights, history), (expected, expected_history) = outcome(job), outcome(other)
-    assert weights.keys() == expected.keys()
-    for name, weight in weights.items():
-        torch.testing.assert_close(weight, expected[name], rtol=tolerance, atol=tolerance)
-    for row, expected_row in zip(history, expected_history, strict=True):
-        assert row.keys() == expected_row.keys()
-        for key in row.keys() - {"seconds"}:
-            assert row[key] == pytest.approx(expected_row[key], rel=tolerance), key
+    return read_run(job.folder)
 
 
 @pytest.mark.parametrize(
@@ -67,28 +50,24 @@ def assert_same(job: RunSpecification, other: RunSpecification, tolerance: float
          "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
     ],
 )  # fmt: skip
-def test_stacked_seeds_agree_with_single_ones(
+def test_stacked_seeds_agree_with_single_ones_and_are_recorded(
     tmp_path: Path, data_root: Path, changes: dict[str, Any]
 ) -> None:
     together = jobs(tmp_path / "together", data_root, **changes)
-    train(together, lambda event: None)
-    for job, alone in zip(together, jobs(tmp_path / "alone", data_root, **changes), strict=True):
-        train([alone], lambda event: None)
-        assert_same(job, alone, 1e-9)
-
-
-def test_the_environment_records_that_seeds_were_stacked(tmp_path: Path, data_root: Path) -> None:
-    together = jobs(tmp_path, data_root)
     events = events_of(together)
-    for job in together:
-        finalise(job.folder)
-        run = read_run(job.folder)
-        assert {path.name for path in run.path.iterdir()} == {*run_folder.TRAINED_FILES, SUMS}
-        assert run.environment["seeds_together"] == 3
-        assert run.environment["fingerprint"] == f"mark {job.seed}"
-        assert run.config["seed"] == job.seed
     assert [event.seed for event in events if isinstance(event, RunStarted)] == list(SEEDS)
     assert [event.seed for event in events if isinstance(event, EpochEnded)] == list(SEEDS) * 2
+    for stacked, single in zip(
+        together, jobs(tmp_path / "alone", data_root, **changes), strict=True
+    ):
+        run, alone = finalised(stacked), trained(single)
+        assert {path.name for path in run.path.iterdir()} == {*run_folder.TRAINED_FILES, SUMS}
+        assert run.environment["seeds_together"] == 3
+        torch.testing.assert_close(
+            load_file(run.path / WEIGHTS), load_file(alone.path / WEIGHTS), rtol=1e-9, atol=1e-9
+        )
+        for row, expected in zip(run.history, alone.history, strict=True):
+            assert row == pytest.approx(expected | {"seconds": row["seconds"]}, rel=1e-9)
 
 
 def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
@@ -98,7 +77,7 @@ def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_r
     assert (partial_path(parts[0].folder) / CHECKPOINT).is_file()
     assert events_of(parts)[0] == RunStarted("tiny", 0, epochs=2, epochs_done=1)
     for job, expected in zip(parts, whole, strict=True):
-        assert_same(job, expected, 0)
+        assert numbers(finalised(job)) == numbers(finalised(expected))
     # Other seeds do not resume from the checkpoint of a group.
     train_until(parts, 2)
     assert events_of(parts[:2])[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
@@ -128,6 +107,6 @@ def test_a_diverged_seed_does_not_affect_the_others(
     assert ended.failure.startswith(
         "the loss is nan at step 5, in epoch 1; the last complete epoch"
     )
-    assert not (partial_path(together[1].folder) / "weights.safetensors").exists()
+    assert not (partial_path(together[1].folder) / WEIGHTS).exists()
     for place in (0, 2):
-        assert_same(together[place], expected[place], 0)
+        assert numbers(finalised(together[place])) == numbers(finalised(expected[place]))
