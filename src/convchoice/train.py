@@ -13,13 +13,15 @@ from convchoice.command_parser import CommandParser
 from convchoice.config.schema import Config
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, UserError, exit_codes
-from convchoice.execution.executors import Executor, LocalExecutor
+from convchoice.execution.executors import Executor, LocalExecutor, available_cores
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.networks.plan import plan
 from convchoice.runs.events import duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
+from convchoice.runs.run import read_run
+from convchoice.runs.specification import RunSpecification
 from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
@@ -50,20 +52,32 @@ def _work(config: Config, seeds: int) -> float:
     return seeds * config.trainer.max_epochs * images * plan(config).macs
 
 
-def pipeline_progress(composed: Path, output: Path, speed: float) -> str:
+def _overhead_and_speed(
+    config: Config, runs: Sequence[RunSpecification], wall: float
+) -> tuple[float, float]:
+    """Seconds of an arm that are not spent in training, and its work in a second of training."""
+    metrics = [read_run(item.folder).metrics for item in runs if item.folder.is_dir()]
+    together = min(len(runs), max(1, available_cores() // config.trainer.threads))
+    training = min(wall, sum(each["cost/train_seconds"] for each in metrics) / together)
+    return wall - training, _work(config, len(metrics)) / max(training, 1e-3)
+
+
+def pipeline_progress(composed: Path, output: Path, overhead: float, speed: float) -> str:
     """How many arms of the pipeline are trained, and how long the others take.
 
     Args:
         composed: file of the arm that was trained last, among those of the other arms.
         output: folder of trained arms.
-        speed: multiply-accumulates a second, as `_work` counts them.
+        overhead: seconds that an arm takes besides training, such as the start of processes.
+        speed: multiply-accumulates a second of training, as `_work` counts them.
     """
     arms = [read_arm(path) for path in sorted(composed.parent.glob("*.yaml"))]
     trained = set[str]()
     for item in specify([config for arm in arms for config in runs_of(arm)], output):
         if item.arm not in trained and is_trained(item):  # reading every seed would take long
             trained.add(item.arm)
-    left = sum(_work(arm, arm.seeds) for arm in arms if arm.arm not in trained) / speed
+    missing = [_work(arm, arm.seeds) for arm in arms if arm.arm not in trained]
+    left = sum(overhead + work / speed for work in missing)
     text = f"{len(trained)} of {len(arms)} arms are trained"
     return f"{text}, about {duration(left)} left to train" if left else text
 
@@ -99,9 +113,9 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
         failed = failure_text(failures, len(runs), "failed")
         raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
     if missing:
-        speed = _work(config, len(missing)) / (time.monotonic() - started)
         with suppress(UserError):  # another arm's file, which its own stage reports
-            print(pipeline_progress(composed, output, speed), flush=True)
+            known = _overhead_and_speed(config, missing, time.monotonic() - started)
+            print(pipeline_progress(composed, output, *known), flush=True)
 
 
 def _executor(arm: Config, output: Path) -> Executor:

@@ -67,10 +67,9 @@ def test_experiments_are_run_queued_shown_compared_and_applied(project: ProjectC
     scales = [table[name]["scale"] for name in ("main", "two-epochs", "later")]
     assert scales == ["quick", "reduced", "reduced"]
     # The same configuration has the same result in both places.
-    assert table["later"]["max/accuracy"] == table["two-epochs"]["max/accuracy"]
-    assert table["later"]["max/accuracy"] != table["main"]["max/accuracy"]
-    assert table["other"]["strided/accuracy"]
-    assert "strided/accuracy" not in table["main"]
+    assert table["later"]["baseline"] == table["two-epochs"]["baseline"]
+    assert table["later"]["baseline"] != table["main"]["baseline"]
+    assert table["other"]["difference"]
     assert "scale" in project.run("dvc", "exp", "diff", "HEAD", "two-epochs")
 
     project.run("dvc", "exp", "apply", "two-epochs")

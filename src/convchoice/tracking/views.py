@@ -41,7 +41,9 @@ VIEWS = {
     FIRST_VIEW: ("Arms", metrics_view("arm", *ARM_COLUMNS)),
     "seeds": (
         "Every seed, by arm",
-        metrics_view("run", "test/accuracy", "test/nll", *COSTS) | {"groupBy": BY_ARM},
+        # In another order than that of time, MLflow leaves out the arms that the runs belong to.
+        metrics_view("run", "test/accuracy", "test/nll", *COSTS)
+        | {"groupBy": BY_ARM, "orderByKey": "metrics.`test/accuracy`"},
     ),
     "studies": (
         "Studies",
