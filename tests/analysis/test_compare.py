@@ -45,7 +45,7 @@ def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
 def test_metrics_and_tables_for_plots(project: Path):
     out = run(project)
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    assert list(metrics) == ["claims", "yes", "no", "baseline", "difference"]
+    assert list(metrics) == ["yes", "no", "baseline", "difference"]
     assert metrics["difference"] == -0.4
     with (out / "differences.csv").open(encoding="utf-8") as file:
         [row] = csv.DictReader(file)

@@ -115,16 +115,15 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def headline_metrics(comparison: Comparison) -> dict[str, float]:
-    """The numbers of `dvc metrics show`: few, and of the same names in every study.
+    """The numbers of `dvc metrics show`: of the same names in every study, so that 80 columns do.
 
     Returns:
-        Number of claims, those answered Yes and No; the baseline's score; the largest difference of
+        How many claims are answered Yes and No; the baseline's score; the largest difference of
         a contrast, in the measure's unit, if there is one.
     """
     measure = comparison.measure
     answers: list[str] = [claim.answer for claim in comparison.claims]
     headline: dict[str, float] = {
-        "claims": len(answers),
         "yes": answers.count("Yes"),
         "no": answers.count("No"),
         "baseline": comparison.arms[comparison.study.baseline].scores[measure.metric].mean,
