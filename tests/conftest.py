@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
@@ -19,6 +20,9 @@ from stages import end_all
 
 if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.update(AVX2)  # before torch computes: some tests train in this process
+
+settings.register_profile("no deadline", deadline=None)  # the machine may be busy
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="module")

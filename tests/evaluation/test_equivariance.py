@@ -99,7 +99,7 @@ def test_the_error_on_the_whole_map_by_a_naive_computation():
                 assert measured == pytest.approx(expected, rel=1e-5)  # pixels are float32 / 255
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kernel=st.integers(1, 5),
     padding=st.sampled_from(["valid", "same", "full"]),

@@ -17,12 +17,10 @@ from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.launch import LAUNCH, offer_new_names, pipeline_executor
 from convchoice.runs.run import read_run
 from convchoice.train import main
+from small_runs import OVERRIDES
 from stages import Stage
 
-SMALL = [
-    "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100", "trainer.max_epochs=1",
-    "trainer.accelerator=cpu", "tracking=none",
-]  # fmt: skip
+SMALL = [*OVERRIDES, "trainer.max_epochs=1", "tracking=none"]
 RATES = [
     "optimizer.learning_rate=0.001,1000", "optimizer=sgd", "optimizer.weight_decay=1000",
     "data.batch_size=4",
@@ -76,9 +74,6 @@ def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(
     assert str(folder / "report" / "index.html") in output.replace("\n", "")
     before = {path: path.stat().st_mtime_ns for path in runs.glob("*/seed-0/*")}
     only = "hydra.sweeper.only='max-learning_rate=1000/seed-0'"
-    status, output, errors = train(*sweep, only, "hydra.sweeper.baseline=x")
-    assert (status, output) == (2, "")
-    assert "hydra.sweeper.baseline = 'x': this sweep has no such arm." in errors
     status, output, errors = train(*sweep, only)
     assert status == 1
     assert "sweep downsample-learning_rate: 1 run, 0 kept, 1 to do" in output
@@ -101,9 +96,8 @@ def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_publ
     assert status == 1
     assert "sweep learning_rate: 2 runs, 0 kept, 2 to do" in output
     assert "error: 1 of 2 jobs failed" in errors
-    assert sorted(published) == [
-        ("max-learning_rate=0.001/seed-0", "mine"), ("max-learning_rate=1000/seed-0", "mine"),
-    ]  # fmt: skip
+    names = [f"max-learning_rate={rate}/seed-0" for rate in ("0.001", "1000")]
+    assert sorted(published) == [(name, "mine") for name in names]
 
 
 def test_a_single_run_is_kept_and_evaluated_again_without_training(
@@ -123,12 +117,10 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
     measured = read_run(folder)
     assert {point.images for point in measured.curves()} == {50}
     assert measured.environment == trained.environment
-    assert measured.metrics.items() > trained.metrics.items()
-    weights = (folder / "weights.safetensors").read_bytes()
     status, _, errors = train("arm=mine", "conv.padding=full")
     assert status == 2
     assert "holds a run that differs in conv.padding (same there, full here)" in errors
-    assert (folder / "weights.safetensors").read_bytes() == weights
+    assert read_run(folder).metrics == measured.metrics
 
 
 @pytest.mark.parametrize(
@@ -139,7 +131,7 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["optimizer.learning_rate=-1"], "error: optimizer.learning_rate = -1.0: must be a"),
         (
             ["conv.kernal_size=3"],
-            "conv.kernal_size = '3': there is no such key. Did you mean conv.kernel_size?",
+            "conv.kernal_size = '3': there is no such key. Did you mean conv.k",
         ),
         (["conv.padding=vlid"], "must be one of valid, same, full"),
         (["launch=dask"], "there is no such option. Legal: basic, joblib, ray, slurm."),
@@ -151,6 +143,7 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["-m", "arm=max,average", "seed=0,0"], "Name each value of a key once."),
         (["-m", "arm=choice(max,average)", "conv.kernel_size=29,3"], "2 of 4 jobs are not legal"),
         (["-m", "arm=glob(unpooled*)", "hydra.sweeper.only=x"], "It has unpooled/seed-0, unpoo"),
+        (["-m", "seed=0,1", "hydra.sweeper.baseline=x"], "'x': this sweep has no such arm."),
         (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
@@ -161,11 +154,10 @@ def test_an_illegal_command_line_is_refused_before_anything_is_written(
     tmp_path: Path, train: Command, arguments: list[str], message: str
 ) -> None:
     status, output, errors = train(*arguments)
-    assert status == 2
+    assert (status, output) == (2, "")
     assert message in errors
     assert "Traceback" not in errors
     assert "secretpw" not in errors
-    assert output == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -192,8 +184,8 @@ def test_flags_of_hydra_work_as_its_users_know_them(
 
 
 def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path: Path, data_root: Path) -> None:
-    small = [part for part in SMALL if not part.startswith("trainer.max_epochs")]
-    sweep = ["-m", "arm=max,average", *small, "trainer.max_epochs=5000", f"data.root={data_root}"]
+    sweep = ["-m", "arm=max,average", *OVERRIDES, "trainer.max_epochs=5000", "tracking=none"]
+    sweep.append(f"data.root={data_root}")
     stage = Stage("-m", "convchoice.train", *sweep, folder=tmp_path)
     stage.wait_for("epoch 2/5000")
     stage.send(signal.SIGTERM, group=False)
@@ -205,12 +197,13 @@ def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path: Path, data_root
 def test_new_names_are_offered_but_never_for_a_misspelt_one() -> None:
     offer_new_names(["arm=average_same,max-5x5", "conv.padding=same"])
     offer_new_names(["arm=null"])
-    with pytest.raises(ConfigurationError, match="Did you mean average"):
-        offer_new_names(["arm=averge", "conv.padding=same"])
-    with pytest.raises(ConfigurationError, match="give a configuration of your own a new name"):
-        offer_new_names(["arm=mine", "seed=1"])
-    with pytest.raises(ConfigurationError, match="a name is 1 to 100 letters"):
-        offer_new_names(["arm=../mine", "conv.padding=same"])
+    for arguments, message in (
+        (["arm=averge", "conv.padding=same"], "Did you mean average"),
+        (["arm=mine", "seed=1"], "give a configuration of your own a new name"),
+        (["arm=../mine", "conv.padding=same"], "a name is 1 to 100 letters"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            offer_new_names(arguments)
 
 
 def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(

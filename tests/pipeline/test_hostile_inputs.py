@@ -130,7 +130,7 @@ def studies() -> list[dict[str, Any]]:
     return [*found, found[0] | {"new_arms": new_arms}]
 
 
-def arm() -> list[dict[str, Any]]:
+def arms() -> list[dict[str, Any]]:
     return [yaml.safe_load(arm_text(compose_arm("max", "quick")))]
 
 
@@ -140,14 +140,10 @@ def parameters() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("draws", DRAWS)
 @pytest.mark.parametrize(
-    ("reader", "legal"), [(read_study, studies), (read_arm, arm), (read_parameters, parameters)]
+    ("reader", "legal"), [(read_study, studies), (read_arm, arms), (read_parameters, parameters)]
 )
 def test_hostile_yaml_is_inert(
-    reader: Callable[[Path], Any],
-    legal: Callable[[], list[dict[str, Any]]],
-    draws: int,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    reader: Any, legal: Any, draws: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, documents = random.Random(1), legal()
     for _ in range(draws):
@@ -198,15 +194,6 @@ def test_a_hostile_table_is_inert(
         arms = [] if table is None else [arm for each in table.metrics.values() for arm in each]
         assert "<" not in "".join(arms)
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00" * 100, b"arm,seed,value\n\x00,0,1\n"])
-def test_bytes_that_are_not_text_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
-) -> None:
-    path = tmp_path / "results.csv"
-    path.write_bytes(content)
-    assert read(partial(read_tables, [path]), capsys) is None
 
 
 class Markup(HTMLParser):

@@ -18,7 +18,8 @@ import pytest
 
 from convchoice.runs.run import read_run
 from project_copy import ProjectCopy
-from stages import EXIT_STATUS, Stage, numbers
+from stages import EXIT_STATUS, Stage
+from stages import bits as bits_of
 
 pytestmark = pytest.mark.soak
 
@@ -56,13 +57,8 @@ def undisturbed(original: ProjectCopy, tmp_path_factory: pytest.TempPathFactory)
 
 
 def bits(project: ProjectCopy) -> Bits:
-    """Weights, histories, metrics and predictions of every run."""
-    found: Bits = {}
-    for arm, seed in RUNS:
-        run = read_run(project.root / "runs" / arm / f"seed-{seed}")
-        logits, labels = run.predictions()
-        found[arm, seed] = (*numbers(run), logits.tobytes(), labels.tobytes())
-    return found
+    folders = {key: project.root / "runs" / key[0] / f"seed-{key[1]}" for key in RUNS}
+    return {key: bits_of(read_run(folder)) for key, folder in folders.items()}
 
 
 def start(project: ProjectCopy, *module: str) -> Stage:

@@ -10,13 +10,9 @@ import pytest
 import test_lecture
 from convchoice import PROJECT_ROOT
 from convchoice.config.composition import compose_values, options
-from convchoice.config.schema import ConvConfig, Padding
 from convchoice.config.study import read_study
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
-from convchoice.evaluation.curves import accepts
-from convchoice.networks.conv_arithmetic import Axis, GeometryError, convolution_axes
-from convchoice.networks.layers import gaussian_weights
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from convchoice.shapes import main as shapes
 from made_up_runs import compose_arm
@@ -61,10 +57,6 @@ def windows(of: Plan) -> list[PlannedLayer]:
     return [each for each in of.layers if each.axes is not None or each.kind is Kind.dense_map]
 
 
-def sizes(of: Plan) -> str:
-    return " → ".join(str(each.output_shape[1]) for each in windows(of))
-
-
 def flattened(of: Plan) -> str:
     flat = [each for each in of.layers if each.kind is Kind.flatten]
     return f"{flat[0].output_shape[0]:,}" if flat else "–"
@@ -82,7 +74,7 @@ def padding(of: Plan) -> str:
 
 
 COLUMNS: dict[str, Callable[[Plan], str]] = {
-    "sizes": sizes,
+    "sizes": lambda of: " → ".join(str(each.output_shape[1]) for each in windows(of)),
     "receptive field": lambda of: str((windows(of)[-1].receptive_field or (0, 0))[0]),
     "filters": lambda of: ", ".join(str(each.output_shape[0]) for each in convolutions(of)),
     "padding before + behind": padding,
@@ -137,21 +129,7 @@ def test_the_keras_table_is_the_plan_of_the_recipe() -> None:
     assert [row[1:] for row in table("in Keras")] == rows
 
 
-def test_the_other_tables_of_numbers() -> None:
-    for size, kernel, pad, stride, output in table("n"):
-        axis = Axis(int(size), int(kernel), int(stride), int(pad), int(pad))
-        assert str(axis.output) == output
-    for name, pad, output, *_ in table("padding"):  # its uses of pixels: slip 7
-        axis, _ = convolution_axes((5, 5), ConvConfig(3, Padding[name.strip("`")]))
-        assert (str(axis.before), f"{axis.output}×{axis.output}") == (pad, output)
-    places = {"inner": (1, 1), "edge": (0, 1), "corner": (0, 0)}
-    for name, _, _, weight in table("pixels"):
-        assert f"{gaussian_weights(4, 4, 1.0)[places[name]]:.4f}" == weight
-    for side, shown, flat, *heads in table("image, px"):
-        image = (1, int(side), int(side))
-        network = plan(config_from_mapping({}), image)
-        fits = ["yes" if takes(head, image) else "no" for head in ("flatten", "global_average")]
-        assert (sizes(network), flattened(network), fits) == (shown, flat, heads)
+def test_the_recipe_and_the_published_epochs() -> None:
     config = compose_arm("lecture", "full")
     for key, value, _ in table("key"):
         group, name = key.strip("`").split(".")
@@ -163,16 +141,7 @@ def test_the_other_tables_of_numbers() -> None:
         assert [float(cell) for cell in row[1:]] == list(values)
 
 
-def takes(head: str, image: tuple[int, int, int]) -> bool:
-    """Whether the weights of the lecture's network with this head fit an image."""
-    config = config_from_mapping({"model": {"head": head}})
-    try:
-        return accepts(plan(config), plan(config, image))
-    except GeometryError:
-        return False
-
-
-def test_its_studies_are_the_shipped_ones() -> None:
+def test_its_studies_are_the_shipped_ones_and_every_slip_has_a_test() -> None:
     studies = {row[0].strip("`"): row for row in table("study")}
     assert set(studies) <= set(options("study"))
     assert len(studies) == 9
@@ -181,10 +150,6 @@ def test_its_studies_are_the_shipped_ones() -> None:
         study = read_study(PROJECT_ROOT / "conf" / "study" / f"{name}.yaml")
         assert f'slide "{slide[0]}"' in study.source
         assert row[3] == f"`make repro STUDY={name}`"
-
-
-def test_every_slip_has_a_test() -> None:
     slips = [row[4].strip("`") for row in table("")]
     assert len(slips) == 9
-    for slip in slips:
-        assert callable(getattr(test_lecture, slip))
+    assert all(callable(getattr(test_lecture, slip)) for slip in slips)

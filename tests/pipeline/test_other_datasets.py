@@ -1,5 +1,6 @@
 """KMNIST and CIFAR-10, in small: trained on, evaluated and compared."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,22 @@ from convchoice.data import preparation
 from convchoice.data.dataset import StoredDataset
 from convchoice.data.download import ensure
 from convchoice.evaluation.evaluate import evaluate_run, load_network
-from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import WEIGHTS, run_path
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.run_folder import WEIGHTS
 from convchoice.training.batches import scaled, split, training_batches
-from convchoice.training.train import train
+from small_runs import small_run, trained
 from tiny_datasets import replace_by_tiny
 
 
 def train_and_evaluate(stored: StoredDataset, folder: Path, arm: str, **data: Any) -> Run:
     small = {
-        "arm": arm,
         "data": {"name": stored.spec.name, "fallback": None, "batch_size": 16, **data},
-        "model": {"filters": [4, 4], "hidden_units": 8},
         "trainer": {"max_epochs": 1, "accelerator": "cpu"},
     }
-    config, root = config_from_mapping(small), stored.root
-    trained, final = run_path(folder / "trained", arm, 0), run_path(folder / "runs", arm, 0)
-    train([RunSpecification(config, root, trained, "f", {"versions": {}})], lambda event: None)
-    finalise(trained)
-    evaluate_run(RunSpecification(config, root, final, trained=trained))
-    return read_run(final)
+    first = small_run(folder / "trained", stored.root, arm=arm, **small)
+    final = small_run(folder / "runs", stored.root, arm=arm, **small)
+    evaluate_run(replace(final, trained=trained(first).path))
+    return read_run(final.folder)
 
 
 def check_preparation(run: Run, stored: StoredDataset) -> None:

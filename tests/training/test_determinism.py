@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,40 +12,24 @@ from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.evaluate import evaluate_run
-from convchoice.runs.events import Event
-from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, run_path
+from convchoice.runs.run_folder import run_path
 from convchoice.runs.specification import RunSpecification
-from convchoice.training.train import train
-
-
-def ignore(event: Event) -> None:
-    """Ignore an event."""
+from small_runs import OVERRIDES, trained
+from stages import bits
 
 
 def alone(config: Config, root: Path) -> Run:
     """Train and evaluate one run in this process."""
-    trained, folder = (run_path(root / name, "max", config.seed) for name in ("trained", "runs"))
-    data_root = Path(config.data.root)
-    train([RunSpecification(config, data_root, trained, "f")], ignore)
-    finalise(trained)
-    evaluate_run(RunSpecification(config, data_root, folder, trained=trained))
-    return read_run(folder)
-
-
-def bits(run: Run) -> tuple[object, ...]:
-    """Weights, predictions and all numbers except times and memory."""
-    logits, _ = run.predictions()
-    history = [{key: row[key] for key in row if key != "seconds"} for row in run.history]
-    metrics = {key: value for key, value in run.metrics.items() if not key.startswith("cost/")}
-    return (run.path / WEIGHTS).read_bytes(), logits.tobytes(), history, metrics
+    folders = [run_path(root / name, "max", config.seed) for name in ("trained", "runs")]
+    first, last = (RunSpecification(config, Path(config.data.root), each, "f") for each in folders)
+    evaluate_run(replace(last, trained=trained(first).path))
+    return read_run(last.folder)
 
 
 def test_a_run_of_a_sweep_has_the_bits_of_the_run_alone(tmp_path: Path, data_root: Path) -> None:
     overrides = [
-        "arm=max", "seed=0,1", "model.filters=[4,4]", "model.hidden_units=8",
-        "data.train_size=100", "trainer.max_epochs=2", "trainer.accelerator=cpu", "tracking=none",
+        "arm=max", "seed=0,1", "trainer.max_epochs=2", "tracking=none", *OVERRIDES,
         f"data.root={data_root}",
     ]  # fmt: skip
     subprocess.run(
@@ -59,7 +44,5 @@ def test_a_run_of_a_sweep_has_the_bits_of_the_run_alone(tmp_path: Path, data_roo
     alone(config_from_mapping(other), tmp_path / "before")
     torch.rand(3)
     for run in swept:
-        again = alone(config_from_mapping(run.config), tmp_path / "alone")
-        assert bits(again) == bits(run)
-        assert (again.path / PREDICTIONS).stat().st_size > 0
+        assert bits(alone(config_from_mapping(run.config), tmp_path / "alone")) == bits(run)
     assert bits(swept[0]) != bits(swept[1])

@@ -12,11 +12,14 @@ from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Instructions
 from convchoice.errors import UserError
 from convchoice.runs.run import Run, read_run
-from convchoice.runs.run_folder import WEIGHTS, run_path
+from convchoice.runs.run_folder import run_path
 from convchoice.training.environment_variables import AVX2, ignored, use_instructions
+from small_runs import OVERRIDES
+from stages import bits
 
 HAS_AVX2 = torch.cpu._is_avx2_supported()
 on_x86 = pytest.mark.skipif(not HAS_AVX2, reason="a processor with AVX2")
+VERBOSE = {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1"}
 CLEAN = {key: value for key, value in os.environ.items() if key not in AVX2}
 HOSTILE = {
     "ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "DNNL_MAX_CPU_ISA": "SSE41",
@@ -30,47 +33,48 @@ HOSTILE = {
 }  # fmt: skip
 
 
+def python(arguments: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = CLEAN | {"PYTHONPATH": str(PROJECT_ROOT / "src")} | variables
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def trained(root: Path, data_root: Path, variables: dict[str, str], *more: str) -> tuple[Run, str]:
     """A run of the command line, and what it and its worker printed."""
     overrides = [
-        "arm=max", "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=200",
-        "trainer.max_epochs=2", "trainer.accelerator=cpu", "tracking=none", f"run_root={root}",
+        "arm=max", *OVERRIDES, "trainer.max_epochs=2", "tracking=none", f"run_root={root}",
         f"data.root={data_root}", *more,
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "convchoice.train", *overrides], cwd=data_root,
-        env=CLEAN | {"PYTHONPATH": str(PROJECT_ROOT / "src")} | variables,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = python(["-m", "convchoice.train", *overrides], variables)
+    assert done.returncode == 0, done.stderr
     return read_run(run_path(root, "max", 0)), done.stdout
 
 
-def bits(run: Run) -> tuple[bytes, bytes]:
-    """Weights and predictions."""
-    return (run.path / WEIGHTS).read_bytes(), run.predictions()[0].tobytes()
+@pytest.fixture(scope="module")
+def verbose_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> tuple[Run, str]:
+    """A run with the default instructions, whose libraries print what they use."""
+    return trained(tmp_path_factory.mktemp("verbose"), data_root, VERBOSE)
 
 
+@pytest.mark.parametrize("instructions", Instructions)
 def test_variables_around_a_training_do_not_change_its_bits(
-    tmp_path: Path, data_root: Path
+    tmp_path: Path, data_root: Path, verbose_run: tuple[Run, str], instructions: Instructions
 ) -> None:
-    run, plain = trained(tmp_path / "plain", data_root, {})
+    more = f"trainer.instructions={instructions}"
+    is_default = instructions is Instructions.avx2
+    own, plain = verbose_run if is_default else trained(tmp_path / "own", data_root, {}, more)
+    among, text = trained(tmp_path / "among", data_root, HOSTILE, more)
+    assert bits(among) == bits(own)
     assert "ignored" not in plain
-    for instructions in Instructions:
-        more = f"trainer.instructions={instructions}"
-        own, _ = trained(tmp_path / f"own {instructions}", data_root, {}, more)
-        among, text = trained(tmp_path / f"among {instructions}", data_root, HOSTILE, more)
-        assert bits(among) == bits(own)
-        assert f"MKL_CBWR=AUTO: ignored; trainer.instructions={instructions} decides." in text
-        if instructions is Instructions.avx2:
-            assert bits(own) == bits(run)
-        else:
-            assert own.environment["fingerprint"] != run.environment["fingerprint"]
+    assert f"MKL_CBWR=AUTO: ignored; trainer.instructions={instructions} decides." in text
 
 
 @on_x86
-def test_each_library_computes_with_avx2_and_no_more(tmp_path: Path, data_root: Path) -> None:
-    verbose = {"ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1"}
-    run, training = trained(tmp_path, data_root, verbose)
+def test_each_library_computes_with_avx2_and_no_more(
+    tmp_path: Path, data_root: Path, verbose_run: tuple[Run, str]
+) -> None:
+    run, training = verbose_run
     assert (run.environment["instructions"], run.environment["cpu_capability"]) == ("avx2", "AVX2")
     code = (
         "from pathlib import Path\n"
@@ -81,14 +85,9 @@ def test_each_library_computes_with_avx2_and_no_more(tmp_path: Path, data_root: 
         f"data = Path({str(data_root)!r})\n"
         "evaluate_run(RunSpecification(Config(), data, folder, trained=trained))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=CLEAN | verbose,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for text in (training, done.stdout):
+    evaluation = python(["-c", code], VERBOSE)
+    assert evaluation.returncode == 0, evaluation.stderr
+    for text in (training, evaluation.stdout):
         assert "onednn_verbose,v1,info,cpu,isa:Intel AVX2\n" in text
         assert "CNR:COMPATIBLE" in text
         assert "CNR:OFF" not in text
@@ -109,10 +108,7 @@ def test_a_process_that_computes_with_other_instructions_is_refused(
         "torch.ones(3).exp()\n"
         f"use_instructions(Instructions.{instructions})\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=CLEAN | {"ATEN_CPU_CAPABILITY": capability},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = python(["-c", code], {"ATEN_CPU_CAPABILITY": capability})
     assert f"already computes with other instructions ({named})" in done.stderr
 
 

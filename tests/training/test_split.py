@@ -24,7 +24,7 @@ def test_the_validation_split_is_stratified_disjoint_and_fixed_by_its_own_seed()
     assert [len(each) for each in split(LABELS, DataConfig(), 0)] == [len(LABELS), 0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=10), st.integers(0, 99), st.data())
 def test_every_prefix_of_the_order_is_stratified(
     counts: list[int], seed: int, data: st.DataObject
