@@ -3,7 +3,7 @@
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +51,31 @@ def remove_log_handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def comparison_of(tmp_path: Path) -> Compare:
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function that calls a command that must exit with status 2; its error in one line."""
+
+    def error(command: Callable[..., object], *arguments: object) -> str:
+        with pytest.raises(SystemExit, match="2"):
+            command(*arguments)
+        return " ".join(capsys.readouterr().err.split())
+
+    return error
+
+
+@pytest.fixture(scope="session")
+def comparison_of(tmp_path_factory: pytest.TempPathFactory) -> Compare:
     """A function from errors an arm (a list, one a seed) to the study's result."""
 
     def run_and_compare(
         errors: dict[str, list[int]],
         study: dict[str, Any] | None = None,
         options: dict[str, dict[str, Any]] | None = None,
-        expected_seeds: dict[str, int] | None = None,
     ) -> Comparison:
+        root = tmp_path_factory.mktemp("runs")
         for arm, counts in errors.items():
             for seed, count in enumerate(counts):
-                make_run(tmp_path / "runs", arm, seed, count, **(options or {}).get(arm, {}))
-        wanted = study_from_mapping(study or study_values(), "test")
-        runs = {arm: runs_of_arm(tmp_path / "runs", arm) for arm in errors}
-        return compare(wanted, runs, expected_seeds)
+                make_run(root, arm, seed, count, **(options or {}).get(arm, {}))
+        runs = {arm: runs_of_arm(root, arm) for arm in errors}
+        return compare(study_from_mapping(study or study_values(), "test"), runs)
 
     return run_and_compare

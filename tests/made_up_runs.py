@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from convchoice import CONF_DIR
 from convchoice.analysis.result import Comparison
@@ -21,28 +22,19 @@ Compare = Callable[..., Comparison]
 """The type of the fixture `comparison_of`."""
 
 MNIST = {
-    "name": "mnist",
-    "title": "MNIST (70,000 handwritten digits)",
-    "digest": "0123456789abcdef",
-    "train_images": 55_000,
-    "validation_images": 5_000,
-    "test_images": 1_000,
-    "fallback_note": None,
-    "retry": None,
-}
+    "name": "mnist", "title": "MNIST (70,000 handwritten digits)", "digest": "0123456789abcdef",
+    "train_images": 55_000, "validation_images": 5_000, "test_images": 1_000,
+    "fallback_note": None, "retry": None,
+}  # fmt: skip
+NOTE = (
+    "No source of MNIST answered: these numbers are of scikit-learn's digits, not of MNIST."
+    " To try MNIST again: make retry."
+)
 DIGITS = {
-    "name": "digits",
-    "title": "scikit-learn's digits (1,797 handwritten digits)",
-    "digest": "fedcba9876543210",
-    "train_images": 1_297,
-    "validation_images": 100,
-    "test_images": 400,
-    "fallback_note": (
-        "No source of MNIST answered: these numbers are of scikit-learn's digits, not of MNIST."
-        " To try MNIST again: make retry."
-    ),
-    "retry": "make retry",
-}
+    "name": "digits", "title": "scikit-learn's digits (1,797 handwritten digits)",
+    "digest": "fedcba9876543210", "train_images": 1_297, "validation_images": 100,
+    "test_images": 400, "fallback_note": NOTE, "retry": "make retry",
+}  # fmt: skip
 
 
 def logits_with_errors(images: int, errors: int, seed: int) -> tuple[Any, Any]:
@@ -82,21 +74,9 @@ def make_run(
 ) -> Path:
     """Write one run folder.
 
-    Args:
-        root: of the run folders.
-        arm: name.
-        seed: of the run.
-        errors: wrong answers on the test images.
-        epochs: rows of the history.
-        config: values laid over the default configuration.
-        metrics: values laid over the made-up metrics.
-        environment: values laid over the made-up environment.
-        dataset: the environment's data set.
-        validation: whether the history has validation columns.
-        evaluated: whether there are test results.
-        curves: measured points; the configuration and the metrics then say so too.
-        picture_shape: of each test image, of whose wrong answers it keeps some; None keeps none.
-        inside: of its network, as its evaluation saw it; None leaves the file out.
+    `config`, `metrics` and `environment` are laid over made-up values. Without `validation` the
+    history has no such columns; without `evaluated` there are no test results. Some wrong answers'
+    images are kept if they have a `picture_shape`, and what is `inside` of the network if given.
     """
     values = config_to_mapping(config_from_mapping({"arm": arm, "seed": seed, **(config or {})}))
     values["trainer"]["max_epochs"] = epochs
@@ -116,32 +96,21 @@ def make_run(
         history.append({**row, "seconds": 8.0 + 0.1 * seed})
     made = {key: value for key, value in history[-1].items() if "/" in key}
     made |= {
-        "cost/parameters": 93_322,
-        "cost/macs": 2_794_240,
-        "cost/pooling_operations": 29_000,
+        "cost/parameters": 93_322, "cost/macs": 2_794_240, "cost/pooling_operations": 29_000,
         "cost/activation_bytes": 7_000_000,
         "cost/train_seconds": round(sum(row["seconds"] for row in history), 6),
-    }
+    }  # fmt: skip
     if evaluated:
         made |= {"test/accuracy": accuracy, "test/nll": round(0.02 + 0.002 * errors, 6)}
     made |= summary_metrics(curves)
     described = {
-        "commit": "c0ffee" * 6 + "c0ff",
-        "dirty": False,
-        "python": "3.11.2",
-        "platform": "Linux-x86_64",
-        "versions": {"torch": "2.9.0", "numpy": "2.4.0"},
-        "device": "cpu",
-        "device_name": "a CPU",
-        "threads": 1,
-        "precision": "32-true",
-        "instructions": "avx2",
-        "deterministic": True,
-        "dataset": dict(dataset),
-        "fingerprint": "f" * 64,
-        "started": f"2026-01-01T00:{seed:02}:00+00:00",
+        "commit": "c0ffee" * 6 + "c0ff", "dirty": False, "python": "3.11.2",
+        "platform": "Linux-x86_64", "versions": {"torch": "2.9.0", "numpy": "2.4.0"},
+        "device": "cpu", "device_name": "a CPU", "threads": 1, "precision": "32-true",
+        "instructions": "avx2", "deterministic": True, "dataset": dict(dataset),
+        "fingerprint": "f" * 64, "started": f"2026-01-01T00:{seed:02}:00+00:00",
         "finished": f"2026-01-01T00:{seed:02}:30+00:00",
-    }
+    }  # fmt: skip
     path = run_folder.run_path(root, arm, seed)
     with written(path) as folder:
         run_folder.write_config(folder, values)
@@ -179,10 +148,7 @@ def curve_points(
 ) -> list[CurvePoint]:
     """A few points of every curve, as a run of a small evaluation would have them.
 
-    Args:
-        shift_accuracy: of digits that were moved; unmoved ones are answered rightly at 0.95.
-        layers: that have equivariance errors.
-        jump: of those layers, pixels.
+    `shift_accuracy` is of moved digits, beside 0.95; `layers` have errors and a `jump` in pixels.
     """
     pixels: Any = {"unit": "pixels", "images": 500}
     moved: list[tuple[Curve, str, Any, tuple[float, ...], float]] = [
@@ -264,3 +230,16 @@ def compose_arm(
 ) -> Config:
     """One arm of `conf/arm`, composed by itself."""
     return ArmComposer(scale, conf).arm(name, overrides)
+
+
+def values_of(settings: str) -> dict[str, Any]:
+    """Nested values of "conv.stride=2 model.filters=[4,8]": YAML, without spaces in a value."""
+    values: dict[str, Any] = {}
+    for setting in settings.split():
+        key, _, text = setting.partition("=")
+        *groups, last = key.split(".")
+        block = values
+        for group in groups:
+            block = block.setdefault(group, {})
+        block[last] = yaml.safe_load(text)
+    return values

@@ -1,16 +1,18 @@
-"""The answers to claims: rules and sentences by hand, and claims of a result from runs."""
+"""Verdicts, answers to claims and champions: every rule by hand, sentences, claims from runs."""
 
 from typing import Any
 
 import pytest
 
+from convchoice.analysis.champion import champion
 from convchoice.analysis.claims import parts_sentence
 from convchoice.analysis.measure import EDGE_USE, measure_of
 from convchoice.analysis.result_model import Interval
 from convchoice.analysis.result_study import ClaimPart
-from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
+from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of, verdict_of
 from convchoice.config.study import Prediction
 from made_up_introspection import introspected
+from made_up_results import made_up_comparison
 from made_up_runs import LECTURE, Compare, study_values
 
 YES, NO, OPEN = Outcome.shown, Outcome.otherwise, Outcome.undecided
@@ -31,26 +33,17 @@ def test_outcome_of_every_verdict(prediction: Prediction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "answer"),
+    ("answer", "every"),
     [
-        ([YES], Answer.yes),
-        ([YES, YES, YES], Answer.yes),
-        ([YES, NO], Answer.partly),
-        ([YES, OPEN], Answer.partly),
-        ([YES, OPEN, NO], Answer.partly),
-        ([NO, NO], Answer.no),
-        ([NO, OPEN], Answer.undecided),
-        ([OPEN], Answer.undecided),
+        (Answer.yes, [[YES], [YES, YES, YES]]),
+        (Answer.partly, [[YES, NO], [YES, OPEN], [YES, OPEN, NO]]),
+        (Answer.no, [[NO, NO]]),
+        (Answer.undecided, [[NO, OPEN], [OPEN]]),
     ],
 )
-def test_a_claim_is_an_intersection_union(outcomes: list[Outcome], answer: Answer) -> None:
-    assert answer_of(outcomes) is answer
-    assert answer_of(outcomes[::-1]) is answer
-
-
-def test_a_claim_about_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        answer_of([])
+def test_a_claim_is_an_intersection_union(answer: Answer, every: list[list[Outcome]]) -> None:
+    for outcomes in every:
+        assert answer_of(outcomes) is answer_of(outcomes[::-1]) is answer
 
 
 def test_higher_is_better_or_worse() -> None:
@@ -80,44 +73,27 @@ def part(
 
 
 ACCURACY = measure_of("test/accuracy")
-LABELS = {"max": "max 2×2", "strided": "strided convolution"}
+MACS = " times the multiply-accumulates)."
+LABELS = {"max": "max 2×2", "strided": "strided layer"}
 
 
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (
-            part("strided", "worse", macs=0.31),
-            (
-                "strided convolution is worse than max 2×2 by 0.37 points [0.25, 0.50] (max"
-                " 2×2: 3.2 times the multiply-accumulates)."
-            ),
-        ),
-        (
-            part("a", "slightly worse", -1.56, (-3.1, -0.02), macs=7.0),
-            (
-                "a is worse than max 2×2 by 1.56 points [0.02, 3.10] (a: 7.0 times the"
-                " multiply-accumulates)."
-            ),
-        ),
-        (
-            part("a", "negligibly better", 0.04, (0.01, 0.07), macs=1.0),
-            "a is better than max 2×2 by 0.04 points, less than the margin of 0.10 points.",
-        ),
-        (
-            part("a", "equivalent", -0.04, (-0.09, 0.01)),
-            "a is no different from max 2×2 within the margin of 0.10 points.",
-        ),
-        (
-            part("a", "inconclusive", -0.12, (-0.33, 0.08)),
-            "a is not shown to differ from max 2×2, −0.12 points [−0.33, +0.08].",
-        ),
-        (
-            part("a", "inconclusive").model_copy(update={"mean": None}),
-            "a and max 2×2 were not compared, because a value is missing.",
-        ),
+        (part("strided", "worse", macs=0.31),
+         "strided layer is worse than max 2×2 by 0.37 points [0.25, 0.50] (max 2×2: 3.2" + MACS),
+        (part("a", "slightly worse", -1.56, (-3.1, -0.02), macs=7.0),
+         f"a is worse than max 2×2 by 1.56 points [0.02, 3.10] (a: 7.0{MACS}"),
+        (part("a", "negligibly better", 0.04, (0.01, 0.07), macs=1.0),
+         "a is better than max 2×2 by 0.04 points, less than the margin of 0.10 points."),
+        (part("a", "equivalent", -0.04, (-0.09, 0.01)),
+         "a is no different from max 2×2 within the margin of 0.10 points."),
+        (part("a", "inconclusive", -0.12, (-0.33, 0.08)),
+         "a is not shown to differ from max 2×2, −0.12 points [−0.33, +0.08]."),
+        (part("a", "inconclusive").model_copy(update={"mean": None}),
+         "a and max 2×2 were not compared, because a value is missing."),
     ],
-)
+)  # fmt: skip
 def test_one_contrast_in_words(one: ClaimPart, words: str) -> None:
     assert parts_sentence([one], ACCURACY, LABELS) == words
 
@@ -139,8 +115,7 @@ def test_a_claim_about_costs_or_pixels_in_words() -> None:
 def test_many_contrasts_in_words() -> None:
     shown = [part(name, "worse", -0.1 * index, macs=0.5) for index, name in enumerate("abcd", 3)]
     assert parts_sentence(shown, ACCURACY, LABELS) == (
-        "all 4 arms are worse than max 2×2, by 0.30 to 0.60 points (max 2×2: 2.0 times the"
-        " multiply-accumulates)."
+        f"all 4 arms are worse than max 2×2, by 0.30 to 0.60 points (max 2×2: 2.0{MACS}"
     )
     mixed = [
         *shown[:2],
@@ -151,21 +126,12 @@ def test_many_contrasts_in_words() -> None:
     assert parts_sentence(mixed, ACCURACY, {}) == (
         "3 of 9 arms are worse than their references, by 0.05 to 0.40 points, 1 of them by less"
         " than the margin of 0.10 points (a; b; e), 1 is not (f: better by 0.50 points) and 5 are"
-        " undecided (the references: 2.0 times the multiply-accumulates)."
-    )
-    two = [part("e", "worse"), *(part(n, "equivalent", predicted="equivalent") for n in "fgh")]
-    two[3] = part("h", "better", 0.5, (0.3, 0.7), predicted="equivalent")
-    assert parts_sentence(two, ACCURACY, LABELS) == (
-        "3 of 4 arms are as predicted (e: worse by 0.37 points; f; g) and 1 is not (h: better by"
-        " 0.50 points)."
+        f" undecided (the references: 2.0{MACS}"
     )
     none = [part(name, "equivalent", predicted="better") for name in "abcd"]
     assert parts_sentence(none, ACCURACY, LABELS) == (
         "none of 4 arms is better than max 2×2 and 4 are not (a; b; c; d)."
     )
-
-
-# From runs
 
 
 def claims(says: str = "A claim.", **values: Any) -> list[dict[str, Any]]:
@@ -185,19 +151,6 @@ def test_the_answer_names_labels_and_the_short_training(comparison_of: Compare) 
     study["claims"][0]["predicts"] = {"average": "better"}
     [claim] = comparison_of(errors, study).claims
     assert claim.sentence.startswith("No, after 1 epoch of 55,000 images: average pooling is worse")
-
-
-def test_a_claim_is_about_one_of_two_references(comparison_of: Compare) -> None:
-    study = study_values(
-        arms=["average", "strided"],
-        against={"strided": ["max", "average"]},
-        claims=claims(predicts={"strided against average": "worse"}),
-    )
-    errors = {"max": [10, 11, 12], "average": [20, 21, 22], "strided": [10, 13, 12]}
-    result = comparison_of(errors, study)
-    [[only]] = [claim.parts for claim in result.claims]
-    assert (only.arm, only.reference, only.verdict) == ("strided", "average", "better")
-    assert result.claims[0].answer is Answer.no
 
 
 def test_a_claim_may_have_a_measure_of_its_own(comparison_of: Compare) -> None:
@@ -221,13 +174,6 @@ def test_a_claim_may_have_a_measure_of_its_own(comparison_of: Compare) -> None:
     assert cost.sentence.endswith("average has 2.0 times as many parameters as max.")
 
 
-def test_what_was_not_recorded_is_undecided(comparison_of: Compare) -> None:
-    own = claims(predicts={"average": "higher"}, metric=EDGE_USE, margin=0.05)
-    [claim] = comparison_of({"max": [10], "average": [15]}, study_values(claims=own)).claims
-    assert claim.answer is Answer.undecided
-    assert claim.sentence.endswith("average and max were not compared, because a value is missing.")
-
-
 @pytest.mark.parametrize(
     ("errors", "epochs", "answer", "words"),
     [
@@ -244,3 +190,76 @@ def test_printed_values_answer_a_claim(
     assert claim.answer is answer
     assert claim.sentence.startswith(f"{answer}: ")
     assert words in claim.sentence
+
+
+MARGIN = 0.10
+# The interval, the word.
+CASES = [
+    ((0.11, 0.30), Verdict.better),
+    ((0.10, 0.30), Verdict.slightly_better),  # touching the margin is not beyond it
+    ((0.01, 0.30), Verdict.slightly_better),
+    ((0.01, 0.10), Verdict.slightly_better),  # touching the margin is not within it
+    ((0.01, 0.09), Verdict.negligibly_better),
+    ((0.00, 0.08), Verdict.equivalent),  # touching 0 is not above it
+    ((-0.09, 0.09), Verdict.equivalent),
+    ((-0.10, 0.09), Verdict.inconclusive),
+    ((-0.01, 0.30), Verdict.inconclusive),
+    ((-0.30, 0.30), Verdict.inconclusive),
+    ((0.10, 0.10), Verdict.slightly_better),  # a point on the margin
+    ((0.05, 0.05), Verdict.negligibly_better),
+    ((0.0, 0.0), Verdict.equivalent),
+]
+
+
+def mirror(verdict: Verdict) -> Verdict:
+    sides = {"better": "worse", "worse": "better"}
+    return Verdict(" ".join(sides.get(word, word) for word in verdict.split()))
+
+
+@pytest.mark.parametrize(("interval", "verdict"), CASES)
+def test_verdict_and_that_of_the_mirrored_interval(interval: tuple[float, float], verdict: Verdict):
+    low, high = interval
+    mirrored = Interval(-high, -low)
+    assert verdict_of(Interval(low, high), MARGIN, higher_is_better=True) is verdict
+    assert verdict_of(mirrored, MARGIN, higher_is_better=True) is mirror(verdict)
+    assert verdict_of(mirrored, MARGIN, higher_is_better=False) is verdict
+
+
+def test_no_interval_is_inconclusive():
+    assert verdict_of(None, MARGIN, higher_is_better=True) is Verdict.inconclusive
+
+
+A, B = ({name: ("base", "better")} for name in "ab")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "validation", "controls", "expected"),
+    [
+        ({}, {}, (), "base"),
+        ({"a": ("base", "worse"), "b": ("base", "inconclusive")}, {}, (), "base"),
+        (A, {}, (), "a"),
+        ({"a": ("base", "slightly better")}, {}, (), "a"),
+        ({"a": ("base", "negligibly better")}, {}, (), "base"),  # smaller than what matters
+        (A | B, {"a": 0.97, "b": 0.98}, (), "b"),  # the best on validation images
+        (A | B, None, (), "a"),
+        # Better than a reference that is not itself ahead of the baseline.
+        ({"b": ("a", "better"), "a": ("base", "worse")}, {}, (), "base"),
+        # Ahead through another arm, which then is no candidate.
+        ({"b": ("a", "better"), **A}, {"a": 0.99, "b": 0.98}, (), "b"),
+        (A, {}, ("a",), "base"),
+    ],
+)
+def test_champion_follows_from_verdicts(
+    verdicts: Any, validation: Any, controls: tuple[str, ...], expected: str
+) -> None:
+    assert champion(made_up_comparison(verdicts, validation, controls)).arm == expected
+
+
+def test_reason_names_contrast_and_choice() -> None:
+    assert champion(made_up_comparison(A | B, {"a": 0.97, "b": 0.98})).reason == (
+        "Yes: it does. b against base: better, +1.25 pp [+0.50, +2.00]. Of a and b, which are"
+        " all ahead, it has the highest mean accuracy on validation images (98.00 %)."
+    )
+    assert champion(made_up_comparison(A | B, None)).reason.endswith(
+        "it is the first in the study."
+    )

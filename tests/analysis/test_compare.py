@@ -1,17 +1,22 @@
-"""The command: files, bytes, planned seeds, sweeps, messages."""
+"""The command and the runs it is given: files, bytes, paths, planned seeds, sweeps, messages."""
 
 import csv
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from convchoice.analysis import comparison_files, published_runs
+from convchoice.analysis.collect import collected_runs
 from convchoice.analysis.comparison_files import read_comparison
-from convchoice.compare import main
+from convchoice.compare import main, study_name
+from convchoice.errors import RunFolderError, UserError
+from convchoice.runs.run import Run
+from convchoice.runs.run_folder import CONFIG
 from made_up_runs import MNIST, make_run, study_values
 
 
@@ -33,29 +38,20 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 
 
 def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
-    out = run(project)
+    out, second = run(project), run(project, output="second")
     assert {path.name for path in out.iterdir()} == {
         *comparison_files.FILES, *published_runs.FILES, ".convchoice.json",
     }  # fmt: skip
-    result = read_comparison(out / "comparison.json")
-    assert result.study.name == "pooling"
+    for path in out.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
+    assert read_comparison(out / "comparison.json").study.name == "pooling"
     assert "Does max pooling work better?" in capsys.readouterr().out
-
-
-def test_metrics_and_tables_for_plots(project: Path):
-    out = run(project)
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["yes", "no", "baseline", "difference"]
     assert metrics["difference"] == -0.4
     with (out / "differences.csv").open(encoding="utf-8") as file:
         [row] = csv.DictReader(file)
     assert row == {"arm": "average", "difference": "-0.4", "low": "-0.4", "high": "-0.4"}
-
-
-def test_equal_run_folders_give_equal_bytes(project: Path):
-    first, second = run(project, output="first"), run(project, output="second")
-    for path in first.iterdir():
-        assert path.read_bytes() == (second / path.name).read_bytes()
 
 
 @pytest.mark.parametrize(("planned", "used", "missing"), [(2, [0, 1], {}), (5, [0, 1, 2], [3, 4])])
@@ -78,40 +74,101 @@ def test_planned_seeds(project: Path, planned: int, used: list[int], missing: li
     ],
 )
 def test_wrong_plan_and_arm_without_runs_are_refused(
-    project: Path, capsys: pytest.CaptureFixture[str], seeds: str, arm: str, message: str
+    project: Path, refused: Any, seeds: str, arm: str, message: str
 ):
     study = yaml.safe_dump(study_values(arms=[arm]))
     (project / "pooling.yaml").write_text(study, encoding="utf-8")
     for name in ("max", arm):
         (project / f"{name}.yaml").write_text(f"arm: {name}\nseeds: {seeds}\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        run(project, "--configs", str(project))
-    assert message in capsys.readouterr().err
+    assert message in refused(run, project, "--configs", str(project))
 
 
-def test_sweep_without_a_study(project: Path):
+def test_sweep_without_a_study(project: Path, refused: Any):
     out = project / "swept"
-    main(["--baseline", "max", "--runs", str(project / "runs"), "--output", str(out)])
+    sweep = ["--baseline", "max", "--runs", str(project / "runs"), "--output", str(out)]
+    main(sweep)
     result = read_comparison(out / "comparison.json")
-    assert result.study.arms == ["average"]
+    assert (result.study.arms, result.claims) == (["average"], [])
     assert result.contrasts[0].reference == "max"
-    assert result.claims == []
-
-
-def test_sweep_over_data_sets_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
     make_run(project / "runs", "kmnist-max", 0, dataset={**MNIST, "name": "kmnist"})
-    with pytest.raises(SystemExit, match="2"):
-        main(["--baseline", "max", "--runs", str(project / "runs")])
     message = "name is 'mnist' and 'kmnist'. All arms of a study must use the same images."
-    assert message in " ".join(capsys.readouterr().err.split())
+    assert message in refused(main, sweep)
 
 
 def test_commands_import_no_heavy_packages():
-    heavy = "{'torch', 'lightning', 'pytorch_lightning', 'mlflow', 'hydra', 'matplotlib'}"
-    code = (
-        f"import sys, convchoice.compare; assert not {heavy} & set(sys.modules)\n"
-        "assert 'scipy' in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    code = f"import sys, convchoice.summary; assert not ({heavy} | {{'scipy'}}) & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    heavy = {"torch", "lightning", "pytorch_lightning", "mlflow", "hydra", "matplotlib"}
+    for module, unused in (("compare", heavy), ("summary", heavy | {"scipy"})):
+        code = f"import sys, convchoice.{module}; assert not {unused} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    root = tmp_path / "sweep"
+    for arm in ("max", "average"):
+        for seed in (0, 2, 10):
+            make_run(root / "today", arm, seed)
+    unfinished = root / "today" / "max" / "seed-3.partial"
+    unfinished.mkdir()
+    (unfinished / CONFIG).touch()
+    return root
+
+
+def seeds(runs: dict[str, list[Run]]) -> dict[str, list[int]]:
+    return {arm: [run.seed for run in found] for arm, found in runs.items()}
+
+
+def test_paths_of_a_run_an_arm_or_a_parent(sweep: Path):
+    everything = {"average": [0, 2, 10], "max": [0, 2, 10]}
+    assert seeds(collected_runs([sweep])) == everything
+    assert seeds(collected_runs([sweep / "today"])) == everything
+    assert seeds(collected_runs([sweep / "today" / "max"])) == {"max": [0, 2, 10]}
+    one = sweep / "today" / "max" / "seed-2"
+    assert seeds(collected_runs([one])) == {"max": [2]}
+    assert list(seeds(collected_runs([one, sweep, sweep / "today"]))) == ["max", "average"]
+
+
+def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for missing in ("nowhere", "empty"):
+        with pytest.raises(UserError, match=f"{missing}: has no run folders"):
+            collected_runs([tmp_path / missing])
+    make_run(sweep / "yesterday", "max", 2)
+    with pytest.raises(UserError, match=r"yesterday.*arm max with seed 2 is in .*today.*, too"):
+        collected_runs([sweep])
+    (sweep / "today" / "average" / "seed-0" / CONFIG).write_text("broken", encoding="utf-8")
+    assert seeds(collected_runs([sweep / "today"], ["max"])) == {"max": [0, 2, 10]}
+    with pytest.raises(RunFolderError):
+        collected_runs([sweep / "today"])
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a/my runs", "my_runs"), ("b/f1.csv", "f1"), ("/", "runs"), ("_x", "x")]
+)
+def test_study_name_from_a_path(path: str, name: str):
+    assert study_name(Path(path)) == name
+
+
+def test_comparison_without_output_writes_nothing(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(sweep / "today")
+    before = sorted(Path().rglob("*"))
+    main(["max", "average/seed-0"])
+    printed = capsys.readouterr().out
+    assert "vs max" in printed
+    assert "average without seeds 2, 10" in printed
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--metric", "test/nll"], "add the smallest difference that matters"),
+        (["--metric", "cost/macs"], "must be an accuracy, a consistency, a loss or an nll"),
+        (["--lower-is-better"], "is for tables"),
+        (["results.csv"], "cannot be compared with run folders"),
+    ],
+)
+def test_illegal_options_are_refused(sweep: Path, refused: Any, options: list[str], message: str):
+    assert message in refused(main, [str(sweep), *options])

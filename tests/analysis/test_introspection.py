@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from convchoice.analysis.introspection import (
     arm_introspection,
-    border_distances,
     half_pixels,
     ring_means,
 )
@@ -35,23 +34,13 @@ def test_packing_keeps_each_value_within_half_a_step(values: Any) -> None:
     assert np.abs(found).max() == pytest.approx(block.largest)
 
 
-def test_border_distances_by_hand() -> None:
-    assert border_distances(3, 4).tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
-    assert np.bincount(border_distances(28, 28).ravel()).tolist() == [
-        108, 100, 92, 84, 76, 68, 60, 52, 44, 36, 28, 20, 12, 4,
-    ]  # fmt: skip
-
-
-def test_rings_by_hand() -> None:
+def test_rings_and_halves_by_hand() -> None:
     use = np.array([[1.0, 1, 1], [1, 10, 1], [1, 1, 1]])
     assert ring_means(use) == [0.5, 5.0]  # the mean pixel is 2
-    assert ring_means(np.zeros((3, 3))) == [0.0, 0.0]
+    assert ring_means(np.zeros((3, 4))) == [0.0, 0.0]
     # A window of 3 on 4×4: corners 1, edges 2, centre 4; the outer ring's mean is 20/12.
     counts = np.outer([1, 2, 2, 1], [1, 2, 2, 1]).astype(float)
     assert ring_means(counts) == pytest.approx([20 / 12 / 2.25, 4 / 2.25])
-
-
-def test_half_pixels_by_hand() -> None:
     assert half_pixels(np.array([[4.0, 1], [3, 2]])) == 2
     assert half_pixels(np.array([[5.0, 1], [2, 2]])) == 1
     assert half_pixels(np.ones((4, 4))) == 8
@@ -63,21 +52,23 @@ def recorded(root: Path, *kept: Introspection | None, arm: str = "max") -> Any:
     return arm_introspection(runs_of_arm(root, arm))
 
 
-def test_lowest_seed_is_shown(tmp_path: Path) -> None:
+def test_lowest_seed_is_shown_and_without_intervals(tmp_path: Path) -> None:
     shown = introspected(5)
-    found = recorded(tmp_path, None, shown, introspected(6))
+    found = recorded(tmp_path, None, shown)
     assert found.seed == 1
     np.testing.assert_allclose(found.filters.unpacked(), shown.filters, atol=0.02)
     assert [item.layer for item in found.maps] == list(shown.maps)
     place = shown.labels.tolist().index(2)
-    np.testing.assert_allclose(
-        found.maps[0].unpacked(), shown.maps["block1.detector"][place], atol=0.01
-    )
+    maps = shown.maps["block1.detector"][place]
+    np.testing.assert_allclose(found.maps[0].unpacked(), maps, atol=0.01)
     assert (found.image.index, found.image.label, found.image.shape) == (1, 2, [8, 8])
     assert np.array_equal(found.image.pixels(), shown.images[place])
-    assert found.fields[-1] == ReceptiveField(
-        layer="block2.convolution", rows=(-1, 8), columns=(0, 7)
-    )
+    field = ReceptiveField(layer="block2.convolution", rows=(-1, 8), columns=(0, 7))
+    assert found.fields[-1] == field
+    assert found.gradient.rings.low == [None] * 4
+    assert found.middle_gradient.half_pixels == Estimate(mean=8.0, low=None, high=None)
+    assert found.middle_gradient.unpacked().sum() == pytest.approx(1)
+    assert recorded(tmp_path / "none", None, None) is None
 
 
 def test_gradients_are_relative_and_averaged_over_seeds(tmp_path: Path) -> None:
@@ -90,16 +81,8 @@ def test_gradients_are_relative_and_averaged_over_seeds(tmp_path: Path) -> None:
     assert found.unpacked()[0, 0] == pytest.approx(0.5, abs=0.01)
 
 
-def test_one_seed_has_no_interval(tmp_path: Path) -> None:
-    found = recorded(tmp_path, introspected())
-    assert found.gradient.rings.low == [None] * 4
-    assert found.middle_gradient.half_pixels == Estimate(mean=8.0, low=None, high=None)
-    assert found.middle_gradient.unpacked().sum() == pytest.approx(1)
-
-
-def test_what_is_not_recorded_is_not_shown(tmp_path: Path) -> None:
+def test_a_dense_network_has_no_reads_and_fields(tmp_path: Path) -> None:
     dense = replace(introspected(), reads={}, fields={}, middle_gradient=None)
-    assert recorded(tmp_path / "none", None, None) is None
     found = recorded(tmp_path, dense)
     assert (found.reads, found.fields, found.middle_gradient) == ([], [], None)
 

@@ -16,7 +16,6 @@ from convchoice.analysis.predictions import (
     flip_order,
     flips,
     mcnemar_p,
-    middle_seed,
     pictures_of,
     read_predictions,
 )
@@ -24,8 +23,6 @@ from convchoice.errors import RunFolderError
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PICTURES
 from made_up_runs import MNIST, Compare, altered, made_up_images, make_run
-
-KEEP = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
 
 
 def predictions(correct: list[list[int]]) -> Predictions:
@@ -44,16 +41,8 @@ def test_mcnemar_by_hand():
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_has_the_binomial_tails(ours: int, theirs: int):
-    assert mcnemar_p(ours, theirs) == pytest.approx(mcnemar_p(theirs, ours))
     tail = stats.binom.cdf(min(ours, theirs), ours + theirs, 0.5)
     assert mcnemar_p(ours, theirs) == pytest.approx(min(1.0, 2 * tail))
-
-
-@pytest.mark.parametrize(
-    ("seeds", "middle"), [([4], 4), ([0, 1], 0), ([2, 0, 1], 1), ([0, 1, 2, 30], 1)]
-)
-def test_pair_of_the_middle_seed(seeds: list[int], middle: int):
-    assert middle_seed(seeds) == middle
 
 
 @given(
@@ -92,37 +81,20 @@ def test_largest_flips_come_first_and_ties_by_index():
     assert flip_order(-net, 9) == ([3], [1, 0, 4, 5])
 
 
-# From run folders
-
-
-def test_confusion_is_summed_over_seeds(comparison_of: Compare):
-    result = comparison_of({"max": [10, 12], "average": [20, 25]})
-    matrix = np.array(result.arms["max"].confusion)
-    assert matrix.sum() == 2 * 1_000
-    assert matrix.sum() - np.trace(matrix) == 10 + 12
-    # The made-up networks predict the next class.
-    assert np.diag(matrix, 1).sum() + matrix[9, 0] == 22
-
-
 def test_flips_come_with_their_pictures(comparison_of: Compare):
-    result = comparison_of({"max": [10, 11, 12], "average": [30, 33, 31]}, options=KEEP)
+    keep = {arm: {"picture_shape": (28, 28)} for arm in ("max", "average")}
+    result = comparison_of({"max": [10, 11, 12], "average": [30, 33, 31]}, options=keep)
     found = result.contrasts[0].flips
-    assert 20 <= found.images <= 100
     images = made_up_images(MNIST["test_images"], (28, 28))
-    listed = [*found.gained, *found.lost]
     assert found.lost
-    for flip in listed:
+    for flip in (listed := [*found.gained, *found.lost]):
         assert flip.label == flip.image % 10
         assert sum(flip.arm_predictions.values()) == 3
-        net = flip.arm_predictions.get(flip.label, 0) - flip.reference_predictions.get(
-            flip.label, 0
-        )
-        assert net == flip.only_arm_correct - flip.only_reference_correct
         assert np.array_equal(result.pictures[flip.image].pixels(), images[flip.image])
     assert set(result.pictures) == {flip.image for flip in listed}
 
 
-def test_pictures_of_other_images_are_refused(tmp_path: Path):
+def test_runs_tested_on_other_images_are_refused(tmp_path: Path):
     runs = [make_run(tmp_path, "max", seed, picture_shape=(4, 4)) for seed in (0, 1)]
     first = read_run(runs[0]).pictures()
     with altered(runs[1]) as folder:
@@ -130,10 +102,6 @@ def test_pictures_of_other_images_are_refused(tmp_path: Path):
         np.savez(folder / PICTURES, indices=list(first), pixels=other)
     with pytest.raises(RunFolderError, match="differs from another run's"):
         pictures_of(first, map(read_run, runs))
-
-
-def test_runs_tested_on_other_images_are_refused(tmp_path: Path):
-    few = make_run(tmp_path, "max", 0)
-    many = make_run(tmp_path, "max", 1, dataset={**MNIST, "test_images": 2_000})
+    many = make_run(tmp_path, "max", 2, dataset={**MNIST, "test_images": 2_000})
     with pytest.raises(RunFolderError, match="tested on other images"):
-        read_predictions([read_run(few), read_run(many)])
+        read_predictions([read_run(runs[0]), read_run(many)])

@@ -18,7 +18,6 @@ from convchoice.analysis.published_runs import (
     RUNS,
     STUDY,
     _merged,
-    read_published,
 )
 from convchoice.analysis.sentences import described
 from convchoice.compare import main
@@ -118,22 +117,14 @@ def test_unknown_classes_are_taken_over(published: Path, tmp_path: Path):
     assert {"class_errors", "flips", "mcnemar"} <= set(found["provenance"]["taken_over"])
 
 
-def test_a_changed_run_changes_the_result(published: Path, tmp_path: Path):
-    expected = read_comparison(published / COMPARISON)
-    path = published / RUNS
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(",0.042,", ",0.052,"), encoding="utf-8")
-    found = recomputed(published, tmp_path / "again")
-    assert found["arms"]["max"]["scores"]["test/nll"]["mean"] > (
-        expected.arms["max"].scores["test/nll"].mean
-    )
-
-
 def test_another_question_to_published_runs(published: Path, tmp_path: Path):
     options = ["--metric", "test/nll", "--margin", "0.01", "--baseline", "average"]
     found = recomputed(published, tmp_path / "again", *options)
-    assert (found["contrasts"][0]["arm"], found["contrasts"][0]["reference"]) == ("max", "average")
-    assert found["measure"]["metric"] == "test/nll"
+    [contrast] = found["contrasts"]
+    assert (contrast["arm"], contrast["reference"]) == ("max", "average")
+    assert (found["measure"]["metric"], contrast["difference"]["mean"]) == ("test/nll", -0.008)
+    # A lower value is the better one; the differences are equal, so the margin alone decides.
+    assert contrast["verdict"] == "negligibly better"
 
 
 @pytest.mark.parametrize(
@@ -148,22 +139,7 @@ def test_another_question_to_published_runs(published: Path, tmp_path: Path):
     ],
 )
 def test_damaged_files_are_refused(
-    published: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str
+    published: Path, refused: Any, name: str, text: str, message: str
 ):
     (published / name).write_text(text, encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        main([str(published)])
-    assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_run_is_read_as_it_was(published: Path):
-    run = read_published(published).runs["max"][1]
-    assert run.environment["dataset.fallback_note"] is None
-    assert run.environment["threads"] == 1
-    assert run.environment["dirty"] is False
-    assert run.environment["versions.torch"] == "2.9.0"
-    assert run.metrics["cost/parameters"] == 93_322
-    assert (run.seed, len(run.history), run.history[1]["epoch"]) == (1, 2, 2.0)
-    classes, labels = run.classes() or ([], [])
-    assert sum(classes != labels) == 11
-    assert [point.value for point in run.curves()] == [point.value for point in curve_points()]
+    assert message in refused(main, [str(published)])

@@ -1,4 +1,4 @@
-"""Statistics against hand computation, scipy's worked cases and simulation."""
+"""Statistics and simultaneous intervals: by hand, published cases, scipy and simulation."""
 
 import math
 from itertools import product
@@ -9,6 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from convchoice.analysis.multiplicity import (
+    FEWEST_FLIPPED,
+    largest_t,
+    planned_levels,
+    simultaneous,
+    unplanned_level,
+    uses_flips,
+)
 from convchoice.analysis.result_model import Interval, Scale
 from convchoice.analysis.statistics import (
     mean_and_deviation,
@@ -23,20 +31,10 @@ from convchoice.analysis.statistics import (
     trimmed_mean,
     wilson_interval,
 )
-from convchoice.analysis.verdict import FEWEST_SEEDS
 
 
 def generator() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def test_mean_interval_by_hand():
-    # 1, 2, 3, 4, 5: mean 3, s = √2.5, t(0.975; 4) = 2.776445, half width 2.776445 · √2.5 / √5.
-    interval = mean_interval([1, 2, 3, 4, 5])
-    assert interval is not None
-    half = 2.7764451 * math.sqrt(2.5) / math.sqrt(5)
-    assert interval.low == pytest.approx(3 - half)
-    assert interval.high == pytest.approx(3 + half)
 
 
 def test_one_value_has_no_interval():
@@ -44,6 +42,8 @@ def test_one_value_has_no_interval():
     assert paired_t_p([0.1]) is None
     assert mean_and_deviation([0.1]) == (0.1, None)
     assert sign_flip_p([0.1], generator()) == 1.0
+    assert trimmed_mean([0.3]) == (0.3, None)
+    assert new_images_interval(np.ones((1, 5), dtype=np.int8)) is None
 
 
 @pytest.mark.parametrize(("value", "p"), [(0.1, 0.0), (-0.1, 0.0), (0.0, 1.0)])
@@ -52,7 +52,10 @@ def test_identical_differences_give_a_point(value: float, p: float):
     assert mean_interval(values) == Interval(value, value)
     assert mean_and_deviation(values) == (value, 0.0)
     assert paired_t_p(values) == p
-    assert sign_flip_p([value] * 7, generator()) == (2 / 2**7 if value else 1.0)
+    assert sign_flip_p(values, generator()) == (2 / 2**7 if value else 1.0)
+    assert trimmed_mean([*values, 9.0]) == (value, Interval(value, value))
+    assert mean_interval([1.0] * 3, scale=Scale.logit) == Interval(1.0, 1.0)
+    assert new_images_interval(np.zeros((3, 5), dtype=np.int8)) == Interval(0.0, 0.0)
 
 
 def test_paired_t_on_students_sleep_data():
@@ -68,14 +71,15 @@ def test_paired_t_on_students_sleep_data():
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40))
 def test_paired_t_against_scipy(seed: int, n: int):
-    random = np.random.default_rng(seed)
-    ours, theirs = random.normal(99.0, 0.1, (2, n))
+    ours, theirs = np.random.default_rng(seed).normal(99.0, 0.1, (2, n))
     oracle = stats.ttest_rel(ours, theirs)
     assert paired_t_p(ours - theirs) == pytest.approx(oracle.pvalue, rel=1e-6)
     for confidence in (0.95, 0.90):
         expected = oracle.confidence_interval(confidence)
         found = mean_interval(ours - theirs, confidence)
         assert found == pytest.approx((expected.low, expected.high))
+    if n < 5:  # too few to trim
+        assert trimmed_mean(ours - theirs)[1] == pytest.approx(mean_interval(ours - theirs))
 
 
 def test_sign_flip_over_all_assignments_by_hand():
@@ -94,17 +98,8 @@ def test_sign_flip_on_fishers_darwin_data():
     assert sign_flip_p(pairs, generator()) == pytest.approx(1726 / 2**15, abs=0.005)
 
 
-def test_sampled_sign_flip_is_reproducible_and_never_zero():
-    differences = np.full(30, 1.0) + np.arange(30) / 100
-    first, second = (sign_flip_p(differences, generator()) for _ in range(2))
-    assert first == second
-    assert 0 < first < 0.001
-
-
-def test_five_seeds_cannot_reject_and_six_can():
-    assert FEWEST_SEEDS == 6
-    assert sign_flip_p([1, 2, 3, 4, 5], generator()) == pytest.approx(0.0625)
-    assert sign_flip_p([1, 2, 3, 4, 5, 6], generator()) == pytest.approx(0.03125)
+def test_sampled_sign_flip_is_never_zero():
+    assert 0 < sign_flip_p(np.full(30, 1.0) + np.arange(30) / 100, generator()) < 0.001
 
 
 def test_wilson_by_its_formula():
@@ -116,18 +111,15 @@ def test_wilson_by_its_formula():
     assert (interval.low, interval.high) == pytest.approx((centre - half, centre + half))
 
 
-def test_power_of_a_published_case():
-    # Two-sided paired t, effect 0.5, 34 pairs: power 0.8078 (G*Power 3.1; Cohen's table: 0.81).
-    assert paired_t_power(34, 0.5) == pytest.approx(0.8078, abs=5e-4)
-    assert paired_t_power(10, 0.0) == pytest.approx(0.05)
-
-
 @pytest.mark.parametrize(
     ("deviation", "seeds"), [(0.1, 10), (0.2, 34), (0.5, 199), (0.0, 2), (1e-9, 2)]
 )
-def test_seeds_needed_for_published_effects(deviation: float, seeds: int):
+def test_power_and_seeds_needed_of_published_effects(deviation: float, seeds: int):
     # Cohen's effects 1, 0.5 and 0.2 take 10, 34 and 199 pairs for 80 % power.
     assert seeds_needed(deviation, 0.1) == seeds
+    # Effect 0.5, 34 pairs: power 0.8078 (G*Power 3.1; Cohen's table: 0.81).
+    assert paired_t_power(34, 0.5) == pytest.approx(0.8078, abs=5e-4)
+    assert paired_t_power(10, 0.0) == pytest.approx(0.05)
 
 
 def test_seeds_needed_with_the_spread_as_known_as_it_is():
@@ -142,8 +134,6 @@ def test_seeds_needed_with_the_spread_as_known_as_it_is():
 def test_seeds_needed_has_a_limit():
     assert seeds_needed(1e6, 0.1) is None
     assert seeds_needed(1e300, 1e-300) is None
-    with pytest.raises(ValueError, match="margin"):
-        seeds_needed(1.0, 0.0)
 
 
 def test_the_interval_for_new_images_by_hand():
@@ -161,15 +151,8 @@ def test_the_interval_for_new_images_by_hand():
 def test_the_interval_for_new_images_is_never_the_narrower_one(seed: int, n: int, m: int):
     differences = np.random.default_rng(seed).integers(-1, 2, (n, m)).astype(np.int8)
     these, new = mean_interval(differences.mean(axis=1)), new_images_interval(differences)
-    assert these is not None
-    assert new is not None
     assert new.low <= these.low + 1e-12
     assert new.high >= these.high - 1e-12
-
-
-def test_the_interval_for_new_images_of_one_seed_or_of_no_difference():
-    assert new_images_interval(np.ones((1, 5), dtype=np.int8)) is None
-    assert new_images_interval(np.zeros((3, 5), dtype=np.int8)) == Interval(0.0, 0.0)
 
 
 def test_trimmed_mean_by_hand():
@@ -182,34 +165,10 @@ def test_trimmed_mean_by_hand():
     assert trimmed_mean([1, 2, 3, 4, 5, 6, 7, 8, 9, 1e6])[0] == 5.5
 
 
-def test_trimmed_mean_of_few_values():
-    values = [0.1, 0.4, 0.3, 0.6]
-    mean, interval = trimmed_mean(values)
-    assert mean == pytest.approx(0.35)
-    student = mean_interval(values)
-    assert interval is not None
-    assert student is not None
-    assert tuple(interval) == pytest.approx(tuple(student))
-    assert trimmed_mean([0.3]) == (0.3, None)
-    assert trimmed_mean([0.3] * 6 + [9.0]) == (0.3, Interval(0.3, 0.3))
-
-
 def test_outlying_values_by_hand():
     # Median 5, absolute distances 4 3 2 1 0 1 2 3 95: median 2, so 3.5 is 10.4 away.
     assert outlying([1, 2, 3, 4, 5, 6, 7, 8, 100]).tolist() == [False] * 8 + [True]
     assert not outlying([5, 5, 5, 5, 100]).any()  # no spread to measure by
-
-
-def test_intervals_stay_where_values_can_be():
-    accuracy = mean_interval([0.99, 1.0, 0.97], scale=Scale.logit)
-    assert accuracy is not None
-    assert 0 < accuracy.low < 0.9867 < accuracy.high < 1
-    errors = mean_interval([0, 0, 3], scale=Scale.log)
-    assert errors is not None
-    assert 0 < errors.low < 1 < errors.high
-    assert mean_interval([1.0, 1.0, 1.0], scale=Scale.logit) == Interval(1.0, 1.0)
-    with pytest.raises(ValueError, match="outside the logit scale"):
-        mean_interval([0.9, 1.1], scale=Scale.logit)
 
 
 def test_scaled_intervals_by_the_delta_method():
@@ -223,7 +182,73 @@ def test_scaled_intervals_by_the_delta_method():
     assert mean_interval(values / 10, scale=Scale.logit) == pytest.approx(tuple(ends))
 
 
-@pytest.mark.parametrize("values", [[], [[1.0, 2.0]], [math.nan, 1.0], [math.inf]])
-def test_illegal_samples_are_refused(values: list[float]):
-    with pytest.raises(ValueError, match="value"):
-        mean_interval(values)
+def test_largest_t_over_all_flips_by_hand():
+    differences = np.array([[0.1, 0.5, -0.2, 0.3], [0.0, 0.2, 0.4, -0.1]])
+    expected = []
+    for signs in product((1, -1), repeat=4):
+        flipped = (differences - differences.mean(axis=1, keepdims=True)) * signs
+        expected.append(max(abs(stats.ttest_1samp(row, 0.0).statistic) for row in flipped))
+    expected[0] = math.inf  # the data's own
+    assert largest_t(differences) == pytest.approx(sorted(expected, reverse=True))
+
+
+def test_bonferroni_by_hand():
+    differences = [[0.1, 0.2, 0.3, 0.4], [0.5, -0.5, 0.2, 0.1], [0.3, 0.2, 0.1, 0.2]]
+    for values, each in zip(differences, simultaneous(differences, flips=False), strict=True):
+        assert each.interval == pytest.approx(mean_interval(values, 1 - 0.05 / 3))
+        assert each.p == pytest.approx(min(1.0, 3 * paired_t_p(values)))
+        assert each.level == pytest.approx(0.05 / 3)
+
+
+def test_one_seed_has_no_interval_and_no_spread_is_a_point():
+    [one] = simultaneous([[0.1]], flips=False)
+    assert (one.interval, one.p) == (None, None)
+    for flips in (True, False):
+        same, _ = simultaneous([[0.1] * 12, list(np.arange(12.0))], flips=flips)
+        assert (same.interval, same.p) == ((0.1, 0.1), 0.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.floats(-0.3, 0.3))
+def test_an_interval_excludes_0_just_where_its_p_is_at_most_the_level(
+    seed: int, contrasts: int, centre: float
+):
+    differences = np.random.default_rng(seed).normal(centre, 0.3, (contrasts, 10))
+    for flips in (True, False):
+        found = simultaneous(list(differences), flips=flips)
+        for values, each in zip(differences, found, strict=True):
+            assert (each.interval.low > 0 or each.interval.high < 0) == (each.p <= 0.05)
+            raw = paired_t_p(values)
+            assert each.interval.low <= mean_interval(values).low + 1e-12
+            assert raw - 1e-12 <= each.p <= min(1.0, contrasts * raw) + 1e-12
+            assert each.interval == pytest.approx(mean_interval(values, 1 - each.level))
+
+
+def test_flips_are_used_for_enough_equal_seeds_only():
+    n = FEWEST_FLIPPED
+    assert uses_flips([range(n), range(n)])
+    assert not uses_flips([range(n - 1)] * 2)
+    assert not uses_flips([range(n), range(1, n + 1)])
+    assert not uses_flips([range(n)])
+    assert not uses_flips([range(n)] * 2, level=0.001)  # 1 of 1,024 assignments is not enough
+
+
+def test_levels_of_planned_looks():
+    # The first by formula: 2 − 2 Φ(1.959964 / √(6/30)) = 1.17e-5; all error spent at the last.
+    levels = planned_levels((6, 12, 30))
+    assert levels[0] == pytest.approx(2 * stats.norm.sf(1.959964 / math.sqrt(0.2)), rel=1e-5)
+    assert levels[0] < levels[1] < levels[2] < 0.05
+    assert planned_levels((6,), 30) == levels[:1]
+    assert planned_levels((6, 12), 30) == levels[:2]
+    assert planned_levels((30,)) == pytest.approx((0.05,))
+
+
+def test_error_over_planned_and_unplanned_looks():
+    studies, looks = 60_000, (6, 12, 30)
+    draws = np.random.default_rng(1).normal(0, 1, (studies, 30))
+    p = np.stack([stats.ttest_1samp(draws[:, :n], 0.0, axis=1).pvalue for n in looks], axis=1)
+    bound = 0.05 + 4 * math.sqrt(0.05 * 0.95 / studies)
+    planned = (p <= np.array(planned_levels(looks))).any(axis=1).mean()
+    unplanned = (p <= unplanned_level(looks)).any(axis=1).mean()
+    assert 0.045 < planned <= bound
+    assert 0.045 < unplanned <= bound
+    assert (p <= 0.05).any(axis=1).mean() > 0.09  # what it would be without

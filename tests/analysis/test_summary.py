@@ -10,7 +10,7 @@ from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.errors import UserError
 from convchoice.summary import main, print_study
-from made_up_runs import DIGITS, LECTURE, Compare, study_values
+from made_up_runs import DIGITS, Compare, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}
 
@@ -38,45 +38,28 @@ def test_table_fits_the_terminal(
     assert "\x1b" not in text  # no colours where there is no terminal
 
 
-def test_difference_with_sign_interval_and_verdict(
+def test_text_is_literal_with_signs_intervals_and_verdicts(
     comparison_of: Compare, monkeypatch: pytest.MonkeyPatch
 ):
-    text = printed(comparison_of(ERRORS), monkeypatch, 100)
-    # Errors differ by 4, 6, 3, 3, 5 and 6 of 1,000: mean 4.5, s = 1.378, t(0.975; 5) = 2.571.
-    assert "−0.45" in text
-    assert "[−0.59, −0.31]" in text
-    assert "average is worse than max" in text
-    assert "Margin ±0.10 pp." in text
-
-
-def test_one_pair_of_runs_shows_mcnemar(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    text = printed(comparison_of({"max": [0], "average": [40]}), monkeypatch, 200)
-    expected = "average against max, seed 0: 0 images are right in average alone, 40 in max alone;"
-    assert expected in text
-    assert "McNemar's exact p < 0.001, for these two networks only." in text
-    assert "McNemar" not in printed(comparison_of(ERRORS), monkeypatch, 200)
-
-
-def test_each_caution_is_printed_once(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
-    text = printed(comparison_of({"max": [3], "average": [4]}, options=options), monkeypatch, 400)
-    assert text.count("No source of MNIST answered") == 1
-    assert text.count("cannot reject at 0.05") == 1
-    assert "Small scale: 1 epoch of 1,297 images, 1 seed an arm." in text
-
-
-def test_text_is_printed_literally(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
     study = study_values(question="[red]Is :smile: it\x1b[2J this\r?[/red]")
     text = printed(comparison_of(ERRORS, study), monkeypatch, 100)
+    # Errors differ by 4, 6, 3, 3, 5 and 6 of 1,000: mean 4.5, s = 1.378, t(0.975; 5) = 2.571.
+    for words in ("−0.45", "[−0.59, −0.31]", "average is worse than max", "Margin ±0.10 pp."):
+        assert words in text
+    assert "McNemar" not in text
     assert "[red]Is :smile: it\\x1b[2J this\\r?[/red]" in text
     assert not {"\x1b", "\r"} & set(text)
 
 
-def test_published_values_are_named(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
-    options = {"lecture": {"epochs": 5, "validation": False}}
-    text = printed(comparison_of({"lecture": [5, 7, 8, 9, 10]}, LECTURE, options), monkeypatch, 400)
-    assert "3 are below it, 0 equal and 2 above (range 99.00 to" in text
-    assert "verdict" not in text
+def test_one_pair_of_runs_of_other_images(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
+    options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
+    text = printed(comparison_of({"max": [0], "average": [40]}, options=options), monkeypatch, 400)
+    expected = "average against max, seed 0: 0 images are right in average alone, 40 in max alone;"
+    assert expected in text
+    assert "McNemar's exact p < 0.001, for these two networks only." in text
+    assert text.count("No source of MNIST answered") == 1
+    assert text.count("cannot reject at 0.05") == 1
+    assert "Small scale: 1 epoch of 1,297 images, 1 seed an arm." in text
 
 
 def test_command_prints_every_study_and_the_report(

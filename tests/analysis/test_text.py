@@ -1,8 +1,16 @@
-"""Numbers as text."""
+"""A result in words: numbers as text, sentences, notes on intervals, seeds and runs."""
+
+from typing import Any
 
 import pytest
 
 from convchoice.analysis import text
+from convchoice.analysis.notes import intervals_line, seed_lines, seed_notes, spike_lines
+from convchoice.analysis.result_contrast import Contrast, Family, RobustDifference, SeedsNeeded
+from convchoice.analysis.result_model import Interval
+from convchoice.analysis.sentences import alike_lines, answer, see_lines
+from convchoice.analysis.verdict import Verdict
+from made_up_results import made_up_comparison, made_up_contrast
 
 
 @pytest.mark.parametrize(
@@ -39,3 +47,107 @@ def test_cost_ratio_lists_what_differs_first() -> None:
     ratios = {"parameters": 1.0, "macs": 0.25, "memory_bytes": 1.0}
     assert text.cost_ratio(ratios) == ("×0.25 multiply-accumulates, same parameters and memory")
     assert text.cost_ratio({}) == "–"
+
+
+def test_many_contrasts_in_one_sentence_differences_first() -> None:
+    verdicts = dict(
+        zip("abcde", ("inconclusive", "worse", "better", "worse", "inconclusive"), strict=True)
+    )
+    one = made_up_comparison({arm: ("base", each) for arm, each in verdicts.items()}, claim=None)
+    assert answer(one) == (
+        "Of 5 arms against base, c is better, b and d are worse and 2 are inconclusive."
+    )
+    two = made_up_comparison(
+        {"a": ("base", "worse"), "b": ("a", "worse"), "c": ("a", "worse"), "d": ("base", "better")},
+        claim=None,
+    )
+    assert answer(two) == (
+        "Of 4 contrasts, d (against base) is better"
+        " and a (against base), b and c (against a) are worse."
+    )
+
+
+def test_a_false_alarm_check_says_what_it_found():
+    same = made_up_comparison({"a": ("base", "equivalent")}, controls=["a"], alike=["a"])
+    assert alike_lines(same) == [
+        (
+            "Check for false alarms: a and base are the same in distribution, and their difference"
+            " is equivalent, +1.25 pp [+0.50, +2.00]."
+        )
+    ]
+    assert alike_lines(made_up_comparison({"a": ("base", "worse")}, controls=["a"])) == []
+
+
+def test_another_studys_answer_belongs_to_this_ones():
+    one = made_up_comparison({"a": ("base", "worse")}, see={"width": "which asks more"})
+    other = made_up_comparison({"a": ("base", "worse")}, claim="No: it is not.")
+    assert see_lines(one, {}) == ["See also the study width, which asks more."]
+    assert see_lines(one, {"width": other}) == [
+        "See also the study width, which asks more: No: it is not."
+    ]
+
+
+def contrast(seeds: int, verdict: str = "better", **changes: Any) -> Contrast:
+    made = made_up_contrast("a", "base", verdict)
+    return made.model_copy(update={"seeds": list(range(seeds)), **changes})
+
+
+FEW = "With {} a sign-flip test cannot reject at 0.05: it needs 6 or more."
+
+
+def test_notes_on_seeds():
+    assert seed_notes(contrast(6)) == []
+    assert seed_notes(contrast(5)) == [FEW.format("5 seeds")]
+    assert seed_notes(contrast(1, "inconclusive")) == [
+        FEW.format("1 seed"),
+        "With one seed there is no interval, so no difference can be shown.",
+    ]
+    needed = SeedsNeeded(estimate=1_234, low=510, high=None)
+    [note] = seed_notes(contrast(30, "inconclusive", seeds_needed=needed))
+    assert "about 1,234 (510 to over 1,000,000) seeds are needed to find" in note
+    result = made_up_comparison({"a": ("base", "worse"), "b": ("base", "better")})
+    assert seed_lines(result) == [FEW.format("2 seeds")]  # once
+
+
+@pytest.mark.parametrize(
+    ("family", "sentence"),
+    [
+        ({"contrasts": 1, "method": "single"}, "Student's, paired by seed."),
+        ({"method": "sign flips"}, "those of 4 differences hold together (joint sign flips)."),
+        ({"method": "Bonferroni"}, "those of 4 differences hold together (Bonferroni)."),
+        (
+            {"level": 0.0019, "looks": [6, 12], "last_look": 30},
+            "Look 2, at 12 of 30 planned seeds: level 0.0019, so that all looks",
+        ),
+        (
+            {"level": 0.028, "looks": [6, 12], "extended": True},
+            "Extended after a look, interval adjusted: looks at 6 and 12 seeds, level 0.028 each.",
+        ),
+    ],
+)
+def test_what_intervals_hold_for(family: dict[str, Any], sentence: str):
+    made = Family(**{"contrasts": 4, "method": "Bonferroni", "level": 0.05, **family})
+    result = made_up_comparison({"a": ("base", "worse")}).model_copy(update={"family": made})
+    assert sentence in intervals_line(result)
+    control = result.contrasts[0].model_copy(update={"in_family": False})
+    assert intervals_line(result.model_copy(update={"contrasts": [control]})).endswith(
+        "Controls have intervals of their own, outside this family: a."
+    )
+
+
+def test_runs_that_end_in_a_spike_and_means_that_they_decide():
+    result = made_up_comparison({"a": ("base", "worse")})
+    assert spike_lines(result) == []
+    spiking = result.arms["a"].model_copy(update={"outlying_seeds": [1]})
+    robust = RobustDifference(mean=0.01, interval=Interval(-0.02, 0.04), verdict=Verdict.equivalent)
+    decided = result.contrasts[0].model_copy(update={"robust": robust})
+    changed = {"arms": result.arms | {"a": spiking}, "contrasts": [decided]}
+    spikes, decides = spike_lines(result.model_copy(update=changed))
+    assert spikes == "Runs that end in a spike, far from their arm's others: a 1 of 2."
+    assert decides == (
+        "a against base: worse by the mean, equivalent by the 20 % trimmed mean,"
+        " +0.01 [−0.02, +0.04]: a few runs decide."
+    )
+    same_side = robust.model_copy(update={"verdict": Verdict.slightly_worse})
+    kept = result.contrasts[0].model_copy(update={"robust": same_side})
+    assert spike_lines(result.model_copy(update={"contrasts": [kept]})) == []

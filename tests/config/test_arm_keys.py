@@ -33,17 +33,14 @@ def test_a_new_arm_sets_nothing_but_numbers(override: str) -> None:
         study_from_mapping(values, "mine.yaml")
 
 
-def test_the_refusal_names_the_legal_keys() -> None:
+def test_what_decides_numbers_may_be_set_and_the_refusal_names_it() -> None:
+    check_new_arm([f"{key}=1" for key in ARM_KEYS], "mine.yaml")
+    check_new_arm(["arm=max", "downsample='average'", "data=kmnist", "evaluation=curves"], "m.yaml")
+    check_new_arm(["trainer.max_epochs=${scale.epochs_for.n300}", "seeds=${scale.seeds}"], "m.yaml")
     with pytest.raises(ConfigurationError, match=r"only keys that decide numbers\. .*: arm,"):
         check_new_arm(["tracking.uri=x"], "mine.yaml")
     with pytest.raises(ConfigurationError, match=r"Did you mean conv\.kernel_size\?"):
         check_new_arm(["conv.kernal_size=5"], "mine.yaml")
-
-
-def test_what_decides_numbers_may_be_set() -> None:
-    check_new_arm([f"{key}=1" for key in ARM_KEYS], "mine.yaml")
-    check_new_arm(["arm=max", "downsample='average'", "data=kmnist", "evaluation=curves"], "m.yaml")
-    check_new_arm(["trainer.max_epochs=${scale.epochs_for.n300}", "seeds=${scale.seeds}"], "m.yaml")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
-"""Stored data sets: every file is checked when it is read, and only `test` reads test images."""
+"""Stored data sets: every file is checked when it is read; the digits that stand in for MNIST."""
 
+import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -10,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convchoice.config.datasets import CLASSES, IDX_FILES, SPECS
+from convchoice.config.datasets import IDX_FILES
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
+from convchoice.data.download import bilinear_weights, digits_files, enlarge, is_test
 from convchoice.errors import UserError
 from tiny_datasets import arrays, replace_by_tiny
 
@@ -22,14 +25,6 @@ from tiny_datasets import arrays, replace_by_tiny
 def root(data_root: Path, tmp_path: Path) -> Path:
     """A copy of the stored digits, to be damaged."""
     return Path(shutil.copytree(data_root, tmp_path / "raw"))
-
-
-def test_every_configurable_data_set_has_a_specification() -> None:
-    assert set(SPECS) == set(Dataset.__members__) | set(Fallback.__members__)
-    for name, spec in SPECS.items():
-        assert spec.name == name
-        assert len(set(spec.class_names)) == CLASSES
-        assert all(spec.files.values()) == (name != "digits")
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "kmnist", "cifar10"])
@@ -56,20 +51,8 @@ def test_a_data_set_stored_by_an_earlier_version(root: Path, data_root: Path) ->
     assert (root / PROVENANCE).read_bytes() == before
 
 
-def test_loading_reads_the_provenance_only(root: Path) -> None:
-    shutil.rmtree(root / "digits")
-    stored = load(root)
-    assert stored.spec is SPECS["digits"]
-    assert stored.fallback_note == (
-        "No source of MNIST answered: these numbers are of scikit-learn's digits (1,797"
-        " handwritten digits), not of MNIST. To try MNIST again: MNIST_MIRROR=<folder or URL> make"
-        " download, then make repro."
-    )
-
-
-def test_a_changed_byte_is_found_at_every_reading(root: Path) -> None:
-    stored = load(root)
-    stored.test()
+def test_a_changed_byte_and_a_missing_file_are_found_at_every_reading(root: Path) -> None:
+    stored, again = load(root), f" Fetch it again: convchoice download --data mnist --root {root}"
     path = root / "digits" / IDX_FILES[2]
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
@@ -80,52 +63,39 @@ def test_a_changed_byte_is_found_at_every_reading(root: Path) -> None:
         with pytest.raises(UserError, match="it is damaged or was changed") as caught:
             read()
         assert str(caught.value).startswith(f"{path}: its SHA-256 is ")
-        assert str(caught.value).endswith(
-            f"Fetch it again: convchoice download --data mnist --root {root}"
-        )
-
-
-def test_a_missing_file_is_named_with_the_command(root: Path) -> None:
+        assert str(caught.value).endswith(again)
     path = root / "digits" / IDX_FILES[1]
     path.unlink()
     with pytest.raises(UserError) as caught:
         load(root).train()
-    command = f"convchoice download --data mnist --root {root}"
-    assert str(caught.value) == f"{path}: No such file or directory. Fetch it again: {command}"
+    assert str(caught.value) == f"{path}: No such file or directory.{again}"
     with pytest.raises(UserError, match=r"holds no data set. Fetch one: .* --data kmnist --root"):
         load(root / "empty", Dataset.kmnist)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{}", '{"failed_sources": 3}', "\x00", "[" * 100_000, '{"used": "letters"}'],
-)
-def test_a_provenance_of_another_program_is_refused(root: Path, text: str) -> None:
-    (root / PROVENANCE).write_text(text)
-    message = r"json: was not written by convchoice, or was changed \(.*Move or delete it, then run"
-    with pytest.raises(UserError, match=message) as caught:
-        load(root)
-    assert len(str(caught.value)) < 1000
+OTHERS = ("", "[]", "{}", '{"failed_sources": 3}', "\x00", "[" * 100_000, '{"used": "letters"}')
 
 
 @pytest.mark.parametrize(
-    ("values", "reason"),
+    ("content", "reason"),
     [
+        *((text, "was not written by convchoice, or was changed (") for text in OTHERS),
         ({"used": "kmnist"}, "it names no known data set"),
         ({"requested": "letters"}, "it names no known data set"),
         ({"requested": "kmnist"}, "it names no known data set"),
         ({"used": "mnist"}, "its files are not those of MNIST"),
-        (
-            {"files": {"../thesis.txt": "0" * 64}},
-            "its files are not those of scikit-learn's digits",
-        ),
+        ({"files": {"../a.txt": "0" * 64}}, "its files are not those of scikit-learn's digits"),
     ],
-)
-def test_a_changed_provenance_is_refused(root: Path, values: dict[str, Any], reason: str) -> None:
+)  # fmt: skip
+def test_a_damaged_provenance_is_refused(root: Path, content: Any, reason: str) -> None:
     path = root / PROVENANCE
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
-    with pytest.raises(UserError, match=rf"provenance\.json: .*{reason}"):
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(path.read_text()) | content)
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"provenance\.json: .*Move or delete it, then") as caught:
         load(root)
+    assert reason in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root: Path) -> None:
@@ -138,3 +108,35 @@ def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root:
     command = [sys.executable, "-c", program]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_pixels_and_labels_never_change() -> None:
+    """SHA-256s of the arrays; the files differ if zlib compresses differently."""
+    headers = (16, 8, 16, 8)
+    files = digits_files()
+    assert tuple(files) == IDX_FILES
+    assert [
+        hashlib.sha256(gzip.decompress(content)[header:]).hexdigest()[:16]
+        for content, header in zip(files.values(), headers, strict=True)
+    ] == ["54195aef95043ec8", "47a9e4a373a96222", "23f6ef3b96a98d35", "63d505eee4167db0"]
+    assert files == digits_files()
+
+
+def test_enlarging_is_bilinear_interpolation() -> None:
+    weights = bilinear_weights()
+    assert weights.shape == (20, 8)
+    assert (weights.sum(axis=1) == 10).all()
+    ramp = weights @ np.arange(8) / 10
+    assert ramp == pytest.approx(np.clip((4 * np.arange(20) - 3) / 10, 0, 7))
+    image = np.zeros((1, 8, 8), dtype=np.uint8)
+    image[0, 0, 0] = 16
+    corner = enlarge(image)[0, 4:9, 4:9]
+    # Weights of the first source pixel along one side: 10, 9, 5, 1, 0 tenths; 255 · 0.9 = 229.5.
+    assert corner[0].tolist() == [255, 230, 128, 26, 0]
+    assert corner[1].tolist() == [230, 207, 115, 23, 0]
+
+
+def test_test_images_are_stratified_and_evenly_spaced() -> None:
+    chosen = is_test(np.repeat(np.arange(10, dtype=np.uint8), 100))
+    assert chosen.reshape(10, 100).sum(axis=1).tolist() == [50] * 10
+    assert chosen.reshape(-1, 20).sum(axis=1).tolist() == [10] * 50

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.config.datasets import CIFAR10, MNIST
+from convchoice.config.datasets import MNIST
 from convchoice.data import download
 from convchoice.data.download import fetch_file, mirror_url
 from convchoice.errors import ConfigurationError
@@ -60,12 +60,6 @@ def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch: pytest.Monke
     assert own == Path("../shared/mnist").absolute().as_uri() + "/"
     assert public[0] == "https://ossci-datasets.s3.amazonaws.com/mnist/"
     assert public[-1] == MNIST.more_mirrors[0]
-    monkeypatch.delenv("CIFAR10_MIRROR", raising=False)
-    assert list(download.mirrors(CIFAR10)) == ["https://www.cs.toronto.edu/~kriz/"]
-
-
-def test_addresses() -> None:
-    assert mirror_url("file:///a b/", "X") == "file:///a b/"
     assert mirror_url("HTTPS://host:80/x", "X") == "HTTPS://host:80/x/"
     assert mirror_url("~/mnist", "X") == (Path.home() / "mnist").as_uri() + "/"
 
@@ -104,13 +98,9 @@ def test_a_file_from_a_server_and_from_a_folder(server: str, tmp_path: Path) -> 
     ],
 )
 def test_a_bad_answer_is_an_error(
-    server: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    behaviour: str,
-    error: type[Exception],
-    message: str,
-) -> None:
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    behaviour: str, error: type[Exception], message: str,
+) -> None:  # fmt: skip
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(error, match=message):
         fetch_file(f"{server}/{behaviour}/file", tmp_path / "file", SHA256)

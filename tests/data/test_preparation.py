@@ -75,9 +75,3 @@ def test_rotation_is_on_the_canvas_and_permutation_comes_last() -> None:
     tested = preparation.test_images(images, config)
     assert torch.equal(tested, permuted(on_canvas(images, 10), 1)), "test images stay upright"
     assert tested.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_without_options_images_are_unchanged() -> None:
-    images = bytes_of(5, 28, 28)
-    assert preparation.test_images(images, DataConfig()) is images
-    assert torch.equal(training_images(images, torch.arange(5), DataConfig()), images)

@@ -1,4 +1,4 @@
-"""Sizes and costs, against the lecture's numbers, hand-computed ones, and torch."""
+"""Sizes, costs and suggestions: the lecture's numbers, hand-computed ones, and torch's."""
 
 import re
 from typing import Any
@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from convchoice.config.schema import Activation, FirstLayer, Operator, Padding, PaddingMode
-from convchoice.config.validation import UNPADDED, config_from_mapping
+from convchoice.config.validation import UNPADDED, config_from_mapping, config_to_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.suggestions import fitting_plan, what_fits
+from made_up_runs import values_of
 
 
 def planned(input_shape: tuple[int, int, int] = (1, 28, 28), **values: Any) -> Plan:
@@ -56,66 +57,28 @@ def test_every_operator_has_the_grid_of_pooling(operator: str, window: int, padd
     assert outputs(network, Kind.flatten) == [(576,)]
 
 
+SMALL = "⌊({} + 0 − {})/1⌋ + 1 = {}, and a size must be at least 1."
+REFLECT = "conv.padding=full conv.padding_mode=reflect downsample.window=9 downsample.stride=5"
+
+
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("settings", "layer", "message"),
     [
-        (
-            {"conv": {"kernel_size": 7}},
-            (
-                "block3.convolution: a 7×7 window does not fit its 2×2 input:"
-                " ⌊(2 + 0 − 7)/1⌋ + 1 = -4, and a size must be at least 1."
-            ),
-        ),
-        (
-            {"conv": {"kernel_size": [3, 9]}},
-            (
-                "block3.convolution: a 3×9 window does not fit its 5×1 input along the width:"
-                " ⌊(1 + 0 − 9)/1⌋ + 1 = -7, and a size must be at least 1."
-            ),
-        ),
-        (
-            {
-                "conv": {"kernel_size": 9, "padding": "full", "padding_mode": "reflect"},
-                "downsample": {"window": 9, "stride": 5},
-            },
-            (
-                "block2.convolution: padding_mode=reflect can add at most 5 pixels to an axis of 6,"
-                " but a 9×9 kernel on a 6×6 input needs 8."
-            ),
-        ),
+        ("conv.kernel_size=7", "block3.convolution",
+         f"a 7×7 window does not fit its 2×2 input: {SMALL.format(2, 7, -4)}"),
+        ("conv.kernel_size=[3,9]", "block3.convolution",
+         f"a 3×9 window does not fit its 5×1 input along the width: {SMALL.format(1, 9, -7)}"),
+        (f"{REFLECT} conv.kernel_size=9", "block2.convolution",
+         ("padding_mode=reflect can add at most 5 pixels to an axis of 6, but a 9×9 kernel on a"
+          " 6×6 input needs 8.")),
     ],
-)
+)  # fmt: skip
 def test_errors_contain_the_layer_the_sizes_and_the_rule(
-    values: dict[str, Any], message: str
+    settings: str, layer: str, message: str
 ) -> None:
     with pytest.raises(GeometryError) as refused:
-        planned(**values)
-    assert str(refused.value) == message
-
-
-@pytest.mark.parametrize(
-    ("first_layer", "parameters", "macs"),
-    [
-        ("convolution", 320, 194_688),
-        ("locally_connected", 216_320, 194_688),
-        ("dense", 16_981_120, 784 * 26 * 26 * 32),
-    ],
-)
-def test_first_layers_have_one_output_shape(first_layer: str, parameters: int, macs: int) -> None:
-    network = planned(model={"first_layer": first_layer})
-    first = network.layers[0]
-    assert first.name == f"block1.{first_layer}"
-    assert first.output_shape == (32, 26, 26)
-    assert (first.parameters, first.macs) == (parameters, macs)
-    assert network.parameters == 93_322 - 320 + parameters
-
-
-def test_outputs_behind_a_dense_first_layer_depend_on_the_whole_image() -> None:
-    network = planned((1, 28, 20), model={"first_layer": "dense"})
-    maps = [layer for layer in network.layers if layer.name.startswith("block")]
-    assert all(layer.sees_everything for layer in maps)
-    assert {(layer.receptive_field, layer.jump) for layer in maps} == {((28, 20), (0, 0))}
-    assert not any(layer.sees_everything for layer in planned().layers)
+        planned(**values_of(settings))
+    assert str(refused.value) == f"{layer}: {message}"
 
 
 def test_costs_of_the_operators_by_hand() -> None:
@@ -230,3 +193,35 @@ def test_every_configuration_builds_as_planned_or_is_refused(
                 assert counted.get_total_flops() == 2 * 2 * layer.macs
             assert sum(weight.numel() for weight in module.parameters()) == layer.parameters
     assert sum(weight.numel() for weight in network.parameters()) == network.plan.parameters
+
+
+@pytest.mark.parametrize(
+    ("settings", "fits"),
+    [
+        ("conv.kernel_size=7",
+         "conv.kernel_size=4 conv.padding=same downsample.stride=1 model.downsample_after=[]"),
+        ("conv.kernel_size=[3,12]", "conv.kernel_size=[3,4] conv.padding=same"),
+        ("conv.stride=[1,3]",
+         "conv.kernel_size=1 conv.padding=same conv.stride=1 model.downsample_after=[]"),
+        ("downsample.operator=weighted downsample.window=20 downsample.padding=1",
+         "downsample.window=7 model.downsample_after=[1]"),
+        # A kernel of 2 or less fits, but would be smaller than the padding; so would a window of 2,
+        # which is not weighted pooling. Weighting has no effect without downsampling.
+        ("conv.padding=2 downsample.operator=weighted downsample.window=40",
+         "downsample.window=12"),
+        # The largest sizes that a configuration may have.
+        ("conv.kernel_size=256", "conv.kernel_size=4 conv.padding=same"),
+        ("downsample.window=256", "downsample.window=5"),
+        ("conv.stride=256", "conv.stride=1"),
+        ("conv.kernel_size=[256,256] conv.padding=[248,3]", "conv.padding=same"),
+    ],
+)  # fmt: skip
+def test_suggestions_are_the_nearest_values_that_fit(settings: str, fits: str) -> None:
+    config, overrides = config_from_mapping(values_of(settings)), fits.split()
+    assert what_fits(config) == overrides
+    for override in overrides:
+        [(group, values)] = values_of(override).items()
+        complete = config_to_mapping(config)
+        plan(config_from_mapping({**complete, group: complete[group] | values}))
+    with pytest.raises(GeometryError, match=re.escape(f"What fits: {overrides[0]}")):
+        fitting_plan(config)

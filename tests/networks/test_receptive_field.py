@@ -20,17 +20,17 @@ from convchoice.networks.receptive_field import (
     central_cell,
     field_along,
     image_reads,
-    padded_pixels,
     reads_along,
     spatial_layers,
     stage_ends,
 )
+from made_up_runs import values_of
 
 ZEROS = PaddingMode.zeros
 
 
-def reads(axis: Axis, mode: PaddingMode = ZEROS) -> list[int]:
-    return reads_along(axis, [1] * axis.output, mode)
+def reads(axis: Axis) -> list[int]:
+    return reads_along(axis, [1] * axis.output, ZEROS)
 
 
 def test_reads_by_hand() -> None:
@@ -43,52 +43,37 @@ def test_reads_by_hand() -> None:
     assert full == [3, 3, 3, 3, 3]
 
 
-@pytest.mark.parametrize(
-    ("mode", "pixels", "counts"),
-    [
-        (PaddingMode.zeros, [-1, -1, 0, 1, 2, 3, -1, -1], [2, 3, 3, 2]),
-        (PaddingMode.replicate, [0, 0, 0, 1, 2, 3, 3, 3], [3, 3, 3, 3]),
-        (PaddingMode.circular, [2, 3, 0, 1, 2, 3, 0, 1], [3, 3, 3, 3]),
-        (PaddingMode.reflect, [2, 1, 0, 1, 2, 3, 2, 1], [2, 4, 4, 2]),
-    ],
-)
-def test_padding_modes_by_hand(mode: PaddingMode, pixels: list[int], counts: list[int]) -> None:
-    assert padded_pixels(Axis(4, 5, 1, 2, 2), mode) == pixels
-    assert reads(Axis(4, 3, 1, 1, 1), mode) == counts
-
-
 def planned(values: dict[str, Any], side: int = 28) -> list[PlannedLayer]:
     return spatial_layers(plan(config_from_mapping(values), (1, side, side)).layers)
 
 
-def test_two_layers_by_hand() -> None:
+def test_layers_by_hand() -> None:
     # 6 → 4 by a window of 3, → 2 by a window of 2 with stride 2: each of the 4 cells counts once.
     layers = planned({"model": {"filters": [2], "downsample_after": [1]}}, 6)
     assert image_reads(layers) == ([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 1])
     assert field_along(layers, 0, 0) == (0, 3)
     assert field_along(layers, 0, 1) == (2, 5)
     assert central_cell(layers[-1]) == (1, 1)
+    padded = planned(
+        {"conv": {"padding": "same"}, "model": {"filters": [2], "downsample_after": []}}, 6
+    )
+    assert field_along(padded[:1], 0, 0) == (-1, 1)
+    assert field_along(padded[:1], 1, 5) == (4, 6)
+    assert planned({"model": {"first_layer": "dense"}}) == []
 
 
-def test_receptive_fields_extend_into_the_padding() -> None:
-    values = {"conv": {"padding": "same"}, "model": {"filters": [2], "downsample_after": []}}
-    layers = planned(values, 6)
-    assert field_along(layers[:1], 0, 0) == (-1, 1)
-    assert field_along(layers[:1], 1, 5) == (4, 6)
-
-
-def test_stage_ends() -> None:
-    layers = plan(config_from_mapping({"downsample": {"operator": "conv_pool"}})).layers
-    assert [layer.name for layer in stage_ends(layers)] == [
-        "block1.detector", "block1.downsample_pooling",
-        "block2.detector", "block2.downsample_pooling",
-        "block3.detector",
-    ]  # fmt: skip
-    values = {"downsample": {"operator": "strided"}, "model": {"activation": "none"}}
-    linear = plan(config_from_mapping(values)).layers
-    assert [layer.name for layer in stage_ends(linear)] == [
-        f"block{number}.convolution" for number in (1, 2, 3)
-    ]
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [
+        ("downsample.operator=conv_pool",
+         "1.detector 1.downsample_pooling 2.detector 2.downsample_pooling 3.detector"),
+        ("downsample.operator=strided model.activation=none",
+         "1.convolution 2.convolution 3.convolution"),
+    ],
+)  # fmt: skip
+def test_stage_ends(settings: str, ends: str) -> None:
+    layers = stage_ends(plan(config_from_mapping(values_of(settings))).layers)
+    assert [layer.name.removeprefix("block") for layer in layers] == ends.split()
 
 
 def network_of_ones(network: Network) -> nn.Sequential:
@@ -141,7 +126,3 @@ def test_reads_and_fields_equal_the_gradient_of_a_linear_network(
         assert (rows[0], rows[-1]) == (first, last)
     assert layers[-1].receptive_field == (last - first + 1,) * 2
     assert layers[-1].jump == (field_along(layers, 0, row + 1)[0] - first,) * 2
-
-
-def test_dense_first_layer_has_no_spatial_layers() -> None:
-    assert planned({"model": {"first_layer": "dense"}}) == []

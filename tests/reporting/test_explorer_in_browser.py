@@ -1,6 +1,5 @@
 """The explorer in headless Chromium, driven by events on two widths."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +160,3 @@ def test_controls_keys_and_pointer(page: Path, tmp_path: Path, width: int) -> No
 def test_reduced_motion_is_respected(page: Path, tmp_path: Path) -> None:
     calm = driven(page, tmp_path, 1280, "--force-prefers-reduced-motion")
     assert calm["motion"] == ["1", False]
-
-
-def test_the_explorer_is_below_40_kb(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    parts = r'<section class="study" id="try-it".*?</section>', r":root \{ --mark:.*?</style>"
-    found = [re.findall(part, text, re.DOTALL) for part in parts]
-    assert sum(len(text.encode()) for [text] in found) < 40_000

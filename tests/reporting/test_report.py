@@ -18,11 +18,19 @@ from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.errors import RunFolderError
 from convchoice.report import main, write_report
-from convchoice.reporting.page import page_view
+from convchoice.reporting.page import (
+    Badge,
+    badges,
+    banners,
+    cost_cells,
+    figures_of,
+    page_view,
+    study_view,
+)
 from convchoice.reporting.rendering import RenderedFigure, render
 from made_up_reports import HOSTILE, renamed
 from made_up_results import made_up_comparison
-from made_up_runs import LECTURE, MNIST
+from made_up_runs import DIGITS, LECTURE, MNIST, study_values
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "README.md"
 ERRORS = {"max": [10, 11, 12], "average": [15, 17, 16]}
@@ -31,11 +39,14 @@ RAW = {"html_block", "html_inline"}
 
 
 @pytest.fixture(scope="module")
-def results(made: Any) -> list[Comparison]:
+def results(comparison_of: Any) -> list[Comparison]:
     """Two studies' results: one with a contrast, one with published values."""
     options = {"average": {"config": {"downsample": {"operator": "average"}}}}
     lecture = {"lecture": {"validation": False}}
-    return [made(ERRORS, None, options), made({"lecture": [20, 21]}, LECTURE, lecture)]
+    return [
+        comparison_of(ERRORS, None, options),
+        comparison_of({"lecture": [20, 21]}, LECTURE, lecture),
+    ]
 
 
 @pytest.fixture
@@ -148,17 +159,19 @@ def test_the_page_opens_on_the_answers(reports: Path):
     assert "One pair of runs" not in body
 
 
-def test_single_pairs_left_out_seeds_and_class_names_are_shown(made: Any, tmp_path: Path):
+def test_single_pairs_left_out_seeds_and_class_names_are_shown(comparison_of: Any, tmp_path: Path):
     names = ["T-shirt/top", *(f"garment {number}" for number in range(1, 10))]
     fashion = {**MNIST, "title": "Fashion-MNIST (70,000 articles)", "class_names": names}
     options = {arm: {"dataset": fashion} for arm in ERRORS}
-    page, markdown = written(tmp_path / "a", made({"max": [10], "average": [40]}, None, options))
+    page, markdown = written(
+        tmp_path / "a", comparison_of({"max": [10], "average": [40]}, None, options)
+    )
     assert "One pair of runs, image by image" in page
     for name in names:
         assert f'<th scope="col">{name}</th>' in page
     assert "Data: Fashion-MNIST (70,000 articles)" in page
     assert "Data: Fashion-MNIST (70,000 articles)" in markdown
-    page, _ = written(tmp_path / "b", made({"max": [10, 11, 12], "average": [15, 17]}))
+    page, _ = written(tmp_path / "b", comparison_of({"max": [10, 11, 12], "average": [15, 17]}))
     assert "1 left out" in page
 
 
@@ -221,16 +234,12 @@ def test_the_same_results_give_the_same_bytes_and_old_figures_are_removed(report
 
 
 @pytest.mark.parametrize("name", ["README.md", "index.html", "figures/lecture-seeds.svg"])
-def test_files_of_others_are_not_replaced(
-    reports: Path, capsys: pytest.CaptureFixture[str], name: str
-):
+def test_files_of_others_are_not_replaced(reports: Path, refused: Any, name: str):
     mine = reports / name
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("mine", encoding="utf-8")
     before = sorted(reports.rglob("*"))
-    with pytest.raises(SystemExit, match="2"):
-        report(reports)
-    assert f"{mine}: was not written by convchoice" in capsys.readouterr().err
+    assert f"{mine}: was not written by convchoice" in refused(report, reports)
     assert mine.read_text(encoding="utf-8") == "mine"
     assert sorted(reports.rglob("*")) == before
 
@@ -238,7 +247,7 @@ def test_files_of_others_are_not_replaced(
 # Command line
 
 
-def test_the_parameters_file_names_the_studies(reports: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_parameters_file_names_the_studies(reports: Path, capsys: Any, refused: Any):
     parameters = reports / "params.yaml"
     parameters.write_text("scale: quick\narms: [lecture]\nstudies: [lecture]\n", encoding="utf-8")
     main(["--params", str(parameters), "--reports", str(reports)])
@@ -254,9 +263,8 @@ def test_the_parameters_file_names_the_studies(reports: Path, capsys: pytest.Cap
     left_out = f"left out of the report: {reports / 'pooling' / 'comparison.json'}: was changed"
     assert left_out in capsys.readouterr().out
     parameters.write_text("scale: quick\narms: [max]\nstudies: pooling\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        main(["--params", str(parameters), "--reports", str(reports)])
-    assert "params.yaml: studies = 'pooling': must be a list" in capsys.readouterr().err
+    options = ["--params", str(parameters), "--reports", str(reports)]
+    assert "params.yaml: studies = 'pooling': must be a list" in refused(main, options)
 
 
 def rename(folder: Path) -> None:
@@ -281,10 +289,43 @@ def change_a_number(folder: Path) -> None:
     ],
 )
 def test_studies_without_a_sound_result_are_refused(
-    reports: Path, capsys: pytest.CaptureFixture[str], studies: str, change: Any, message: str
+    reports: Path, refused: Any, studies: str, change: Any, message: str
 ):
     change(reports / "pooling")
-    with pytest.raises(SystemExit, match="2"):
-        report(reports, studies)
-    assert message in capsys.readouterr().err
+    assert message in refused(report, reports, studies)
     assert not (reports / "index.html").exists()
+
+
+PAIR = {"max": [10, 11], "average": [30, 33]}
+
+
+def test_people_read_labels_in_the_place_of_names(comparison_of: Any):
+    study = study_values(
+        labels={"max": "largest", "average": "mean value"}, descriptions={"average": "A mean."}
+    )
+    comparison = comparison_of(PAIR, study)
+    view = study_view(comparison)
+    assert list(view["comparison"].arms) == ["largest", "mean value"]
+    assert view["described"] == [("mean value", "average", "A mean.")]
+    [contrast] = view["comparison"].contrasts
+    assert (contrast.arm, contrast.reference) == ("mean value", "largest")
+    texts = " ".join(f"{each.alt} {each.caption}" for each in figures_of(comparison))
+    assert "mean value − largest" in texts
+    assert "average" not in texts
+    assert view["comparison"].labelled() == view["comparison"]
+
+
+def test_badges_and_banners_name_the_fallback_and_its_studies(comparison_of: Any):
+    comparison = comparison_of(PAIR, None, {arm: {"dataset": DIGITS} for arm in PAIR})
+    assert badges(comparison) == [Badge("Yes on digits", "good")]
+    assert badges(made_up_comparison({"a": ("base", "worse")}, claim=None)) == []
+    for studies, named in (([comparison], ""), ([comparison, made_up_comparison({})], "pooling")):
+        [banner] = [each for each in banners(studies) if each.strong]
+        assert banner.text.startswith("No source of MNIST answered")
+        assert banner.studies == named
+
+
+def test_costs_and_ratios(comparison: Comparison):
+    cells = cost_cells(comparison.arms["average"], comparison.contrasts_of("average")[0])
+    assert cells[:3] == [("93,322", "same"), ("698,560", "×0.25"), ("29,000", "")]
+    assert cost_cells(comparison.arms["max"], None)[0] == ("93,322", "")

@@ -39,12 +39,14 @@ NAME = "a_name_that_is_as_long_as_a_sweep_makes_it=0.001"
 
 
 @pytest.fixture(scope="module")
-def page(made: Any, published: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(
+    comparison_of: Any, published: Comparison, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A report with every figure, long names, and a name that is markup."""
     study = study_values(arms=["average", NAME], source="https://example.org/" + "long/" * 30)
     errors = {"max": [10, 11, 12], "average": [15, 17, 16], NAME: [9, 9, 10]}
     options = {"max": RECORDED, "average": PADDED, NAME: RECORDED}
-    pooling = renamed(made(errors, study, options), {"average": HOSTILE})
+    pooling = renamed(comparison_of(errors, study, options), {"average": HOSTILE})
     reports = tmp_path_factory.mktemp("reports")
     write_report(reports, [pooling, published])
     return reports / "index.html"

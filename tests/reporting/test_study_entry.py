@@ -9,7 +9,7 @@ from made_up_runs import Compare, study_values
 
 
 def test_a_study_has_its_verdicts_numbers_and_files(comparison_of: Compare, tmp_path: Path) -> None:
-    study = study_values(baseline="k=3", arms=["k=5"], claim_arm="k=3")
+    study = study_values(baseline="k=3", arms=["k=5"])
     result = comparison_of({"k=3": [10, 12, 11], "k=5": [40, 44, 42]}, study)
     (tmp_path / "pooling").mkdir()
     (tmp_path / "pooling" / "comparison.json").write_text("{}", encoding="utf-8")

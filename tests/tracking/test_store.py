@@ -11,7 +11,6 @@ import pytest
 
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking import store as stores
 from convchoice.tracking.entry import Entry, Point
 from convchoice.tracking.store import MlflowStore, TrackingError, one_line
 from made_up_runs import make_run
@@ -51,18 +50,15 @@ def test_processes_that_open_a_new_database_at_once_lose_nothing(tmp_path: Path)
     assert not list(tmp_path.glob("*.partial*"))
 
 
-def test_a_killed_creation_leaves_nothing_that_a_later_one_trips_over(tmp_path: Path) -> None:
-    for name in ("mlflow.db.partial", "mlflow.db.partial-journal"):
-        (tmp_path / name).write_bytes(b"half a database")
-    assert MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/mlflow.db")).search("") == []
-
-
 def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database at all, but long enough\n" * 9)
     with pytest.raises(TrackingError, match=r"text\.db: cannot be opened as an SQLite database"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/text.db"))
     with pytest.raises(TrackingError, match=r"nowhere/mlflow\.db: its folder does not exist"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/nowhere/mlflow.db"))
+    for name in ("mlflow.db.partial", "mlflow.db.partial-journal"):  # of a killed creation
+        (tmp_path / name).write_bytes(b"half a database")
+    assert MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/mlflow.db")).search("") == []
 
 
 @pytest.mark.parametrize(
@@ -166,4 +162,3 @@ def test_an_error_is_one_line_without_credentials() -> None:
     error = RuntimeError("no answer from http://user:secret@host/api.\nTraceback and more")
     assert one_line(error) == "no answer from http://***@host/api"
     assert one_line(ValueError()) == "ValueError"
-    assert stores.sqlite_path("http://127.0.0.1:5000") is None
