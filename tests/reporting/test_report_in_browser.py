@@ -1,7 +1,8 @@
-"""The page in headless Chromium: no error, no request, nothing cut, nothing active."""
+"""The page in headless Chromium: nothing cut, no request; folds, arms and files of figures work."""
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,7 +16,8 @@ MEASURE = """
 frame.addEventListener("load", () => {
   const page = frame.contentDocument, root = page.documentElement, view = frame.contentWindow;
   const wide = [...page.body.querySelectorAll("*")].filter(element =>
-    !element.closest(".scroll, svg") && element.getBoundingClientRect().right > WIDTH + 0.5);
+    !element.closest(".scroll, .contents, svg")
+    && element.getBoundingClientRect().right > WIDTH + 0.5);
   write({
     scroll: root.scrollWidth, width: view.innerWidth,
     wide: wide.map(element => element.tagName + "." + element.className),
@@ -25,11 +27,62 @@ frame.addEventListener("load", () => {
       const box = svg.getBoundingClientRect();
       return box.height < 60 || [...svg.querySelectorAll("text")].some(text => {
         const shown = text.getBoundingClientRect();
-        return shown.left < box.left - 1 || shown.right > box.right + 1;
+        return shown.left < box.left - 1 || shown.right > box.right + 1
+          || shown.top < box.top - 1 || shown.bottom > box.bottom + 1;
       });
     }).map(svg => svg.getAttribute("aria-labelledby")),
     active: page.querySelectorAll("[onload], svg svg").length,
   });
+});"""
+
+USE = """
+frame.addEventListener("load", async () => {
+  const page = frame.contentDocument, view = frame.contentWindow;
+  const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+  const parts = [...page.querySelectorAll("details.part")];
+  const open = () => parts.filter(part => part.open).length;
+  const study = page.getElementById("pooling");
+  const drawn = [...study.querySelectorAll(".drawing svg")];
+  const painted = svg => svg.checkVisibility({ contentVisibilityAuto: true });
+  const found = { first: open(), painted_before: drawn.filter(painted).length };
+  const press = (selector, inside = page) => inside.querySelector(selector).click();
+  try {
+  press("[data-fold=closed]"); found.folded = open();
+  view.dispatchEvent(new view.Event("beforeprint")); found.printed = parts.length - open();
+  view.dispatchEvent(new view.Event("afterprint")); found.after_print = open();
+  press("[data-fold=open]"); found.unfolded = parts.length - open();
+  drawn[3].scrollIntoView(); await wait(500);
+  found.painted_when_seen = painted(drawn[3]);
+  found.current = [...page.querySelectorAll("[aria-current]")].map(link => link.hash);
+  const top = page.querySelector(".contents").getBoundingClientRect().top;
+  found.list_stays = top >= 0 && top < 100;
+  const off = () => [...study.querySelectorAll("figure .arm-2")].filter(each =>
+    view.getComputedStyle(each).display === "none").length;
+  press(".switches input[value=arm-2]"); found.off = off() > 20;
+  // Files are caught where the page hands them to the browser.
+  const saved = [];
+  view.Blob = function ([text]) { found.svg = text; };
+  view.URL.createObjectURL = () => "#";
+  view.HTMLCanvasElement.prototype.toBlob = function (done) {
+    found.png = [this.width, this.height];
+    found.png_is_drawn = this.toDataURL().length > 10_000;
+    done();
+  };
+  view.HTMLAnchorElement.prototype.click = function () { saved.push(this.download); };
+  const figure = study.querySelector("figure[data-name=pooling-learning-curves]");
+  press("[data-save=svg]", figure); press("[data-save=png]", figure); await wait(500);
+  found.saved = saved;
+  press(".switches input[value=arm-2]"); found.on = off();
+  view.print = () => {
+    const sheet = page.querySelector(".sheet svg");
+    found.sheet = [page.title, sheet.querySelectorAll("text").length > 5,
+      page.body.className, page.querySelector("body > style").textContent];
+  };
+  press("[data-save=pdf]", figure);
+  view.dispatchEvent(new view.Event("afterprint"));
+  found.sheets_left = page.querySelectorAll(".sheet, body > style").length;
+  } catch (error) { found.error = String(error.stack); }
+  write(found);
 });"""
 
 pytestmark = browser
@@ -58,3 +111,29 @@ def test_the_page_fits_requests_nothing_and_logs_no_error(page: Path, tmp_path: 
     assert measured.pop("scroll") <= width
     expected = {"width": width, "wide": [], "requests": [], "cut": [], "active": 0}
     assert measured == {**expected, "figures": 16 + 7}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_folds_arms_and_files_of_figures(page: Path, tmp_path: Path, width: int):
+    found = written_by(USE, page, width, tmp_path)
+    assert 0 < found.pop("first") < 16
+    assert found.pop("painted_before") == 0
+    svg = ET.fromstring(found.pop("svg"))  # noqa: S314 - made by the page
+    texts = [each.text for each in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "Training loss and validation accuracy by"
+    every = ET.tostring(svg, encoding="unicode")
+    assert "var(" not in every
+    assert "#0072b2" in every
+    hidden = [each for each in svg.iter() if each.get("class") == "arm-2"]
+    assert {each.get("display") for each in hidden} == {"none"}
+    size = [float(each) for each in svg.get("viewBox", "").split()[2:]]
+    assert found.pop("png") == [round(4 * each) for each in size]
+    assert found == {
+        "folded": 0, "printed": 0, "after_print": 0, "unfolded": 0, "off": True, "on": 0,
+        "painted_when_seen": True, "current": ["#pooling"], "list_stays": True,
+        "saved": ["pooling-learning-curves.svg", "pooling-learning-curves.png"],
+        "png_is_drawn": True,
+        "sheet": ["pooling-learning-curves", True, "one-figure",
+                  f"@page {{ size: {size[0]:g}pt {size[1]:g}pt; margin: 0; }}"],
+        "sheets_left": 0,
+    }  # fmt: skip

@@ -53,12 +53,10 @@ def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
     for axes, (metric, (_, scale)) in zip(places, shown.items(), strict=True):
         rows = [row for row in published if row.metric == metric]
         epochs, values = [row.epoch or 0 for row in rows], [scale * row.published for row in rows]
-        axes.plot(
-            epochs, values, "x", color=drawing.ACCENT.stand_in, markersize=7, markeredgewidth=2
-        )
+        axes.plot(epochs, values, "x", color=drawing.TEXT.stand_in, markersize=7, markeredgewidth=2)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     places[-1].set_xlabel("epoch")
-    crosses = " Red crosses: the published run." if published else ""
+    crosses = " Crosses: the published run." if published else ""
     return rendered(
         figure,
         f"{comparison.study.name}-learning-curves",

@@ -1,8 +1,8 @@
 """The style of all figures, and the plots that most consist of: lines with bands, rows of means.
 
 Matplotlib draws with the stand-in colour of each `Ink`; `rendering` replaces them. A colour has one
-meaning: it is an arm's, or red for a published value. What belongs to no single arm is drawn in
-the colour of text.
+meaning: it is an arm's (blue is the baseline), or a finding's (green better, red worse, teal
+equivalent). What belongs to no single arm is drawn in the colour of text.
 """
 
 import math
@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -49,20 +50,35 @@ MUTED = Ink("#0f0f02", "var(--figure-muted)", "#59636e")
 LINE = Ink("#0f0f03", "var(--figure-line)", "#b6bdc6")
 BAND = Ink("#0f0f04", "var(--figure-band)", "#e6eaef")
 PAPER = Ink("#0f0f05", "var(--figure-paper)", "#ffffff")
-ACCENT = Ink("#0f0f06", "var(--figure-accent)", "#b3261e")
+GOOD = Ink("#0f0f06", "var(--good)", "#11663f")
+BAD = Ink("#0f0f07", "var(--bad)", "#a0241b")
+EVEN = Ink("#0f0f08", "var(--even)", "#0b5f66")
+OPEN = Ink("#0f0f09", "var(--open)", "#4d5661")
+GOOD_GROUND = Ink("#0f0f10", "var(--good-ground)", "#dff3e7")
+BAD_GROUND = Ink("#0f0f11", "var(--bad-ground)", "#fbe4e1")
+EVEN_GROUND = Ink("#0f0f12", "var(--even-ground)", "#d9eff0")
+OPEN_GROUND = Ink("#0f0f13", "var(--open-ground)", "#eceef1")
+FINDING_INKS = {
+    "better": (GOOD, GOOD_GROUND),
+    "worse": (BAD, BAD_GROUND),
+    "equivalent": (EVEN, EVEN_GROUND),
+    "inconclusive": (OPEN, OPEN_GROUND),
+}
+"""Of what a verdict says: the colour of its text and of the ground under it."""
 ARM_INKS = tuple(
     Ink(f"#0f0e{number:02}", f"var(--series-{number})", colour)
     for number, colour in enumerate(
         (
-            "#0072b2", "#d55e00", "#009e73", "#b8629a", "#c58a00", "#3a9bd9", "#6b7280", "#882255",
-            "#332288", "#117733", "#7a4b1e", "#008b95", "#8f8800", "#5f9e14", "#8a4fd6",
+            "#0072b2", "#d55e00", "#009e73", "#b8629a", "#c58a00", "#6b7280", "#882255", "#117733",
+            "#7a4b1e", "#008b95", "#8f8800", "#5f9e14", "#8a4fd6", "#3a9bd9", "#332288",
         ),
         start=1,
     )
 )  # fmt: skip
-"""The first seven follow Okabe and Ito (2008, Color universal design), which people with any of the
-common colour vision deficiencies can distinguish; arms also differ in their marker."""
-INKS = (TEXT, MUTED, LINE, BAND, PAPER, ACCENT, *ARM_INKS)
+"""The first six follow Okabe and Ito (2008, Color universal design), which people with any of the
+common colour vision deficiencies can distinguish; arms also differ in their marker. No other arm is
+blue before the fourteenth."""
+INKS = (TEXT, MUTED, LINE, BAND, PAPER, *chain(*FINDING_INKS.values()), *ARM_INKS)
 SERIES = tuple(ink.stand_in for ink in ARM_INKS)
 Marker = str | tuple[int, Literal[1], int]
 """Matplotlib's name of a marker, or a star by its points, 1, and its angle."""
@@ -77,6 +93,8 @@ class Look(NamedTuple):
 
     colour: str
     marker: Marker
+    group: str = ""
+    """The class of the arm's elements in a figure, by which the page shows and hides them."""
 
 
 NO_ARM = Look(TEXT.stand_in, "o")
@@ -86,7 +104,7 @@ NO_ARM = Look(TEXT.stand_in, "o")
 def looks(arms: Iterable[str]) -> dict[str, Look]:
     """A colour and a marker for each arm, in the order of the study."""
     return {
-        arm: Look(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
+        arm: Look(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)], f"arm-{index + 1}")
         for index, arm in enumerate(arms)
     }
 
@@ -141,12 +159,18 @@ def add_grid(axes: Axes, along: str) -> None:
 def legend(figure: Figure, shown: Mapping[str, Look], *, line: str = "-") -> None:
     """Name the arms above a figure, each with its marker and, unless `line` is empty, a line."""
     handles = [
-        Line2D([], [], color=colour, marker=marker, ms=5, ls=line, lw=1.6, label=wrapped(arm))
-        for arm, (colour, marker) in shown.items()
-    ]
+        Line2D([], [], color=look.colour, marker=look.marker, ms=5, ls=line, lw=1.6,
+               label=wrapped(arm))
+        for arm, look in shown.items()
+    ]  # fmt: skip
     longest = max(len(part) for arm in shown for part in wrapped(arm).split("\n"))
     columns = max(1, min(4, LEGEND_CHARACTERS // (longest + 6)))
-    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+    made = figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+    for handle, name, look in zip(
+        made.legend_handles, made.get_texts(), shown.values(), strict=True
+    ):
+        for artist in filter(None, (handle, name)):
+            artist.set_gid(look.group)
 
 
 class LinePanel(NamedTuple):
@@ -181,10 +205,12 @@ def line_panels(
         for arm, (along, band) in panel.lines.items():
             parts = (band.mean, band.low, band.high)
             mean, low, high = (panel.scale * np.array(part, dtype=float) for part in parts)
-            colour, marker = styles[arm]
-            axes.plot(along, mean, color=colour, marker=marker)
+            colour, marker, group = styles[arm]
+            axes.plot(along, mean, color=colour, marker=marker, gid=group)
             if not np.isnan(low).all():
-                axes.fill_between(along, low, high, color=colour, alpha=0.15, linewidth=0)
+                axes.fill_between(
+                    along, low, high, color=colour, alpha=0.15, linewidth=0, gid=group
+                )
             points = [
                 f"{text.short(mean[place])} at {along[place]:g}"
                 for place in sorted({0, len(along) // 2, len(along) - 1})
@@ -226,8 +252,10 @@ def interval_rows(
     """Means as markers over their intervals as lines, in rows; `options` are the markers'."""
     known = [(height, *each) for height, each in zip(heights, bounds, strict=True) if each]
     if known:
-        axes.hlines(*np.transpose(known), color=look.colour, linewidth=1.6)
-    axes.plot(means, heights, ls="", marker=look.marker, color=look.colour, **options)
+        axes.hlines(*np.transpose(known), color=look.colour, linewidth=1.6, gid=look.group)
+    axes.plot(
+        means, heights, ls="", marker=look.marker, color=look.colour, gid=look.group, **options
+    )
 
 
 def rows_in_words(

@@ -22,8 +22,8 @@ BORDER_KEYS = ("conv.padding", "conv.padding_mode")
 COLOURS = 3
 MAP_COLUMNS = 2
 FIELDS_A_ROW = 3
-FRAME_COLOURS = (drawing.SERIES[0], *drawing.SERIES[2:])
-"""Without orange, which shows gradients."""
+FRAME_COLOURS = drawing.SERIES[2:]
+"""Without blue, the baseline's, and orange, which shows gradients."""
 
 Arms = dict[str, Introspection]
 
@@ -68,7 +68,7 @@ def filter_figure(comparison: Comparison) -> RenderedFigure | None:
         pictures.picture_grid(rows, 1),
         f"{comparison.study.name}-filters",
         "Filters of the first layer",
-        "Weights of the first filters of the first layer: orange above 0, blue below; filters of"
+        "Weights of the first filters of the first layer: orange above 0, violet below; filters of"
         " three colours show each colour's weight. Each arm has its own scale. If a layer does not"
         " share its weights, those of the middle output."
         f" {_one_seed(arms)}",
@@ -120,7 +120,7 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
         f"The first {max(each.shape[0] for _, each in every)} channels of each block, after its"
         f" convolution and detector and after its downsampling, for test image {image.index}, of"
         f" class {class_names(comparison)[image.label]}, at the left as the network receives"
-        " it. Each stage has one scale for all arms, given below: orange above 0, blue"
+        " it. Each stage has one scale for all arms, given below: orange above 0, violet"
         " below. A place is empty where an arm has no such step. With one seed, layers of the same"
         f" name and shape start from the same weights in every arm. {_one_seed(arms)}",
         f"A row an arm: the image, then its maps. {'; '.join(words)}.",

@@ -15,22 +15,23 @@ from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_arm import ArmResult
 from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import PublishedValue
+from convchoice.analysis.result_study import Claim, PublishedValue
 from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
 from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
 from convchoice.reporting import score_figures as scores
-from convchoice.reporting.drawing import style
+from convchoice.reporting.drawing import INKS, looks, style
 from convchoice.reporting.rendering import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
-ANSWER_TONES = {
-    Answer.yes: "good",
-    Answer.no: "bad",
-    Answer.partly: "mixed",
-    Answer.undecided: "open",
+ANSWER_LOOKS = {
+    Answer.yes: ("✓", "yes"),
+    Answer.no: ("✗", "no"),
+    Answer.partly: ("◐", "partly"),
+    Answer.undecided: ("?", "open"),
 }
+"""The sign and the tone of each answer: they are no verdicts, so none is green or red."""
 VERDICT_TONES = {"better": "good", "worse": "bad", "equivalent": "even"}
 BAR_WIDTH = 132
 """Width of a card's interval drawing, in its own units."""
@@ -46,9 +47,10 @@ COSTS: tuple[tuple[str, str, str | None, Callable[[float | None], str]], ...] = 
 
 
 class Badge(NamedTuple):
-    """The answer to a claim in a word, with its tone."""
+    """The answer to a claim in a word, with its sign and its tone."""
 
     text: str
+    sign: str
     tone: str
 
 
@@ -56,7 +58,21 @@ def badges(comparison: Comparison) -> list[Badge]:
     """A badge for each claim; on other data than were asked for they say so."""
     dataset = comparison.provenance.dataset
     where = f" on {dataset.name}" if dataset.fallback_note else ""
-    return [Badge(f"{each.answer}{where}", ANSWER_TONES[each.answer]) for each in comparison.claims]
+    return [
+        Badge(f"{each.answer}{where}", *ANSWER_LOOKS[each.answer]) for each in comparison.claims
+    ]
+
+
+def plain_answer(claim: Claim) -> str:
+    """A claim's sentence behind its badge: without the answer's word."""
+    rest = claim.sentence.removeprefix(claim.answer).lstrip(" ,:")
+    first, _, _ = rest.partition(" ")
+    return rest[:1].upper() + rest[1:] if first.isalpha() else rest
+
+
+def in_page(stand_in: str) -> str:
+    """The page's colour in the place of a figure's."""
+    return next(ink.in_page for ink in INKS if ink.stand_in == stand_in)
 
 
 def tone(verdict: str) -> str:
@@ -134,6 +150,7 @@ def study_view(
         "figures": figures,
         "claims": list(zip(comparison.claims, badges(comparison), strict=True)),
         "described": described,
+        "switches": list(looks(comparison.arms).items()),
         "lines": sentences.alike_lines(comparison) + sentences.see_lines(comparison, others or {}),
         "bar_scale": bar_scale(comparison),
         "cautions": strong + mild,
@@ -209,4 +226,6 @@ def page_view(
         "published_cells": published_cells,
         "yaml_value": yaml_value,
         "tone": tone,
+        "plain": plain_answer,
+        "in_page": in_page,
     }

@@ -1,6 +1,6 @@
 """Images and maps in figures: pixels, colours for signed values, mosaics, grids of pictures.
 
-Orange is above 0 and blue below, as in the page's explorer. The colours of a raster are fixed,
+Orange is above 0 and violet below, as in the page's explorer. The colours of a raster are fixed,
 unlike those of a drawing, so 0 is nearly transparent: shades then show on light and on dark.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from convchoice.analysis.result_model import ImagePixels
 from convchoice.reporting.drawing import TEXT, WIDTH_INCHES, new_figure
 
-BELOW, GROUND, ABOVE = "#2b8ccf", "#80808024", "#e06a10"
+BELOW, GROUND, ABOVE = "#7b52c9", "#80808024", "#e06a10"
 SIGNED = LinearSegmentedColormap.from_list(
     "signed",
     [(0, BELOW), (11 / 24, f"{BELOW}40"), (0.5, GROUND), (13 / 24, f"{ABOVE}40"), (1, ABOVE)],

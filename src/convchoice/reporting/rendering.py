@@ -151,6 +151,8 @@ class RenderedFigure:
     """An ``<svg>`` element for a page, without background and title."""
     file: str
     """An SVG file on white, with the title."""
+    size: tuple[float, float]
+    """Width and height of `inline`, points."""
 
 
 def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> RenderedFigure:
@@ -174,7 +176,7 @@ def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> R
         render("figure.svg.j2", {**view, "drawing": Markup(drawing), "standalone": standalone})  # noqa: S704 - serialised by ElementTree, which escapes texts
         for drawing, standalone in ((in_page, False), (in_file, True))
     )
-    return RenderedFigure(identifier, title, caption, alt, Markup(inline), file)  # noqa: S704 - autoescaped
+    return RenderedFigure(identifier, title, caption, alt, Markup(inline), file, (width, height))  # noqa: S704 - autoescaped
 
 
 def _compact(svg: str) -> str:
@@ -183,8 +185,8 @@ def _compact(svg: str) -> str:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         attributes = {name.rpartition("}")[2]: value for name, value in element.items()}
-        if element.tag in {"g", "image"}:
-            attributes.pop("id", None)
+        if element.tag in {"g", "image"} and (name := attributes.pop("id", "")).startswith("arm-"):
+            attributes["class"] = name
         element.attrib = {
             name: short for name, value in attributes.items() if (short := _short(name, value))
         }

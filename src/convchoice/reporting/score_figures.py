@@ -61,19 +61,19 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
     """Every seed as a point, with each arm's mean and 95 % interval, and a published value."""
     measure, arms = comparison.measure, comparison.arms
     figure, axes = drawing.row_panel(list(arms), 0.52)
-    samples = [item.scores[measure.metric] for item in arms.values()]
-    for row, (sample, look) in enumerate(zip(samples, drawing.looks(arms).values(), strict=True)):
+    samples, styles = [item.scores[measure.metric] for item in arms.values()], drawing.looks(arms)
+    for row, (sample, look) in enumerate(zip(samples, styles.values(), strict=True)):
         heights = row - np.linspace(0.35, 0.05, len(sample.values))
         values = measure.shown(sample.values)
+        colour, marker, group = look
         axes.plot(
-            values, heights, ls="", marker=look.marker, ms=5, mew=0, color=look.colour, alpha=0.7
+            values, heights, ls="", marker=marker, ms=5, mew=0, color=colour, alpha=0.7, gid=group
         )
     means = measure.shown([sample.mean for sample in samples])
     bounds = [each.interval_95 and measure.shown(each.interval_95) for each in samples]
-    below = [row + 0.2 for row in range(len(arms))]
-    drawing.interval_rows(
-        axes, below, means, bounds, drawing.NO_ARM._replace(marker="|"), ms=11, mew=2
-    )
+    for row, (mean, ends, look) in enumerate(zip(means, bounds, styles.values(), strict=True)):
+        stroke = drawing.NO_ARM._replace(marker="|", group=look.group)
+        drawing.interval_rows(axes, [row + 0.2], [mean], [ends], stroke, ms=11, mew=2)
     published = _mark_published(axes, comparison)
     axes.set_xlabel(drawing.wrapped(measure.axis_label, AXIS_CHARACTERS))
     return rendered(
@@ -95,8 +95,8 @@ def _mark_published(axes: Axes, comparison: Comparison) -> str:
     if not published or not rows:
         return ""
     [value] = measure.shown([rows[0].published])
-    axes.axvline(value, color=drawing.ACCENT.stand_in, linewidth=2, zorder=1)
-    found = f" Red: the published run, {text.number(value, measure.decimals)}"
+    axes.axvline(value, color=drawing.TEXT.stand_in, linewidth=1.6, ls="--", zorder=1)
+    found = f" Dashed: the published run, {text.number(value, measure.decimals)}"
     if published.wilson_95 is None:
         return f"{found}."
     band = measure.shown(published.wilson_95.interval)
@@ -115,12 +115,12 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     words = []
     for arm, item in arms.items():
         cost, sample = macs[arm] / 1e6, item.scores[measure.metric]
-        values, (colour, marker) = measure.shown(sample.values), styles[arm]
-        look: dict[str, Any] = {"ls": "", "marker": marker, "color": colour}
+        values, (colour, marker, group) = measure.shown(sample.values), styles[arm]
+        look: dict[str, Any] = {"ls": "", "marker": marker, "color": colour, "gid": group}
         axes.plot([cost] * len(values), values, mew=0, alpha=0.45, **look)
         if sample.interval_95:
             low, high = measure.shown(sample.interval_95)
-            axes.vlines(cost, low, high, color=colour, linewidth=1.6)
+            axes.vlines(cost, low, high, color=colour, linewidth=1.6, gid=group)
         mean = measure.shown([sample.mean])
         axes.plot([cost], mean, ms=8.5, mec=drawing.PAPER.stand_in, mew=1, **look)
         words.append(f"{arm}: {text.number(cost, 2)}, {text.score(sample, measure)[0]}")

@@ -12,7 +12,7 @@
     operator: "convolution", height: 28, width: 28, stride: 1, padding: "valid", mode: "zeros", sigma: 1,
   };
   const SCENES = [
-    ["Edges", "With − on the left and + on the right, dark to bright is orange, bright to dark is blue, and flat ground is 0.",
+    ["Edges", "With − on the left and + on the right, dark to bright is orange, bright to dark is violet, and flat ground is 0.",
       { filter: "vertical edges", kernel: 3 }],
     ["By hand", "Small enough to check every number by hand, with padding that keeps the size.",
       { filter: "outline", kernel: 3, padding: "same", height: 9, width: 8 }],

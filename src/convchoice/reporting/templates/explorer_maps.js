@@ -3,7 +3,7 @@ const explorerMaps = (() => {
   const sums = explorerArithmetic;
   const { range } = sums;
   const mix = (low, high, share) => low.map((one, index) => Math.round(one + (high[index] - one) * share));
-  const BLACK = [0, 0, 0], WHITE = [255, 255, 255], ABOVE = [255, 138, 31], BELOW = [61, 155, 255];
+  const BLACK = [0, 0, 0], WHITE = [255, 255, 255], ABOVE = [255, 138, 31], BELOW = [150, 110, 255];
   const grey = value => mix(BLACK, WHITE, value / 255);
   const rgb = colour => `rgb(${colour})`;
   const inkOn = ([red, green, blue]) => 0.3 * red + 0.59 * green + 0.11 * blue > 125 ? "#000" : "#fff";
@@ -47,7 +47,7 @@ const explorerMaps = (() => {
     return `${height.size} × ${width.size}${padded}`;
   }
 
-  /* From black to white, or from blue below 0 to orange above. */
+  /* From black to white, or from violet below 0 to orange above. */
   function drawOutput(map, { outputs }) {
     const flat = outputs.flat();
     const reach = Math.max(...flat.map(Math.abs)) || 1;
@@ -56,7 +56,7 @@ const explorerMaps = (() => {
       mix(BLACK, value < 0 ? BELOW : signed ? ABOVE : WHITE, Math.abs(value) / reach);
     draw(map, 0, 0, outputs[0].length, outputs.length,
       (x, y) => square(x, y, colour(outputs[y][x]), outputs[y][x]), 1);
-    return `${outputs.length} × ${outputs[0].length}${signed ? "; blue is below 0, orange above" : ""}`;
+    return `${outputs.length} × ${outputs[0].length}${signed ? "; violet is below 0, orange above" : ""}`;
   }
 
   function mark(map, x, y) {
