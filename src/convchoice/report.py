@@ -4,7 +4,8 @@ Examples:
   convchoice report --studies pooling,lecture
   convchoice report --params params.yaml --reports reports --configs configs
 
-Reads `<reports>/<study>/comparison.json`; writes `index.html` (one file that needs no network),
+Reads `<reports>/<study>/comparison.json`, and `survival/survival.json` and `variance/variance.json`
+beside it if they exist; writes `index.html` (one file that needs no network),
 `README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. With --params
 every other study that has a result in the folder follows the chosen ones: a choice removes none.
 The same results give the same bytes. Never imports torch.
@@ -14,23 +15,36 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from jinja2 import TemplateError
+from pydantic import ValidationError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_model import Model
+from convchoice.analysis.survival import SURVIVAL, Survival
+from convchoice.analysis.variance import VARIANCE, VarianceSources
 from convchoice.command_parser import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import RunFolderError, UserError, exit_codes
+from convchoice.reporting.drawing import style
+from convchoice.reporting.headline_figure import headline_figure
 from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.rendering import render
+from convchoice.reporting.settings_figures import (
+    survival_figures,
+    survival_sentences,
+    variance_figure,
+)
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output
 from convchoice.summary import print_paths
 from convchoice.tracking.store import publish_entry
 
 MARKDOWN = "README.md"
+Found = TypeVar("Found", bound=Model)
 
 
 def study_result(reports: Path, study: str) -> Comparison:
@@ -45,6 +59,24 @@ def study_result(reports: Path, study: str) -> Comparison:
     if found != study:  # the name becomes part of file names
         raise RunFolderError(f"{path}: study.name = {found!r}, but its folder is {study}.")
     return comparison
+
+
+def read_beside(path: Path, model: type[Found]) -> Found | None:
+    """A further result of a study, beside its comparison; None if there is none.
+
+    Raises:
+        RunFolderError: if it cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        again = f"convchoice {'survive' if model is Survival else 'variance'}"
+        reason = str(error).splitlines()[0]
+        raise RunFolderError(
+            f"{path}: cannot be read: {reason}. Make it again: {again}."
+        ) from error
 
 
 @contextmanager
@@ -75,14 +107,26 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
         UserError: if one of the files exists and was not written by convchoice.
         RunFolderError: if parts of a result contradict each other.
     """
-    figures, texts = [], {}
+    figures, lines = [], {}
     for comparison in comparisons:
-        with _consistent(reports / comparison.study.name / COMPARISON):
-            figures.append(figures_of(comparison))
+        study = comparison.study
+        survival = read_beside(reports / study.name / "survival" / SURVIVAL, Survival)
+        variance = read_beside(reports / study.name / "variance" / VARIANCE, VarianceSources)
+        with _consistent(reports / study.name / COMPARISON), style():
+            made = figures_of(comparison)
+            if survival:
+                lines[study.name] = survival_sentences(survival, study.label)
+                made += survival_figures(survival, study.label)
+            if variance:
+                made.append(variance_figure(variance, study.label))
+        figures.append(made)
     with _consistent(reports):
-        view = {**page_view(comparisons, figures), "folder": FIGURES}
+        with style():
+            headline = headline_figure(comparisons)
+        view = page_view(comparisons, figures, lines) | {"folder": FIGURES, "headline": headline}
         texts = {PAGE: render("index.html.j2", view), MARKDOWN: render("README.md.j2", view)}
-    files = {f"{FIGURES}/{figure.name}.svg": figure.file for each in figures for figure in each}
+    every = [figure for each in figures for figure in each] + ([headline] if headline else [])
+    files = {f"{FIGURES}/{figure.name}.svg": figure.file for figure in every}
     write_output(reports, texts | files)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.provenance import provenance_of_runs
-from convchoice.analysis.variance import SOURCES, VarianceSources, grid_of, table
+from convchoice.analysis.variance import SOURCES, VARIANCE, VarianceSources, grid_of, table
 from convchoice.command_parser import CommandParser
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.execution.grid import Grid, narrowed, settings_of
@@ -24,7 +24,6 @@ from convchoice.runs.output_files import check_output, write_output
 from convchoice.runs.run_folder import json_text
 from convchoice.survive import study_of
 
-VARIANCE = "variance.json"
 LEVELS = "4,4,3"
 
 

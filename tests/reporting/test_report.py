@@ -124,7 +124,7 @@ def test_the_markdown_is_the_golden_one_and_its_figures_exist(reports: Path):
         GOLDEN.write_text(markdown, encoding="utf-8")
     assert markdown == GOLDEN.read_text(encoding="utf-8")
     figures = re.findall(r"\]\((figures/[^)]+)\)", markdown)
-    assert len(figures) == 5
+    assert len(figures) == 6
     assert all((reports / figure).is_file() for figure in figures)
 
 

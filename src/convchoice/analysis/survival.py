@@ -16,6 +16,8 @@ from convchoice.config.margin import SMALLEST_MARGIN, margin_points
 from convchoice.config.study import Study
 from convchoice.runs.run import Run
 
+SURVIVAL = "survival.json"
+"""The result's file, in the folder `survival` of a study's report."""
 VALIDATION = "val/accuracy"
 FINDINGS = ("better", "worse", "equivalent", "inconclusive")
 """What a word says, without how large it is."""

@@ -11,6 +11,8 @@ from convchoice.analysis.measure import Measure
 from convchoice.analysis.result import Provenance
 from convchoice.analysis.result_model import Count, Model, Name
 
+VARIANCE = "variance.json"
+"""The result's file, in the folder `variance` of a study's report."""
 SOURCES = {
     "model.weights_seed": "initial weights",
     "data.order_seed": "order of images",

@@ -22,16 +22,17 @@ from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
 from convchoice.reporting import score_figures as scores
 from convchoice.reporting.drawing import INKS, looks, style
+from convchoice.reporting.headline_figure import SIGNS
 from convchoice.reporting.rendering import RenderedFigure
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial"}
-ANSWER_LOOKS = {
-    Answer.yes: ("✓", "yes"),
-    Answer.no: ("✗", "no"),
-    Answer.partly: ("◐", "partly"),
-    Answer.undecided: ("?", "open"),
+ANSWER_TONES = {
+    Answer.yes: "yes",
+    Answer.no: "no",
+    Answer.partly: "partly",
+    Answer.undecided: "open",
 }
-"""The sign and the tone of each answer: they are no verdicts, so none is green or red."""
+"""Answers are no verdicts, so none is green or red."""
 VERDICT_TONES = {"better": "good", "worse": "bad", "equivalent": "even"}
 BAR_WIDTH = 132
 """Width of a card's interval drawing, in its own units."""
@@ -59,7 +60,8 @@ def badges(comparison: Comparison) -> list[Badge]:
     dataset = comparison.provenance.dataset
     where = f" on {dataset.name}" if dataset.fallback_note else ""
     return [
-        Badge(f"{each.answer}{where}", *ANSWER_LOOKS[each.answer]) for each in comparison.claims
+        Badge(f"{each.answer}{where}", SIGNS[each.answer], ANSWER_TONES[each.answer])
+        for each in comparison.claims
     ]
 
 
@@ -124,6 +126,7 @@ def study_view(
     comparison: Comparison,
     figures: Sequence[RenderedFigure] = (),
     others: Mapping[str, Comparison] | None = None,
+    survival: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the report shows of a study beside its numbers, with labels in the place of names.
 
@@ -131,6 +134,7 @@ def study_view(
         comparison: the study's result.
         figures: its figures.
         others: results by study, of the same report.
+        survival: whether its contrasts survive other settings, in sentences.
     """
     study = comparison.study
     described = [
@@ -152,6 +156,7 @@ def study_view(
         "described": described,
         "switches": list(looks(comparison.arms).items()),
         "lines": sentences.alike_lines(comparison) + sentences.see_lines(comparison, others or {}),
+        "survival": survival,
         "bar_scale": bar_scale(comparison),
         "cautions": strong + mild,
         "mild_cautions": mild,
@@ -206,12 +211,25 @@ def figures_of(comparison: Comparison) -> list[RenderedFigure]:
 
 
 def page_view(
-    comparisons: Sequence[Comparison], figures: Sequence[Sequence[RenderedFigure]]
+    comparisons: Sequence[Comparison],
+    figures: Sequence[Sequence[RenderedFigure]],
+    survival: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The values of the report's templates: studies in the order given."""
+    """The values of the report's templates: studies in the order given.
+
+    Args:
+        comparisons: the studies' results.
+        figures: of each study.
+        survival: by study, whether its contrasts survive other settings, in sentences.
+    """
+    surviving = survival or {}
     others = {each.study.name: each for each in comparisons}
     return {
-        "studies": [study_view(*both, others) for both in zip(comparisons, figures, strict=True)],
+        "studies": [
+            study_view(*both, others, surviving.get(both[0].study.name, ()))
+            for both in zip(comparisons, figures, strict=True)
+        ],
+        "headline": None,
         "banners": banners(comparisons),
         "margins": sorted(
             {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}
