@@ -193,7 +193,19 @@ def _compact(svg: str) -> str:
         element.tail = None
         if element.tag != "text":
             element.text = None
+    for group in root.iter("g"):
+        _share_style(group)
     return "".join(ET.tostring(child, encoding="unicode") for child in root)
+
+
+def _share_style(group: ET.Element) -> None:
+    """Give the one style of a group's markers to the group: most of a figure are markers."""
+    markers = group.findall("use")
+    styles = {marker.get("style", "") for marker in markers}
+    if len(markers) > 1 and len(styles) == 1 and not group.get("style"):
+        group.set("style", styles.pop())
+        for marker in markers:
+            marker.attrib.pop("style", None)
 
 
 def _short(name: str, value: str) -> str:

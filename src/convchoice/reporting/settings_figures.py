@@ -68,7 +68,8 @@ def _survival_map(
     figure, [axes] = drawing.panels(1, height)
     for (row, column), cell in cells:
         _draw_cell(axes.add_patch, axes.text, found, cell, (column, row, 1))
-    ticks, names = list(range(len(rows))), list(rows)
+    ticks: list[float] = list(range(len(rows)))
+    names = list(rows)
     if contrast.tuned:
         below = len(rows) + 0.4
         width = len(columns)
