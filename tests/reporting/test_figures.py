@@ -59,8 +59,8 @@ def test_figures_without_numbers_are_left_out(comparison_of: Any, published: Com
         "seeds", "learning-curves", "edge-pixels", "receptive-fields", "filters", "responses",
         "confusion",
     ]  # fmt: skip
-    assert "Red: the published run, 99.21, with its Wilson" in drawn["seeds"].caption
-    assert "Red crosses" in drawn["learning-curves"].caption
+    assert "Dashed: the published run, 99.21, with its Wilson" in drawn["seeds"].caption
+    assert "Crosses: the published run" in drawn["learning-curves"].caption
     for options in ({}, {"dataset": DIGITS, "epochs": 5}):  # of another training
         comparison = comparison_of({"lecture": [5, 9]}, LECTURE, {"lecture": options})
         assert "published" not in named(comparison)["seeds"].caption
@@ -239,7 +239,7 @@ def test_no_two_of_15_arms_share_a_colour_or_a_marker(place: int) -> None:
 def test_the_page_defines_every_colour_in_light_and_dark() -> None:
     light, dark = CSS.read_text(encoding="utf-8").split("prefers-color-scheme: dark", 1)
     variables = {ink.in_page[4:-1]: ink.in_file for ink in INKS if ink.in_page.startswith("var(")}
-    assert len(set(variables.values())) == len(variables) == 20
+    assert len(set(variables.values())) == len(variables) == 27
     for variable, colour in variables.items():
         assert f"{variable}: {colour}" in light
         assert re.search(rf"{variable}: #\w{{6}}", dark)

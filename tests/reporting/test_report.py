@@ -317,7 +317,7 @@ def test_people_read_labels_in_the_place_of_names(comparison_of: Any):
 
 def test_badges_and_banners_name_the_fallback_and_its_studies(comparison_of: Any):
     comparison = comparison_of(PAIR, None, {arm: {"dataset": DIGITS} for arm in PAIR})
-    assert badges(comparison) == [Badge("Yes on digits", "good")]
+    assert badges(comparison) == [Badge("Yes on digits", "✓", "yes")]
     assert badges(made_up_comparison({"a": ("base", "worse")}, claim=None)) == []
     for studies, named in (([comparison], ""), ([comparison, made_up_comparison({})], "pooling")):
         [banner] = [each for each in banners(studies) if each.strong]
