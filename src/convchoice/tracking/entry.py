@@ -268,8 +268,7 @@ def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
     epochs = int(first.data.params.get("max_epochs", 0))
     end = max(run.info.end_time for run in runs)
     at = end + len(runs)  # so that of several writers the one that saw most runs wins
-    found: dict[str, float] = {"seeds": len(finished)}
-    found |= {"seeds_failed": failed} if failed else {}
+    found: dict[str, float] = {}
     shared = set.intersection(*(set(run.data.metrics) for run in finished)) if finished else set()
     for key in sorted(shared, key=lambda key: (key != "test/accuracy", key)):
         values = [run.data.metrics[key] for run in finished]
@@ -277,6 +276,8 @@ def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
             found[key] = statistics.fmean(values)
         if key in SPREADS and len(values) > 1:
             found[f"{key}_sd"] = statistics.stdev(values)
+    # Last, since MLflow's comparison opens on the metric that was logged first.
+    found |= {"seeds": len(finished)} | ({"seeds_failed": failed} if failed else {})
     steps = {key: epochs if key.startswith(CURVE_METRICS) else 0 for key in found}
     inputs = [item.dataset for item in first.inputs.dataset_inputs]
     name = str(first.data.params["arm"])
