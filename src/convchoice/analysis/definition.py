@@ -25,7 +25,7 @@ from convchoice.runs.run_folder import json_text
 from convchoice.runs.specification import git
 
 DEFINITION = "definition.json"
-PROSE = ("source", "labels", "descriptions", "see", "notes")
+PROSE = ("source", "labels", "descriptions", "see", "survive", "notes")
 """Keys of a study that do not decide what is asked."""
 
 
