@@ -15,7 +15,7 @@ from pathlib import Path
 
 from convchoice import CONF_DIR
 from convchoice.analysis.provenance import provenance_of_runs
-from convchoice.analysis.survival import survival
+from convchoice.analysis.survival import SURVIVAL, survival
 from convchoice.command_parser import CommandParser
 from convchoice.config.study import Study, read_study
 from convchoice.errors import UserError, exit_codes, nearest, printable, require
@@ -23,7 +23,6 @@ from convchoice.execution.grid import Grid, narrowed, settings_of
 from convchoice.runs.output_files import check_output, write_output
 from convchoice.runs.run_folder import json_text
 
-SURVIVAL = "survival.json"
 SEEDS, MOST_SEEDS = 6, 1_000
 """With 4 seeds an interval that holds over 12 settings is too wide to show anything."""
 

@@ -102,7 +102,9 @@ class PixelReads(Model):
     layer: str = Field(description="The layer's name.")
     rows: list[Count] = Field(description="Reads of each row.")
     columns: list[Count] = Field(description="Reads of each column.")
-    rings: list[float] = Field(description="Mean reads in each ring, from the border inwards, relative to the mean pixel.")
+    rings: list[float] = Field(
+        description="Mean reads in each ring, from the border inwards, relative to the mean pixel."
+    )
 
 
 class Gradient(PackedArray):
