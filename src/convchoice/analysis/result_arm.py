@@ -103,7 +103,7 @@ class PixelReads(Model):
     rows: list[Count] = Field(description="Reads of each row.")
     columns: list[Count] = Field(description="Reads of each column.")
     rings: list[float] = Field(
-        description="Mean reads in each ring, from the border inwards, relative to the mean pixel."
+        description="Of each ring, from the border inwards, relative to the mean pixel."
     )
 
 
