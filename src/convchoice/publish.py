@@ -23,14 +23,14 @@ from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping, read_parameters
 from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
 from convchoice.reporting.study_entry import study_entry
-from convchoice.runs.run import Run
-from convchoice.runs.run_folder import FAILED_SUFFIX, METRICS
+from convchoice.runs.run import Run, run_folders
+from convchoice.runs.run_folder import FAILED_SUFFIX
 from convchoice.summary import read_comparisons
 from convchoice.tracking.entry import ARM, Entry, entry_of
 from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line, publish_entry
 
 
-def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
+def folders_below(paths: Iterable[Path]) -> Iterator[Path]:
     """Folders of complete and of failed runs, at or below some paths; hidden ones are left out.
 
     Raises:
@@ -39,8 +39,7 @@ def run_folders(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: there is no such folder.")
-        found = {path} if path.name.startswith("seed-") and (path / METRICS).is_file() else set()
-        found |= {file.parent for file in path.rglob(f"seed-*/{METRICS}")}
+        found = set(run_folders(path))
         found |= {file.with_suffix("") for file in path.rglob(f"seed-*{FAILED_SUFFIX}")}
         runs = [
             folder
@@ -176,7 +175,7 @@ def publish(given: Namespace) -> list[str]:
     wanted = given.models or given.reports or parameters
     names = parameters.studies if parameters else None
     comparisons = read_comparisons(reports, names) if wanted else []
-    entries, runs, unreadable = read_folders(run_folders(given.paths))
+    entries, runs, unreadable = read_folders(folders_below(given.paths))
     settings = settings_of(runs, given.uri, given.experiment)
     try:
         store = MlflowStore(settings)

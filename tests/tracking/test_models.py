@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
         "model = mlflow.pyfunc.load_model('models:/convchoice-pooling@champion');"
         "import convchoice; print(convchoice.__file__);"
         "print(model.predict(np.load(sys.argv[2])).to_json(orient='records', double_precision=15));"
-        "print(json.dumps(model.metadata.signature.to_dict()))"
+        "print(json.dumps(model.metadata.signature.to_dict())); print(model.metadata.metadata)"
     )
     np.save(tmp_path / "images.npy", trained.images())
     done = subprocess.run(
@@ -131,7 +132,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    where, rows, signature = done.stdout.splitlines()[-3:]
+    where, rows, signature, pixels = done.stdout.splitlines()[-4:]
     assert "models.py" not in where
     assert str(Path(where).parent.parent) != str(Path(command.__file__).parent.parent)
     answers = json.loads(rows)
@@ -139,6 +140,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     assert [row["answer"] for row in answers] == [str(one) for one in trained.wanted().argmax(1)]
     assert "uint8" in signature
     assert "28, 28" in signature
+    assert "from 0 to 255" in pixels
     model = client.get_logged_model(crowned.source.removeprefix("models:/"))
     folder = Path(model.artifact_location)
     names = {path.name for path in folder.rglob("*") if path.is_file()}
@@ -150,3 +152,23 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     assert pins["numpy"] == np.__version__
     assert not any("+" in pin for pin in pins.values())
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda images: images / 255, "image 0: its brightest pixel is|pixels from 0 to"),
+        (lambda images: (images / 255 - 0.1307) / 0.3081, "pixels from -0.4"),
+        (lambda images: (images / 255).astype(np.uint8), "image .: its brightest pixel is [01]. P"),
+        (lambda images: ((images / 255 - 0.1307) / 0.3081).astype(np.uint8), "brightest pixel is"),
+        (lambda images: images.astype(int) + 1, "pixels from 1 to 256"),
+        (lambda images: images * np.nan, "pixels from nan to nan"),
+    ],
+)
+def test_pixels_on_another_scale_are_refused(change: Callable[[Any], Any], message: str) -> None:
+    from convchoice.tracking.models import checked_pixels  # noqa: PLC0415 - warns
+
+    images = np.resize(np.arange(256, dtype=np.uint8), (2, 28, 28))
+    assert np.array_equal(checked_pixels(images.astype(float)), images)
+    with pytest.raises(ValueError, match=rf"({message}).*whole numbers from 0 to 255"):
+        checked_pixels(change(images))

@@ -16,6 +16,7 @@ import mlflow
 import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
+from numpy.typing import NDArray
 
 from convchoice.config.datasets import SPECS
 from convchoice.config.validation import config_from_mapping
@@ -30,6 +31,10 @@ PINNED = ("mlflow", "numpy", "omegaconf", "pandas", "pyyaml", "safetensors", "to
 PACKAGE = Path(__file__).resolve().parents[1]
 CLASSES = "classes.txt"
 """The artifact with the names of the classes, one per line."""
+PIXELS = "whole numbers from 0 to 255 as in the data set, neither scaled to 0 … 1 nor standardised"
+DARK = 16
+"""The brightest pixel of every image of a data set is above it. MLflow's server casts what it
+receives to bytes, and a scaled or standardised image then has no pixel above 3."""
 
 
 def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
@@ -50,6 +55,29 @@ def input_shape(run: Run) -> tuple[int, ...]:
     """The shape of one image of the data set: (H, W), or (C, H, W) with colours."""
     channels, height, width = SPECS[run.environment["dataset"]["name"]].image_shape
     return (height, width) if channels == 1 else (channels, height, width)
+
+
+def example(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """One image (1, …) with every value that a pixel may have."""
+    return np.resize(np.arange(256, dtype=np.uint8), (1, *shape))
+
+
+def checked_pixels(images: Any) -> NDArray[np.uint8]:
+    """Images (N, …) as bytes.
+
+    Raises:
+        ValueError: for pixels that are not `PIXELS`, or an image without any ink.
+    """
+    given = np.asarray(images)
+    if not (np.equal(given, np.round(given)).all() and given.min() >= 0 and given.max() <= 255):  # noqa: PLR2004
+        raise ValueError(f"pixels from {given.min():g} to {given.max():g}: must be {PIXELS}.")
+    brightest = given.reshape(len(given), -1).max(axis=1)
+    if (brightest < DARK).any():
+        dark = int(np.argmin(brightest))
+        raise ValueError(
+            f"image {dark}: its brightest pixel is {brightest[dark]:g}. Pixels must be {PIXELS}."
+        )
+    return given.astype(np.uint8)
 
 
 def logged_model(store: MlflowStore, run: Run) -> Any:
@@ -89,7 +117,8 @@ def logged_model(store: MlflowStore, run: Run) -> Any:
             python_model=__file__,
             artifacts={name: str(path) for name, path in paths.items()},
             code_paths=[str(PACKAGE)],
-            input_example=np.zeros((1, *input_shape(run)), np.uint8),  # and the signature
+            input_example=example(input_shape(run)),  # and the signature
+            metadata={"pixels": PIXELS},
             pip_requirements=requirements,
         )
     return store.client.get_logged_model(logged.model_id)
@@ -160,12 +189,15 @@ class ImageClassifier(PythonModel):
 
         Args:
             context: unused.
-            model_input: uint8 (N, H, W) or (N, C, H, W), as the data set has them.
+            model_input: (N, H, W) or (N, C, H, W), pixels from 0 to 255.
             params: unused.
 
         Returns:
             A data frame with one row per image: `answer` (the name of the class), its `probability`
             and all `logits`.
+
+        Raises:
+            ValueError: for pixels on another scale.
         """
         import pandas as pd  # noqa: PLC0415
         import torch  # noqa: PLC0415
@@ -173,7 +205,7 @@ class ImageClassifier(PythonModel):
         from convchoice.data.preparation import test_images  # noqa: PLC0415
         from convchoice.training.batches import scaled  # noqa: PLC0415
 
-        images = torch.from_numpy(np.asarray(model_input, dtype=np.uint8))
+        images = torch.from_numpy(checked_pixels(model_input))
         with torch.inference_mode():
             logits = self.network(scaled(test_images(images, self.config.data))).float()
         chances, places = logits.double().softmax(1).max(1)
