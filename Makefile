@@ -53,6 +53,8 @@ repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-laun
 	@$(BIN)/python -m convchoice.runs.locks $(MAKE) --no-print-directory repro-locked
 
 repro-locked: # one at a time in this folder
+	@for each in data trained runs configs; do test ! -L $$each || { echo "error: $$each is a link, and DVC refuses results behind one. Link the whole project folder instead." >&2; exit 2; }; done
+	@test ! -e .dvc/tmp/rwlock || $(BIN)/python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1 || { echo "removing .dvc/tmp/rwlock, which DVC left unreadable when it was stopped"; rm .dvc/tmp/rwlock; }
 	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
 	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
 	@$(BIN)/convchoice summary --params params.yaml

@@ -104,7 +104,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
                 copy.write(file.read_bytes())
             print(f"{file}: copied to {target.relative_to(conf.parent)}")
     runs = sum(arm.seeds for arm in composed)
-    print(f"{path}: scale {scale}, {len(studies)} studies, {len(arms)} arms, {runs} runs")
+    print(f"{path}: scale {scale}; studies: {len(studies)}, arms: {len(arms)}, runs: {runs}")
     return replace(parameters, data=data_of(composed))
 
 

@@ -90,9 +90,18 @@ def composed_arms(
 
 
 def data_of(arms: Iterable[Config]) -> list[DataFolder]:
-    """The data sets of some arms, in the arms' order, each once."""
-    folders = (DataFolder(arm.data.name, arm.data.root) for arm in arms)
-    return list(dict.fromkeys(folders))
+    """The data sets of some arms, in the arms' order, each once.
+
+    Raises:
+        ConfigurationError: for one outside the folder `data`, on which the stages depend.
+    """
+    folders = dict.fromkeys(DataFolder(arm.data.name, arm.data.root) for arm in arms)
+    for each in folders:
+        inside = Path(each.root).parts[:1] == ("data",) and ".." not in Path(each.root).parts
+        rule = "must be a folder in `data`, on which the stages of dvc.yaml depend."
+        fix = "A sweep (convchoice train -m) takes any folder."
+        require(inside, f"conf/data/{each.name.name}.yaml: root", each.root, rule, fix)
+    return list(folders)
 
 
 def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
@@ -151,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
         texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
     write_output(given.output, texts)
-    print(f"composed {len(arms)} arms and {len(studies)} studies at scale {parameters.scale}")
+    print(f"composed at scale {parameters.scale}; arms: {len(arms)}, studies: {len(studies)}")
 
 
 if __name__ == "__main__":

@@ -171,6 +171,8 @@ def exit_codes() -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _terminate)
     _use_utf8()
+    if os.environ.get("COLUMNS") == "0":  # rich would print nothing
+        del os.environ["COLUMNS"]
     try:
         yield
         sys.stdout.flush()

@@ -174,6 +174,40 @@ def test_cautions_most_important_first(
     assert words in " ".join(item.text for item in cautions)
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"downsample": {"operator": "average", "window": 3}}, None),  # one choice: the network
+        ({"optimizer": {"name": "sgd", "learning_rate": 0.1}}, None),
+        ({"data": {"train_size": 100}}, None),
+        (
+            {"data": {"train_size": 100}, "optimizer": {"learning_rate": 1e-9}},
+            (
+                "average differs from max in data.train_size (100, not None) and"
+                " optimizer.learning_rate (1e-09, not 0.001)."
+            ),
+        ),
+        (
+            {"downsample": {"operator": "average"}, "data": {"validation_seed": 7}},
+            "average differs from max also in data.validation_seed (7, not 2019).",
+        ),
+        (
+            {"downsample": {"operator": "average"}, "trainer": {"precision": "bf16-mixed"}},
+            "average differs from max also in trainer.precision (bf16-mixed, not 32-true).",
+        ),
+    ],
+)
+def test_what_else_than_one_choice_differs_is_a_caution(
+    comparison_of: Compare, changes: dict[str, Any], text: str | None
+):
+    options = {"max": {"epochs": 5}, "average": {"epochs": 5, "config": changes}}
+    found = comparison_of({"max": [10] * 6, "average": [12] * 6}, options=options).cautions
+    cautions = [item.text for item in found if item.kind == "confounded"]
+    assert cautions == (
+        [f"Not one choice alone: {text} A difference may come from any of them."] if text else []
+    )
+
+
 def test_published_values_are_ranked_among_ours(comparison_of: Compare):
     options = {"lecture": {"epochs": 5, "validation": False}}
     result = comparison_of({"lecture": [5, 7, 8, 9, 10]}, LECTURE, options)

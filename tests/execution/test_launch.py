@@ -109,6 +109,13 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
     folder = tmp_path / "runs" / "mine" / "seed-0"
     trained = read_run(folder)
     assert trained.config["conv"]["padding"] == "same"
+    status, output, _ = train("-m", "seed=0,1", "arm=mine", "conv.padding=same", "--dry-run")
+    assert status == 0
+    plan = ["2 runs, 1 kept, 1 to do", "kept  mine/seed-0", "to do mine/seed-1", "minutes of train"]
+    assert [line for part in plan for line in output.splitlines() if part in line] == [
+        *output.splitlines()
+    ]
+    assert not (tmp_path / "runs" / "mine" / "seed-1").exists()
     assert not (tmp_path / "outputs").exists()
     curves = ["evaluation=curves", "evaluation.curves=[scale]", "evaluation.images=50"]
     status, output, _ = train("arm=mine", "conv.padding=same", *curves)
@@ -147,6 +154,11 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
         (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
+        (["optimizer.learning_rate=???", "tracking.uri=//me:secretpw@host"], "needs a value."),
+        (
+            ["run_root=/tmp/é"],
+            "special characters needs two pairs of quotes: 'run_root=\"/tmp/é\"'",
+        ),
         (["arm=max", "-m", "--mine", "tracking.uri=http://me:secretpw@host"], "http://***@host"),
     ],
 )

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from filelock import Timeout
 
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
+from convchoice.runs import locks
 from convchoice.tracking.entry import Entry, Point
 from convchoice.tracking.store import MlflowStore, TrackingError, one_line
 from made_up_runs import make_run
@@ -54,7 +56,7 @@ def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path: Path)
     (tmp_path / "text.db").write_text("no database at all, but long enough\n" * 9)
     with pytest.raises(TrackingError, match=r"text\.db: cannot be opened as an SQLite database"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/text.db"))
-    with pytest.raises(TrackingError, match=r"nowhere/mlflow\.db: its folder does not exist"):
+    with pytest.raises(TrackingError, match=r"nowhere/mlflow\.db: cannot be written: No such"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/nowhere/mlflow.db"))
     for name in ("mlflow.db.partial", "mlflow.db.partial-journal"):  # of a killed creation
         (tmp_path / name).write_bytes(b"half a database")
@@ -108,6 +110,18 @@ def test_a_deleted_experiment_names_the_ways_out(
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(TrackingError, match=r"was deleted\. Restore it .* tracking\.experiment="):
         MlflowStore(settings)
+
+
+def test_a_lock_that_is_held_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.01)
+    with locks.WaitingLock(tmp_path / "mlflow.db.lock") as lock, lock:  # the same one, twice
+        other = locks.WaitingLock(tmp_path / "mlflow.db.lock", timeout=0.1)
+        with pytest.raises(Timeout):
+            other.acquire()
+    waiting = f"waiting for another process that writes to {tmp_path / 'mlflow.db'}\n"
+    assert capsys.readouterr().err == waiting
 
 
 def test_the_environment_names_store_and_experiment_unless_the_configuration_does(

@@ -114,6 +114,28 @@ def _scale(comparison: Comparison) -> str:
     return f"Small scale: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
 
 
+NETWORK = ("conv", "downsample", "model")
+"""Groups of keys that together are one choice: the network. The optimiser with its keys is another
+one, and so is every other key."""
+
+
+def _confounded(comparison: Comparison) -> str:
+    """What else differs, between an arm and its reference, than the network or one other choice."""
+    found = []
+    for name, arm in comparison.arms.items():
+        changes = arm.differs_from_reference
+        network = any(within(key, NETWORK) for key in changes)
+        others = [key for key in changes if not within(key, NETWORK)]
+        choices = {"optimizer" if within(key, ("optimizer",)) else key for key in others}
+        if len(choices) + network > 1:
+            values = [f"{key} ({changes[key].arm}, not {changes[key].reference})" for key in others]
+            also = "also " if network else ""
+            found.append(f"{name} differs from {arm.reference} {also}in {listed(values)}")
+    if not found:
+        return ""
+    return f"Not one choice alone: {'; '.join(found)}. A difference may come from any of them."
+
+
 def _devices(made: Provenance) -> str:
     """On what different devices, or with what different arithmetic, the runs were made."""
     names = {"device": "device", "instructions": "CPU instructions", "tf32": "use of TF32"}
@@ -170,6 +192,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("fallback", f"{note}{hint}"),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
         ("amended", _amended(comparison)),
+        ("confounded", _confounded(comparison)),
         ("scale", "" if made.table else _scale(comparison)),
         ("unconverged", _unconverged(comparison)),
         ("devices", _devices(made)),

@@ -75,6 +75,7 @@ class Caution(Model):
         "failed",
         "partial",
         "amended",
+        "confounded",
         "scale",
         "unconverged",
         "devices",

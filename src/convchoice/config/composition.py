@@ -94,8 +94,10 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         fix = nearest(option, error.options or [])
         raise ConfigurationError(group or origin, option, "there is no such option.", fix) from None
     except OverrideParseException as error:
-        fix = "Text with special characters needs two pairs of quotes: 'KEY=\"VALUE\"'"
-        raise ConfigurationError(origin, given, str(error).splitlines()[0], fix) from error
+        wrong = next((each for each in overrides if not each.isascii()), "KEY=VALUE")
+        key, _, value = wrong.partition("=")
+        fix = f"Text with special characters needs two pairs of quotes: '{key}=\"{value}\"'"
+        raise ConfigurationError(origin, given, f"{_grammar(error)}.", fix) from error
     except (HydraException, OmegaConfBaseException, *UNSPECIFIC) as error:
         key = _key(error)
         name, rule, fix = f"{origin}: {key}" if key else origin, _reason(error), ""
@@ -111,6 +113,12 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
                 raise ConfigurationError(group, option, rule, nearest(option, known)) from error
         values = dict(each.partition("=")[::2] for each in overrides)
         raise ConfigurationError(name, values.get(key, given), rule, fix) from error
+
+
+def _grammar(error: OverrideParseException) -> str:
+    """What Hydra's grammar objects to, without the name of the parser's exception."""
+    [line, *_] = str(error).splitlines()
+    return re.sub(r"^\w+Exception: .*", "cannot be read by Hydra's grammar", line).rstrip(".")
 
 
 def _key(error: BaseException) -> str:
@@ -140,6 +148,12 @@ def _reason(error: Exception) -> str:
     lines = str(error.__cause__ or error).strip().splitlines()
     first = lines[0].rstrip(".") if lines else type(error).__name__
     return f"cannot be composed: {first}."
+
+
+def in_home(override: str) -> str:
+    """An override with `~/` at the start of its value expanded, as some shells do."""
+    key, sign, value = override.partition("=")
+    return f"{key}={Path(value).expanduser()}" if sign and value.startswith("~/") else override
 
 
 def parsed(overrides: Sequence[str], origin: str) -> list[Override]:

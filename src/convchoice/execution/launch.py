@@ -36,6 +36,7 @@ from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
     composition_errors,
     given_values,
+    in_home,
     options,
     parsed,
     plain,
@@ -53,12 +54,12 @@ from convchoice.errors import (
 )
 from convchoice.execution.executors import Executor, JoblibExecutor, LocalExecutor
 from convchoice.execution.naming import is_named, job_name, run_config, sweep_name
-from convchoice.execution.runner import update_runs
+from convchoice.execution.runner import print_plan, print_result, update_runs
 from convchoice.execution.sweep import Sweep, checked_configs, own_overrides
-from convchoice.runs.run import read_run
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SETTINGS = "hydra.launcher."
+DRY_RUN = "--dry-run"
 INSTALL = 'Install it: pip install -c constraints.txt -e ".[launchers]"'
 PACKAGES = {
     "basic": "convchoice", "joblib": "joblib", "slurm": "submitit", "submitit_slurm": "submitit",
@@ -150,10 +151,12 @@ class Application:
 
     Attributes:
         publish: logs a complete run folder to the tracking store of a configuration.
+        dry: print what would be run, and run nothing.
         action: what is to be run, once Hydra has returned.
     """
 
     publish: Callable[[Path, TrackingConfig], object]
+    dry: bool = False
     action: Callable[[], None] = field(default=lambda: None)
 
     def __call__(self, composed: DictConfig) -> None:
@@ -161,7 +164,10 @@ class Application:
         settings = HydraConfig.get()
         _set_environment(settings)
         overrides = list(settings.overrides.task)
-        self.action = partial(self._run, plain(composed), overrides, settings)
+        try:
+            self.action = partial(self._run, plain(composed), overrides, settings)
+        except UserError as error:  # Hydra would print the overrides, and passwords in them
+            self.action = partial(_raise, error)
 
     def sweep(
         self,
@@ -193,6 +199,9 @@ class Application:
 
         configs = checked_configs(batch, swept, compose)
         sweep = Sweep(sweep_name(swept), configs, ["convchoice", "train", *sys.argv[1:]], **options)
+        if self.dry:
+            self.action = partial(print_plan, sweep.chosen(), f"sweep {sweep.name}")
+            return
         self.action = partial(
             sweep.run,
             executor_of(config.hydra, sweep.folder),
@@ -203,6 +212,9 @@ class Application:
 
     def _run(self, values: dict[str, Any], overrides: Sequence[str], settings: Any) -> None:
         config = run_config(values, overrides)
+        if self.dry:
+            print_plan([config], job_name(config))
+            return
         executor = executor_of(settings, Path(config.run_root).resolve() / "sweeps" / "single")
         on_complete = partial(self._complete, config.tracking)
         failures = update_runs([config], executor, on_complete, job_name(config))
@@ -211,17 +223,12 @@ class Application:
 
     def _complete(self, settings: TrackingConfig, folder: Path) -> None:
         """Print the result of a run and publish it."""
-        if folder.is_dir():
-            run = read_run(folder)
-            of = run.metrics
-            print(
-                f"{run.arm} seed {run.seed}: test accuracy {of['test/accuracy']:.4f},"
-                f" negative log-likelihood {of['test/nll']:.4f},"
-                f" {of['cost/parameters']:,.0f} parameters, {of['cost/macs']:,.0f} MACs,"
-                f" {of['cost/train_seconds']:.1f} s → {run.path}",
-                flush=True,
-            )
+        print_result(folder)
         self.publish(folder, settings)
+
+
+def _raise(error: UserError) -> NoReturn:
+    raise error
 
 
 def _set_environment(hydra_settings: Any) -> None:
@@ -257,12 +264,6 @@ def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message}. See `convchoice train --help`.")
 
 
-def _in_home(override: str) -> str:
-    """An override with `~/` at the start of its value expanded, as some shells do."""
-    key, sign, value = override.partition("=")
-    return f"{key}={Path(value).expanduser()}" if sign and value.startswith("~/") else override
-
-
 def run_application(
     arguments: Sequence[str], publish: Callable[[Path, TrackingConfig], object]
 ) -> None:
@@ -278,15 +279,17 @@ def run_application(
     """
     register_configuration()
     parser = get_args_parser()
+    parser.add_argument(DRY_RUN, action="store_true")
     parser.error = _refuse  # type: ignore[method-assign] # argparse would print passwords of URLs
-    overrides = parser.parse_intermixed_args(list(arguments)).overrides
-    flags = list(arguments)
+    given = parser.parse_intermixed_args(list(arguments))
+    overrides: list[str] = given.overrides
+    flags = [argument for argument in arguments if argument != DRY_RUN]
     for override in overrides:
         flags.remove(override)
-    overrides = [_in_home(override) for override in overrides]
+    overrides = [in_home(override) for override in overrides]
     sys.argv[1:] = [*overrides, *flags]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing
-    application = Application(publish)
+    application = Application(publish, given.dry_run)
     main = hydra.main(str(CONF_DIR), "config", HYDRA_VERSION_BASE)(application)
     with composition_errors("command line", overrides):
         offer_new_names(overrides)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.field_types import flattened
@@ -221,6 +222,25 @@ def _seeds_together(item: RunSpecification, executor: Executor) -> int | None:
     return None if stacks else 1
 
 
+def print_plan(configs: Sequence[Config], name: str) -> None:
+    """Print which runs are kept, which are to do, and how long those take, judged by the others.
+
+    Raises:
+        UserError: see `update_runs`.
+    """
+    missing = _missing(configs, name)
+    todo, kept = {item.key for item in missing}, []
+    for item in specify(configs):
+        if item.key in todo:
+            print(f"  to do {item.arm}/seed-{item.seed}")
+        else:
+            kept.append(read_run(item.folder).metrics["cost/train_seconds"])
+            print(f"  kept  {item.arm}/seed-{item.seed}")
+    if kept and missing:
+        minutes = len(missing) * fmean(kept) / 60
+        print(f"about {minutes:.1f} minutes of training on one core, by the runs that are kept")
+
+
 def update_runs(
     configs: Sequence[Config], executor: Executor, on_complete: OnComplete, name: str
 ) -> list[RunEnded]:
@@ -238,6 +258,11 @@ def update_runs(
     Raises:
         UserError: if there is no data, or a run would replace one of another configuration.
     """
+    return run(_missing(configs, name), executor, on_complete=on_complete)
+
+
+def _missing(configs: Sequence[Config], name: str) -> list[RunSpecification]:
+    """The runs to do, after the data was prepared; their number is printed."""
     needed = {(config.data.root, config.data.name, config.data.fallback) for config in configs}
     for root, data, fallback in needed:
         ensure(Path(root), data, fallback)
@@ -247,7 +272,21 @@ def update_runs(
         refuse_to_replace(item)
     kept = len(runs) - len(missing)
     print(f"{name}: {count(len(runs), 'run')}, {kept} kept, {len(missing)} to do", flush=True)
-    return run(missing, executor, on_complete=on_complete)
+    return missing
+
+
+def print_result(folder: Path) -> None:
+    """Print the result of a complete run in one line; nothing for a failed one."""
+    if folder.is_dir():
+        run = read_run(folder)
+        of = run.metrics
+        print(
+            f"{run.arm} seed {run.seed}: test accuracy {of['test/accuracy']:.4f},"
+            f" negative log-likelihood {of['test/nll']:.4f},"
+            f" {of['cost/parameters']:,.0f} parameters, {of['cost/macs']:,.0f} MACs,"
+            f" {of['cost/train_seconds']:.1f} s → {run.path}",
+            flush=True,
+        )
 
 
 def count(number: int, noun: str) -> str:

@@ -25,7 +25,7 @@ from convchoice.reporting.drawing import INKS, looks, style
 from convchoice.reporting.headline_figure import SIGNS
 from convchoice.reporting.rendering import RenderedFigure
 
-STRONG_CAUTIONS = {"fallback", "failed", "partial"}
+STRONG_CAUTIONS = {"fallback", "failed", "partial", "confounded"}
 ANSWER_TONES = {
     Answer.yes: "yes",
     Answer.no: "no",

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -22,6 +23,22 @@ from convchoice.errors import storing_in
 
 WORK = ".work"
 """Folder, under a folder of runs, for lock files and other files that are no result."""
+
+SILENT_SECONDS = 2.0
+"""A longer wait for the lock of a file is said."""
+
+
+class WaitingLock(FileLock):
+    """The lock ``NAME.lock`` of a file; it says so if it waits for another process."""
+
+    def acquire(self, *args: Any, **options: Any) -> Any:
+        """Acquire the lock; Timeout if another process keeps it."""
+        try:
+            return super().acquire(SILENT_SECONDS)
+        except Timeout:
+            what = str(self.lock_file).removesuffix(".lock")
+            print(f"waiting for another process that writes to {what}", file=sys.stderr)
+        return super().acquire(*args, **options)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import distributions, version
@@ -111,7 +112,11 @@ def git(root: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError) as error:
+        if "dubious ownership" in (getattr(error, "stderr", None) or ""):
+            fix = f"Allow it: git config --global --add safe.directory {root}"
+            what = "git does not read a folder of another user, so the commit is not recorded."
+            print(f"{root}: {what} {fix}", file=sys.stderr)
         return None
     return done.stdout.strip()
 

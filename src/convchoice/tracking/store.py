@@ -14,11 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import UserError, without_password
+from convchoice.runs.locks import WaitingLock
 from convchoice.tracking.entry import ARM, ID, Entry, arm_entry, entry_of
 from convchoice.tracking.views import experiment_tags
 
@@ -202,7 +201,11 @@ def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
     Raises:
         TrackingError: naming the file.
     """
-    lock = FileLock(f"{path}.lock", timeout=300)
+    lock = WaitingLock(f"{path}.lock", timeout=300)
+    try:  # filelock would wait where no file can be created, such as in /proc
+        Path(lock.lock_file).touch()
+    except OSError as error:
+        raise TrackingError(f"{path}: cannot be written: {error.strerror}.") from error
     if path.exists():
         try:
             with closing(sqlite3.connect(path, timeout=20)) as connection:
@@ -211,8 +214,6 @@ def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
             problem = f"{path}: cannot be opened as an SQLite database: {error}."
             raise TrackingError(problem) from error
         return lock
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise TrackingError(f"{path}: its folder does not exist or cannot be written to.")
     from mlflow import MlflowClient  # noqa: PLC0415 - slow
 
     partial = path.with_name(f"{path.name}.partial")
@@ -235,8 +236,7 @@ def advice(error: Exception, uri: str) -> TrackingError | None:
     if isinstance(error, ModuleNotFoundError):
         fix = "Install it, or use a server: http://HOST:PORT."
         if uri.startswith("postgres"):
-            fix = "Run: pip install 'convchoice[server]'. The address then begins with"
-            fix += " postgresql+psycopg2://"
+            fix = "Run: pip install 'convchoice[server]'. The URI is then postgresql+psycopg2://…"
         what = f"the Python package {error.name}, the driver of this database, is not installed"
         return TrackingError(f"{what}. {fix}")
     _, outdated, rest = str(error).partition("out-of-date database schema (found version ")
