@@ -44,7 +44,9 @@ def test_processes_that_open_a_new_database_at_once_lose_nothing(tmp_path: Path)
         for folder in folders
     ]  # fmt: skip
     outputs = [process.communicate() for process in processes]
-    assert [error for _, error in outputs] == [""] * 3  # MLflow's own messages neither
+    said = {line for _, error in outputs for line in error.splitlines()}
+    # MLflow's own messages neither
+    assert said <= {f"waiting for another process that writes to {tmp_path / 'mlflow.db'}"}
     client = mlflow.MlflowClient(uri)
     found = {run.info.run_name: run for run in client.search_runs(["1"])}
     assert set(found) == {"max", *(f"max/seed-{seed}" for seed in range(3))}
