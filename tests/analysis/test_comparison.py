@@ -85,6 +85,12 @@ def test_one_seed_has_no_interval_and_equal_differences_are_a_point(comparison_o
     assert (contrast.difference.p_t, contrast.verdict) == (0.0, "worse")
 
 
+def test_new_images_widen_the_interval(comparison_of: Compare):
+    errors = {"max": [10, 11, 12, 11], "average": [20, 21, 23, 22]}
+    [contrast] = comparison_of(errors).contrasts
+    assert np.ptp(contrast.new_images_interval_95) > np.ptp(contrast.difference.interval_95)
+
+
 def test_controls_are_outside_the_family(comparison_of: Compare):
     study = study_values(arms=["average", "weighted"], controls=["weighted"], claims=[])
     errors = {"max": [10, 11, 12], "average": [15, 17, 18], "weighted": [15, 19, 18]}
