@@ -1,7 +1,7 @@
 # Everything is installed into .venv, with the versions of constraints.txt. For Linux and macOS;
 # README.md has the commands for Windows.
 .DEFAULT_GOAL := help
-.PHONY: help install download repro repro-locked test soak test-engines test-servers check format bench bench-gpu ui clean
+.PHONY: help install download repro repro-locked test soak test-engines test-servers check stats format bench bench-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -78,6 +78,9 @@ check: $(VENV)/.installed-dev ## check format, lint, types, dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python tests/dead_code.py
+
+stats: $(VENV)/.installed-dev ## print sizes of modules and functions, and import cycles
+	@$(BIN)/python tests/stats.py
 
 format: $(VENV)/.installed-dev ## fix the format and what lint can fix
 	@$(BIN)/ruff format .

@@ -158,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
         record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
+        planned = min(arm.seeds for arm in arms if arm.arm in study.all_arms())
+        record = record.before(planned)  # a result does not make itself out of date
         texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
     write_output(given.output, texts)
     print(f"composed at scale {parameters.scale}; arms: {len(arms)}, studies: {len(studies)}")

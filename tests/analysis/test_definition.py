@@ -120,6 +120,10 @@ def test_a_study_that_is_extended_after_a_look_says_so(project: Path) -> None:
     family = content["family"]
     assert (family["looks"], family["extended"]) == ([3, 6], True)
     assert family["level"] == pytest.approx(unplanned_level((3, 6)), rel=1e-9)
+    record = read_definition(project / "reports/pooling/definition.json")
+    assert record is not None
+    assert list(record.before(6).looks.values()) == [[3]]
+    assert record.before(3).looks == {}
     # Runs with another setting are another result, at which nobody has looked before.
     for arm in ("max", "average"):
         for seed in range(6):

@@ -42,6 +42,12 @@ class RecordedDefinition(Model):
         default={}, description="Seeds of the results so far, by digest of the arms' settings."
     )
 
+    def before(self, seeds: int) -> "RecordedDefinition":
+        """The record with the looks at fewer seeds alone."""
+        earlier = {key: [n for n in looks if n < seeds] for key, looks in self.looks.items()}
+        kept = {key: looks for key, looks in earlier.items() if looks}
+        return self.model_copy(update={"looks": kept})
+
 
 def definition_of(study: Study) -> dict[str, Any]:
     """What a study asks: its keys without prose and without those that are empty."""
