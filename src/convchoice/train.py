@@ -70,7 +70,8 @@ def pipeline_progress(composed: Path, output: Path, overhead: float, speed: floa
         composed: file of the arm that was trained last, among those of the other arms.
         output: folder of trained arms.
         overhead: seconds that an arm takes besides training, such as the start of processes.
-        speed: multiply-accumulates a second of training, as `_work` counts them.
+        speed: multiply-accumulates a second of training, as `_work` counts them; 0 if no seed was
+            trained to the end, and then no time is given.
     """
     arms = [read_arm(path) for path in sorted(composed.parent.glob("*.yaml"))]
     trained = set[str]()
@@ -78,7 +79,7 @@ def pipeline_progress(composed: Path, output: Path, overhead: float, speed: floa
         if item.arm not in trained and is_trained(item):  # reading every seed would take long
             trained.add(item.arm)
     missing = [_work(arm, arm.seeds) for arm in arms if arm.arm not in trained]
-    left = sum(overhead + work / speed for work in missing)
+    left = sum(overhead + work / speed for work in missing) if speed else 0.0
     text = f"{len(trained)} of {len(arms)} arms are trained"
     return f"{text}, about {duration(left)} left to train" if left else text
 
