@@ -120,8 +120,9 @@ def test_illegal_parameters_are_refused(tmp_path: Path, text: str, message: str)
 
 
 def test_the_stage_writes_one_file_per_arm_and_study_and_leaves_foreign_files(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # definitions are recorded under the reports of this folder
     output = tmp_path / "configs"
     output.mkdir()
     (output / "thesis.txt").write_text("mine", encoding="utf-8")

@@ -162,6 +162,7 @@ def test_each_step_on_an_unwritable_disk_fails_and_keeps_its_previous_results(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(download, "mirrors", lambda _spec: iter(()))
+    monkeypatch.chdir(tmp_path)  # definitions are recorded under the reports of this folder
     reports, params = disk / "reports", disk / "params.yaml"
     for arm, errors in (("max", 10), ("average", 14)):
         for seed in range(2):
@@ -233,10 +234,11 @@ def without_privileges() -> Iterator[None]:
 
 
 def test_a_missing_permission_is_named(
-    small_parameters: Path, capsys: pytest.CaptureFixture[str]
+    small_parameters: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to other users
         Path(name).chmod(0o755)
+        monkeypatch.chdir(name)  # definitions are recorded under the reports of this folder
         configs = Path(name) / "configs"
         parameters = shutil.copy(small_parameters, name)
         command = ["--params", parameters, "--output", str(configs)]
