@@ -17,6 +17,7 @@ from convchoice import CONF_DIR
 from convchoice.analysis.provenance import provenance_of_runs
 from convchoice.analysis.survival import SURVIVAL, survival
 from convchoice.command_parser import CommandParser
+from convchoice.config.composition import options
 from convchoice.config.study import Study, read_study
 from convchoice.errors import UserError, exit_codes, nearest, printable, require
 from convchoice.execution.grid import Grid, narrowed, settings_of
@@ -35,7 +36,7 @@ def study_of(name: str) -> Study:
     """
     path = Path(name)
     if path.suffix != ".yaml":
-        known = sorted(each.stem for each in (CONF_DIR / "study").glob("*.yaml"))
+        known = options("study")
         require(name in known, "STUDY", name, "there is no such study.", nearest(name, known))
         path = CONF_DIR / "study" / f"{name}.yaml"
     return read_study(path)
