@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import (
-    Comparison,
-    Dataset,
-    Provenance,
-)
-from convchoice.analysis.result_arm import ArmResult, Band, LearningCurves, Sample
-from convchoice.analysis.result_contrast import Contrast, Difference, Family, RobustDifference
-from convchoice.analysis.result_model import Interval
-from convchoice.analysis.result_study import Claim, StudyDefinition
+from convchoice.analysis.arm import ArmResult
+from convchoice.analysis.contrast import Contrast, Difference, Family, RobustDifference
+from convchoice.analysis.curves import Band, LearningCurves
+from convchoice.analysis.measure import Sample, measure_of
+from convchoice.analysis.model import Interval
+from convchoice.analysis.provenance import Dataset, Provenance
+from convchoice.analysis.result import Claim, Comparison, StudyDefinition
 from convchoice.analysis.verdict import Answer, Verdict
 
 

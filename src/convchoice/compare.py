@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.analysis.arms import effective_configuration
+from convchoice.analysis.arm import effective_configuration
 from convchoice.analysis.collect import (
     TABLE_SUFFIX,
     collected_runs,

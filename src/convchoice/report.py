@@ -21,8 +21,8 @@ from jinja2 import TemplateError
 from pydantic import ValidationError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.model import Model
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_model import Model
 from convchoice.analysis.survival import SURVIVAL, Survival
 from convchoice.analysis.variance import VARIANCE, VarianceSources
 from convchoice.command_parser import CommandParser

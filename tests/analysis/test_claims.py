@@ -7,8 +7,8 @@ import pytest
 from convchoice.analysis.champion import champion
 from convchoice.analysis.claims import parts_sentence
 from convchoice.analysis.measure import EDGE_USE, measure_of
-from convchoice.analysis.result_model import Interval
-from convchoice.analysis.result_study import ClaimPart
+from convchoice.analysis.model import Interval
+from convchoice.analysis.result import ClaimPart
 from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of, verdict_of
 from convchoice.config.study import Prediction
 from made_up_introspection import introspected

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convchoice.analysis.arm import Change
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
-from convchoice.analysis.result_arm import Change
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError

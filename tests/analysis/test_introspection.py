@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from convchoice.analysis.introspection import (
+    Estimate,
+    ReceptiveField,
     arm_introspection,
     half_pixels,
     ring_means,
 )
-from convchoice.analysis.result_arm import Estimate, ReceptiveField
-from convchoice.analysis.result_model import PackedArray
+from convchoice.analysis.model import PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.evaluation_files import Introspection
 from made_up_introspection import introspected

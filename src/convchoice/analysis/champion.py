@@ -6,9 +6,9 @@ Among several better arms the choice is made on validation images, never on the 
 from typing import NamedTuple
 
 from convchoice.analysis import text
+from convchoice.analysis.arm import ArmResult
+from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.sentences import answer
 from convchoice.analysis.verdict import Verdict
 

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convchoice.analysis import text
-from convchoice.analysis.contrasts import Scores, contrasts_of
+from convchoice.analysis.cautions import short_training
+from convchoice.analysis.contrast import Contrast, Scores, contrasts_of
 from convchoice.analysis.introspection import measured
 from convchoice.analysis.measure import Measure, measure_of
-from convchoice.analysis.provenance import short_training
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import Claim, ClaimPart, PublishedResults, PublishedValue
+from convchoice.analysis.published_values import PublishedResults, PublishedValue
+from convchoice.analysis.result import Claim, ClaimPart, Comparison
 from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study
 from convchoice.runs.run import Run

@@ -8,17 +8,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convchoice.analysis import arms, claims, contrasts, predictions, provenance
-from convchoice.analysis import result as models
-from convchoice.analysis.contrasts import Scores, contrasts_of
+from convchoice.analysis import claims, predictions
+from convchoice.analysis.arm import (
+    ArmResult,
+    changes,
+    check_runs,
+    cost_ratio,
+    costs,
+    effective_configuration,
+    outlying_seeds,
+    values_of,
+)
+from convchoice.analysis.cautions import cautions
+from convchoice.analysis.contrast import Contrast, Scores, contrasts_of, difference
+from convchoice.analysis.curves import arm_curves, learning_curves
 from convchoice.analysis.introspection import arm_introspection, check_one_image
-from convchoice.analysis.measure import Measure, measure_of
+from convchoice.analysis.measure import Measure, measure_of, sample
 from convchoice.analysis.predictions import Predictions
+from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
 from convchoice.analysis.published_values import published_results
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import DefinitionHistory, StudyDefinition
+from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
 from convchoice.analysis.results_table import ResultsTable, Values
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
@@ -75,7 +84,7 @@ def _result(
     comparison = comparison.model_copy(
         update={
             "claims": claims.claims_of(study, comparison, own or {}),
-            "cautions": provenance.cautions(comparison.labelled()),
+            "cautions": cautions(comparison.labelled()),
         }
     )
     return Comparison.model_validate(rounded(comparison.model_dump()))
@@ -86,10 +95,10 @@ def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: A
     values = [scores[study.metric][seed] for seed in seeds]
     return ArmResult(
         seeds=seeds,
-        outlying_seeds=arms.outlying_seeds(seeds, values, measure),
+        outlying_seeds=outlying_seeds(seeds, values, measure),
         reference=study.references(arm)[0] if arm in study.arms else None,
         scores={
-            metric: arms.sample([values[seed] for seed in sorted(values)], metric)
+            metric: sample([values[seed] for seed in sorted(values)], metric)
             for metric, values in scores.items()
         },
         **recorded,
@@ -108,7 +117,7 @@ class _RecordedArm:
 
 
 def _read(arm: str, runs: Sequence[Run]) -> _RecordedArm:
-    arms.check_runs(arm, runs)
+    check_runs(arm, runs)
     ordered = sorted(runs, key=lambda run: run.seed)
     predicted = predictions.read_predictions(ordered)
     return _RecordedArm({run.seed: run for run in ordered}, predicted)
@@ -120,12 +129,12 @@ def _recorded_of_arm(
     runs = list(item.runs.values())
     other = next(iter(reference.runs.values())) if reference else runs[0]
     return {
-        "configuration": arms.effective_configuration(runs[0]),
-        "differs_from_reference": arms.changes(runs[0], other),
-        "costs": arms.costs(arm, runs),
-        "learning_curves": arms.learning_curves(runs),
+        "configuration": effective_configuration(runs[0]),
+        "differs_from_reference": changes(runs[0], other),
+        "costs": costs(arm, runs),
+        "learning_curves": learning_curves(runs),
         **predictions.recorded_of_arm(item.predictions),
-        "curves": arms.arm_curves(arm, runs),
+        "curves": arm_curves(arm, runs),
         "introspection": arm_introspection(runs),
     }
 
@@ -133,13 +142,11 @@ def _recorded_of_arm(
 def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> dict[str, Any]:
     both = read[item.arm], read[item.reference]
     ours, theirs = ([each.runs[seed] for seed in item.seeds] for each in both)
-    nll = [arms.values_of(runs, "test/nll") for runs in (ours, theirs)]
+    nll = [values_of(runs, "test/nll") for runs in (ours, theirs)]
     return {
-        "nll": contrasts.difference(nll[0], nll[1], measure_of("test/nll")),
+        "nll": difference(nll[0], nll[1], measure_of("test/nll")),
         **predictions.recorded_of_contrast(both[0].predictions, both[1].predictions, item.seeds),
-        "cost_ratio": arms.cost_ratio(
-            arms.costs(item.arm, ours), arms.costs(item.reference, theirs)
-        ),
+        "cost_ratio": cost_ratio(costs(item.arm, ours), costs(item.reference, theirs)),
     }
 
 
@@ -191,13 +198,11 @@ def compare(
     question, study = study, without_failed(study, (arm for arm in failed if not runs.get(arm)))
     read = {arm: _read(arm, runs.get(arm, [])) for arm in study.all_arms()}
     every_run = [run for item in read.values() for run in item.runs.values()]
-    made = provenance.provenance_of_runs(every_run)
+    made = provenance_of_runs(every_run)
     predictions.check_same_images({arm: item.predictions for arm, item in read.items()})
     scores: dict[str, Scores] = {
         arm: {
-            metric: dict(
-                zip(item.runs, arms.values_of(list(item.runs.values()), metric), strict=True)
-            )
+            metric: dict(zip(item.runs, values_of(list(item.runs.values()), metric), strict=True))
             for metric in dict.fromkeys([*SCORES, study.metric])
         }
         for arm, item in read.items()
@@ -265,9 +270,9 @@ def compare_table(
         measure=measure,
         arms={arm: _arm(study, arm, measure, scores[arm]) for arm in study.all_arms()},
         missing_seeds=missing_seeds({arm: values[arm] for arm in study.all_arms()}),
-        provenance=models.Provenance(
+        provenance=Provenance(
             runs=sum(len(values[arm]) for arm in study.all_arms()),
-            dataset=models.Dataset(title=f"the table {table.title}"),
-            table=models.Table(files=list(table.files), digest=table.digest),
+            dataset=Dataset(title=f"the table {table.title}"),
+            table=Table(files=list(table.files), digest=table.digest),
         ),
     )

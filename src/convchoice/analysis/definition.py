@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import Field, JsonValue, ValidationError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.result_model import Count, Model, Name
-from convchoice.analysis.result_study import Amendment, DefinitionHistory
+from convchoice.analysis.model import Count, Model, Name
+from convchoice.analysis.result import Amendment, DefinitionHistory
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import RunFolderError, StorageError

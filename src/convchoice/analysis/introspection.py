@@ -1,7 +1,8 @@
 """What the networks of an arm look like from inside, from run folders.
 
 Filters and responses are those of the lowest seed that recorded them; use of pixels is a mean over
-all seeds that did.
+all seeds that did. A ring is the set of pixels at one distance from the nearest border, from 0; its
+value is relative: 1 is the mean pixel of the image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from convchoice.analysis import result_arm as models
-from convchoice.analysis.arms import band, sample
-from convchoice.analysis.measure import EDGE_USE
-from convchoice.analysis.result_arm import Gradient, Introspection, MiddleGradient
-from convchoice.analysis.result_model import PackedArray
+from convchoice.analysis.curves import Band, band
+from convchoice.analysis.measure import EDGE_USE, sample
+from convchoice.analysis.model import (
+    Count,
+    ImagePixels,
+    Model,
+    PackedArray,
+)
 from convchoice.errors import RunFolderError
 from convchoice.runs.evaluation_files import Introspection as RunIntrospection
 from convchoice.runs.run import Run
@@ -23,7 +28,80 @@ from convchoice.runs.run import Run
 SHOWN_CLASS = 2
 """Class of the image that is shown, if the runs recorded one; else the first image."""
 
+
 Numbers = NDArray[np.float64]
+
+
+class ShownImage(ImagePixels):
+    """The test image of the responses, the same in every arm."""
+
+    index: Count = Field(description="Index in the test set.")
+    label: Count = Field(description="True class.")
+
+
+class LayerMap(PackedArray):
+    """Responses of a layer's first channels to the image, (channels, height, width)."""
+
+    layer: str = Field(description="The layer's name.")
+
+
+class ReceptiveField(Model):
+    """Pixels that the middle cell of a layer sees; beyond the image they are padding."""
+
+    layer: str = Field(description="The layer's name.")
+    rows: tuple[int, int] = Field(description="First and last row.")
+    columns: tuple[int, int] = Field(description="First and last column.")
+
+
+class PixelReads(Model):
+    """How often a layer's cells read each pixel, by geometry alone: rows × columns."""
+
+    layer: str = Field(description="The layer's name.")
+    rows: list[Count] = Field(description="Reads of each row.")
+    columns: list[Count] = Field(description="Reads of each column.")
+    rings: list[float] = Field(
+        description="Of each ring, from the border inwards, relative to the mean pixel."
+    )
+
+
+class Gradient(PackedArray):
+    """Mean absolute gradient of the largest logit by pixel, relative to the mean pixel."""
+
+    n: Count = Field(description="Seeds.")
+    images: Count = Field(description="Test images that the gradient is averaged over.")
+    rings: Band = Field(description="Mean in each ring over seeds.")
+
+
+class Estimate(Model):
+    """A mean over seeds and its 95 % t interval; bounds are null for a single seed."""
+
+    mean: float = Field(description="Mean.")
+    low: float | None = Field(description="Lower bound.")
+    high: float | None = Field(description="Upper bound.")
+
+
+class MiddleGradient(PackedArray):
+    """Mean absolute gradient of the last map's middle cell by pixel, as shares of the sum."""
+
+    n: Count = Field(description="Seeds.")
+    images: Count = Field(description="Test images that the gradient is averaged over.")
+    half_pixels: Estimate = Field(description="Strongest pixels that hold half of the sum.")
+
+
+class Introspection(Model):
+    """What an arm's networks look like from inside."""
+
+    seed: Count = Field(description="Seed of filters and maps: the lowest that recorded them.")
+    image: ShownImage = Field(description="The image of `maps`.")
+    filters: PackedArray = Field(description="First filters, (filters, channels, height, width).")
+    maps: list[LayerMap] = Field(description="Responses of each block's stages.")
+    fields: list[ReceptiveField] = Field(description="Empty behind a dense first layer.")
+    reads: list[PixelReads] = Field(description="Of the first and the last map; may be empty.")
+    gradient: Gradient = Field(description="Use of pixels as learned.")
+    middle_gradient: MiddleGradient | None = Field(
+        default=None,
+        description="The effective receptive field; null behind a dense first layer.",
+    )
 
 
 def border_distances(height: int, width: int) -> NDArray[np.int64]:
@@ -69,7 +147,7 @@ def _middle_gradient(records: Sequence[RunIntrospection]) -> MiddleGradient | No
     shares = [gradient / (gradient.sum() or 1.0) for gradient in gradients]
     counts = sample([half_pixels(gradient) for gradient in gradients], "half_pixels")
     low, high = counts.interval_95 or (None, None)
-    half, images = models.Estimate(mean=counts.mean, low=low, high=high), records[0].gradient_images
+    half, images = Estimate(mean=counts.mean, low=low, high=high), records[0].gradient_images
     return MiddleGradient.of(np.mean(shares, axis=0), n=len(kept), images=images, half_pixels=half)
 
 
@@ -106,16 +184,16 @@ def arm_introspection(runs: Sequence[Run]) -> Introspection | None:
     index = int(first.indices[shown])
     return Introspection(
         seed=first_run.seed,
-        image=models.ShownImage.of(first.images[shown], index=index, label=labels[shown]),
+        image=ShownImage.of(first.images[shown], index=index, label=labels[shown]),
         filters=PackedArray.of(first.filters),
-        maps=[models.LayerMap.of(maps[shown], layer=layer) for layer, maps in first.maps.items()],
+        maps=[LayerMap.of(maps[shown], layer=layer) for layer, maps in first.maps.items()],
         fields=[
-            models.ReceptiveField(layer=layer, rows=rows, columns=columns)
+            ReceptiveField(layer=layer, rows=rows, columns=columns)
             for layer, intervals in first.fields.items()
             for rows, columns in [intervals.tolist()]
         ],
         reads=[
-            models.PixelReads(
+            PixelReads(
                 layer=layer,
                 rows=rows.tolist(),
                 columns=columns.tolist(),

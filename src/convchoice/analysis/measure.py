@@ -1,20 +1,34 @@
-"""A metric as people read it: label, unit, direction, decimals."""
+"""A metric as people read it: label, unit, direction, decimals; its values over seeds."""
 
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from pydantic import Field
 
-from convchoice.analysis.result_model import Model, Scale
+from convchoice.analysis.model import (
+    Interval,
+    Model,
+    Scale,
+)
+from convchoice.analysis.statistics import mean_interval
 from convchoice.errors import UserError
 
 MOST_DECIMALS = 12
+
+
 FRACTIONS = ("accuracy", "consistency", "ink_lost")
 """Parts of the names of metrics between 0 and 1."""
+
+
 AT_LEAST_0 = {"nll", "loss", "seconds", "error_interior", "error_whole", "half_pixels", "gradient"}
 """Names of quantities that are never below 0."""
+
+
 EDGE_USE = "use/edge_pixels"
 """Mean absolute gradient in the outermost ring of pixels, relative to the mean pixel's."""
+
+
 OTHERS = {
     "cost/parameters": ("parameters", "", False, 0),
     "cost/macs": ("multiply-accumulates", "", False, 0),
@@ -128,3 +142,20 @@ def table_measure(metric: str, *, higher_is_better: bool | None, margin: float) 
     if named is None:
         decimals = min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(margin))))
     return measure.model_copy(update={"higher_is_better": direction, "decimals": decimals})
+
+
+class Sample(Model):
+    """One metric over the seeds of an arm, in the metric's own unit (accuracy: fraction of 1)."""
+
+    mean: float = Field(description="Mean over seeds.")
+    interval_95: Interval | None = Field(
+        description="t interval, on the logit or log scale where values have bounds; null for a"
+        " single seed."
+    )
+    values: list[float] = Field(min_length=1, description="One a seed, in their order.")
+
+
+def sample(values: Sequence[float], metric: str = "") -> Sample:
+    """Values of a metric over seeds with their mean and its 95 % t interval."""
+    interval = mean_interval(values, scale=scale_of(metric, values))
+    return Sample(mean=float(np.mean(values)), interval_95=interval, values=list(values))

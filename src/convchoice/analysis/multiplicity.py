@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from convchoice.analysis.result_model import Interval
+from convchoice.analysis.model import Interval
 from convchoice.analysis.statistics import (
     SIGNIFICANCE,
     mean_and_deviation,

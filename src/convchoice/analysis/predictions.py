@@ -6,15 +6,22 @@ Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from scipy import stats
 
-from convchoice.analysis.result_arm import ClassErrors
-from convchoice.analysis.result_contrast import FlippingImage, Flips, McNemar
-from convchoice.analysis.result_model import ImagePixels, Interval, Scale
+from convchoice.analysis.model import (
+    Count,
+    ImagePixels,
+    Interval,
+    Model,
+    Probability,
+    Scale,
+    same_length,
+)
 from convchoice.analysis.statistics import mean_interval, new_images_interval
 from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
@@ -22,10 +29,58 @@ from convchoice.runs.run import UNKNOWN_CLASS, Run
 
 MOST_FLIPS = 6
 """Images of a contrast that are listed, each way."""
+
+
 ACCURACY_TOLERANCE = 0.001
 """A tie between two logits may be broken either way, so a few images may differ."""
 
+
 Labels = NDArray[np.uint8]
+
+
+class ClassErrors(Model):
+    """Wrong predictions by true class, or their paired differences."""
+
+    images: list[Count] = Field(default=[], description="Of each class; empty for differences.")
+    mean: list[float] = Field(description="Wrong predictions of each class, mean over seeds.")
+    interval_95: list[Interval | None] = Field(
+        description="Of each mean, not adjusted for their number; null for a single seed."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        same_length("classes", [self.images or self.mean, self.mean, self.interval_95])
+        return self
+
+
+class McNemar(Model):
+    """McNemar's exact test of one pair of runs."""
+
+    seed: Count = Field(description="The pair's seed: the lower median of the common seeds.")
+    only_arm_correct: Count = Field(description="Images correct in the arm's run alone.")
+    only_reference_correct: Count = Field(description="Images correct in the reference's alone.")
+    p: Probability = Field(description="Two-sided p of these two networks.")
+
+
+class FlippingImage(Model):
+    """A test image that one of two arms classifies correctly more often than the other."""
+
+    image: Count = Field(description="Index in the test set.")
+    label: Count = Field(description="True class.")
+    only_arm_correct: Count = Field(description="Seeds with which the arm alone is correct.")
+    only_reference_correct: Count = Field(description="Seeds with which the reference alone is.")
+    arm_predictions: dict[Count, Count] = Field(description="The arm's seeds by predicted class.")
+    reference_predictions: dict[Count, Count] = Field(description="The reference's, likewise.")
+
+
+class Flips(Model):
+    """Test images that are correct in one of two arms alone."""
+
+    images: Count = Field(description="Images that flip with at least one seed.")
+    mostly_gained: Count = Field(description="Correct in the arm alone, net, with most seeds.")
+    mostly_lost: Count = Field(description="Images correct in the reference alone, likewise.")
+    gained: list[FlippingImage] = Field(description="What the arm gains most often, most first.")
+    lost: list[FlippingImage] = Field(description="What the arm loses most often, most first.")
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,15 @@
-"""How a study's values were made, and cautions about what is unusual in it."""
+"""How a study's values were made."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from convchoice.analysis.result import Caution, Comparison, Dataset, Provenance
-from convchoice.analysis.text import count, listed
-from convchoice.analysis.verdict import FEWEST_SEEDS
+from pydantic import Field
+
+from convchoice.analysis.model import Count, Model
 from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
 
-STEEP = 0.05
-"""Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
-times that of the lecture's fifth epoch."""
-FULL_EPOCHS = 5
-"""Epochs of the lecture's recipe; fewer is a small scale."""
 RECORDED = (
     "epochs", "commit", "dirty", "python", "platform", "versions", "device", "device_name",
     "instructions", "cpu_capability", "tf32", "threads", "precision", "deterministic",
@@ -22,6 +17,44 @@ RECORDED = (
 )  # fmt: skip
 """Keys, and groups of keys, of `environment.json` whose distinct values are part of the result; and
 the number of epochs."""
+
+
+class Dataset(Model):
+    """The data set of all runs."""
+
+    name: str | None = Field(default=None, description="Name in the configuration.")
+    title: str | None = Field(default=None, description="Name for people.")
+    class_names: list[str] | None = Field(default=None, description="Names of the classes.")
+    digest: str | None = Field(default=None, description="SHA-256 of the data.")
+    test_images: Count | None = Field(default=None, description="Images of the test set.")
+    fallback_note: str | None = Field(default=None, description="Why another one was used.")
+    retry: str | None = Field(default=None, description="Command that tries again.")
+
+
+class Table(Model):
+    """The table that a comparison was made from."""
+
+    files: list[str] = Field(description="File names.")
+    digest: str = Field(description="SHA-256 of the files' bytes.")
+
+
+class Provenance(Model):
+    """How the values were made."""
+
+    runs: Count = Field(description="Number of runs, or of values in a table.")
+    dataset: Dataset = Field(description="The data set.")
+    table: Table | None = Field(default=None, description="The table; null for run folders.")
+    recorded: dict[str, list[bool | int | str]] = Field(
+        default={}, description="Distinct values over all runs, by key of `environment.json`."
+    )
+    train_seconds_total: float | None = Field(default=None, description="Of all trainings.")
+    first_started: str | None = Field(default=None, description="First training, ISO 8601.")
+    last_finished: str | None = Field(default=None, description="Last training, ISO 8601.")
+    taken_over: list[str] = Field(
+        default=[],
+        description="Keys whose values are those of an earlier result of the same runs, because"
+        " the published files lack what they are computed from.",
+    )
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
@@ -70,136 +103,3 @@ def provenance_of_runs(runs: Sequence[Run]) -> Provenance:
         first_started=min(_distinct(each.get("started") for each in made), default=None),
         last_finished=max(_distinct(each.get("finished") for each in made), default=None),
     )
-
-
-def _range(numbers: Sequence[Any], noun: str) -> str:
-    if len(set(numbers)) == 1:
-        return count(numbers[0], noun)
-    return f"{min(numbers):,} to {count(max(numbers), noun)}"
-
-
-def _failures(comparison: Comparison) -> list[str]:
-    study, compared, failed = comparison.study, comparison.arms, comparison.failed
-    found = []
-    for arm, seeds in failed.items():
-        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
-        effect = (
-            "Its results are of the other seeds only, and so too favourable."
-            if arm in compared
-            else "It has no results and is not compared."
-        )
-        found.append(f"Failed in training: {arm}, {reasons} {effect}")
-    alone = [arm for arm in study.arms if arm not in compared and arm not in failed]
-    if alone:
-        found.append(f"Not compared, because the reference failed: {', '.join(alone)}.")
-    return found
-
-
-def short_training(comparison: Comparison) -> str:
-    """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
-    recorded, arms = comparison.provenance.recorded, comparison.arms.values()
-    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
-    subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
-    if not epochs or (max(map(int, epochs)) >= FULL_EPOCHS and not subset):
-        return ""
-    over = f" of {_range(images, 'image')}" if images else ""
-    return f"{_range(epochs, 'epoch')}{over}"
-
-
-def _scale(comparison: Comparison) -> str:
-    """The scale in numbers; empty if it is the full one."""
-    seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
-    if not length and min(seeds) >= FEWEST_SEEDS:
-        return ""
-    return f"Small scale: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
-
-
-NETWORK = ("conv", "downsample", "model")
-"""Groups of keys that together are one choice: the network. The optimiser with its keys is another
-one, and so is every other key."""
-
-
-def _confounded(comparison: Comparison) -> str:
-    """What else differs, between an arm and its reference, than the network or one other choice."""
-    found = []
-    for name, arm in comparison.arms.items():
-        changes = arm.differs_from_reference
-        network = any(within(key, NETWORK) for key in changes)
-        others = [key for key in changes if not within(key, NETWORK)]
-        choices = {"optimizer" if within(key, ("optimizer",)) else key for key in others}
-        if len(choices) + network > 1:
-            values = [f"{key} ({changes[key].arm}, not {changes[key].reference})" for key in others]
-            also = "also " if network else ""
-            found.append(f"{name} differs from {arm.reference} {also}in {listed(values)}")
-    if not found:
-        return ""
-    return f"Not one choice alone: {'; '.join(found)}. A difference may come from any of them."
-
-
-def _devices(made: Provenance) -> str:
-    """On what different devices, or with what different arithmetic, the runs were made."""
-    names = {"device": "device", "instructions": "CPU instructions", "tf32": "use of TF32"}
-    different = [
-        f"{name} ({' and '.join(map(str, made.recorded[key]))})"
-        for key, name in names.items()
-        if len(made.recorded.get(key, [])) > 1
-    ]
-    if not different:
-        return ""
-    return (
-        f"The runs differ in {', '.join(different)}: their seconds are not comparable, and their"
-        " numbers differ for this reason too."
-    )
-
-
-def _unconverged(comparison: Comparison) -> str:
-    """Arms whose training loss still fell steeply in the last epoch."""
-    falling = {}
-    for name, arm in comparison.arms.items():
-        band = arm.learning_curves.bands.get("train/loss")
-        means = [] if band is None else [mean for mean in band.mean if mean is not None]
-        if len(means) > 1 and means[-2] - means[-1] > STEEP:
-            falling[name] = means[-2] - means[-1]
-    if not falling:
-        return ""
-    every = len(falling) == len(comparison.arms)
-    which = "every arm" if every else listed(list(falling))
-    return (
-        f"Far from converged: the last epoch still lowered the training loss of {which} by up to"
-        f" {max(falling.values()):.2f} nats. Differences may be in the speed of learning alone."
-    )
-
-
-def _amended(comparison: Comparison) -> str:
-    history = comparison.definition
-    if history is None or not history.amendments:
-        return ""
-    keys = listed([each.field for each in history.amendments])
-    return f"The study's definition was amended after results: {keys}."
-
-
-def cautions(comparison: Comparison) -> list[Caution]:
-    """What a reader must know of a result, most important first."""
-    made, missing = comparison.provenance, comparison.missing_seeds
-    note, retry = made.dataset.fallback_note or "", made.dataset.retry
-    hint = f" To try again: {retry}." if note and retry is not None and retry not in note else ""
-    lacking = "; ".join(
-        f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing.items()
-    )
-    commits, dirty = (made.recorded.get(key, []) for key in ("commit", "dirty"))
-    found = [
-        *(("failed", text) for text in _failures(comparison)),
-        ("fallback", f"{note}{hint}"),
-        ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
-        ("amended", _amended(comparison)),
-        ("confounded", _confounded(comparison)),
-        ("scale", "" if made.table else _scale(comparison)),
-        ("unconverged", _unconverged(comparison)),
-        ("devices", _devices(made)),
-        (
-            "commits",
-            len(commits) > 1 and f"The runs were made by {len(commits)} different commits.",
-        ),
-        ("dirty", True in dirty and "Some runs were made with uncommitted changes."),
-    ]
-    return [Caution.model_validate({"kind": kind, "text": text}) for kind, text in found if text]

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convchoice.analysis.arms import effective_configuration
+from convchoice.analysis.arm import effective_configuration
 from convchoice.analysis.comparison_files import COMPARISON, csv_text, read_content
 from convchoice.analysis.introspection import measured
 from convchoice.analysis.measure import EDGE_USE
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_study import DefinitionHistory
+from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.config.field_types import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text

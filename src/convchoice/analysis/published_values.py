@@ -2,21 +2,65 @@
 
 from collections.abc import Sequence
 
-from convchoice.analysis.arms import sample, values_of
-from convchoice.analysis.result import Dataset
-from convchoice.analysis.result_study import (
-    PublishedResults,
-    PublishedValue,
-    Rank,
-    WilsonInterval,
-)
+from pydantic import Field
+
+from convchoice.analysis.arm import values_of
+from convchoice.analysis.measure import Sample, sample
+from convchoice.analysis.model import Count, Interval, Model
+from convchoice.analysis.provenance import Dataset
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.config.study import Study
 from convchoice.runs.run import Run
 
 PUBLISHED_DATASET = "mnist"
+
+
 PUBLISHED_TEST_IMAGES = 10_000
 """Size of the test set of a published test accuracy: MNIST's."""
+
+
+class Rank(Model):
+    """Where a published value lies among the runs."""
+
+    below: Count = Field(description="Runs below the published value.")
+    equal: Count = Field(description="Runs equal to it.")
+    above: Count = Field(description="Runs above it.")
+    percentile: float = Field(description="100 × (share below + half of the share equal).")
+
+
+class PublishedValue(Model):
+    """One published value and the baseline's runs."""
+
+    metric: str = Field(description="The metric.")
+    epoch: int | None = Field(description="Epoch, from 1; null after the last one.")
+    published: float = Field(description="The published value.")
+    ours: Sample = Field(description="The baseline's runs.")
+    rank: Rank | None = Field(description="Null where the two are not comparable.")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both were trained on the same data for the same number of epochs."""
+        return self.rank is not None
+
+
+class WilsonInterval(Model):
+    """Wilson's 95 % interval of a published test accuracy."""
+
+    errors: Count = Field(description="Wrong predictions.")
+    images: Count = Field(description="Test images.")
+    interval: Interval = Field(description="Interval of the accuracy, fractions of 1.")
+
+
+class PublishedResults(Model):
+    """Published values of one run compared with the baseline's runs."""
+
+    published_epochs: Count = Field(description="Epochs of the published run.")
+    our_epochs: Count = Field(description="Epochs of the baseline's runs.")
+    comparable_epochs: Count = Field(description="Epochs with both; 0 if on other data.")
+    by_epoch: list[PublishedValue] = Field(description="A value an epoch of each metric.")
+    final: list[PublishedValue] = Field(description="Values of the test set.")
+    wilson_95: WilsonInterval | None = Field(description="Of the published test accuracy.")
+    note: str = Field(description="What is not comparable and why; may be empty.")
 
 
 def _value(

@@ -7,64 +7,116 @@ else. `docs/comparison.md` is generated from these models; `comparison_files` re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from convchoice.analysis.arm import ArmResult
+from convchoice.analysis.contrast import Contrast, Family
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast, Family
-from convchoice.analysis.result_model import (
-    Count,
-    ImagePixels,
-    Model,
-    Name,
-)  # fmt: skip
-from convchoice.analysis.result_study import (
-    Claim,
-    DefinitionHistory,
-    PublishedResults,
-    StudyDefinition,
-)  # fmt: skip
+from convchoice.analysis.model import Count, ImagePixels, Interval, Model, Name
+from convchoice.analysis.provenance import Provenance
+from convchoice.analysis.published_values import PublishedResults
+from convchoice.analysis.verdict import Answer, Outcome, Verdict
+from convchoice.config.margin import Margin
+from convchoice.config.study import Prediction
 
 SCHEMA_VERSION: Literal[4] = 4
 """Raised when a reader of the previous schema would fail; a new optional key does not raise it."""
 
 
-class Dataset(Model):
-    """The data set of all runs."""
+class ClaimDefinition(Model):
+    """A claim as a study's YAML file defines it."""
 
-    name: str | None = Field(default=None, description="Name in the configuration.")
-    title: str | None = Field(default=None, description="Name for people.")
-    class_names: list[str] | None = Field(default=None, description="Names of the classes.")
-    digest: str | None = Field(default=None, description="SHA-256 of the data.")
-    test_images: Count | None = Field(default=None, description="Images of the test set.")
-    fallback_note: str | None = Field(default=None, description="Why another one was used.")
-    retry: str | None = Field(default=None, description="Command that tries again.")
+    says: str = Field(description="One sentence in plain words.")
+    predicts: dict[str, Prediction] = Field(default={}, description="By contrast.")
+    metric: str | None = Field(default=None, description="Its own metric, if it has one.")
+    margin: Margin | None = Field(default=None, description="Its own margin, if it has one.")
 
 
-class Table(Model):
-    """The table that a comparison was made from."""
+class StudyDefinition(Model):
+    """A study as its YAML file defines it."""
 
-    files: list[str] = Field(description="File names.")
-    digest: str = Field(description="SHA-256 of the files' bytes.")
-
-
-class Provenance(Model):
-    """How the values were made."""
-
-    runs: Count = Field(description="Number of runs, or of values in a table.")
-    dataset: Dataset = Field(description="The data set.")
-    table: Table | None = Field(default=None, description="The table; null for run folders.")
-    recorded: dict[str, list[bool | int | str]] = Field(
-        default={}, description="Distinct values over all runs, by key of `environment.json`."
+    name: Name = Field(description="The study's name.")
+    question: str = Field(description="The question that the study asks.")
+    source: str = Field(description="Where the claims were made.")
+    baseline: Name = Field(description="The reference unless `against` names another.")
+    arms: list[Name] = Field(description="The other arms, in the order of the report.")
+    new_arms: dict[Name, list[str]] = Field(
+        default={}, description="Arms that the study defines itself: their overrides."
     )
-    train_seconds_total: float | None = Field(default=None, description="Of all trainings.")
-    first_started: str | None = Field(default=None, description="First training, ISO 8601.")
-    last_finished: str | None = Field(default=None, description="Last training, ISO 8601.")
-    taken_over: list[str] = Field(
-        default=[],
-        description="Keys whose values are those of an earlier result of the same runs, because"
-        " the published files lack what they are computed from.",
+    against: dict[Name, list[Name]] = Field(
+        default={}, description="By arm, its references, if another than the baseline."
     )
+    claims: list[ClaimDefinition] = Field(default=[], description="What is claimed.")
+    controls: list[Name] = Field(default=[], description="Arms that are no part of a claim.")
+    alike: list[Name] = Field(
+        default=[], description="Controls that equal their reference in distribution."
+    )
+    curves: list[str] = Field(default=[], description="Curves that are evaluated.")
+    metric: str = Field(description="The metric under comparison.")
+    margin: Margin = Field(
+        description="The smallest difference that matters: a number, or a share of errors."
+    )
+    looks: list[Count] = Field(default=[], description="Planned numbers of seeds, rising.")
+    survive: dict[str, list[JsonValue]] = Field(
+        default={}, description="Settings over which `convchoice survive` repeats the contrasts."
+    )
+    published: dict[str, list[float]] = Field(
+        default={}, description="Published values by metric, one an epoch."
+    )
+    labels: dict[Name, str] = Field(default={}, description="By arm, its name for people.")
+    descriptions: dict[Name, str] = Field(default={}, description="By arm, what it is.")
+    see: dict[Name, str] = Field(
+        default={}, description="Studies whose answers belong to this one's, and why."
+    )
+    notes: str = Field(default="", description="Remarks of the study's author.")
+
+    def label(self, arm: str) -> str:
+        """An arm's name for people."""
+        return self.labels.get(arm, arm)
+
+
+class Amendment(Model):
+    """A key of a study's definition that is not what it was before the first result."""
+
+    field: str = Field(description="The key.")
+    before: JsonValue = Field(description="Its first value; null if it was not set.")
+    now: JsonValue = Field(description="Its present value; null if it is not set.")
+
+
+class DefinitionHistory(Model):
+    """When a study was defined, and what was amended after its first result."""
+
+    commit: str | None = Field(description="Git's commit of the first definition, if any.")
+    before_results: bool = Field(description="Whether it was recorded before the first result.")
+    sha256: str = Field(description="Of the first definition.")
+    earlier_looks: list[Count] = Field(
+        default=[], description="Seeds of earlier results of the same arms with the same settings."
+    )
+    amendments: list[Amendment] = Field(description="Changes since.")
+
+
+class ClaimPart(Model):
+    """One contrast that a claim predicts."""
+
+    arm: Name = Field(description="The arm.")
+    reference: Name = Field(description="Its reference.")
+    predicted: Prediction = Field(description="What the claim says of the arm.")
+    verdict: Verdict = Field(description="The contrast's verdict.")
+    outcome: Outcome = Field(description="Whether the verdict is what was predicted.")
+    mean: float | None = Field(description="Mean difference; null if it could not be compared.")
+    interval: Interval | None = Field(description="The interval that the verdict follows from.")
+    margin: float | None = Field(description="The smallest difference that matters.")
+    cost_ratio: dict[str, float | None] = Field(description="Arm's over reference's.")
+
+
+class Claim(Model):
+    """The answer to one claim."""
+
+    says: str = Field(description="The claim.")
+    measure: Measure = Field(description="How differences of what it is about are counted.")
+    parts: list[ClaimPart] = Field(description="Its contrasts; empty if about published values.")
+    answer: Answer = Field(description="Whether the claim holds.")
+    sentence: str = Field(description="The answer in words.")
 
 
 class Caution(Model):

@@ -6,11 +6,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from convchoice.analysis import notes, text
-from convchoice.analysis import result as models
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import DefinitionHistory
+from convchoice.analysis import cautions, text
+from convchoice.analysis.contrast import Contrast
+from convchoice.analysis.provenance import Provenance
+from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.verdict import Verdict
 from convchoice.config.yaml_files import yaml_line
 
@@ -134,7 +133,7 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.contrasts:
         methods = (
             "Differences are paired by seed. A verdict follows from the interval beside it."
-            f" {notes.intervals_line(comparison)} Margin {text.margin(comparison)}."
+            f" {cautions.intervals_line(comparison)} Margin {text.margin(comparison)}."
         )
         rows.append(("Statistics", methods))
     return rows
@@ -157,7 +156,7 @@ def _short(value: JsonValue) -> str:
     return textwrap.shorten(yaml_line(value), LONGEST_VALUE, placeholder=" …")
 
 
-def _runs_described(made: models.Provenance) -> list[tuple[str, str]]:
+def _runs_described(made: Provenance) -> list[tuple[str, str]]:
     def several(key: str, joint: str = ", ", write: Callable[[Any], str] = str) -> str:
         return joint.join(map(write, made.recorded.get(key, []))) or "not recorded"
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from convchoice.analysis.result_model import MOST_SEEDS, Interval, Scale
+from convchoice.analysis.model import MOST_SEEDS, Interval, Scale
 
 SIGNIFICANCE = 0.05
 POWER = 0.80

@@ -6,11 +6,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, JsonValue
 
-from convchoice.analysis import contrasts, text
+from convchoice.analysis import text
+from convchoice.analysis.contrast import difference
 from convchoice.analysis.measure import Measure, measure_of
+from convchoice.analysis.model import Count, Interval, Model, Name
 from convchoice.analysis.multiplicity import simultaneous, uses_flips
-from convchoice.analysis.result import Provenance
-from convchoice.analysis.result_model import Count, Interval, Model, Name
+from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.verdict import Verdict, verdict_of
 from convchoice.config.margin import SMALLEST_MARGIN, margin_points
 from convchoice.config.study import Study
@@ -118,9 +119,7 @@ def _cells(
     """The cells of a contrast, whose intervals hold together."""
     common = [sorted(ours.keys() & theirs.keys()) for ours, theirs in scores]
     paired = [
-        contrasts.difference([a[s] for s in seeds], [b[s] for s in seeds], measure)
-        if seeds
-        else None
+        difference([a[s] for s in seeds], [b[s] for s in seeds], measure) if seeds else None
         for (a, b), seeds in zip(scores, common, strict=True)
     ]
     known = [each.values for each in paired if each is not None]

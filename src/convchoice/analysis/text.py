@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from convchoice.analysis.measure import Measure
+from convchoice.analysis.contrast import Contrast
+from convchoice.analysis.measure import Measure, Sample
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import Sample
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.runs.events import duration as duration_text
 
 MINUS = "−"

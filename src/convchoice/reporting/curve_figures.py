@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
+from convchoice.analysis.curves import CurveSeries
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import CurveSeries
 from convchoice.config.schema import Curve
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered

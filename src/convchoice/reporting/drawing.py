@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator, MaxNLocator
 
 from convchoice.analysis import text
-from convchoice.analysis.result_arm import Band
+from convchoice.analysis.curves import Band
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
 WIDTH_INCHES = 5.0

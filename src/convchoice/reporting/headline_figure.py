@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.survival import finding_of
 from convchoice.analysis.verdict import Answer
 from convchoice.reporting import drawing

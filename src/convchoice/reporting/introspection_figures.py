@@ -9,8 +9,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from convchoice.analysis import text
+from convchoice.analysis.curves import Band
+from convchoice.analysis.introspection import Introspection, PixelReads
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import Band, Introspection, PixelReads
 from convchoice.reporting import drawing, pictures
 from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.rendering import RenderedFigure, rendered

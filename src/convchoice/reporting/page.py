@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from convchoice.analysis import notes, sentences, text
+from convchoice.analysis import cautions, sentences, text
+from convchoice.analysis.arm import ArmResult
+from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_arm import ArmResult
-from convchoice.analysis.result_contrast import Contrast
-from convchoice.analysis.result_study import Claim, PublishedValue
+from convchoice.analysis.published_values import PublishedValue
+from convchoice.analysis.result import Claim, Comparison
 from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
 from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
@@ -143,7 +143,7 @@ def study_view(
         if arm in study.descriptions
     ]
     comparison = comparison.labelled()
-    seeds = [*notes.spike_lines(comparison), *notes.seed_lines(comparison)]
+    seeds = [*cautions.spike_lines(comparison), *cautions.seed_lines(comparison)]
     too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
     strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
     mild = [each.text for each in comparison.cautions if each.kind not in STRONG_CAUTIONS] + seeds
@@ -238,7 +238,7 @@ def page_view(
         "bar_width": BAR_WIDTH,
         "nll": measure_of("test/nll"),
         "text": text,
-        "notes": notes,
+        "cautions": cautions,
         "sentences": sentences,
         "cost_cells": cost_cells,
         "published_cells": published_cells,

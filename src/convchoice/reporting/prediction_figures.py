@@ -3,8 +3,9 @@
 import numpy as np
 
 from convchoice.analysis import text
+from convchoice.analysis.contrast import Contrast
+from convchoice.analysis.predictions import FlippingImage
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast, FlippingImage
 from convchoice.reporting.drawing import SMALL_TEXT, panels, wrapped
 from convchoice.reporting.pictures import Picture, channels_last, picture_grid, shades
 from convchoice.reporting.rendering import RenderedFigure, rendered, slug

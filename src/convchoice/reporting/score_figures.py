@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from convchoice.analysis import notes, text
+from convchoice.analysis import cautions, text
 from convchoice.analysis.result import Comparison
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered
@@ -51,7 +51,7 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         f"{comparison.study.name}-differences",
         f"Difference in {measure.label}",
         "Mean paired difference, arm minus reference, with its interval; the band is the margin,"
-        f" {text.margin(comparison)}. {notes.intervals_line(comparison)}"
+        f" {text.margin(comparison)}. {cautions.intervals_line(comparison)}"
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
         f"{label}: {drawing.rows_in_words(named, means, bounds, measure.decimals)}.",
     )

@@ -1,31 +1,82 @@
-"""The result of one arm from its runs: configuration, scores, costs, curves."""
+"""The result of one arm from its runs: configuration, scores, costs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import Field, JsonValue
 
-from convchoice.analysis.measure import Measure, scale_of
-from convchoice.analysis.result_arm import (
-    Band,
-    Change,
-    Costs,
-    CurveSeries,
-    LearningCurves,
-    Sample,
-)  # fmt: skip
-from convchoice.analysis.statistics import mean_interval, outlying
+from convchoice.analysis.curves import CurveSeries, LearningCurves
+from convchoice.analysis.introspection import Introspection
+from convchoice.analysis.measure import Measure, Sample
+from convchoice.analysis.model import Count, Matrix, Model, Name
+from convchoice.analysis.predictions import ClassErrors
+from convchoice.analysis.statistics import outlying
 from convchoice.config.arm_keys import SEEDS, is_numeric
 from convchoice.config.field_types import flattened
 from convchoice.errors import UserError
-from convchoice.runs.evaluation_files import EVALUATE_AGAIN, MEASURES, CurvePoint, Key
 from convchoice.runs.run import Run
 
-CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
+
+
 RATIOS = ("parameters", "macs", "memory_bytes")
+
+
 BYTES_PER_VALUE = 4
+
+
+class Change(Model):
+    """A configuration key whose value differs between an arm and its reference."""
+
+    arm: JsonValue = Field(description="The arm's value.")
+    reference: JsonValue = Field(description="The reference's value.")
+
+
+class Costs(Model):
+    """What an arm costs; null where it is not recorded."""
+
+    parameters: Count | None = Field(default=None, description="Learned parameters.")
+    macs: Count | None = Field(default=None, description="Multiply-accumulates of one image.")
+    pooling_operations: Count | None = Field(default=None, description="Of one image.")
+    activation_bytes: Count | None = Field(default=None, description="Of one batch.")
+    memory_bytes: Count | None = Field(
+        default=None,
+        description="Of training: weights, gradients, optimiser state, activations of one batch.",
+    )
+
+
+class ArmResult(Model):
+    """One arm: its scores, costs and what its runs recorded."""
+
+    seeds: list[Count] = Field(min_length=1, description="Seeds of the arm's runs.")
+    reference: Name | None = Field(description="Its reference; null for the baseline.")
+    configuration: dict[str, JsonValue] = Field(default={}, description="Keys that decide numbers.")
+    differs_from_reference: dict[str, Change] = Field(
+        default={}, description="Configuration keys whose values differ from the reference's."
+    )
+    outlying_seeds: list[Count] = Field(
+        default=[], description="Seeds whose run ends far on the bad side of the arm's others."
+    )
+    scores: dict[str, Sample] = Field(description="Accuracy, nll and the study's metric, if known.")
+    costs: Costs = Field(default=Costs(), description="What the arm costs.")
+    learning_curves: LearningCurves = Field(default=LearningCurves(), description="By epoch.")
+    class_errors: ClassErrors | None = Field(default=None, description="Wrong predictions.")
+    confusion: Matrix | None = Field(
+        default=None, description="Predictions over all seeds: true class by predicted class."
+    )
+    curves: list[CurveSeries] = Field(
+        default=[], description="Robustness, equivariance and input-size curves."
+    )
+    introspection: Introspection | None = Field(
+        default=None, description="Filters, responses and use of pixels; null if not recorded."
+    )
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.seeds)
 
 
 def effective_configuration(run: Run) -> dict[str, Any]:
@@ -85,36 +136,11 @@ def values_of(runs: Sequence[Run], metric: str) -> list[float]:
     return [run.metrics[metric] for run in runs]
 
 
-def sample(values: Sequence[float], metric: str = "") -> Sample:
-    """Values of a metric over seeds with their mean and its 95 % t interval."""
-    interval = mean_interval(values, scale=scale_of(metric, values))
-    return Sample(mean=float(np.mean(values)), interval_95=interval, values=list(values))
-
-
 def outlying_seeds(seeds: Sequence[int], values: Sequence[float], measure: Measure) -> list[int]:
     """Seeds whose value lies far on the bad side of the others: a training that ends in a spike."""
     middle = float(np.median(values))
     bad = [(value < middle) == measure.higher_is_better for value in values]
     return [s for s, far, worse in zip(seeds, outlying(values), bad, strict=True) if far and worse]
-
-
-def band(columns: Sequence[Sequence[float | None]], metric: str = "") -> Band:
-    """Mean and 95 % t interval over seeds at each point.
-
-    Args:
-        columns: one a point, with a value a seed; a point without all values has no mean.
-        metric: what the values are; decides the scale of the interval.
-    """
-    rows: list[tuple[float | None, ...]] = []
-    for column in columns:
-        values = [value for value in column if value is not None]
-        if len(values) < len(column):
-            rows.append((None, None, None))
-        else:
-            interval = mean_interval(values, scale=scale_of(metric, values))
-            rows.append((float(np.mean(values)), *(interval or (None, None))))
-    mean, low, high = (list(each) for each in zip(*rows, strict=True))
-    return Band(mean=mean, low=low, high=high)
 
 
 def costs(arm: str, runs: Sequence[Run]) -> Costs:
@@ -160,72 +186,3 @@ def cost_ratio(ours: Costs, theirs: Costs) -> dict[str, float | None]:
         a, b = (getattr(costs, name) for costs in (ours, theirs))
         ratios[name] = None if a is None or not b else a / b
     return ratios
-
-
-def learning_curves(runs: Sequence[Run]) -> LearningCurves:
-    """For each epoch the mean over seeds and its 95 % t interval, of the metrics in every row."""
-    rows = [run.history for run in runs]
-    recorded = [name for name in CURVES if all(name in row for history in rows for row in history)]
-    epochs = list(zip(*rows, strict=True))
-    return LearningCurves(
-        epochs=[int(row["epoch"]) for row in rows[0]],
-        bands={
-            name: band([[row[name] for row in epoch] for epoch in epochs], name)
-            for name in recorded
-        },
-    )
-
-
-def arm_curves(arm: str, runs: Sequence[Run]) -> list[CurveSeries]:
-    """Every robustness, equivariance and input-size curve of an arm, over the runs that have it.
-
-    Raises:
-        RunFolderError: if a run's table is damaged.
-        UserError: if two runs have different points, or different numbers of images.
-    """
-    found: dict[str, dict[int, dict[Key, CurvePoint]]] = {}
-    for run in runs:
-        for point in run.curves():
-            found.setdefault(point.curve.name, {}).setdefault(run.seed, {})[point.key] = point
-    series = []
-    for curve, by_seed in found.items():
-        first, *others = by_seed
-        for seed in others:
-            if _layout(by_seed[seed]) != _layout(by_seed[first]):
-                raise UserError(
-                    f"arm {arm}: the curve {curve} of seed {seed} has other points, or other"
-                    f" numbers of images, than that of seed {first}. {EVALUATE_AGAIN}"
-                )
-        lines: dict[tuple[str, str], list[CurvePoint]] = {}
-        for point in by_seed[first].values():
-            lines.setdefault((point.kind, point.layer), []).append(point)
-        for line in lines.values():
-            ordered = sorted(line, key=lambda point: point.value)
-            columns = [[points[point.key] for points in by_seed.values()] for point in ordered]
-            series.append(_series(ordered, columns))
-    return series
-
-
-def _layout(points: Mapping[Key, CurvePoint]) -> dict[Key, tuple[int, bool]]:
-    return {key: (point.images, point.accepted) for key, point in points.items()}
-
-
-def _series(line: Sequence[CurvePoint], columns: Sequence[Sequence[CurvePoint]]) -> CurveSeries:
-    """One line, and at each of its points that of every seed; measures without a value are out."""
-    bands = {
-        name: band([[getattr(point, name) for point in column] for column in columns], name)
-        for name in MEASURES
-    }
-    first = line[0]
-    return CurveSeries(
-        curve=first.curve.name,
-        kind=first.kind,
-        layer=first.layer,
-        unit=first.unit,
-        jump_pixels=first.jump_pixels,
-        n=len(columns[0]),
-        images=first.images,
-        values=[point.value for point in line],
-        bands={name: each for name, each in bands.items() if set(each.mean) != {None}},
-        accepted=[point.accepted for point in line],
-    )

@@ -1,0 +1,263 @@
+"""What a reader must know of a result: cautions, and notes on intervals, seeds and runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from convchoice.analysis import text
+from convchoice.analysis.contrast import Contrast, SeedsNeeded
+from convchoice.analysis.model import MOST_SEEDS
+from convchoice.analysis.provenance import Provenance
+from convchoice.analysis.result import Caution, Comparison
+from convchoice.analysis.text import count, listed
+from convchoice.analysis.verdict import FEWEST_SEEDS
+from convchoice.config.field_types import within
+
+STEEP = 0.05
+"""Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
+times that of the lecture's fifth epoch."""
+
+
+FULL_EPOCHS = 5
+"""Epochs of the lecture's recipe; fewer is a small scale."""
+
+
+def _range(numbers: Sequence[Any], noun: str) -> str:
+    if len(set(numbers)) == 1:
+        return count(numbers[0], noun)
+    return f"{min(numbers):,} to {count(max(numbers), noun)}"
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    study, compared, failed = comparison.study, comparison.arms, comparison.failed
+    found = []
+    for arm, seeds in failed.items():
+        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
+        effect = (
+            "Its results are of the other seeds only, and so too favourable."
+            if arm in compared
+            else "It has no results and is not compared."
+        )
+        found.append(f"Failed in training: {arm}, {reasons} {effect}")
+    alone = [arm for arm in study.arms if arm not in compared and arm not in failed]
+    if alone:
+        found.append(f"Not compared, because the reference failed: {', '.join(alone)}.")
+    return found
+
+
+def short_training(comparison: Comparison) -> str:
+    """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
+    recorded, arms = comparison.provenance.recorded, comparison.arms.values()
+    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
+    subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
+    if not epochs or (max(map(int, epochs)) >= FULL_EPOCHS and not subset):
+        return ""
+    over = f" of {_range(images, 'image')}" if images else ""
+    return f"{_range(epochs, 'epoch')}{over}"
+
+
+def _scale(comparison: Comparison) -> str:
+    """The scale in numbers; empty if it is the full one."""
+    seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
+    if not length and min(seeds) >= FEWEST_SEEDS:
+        return ""
+    return f"Small scale: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
+
+
+NETWORK = ("conv", "downsample", "model")
+"""Groups of keys that together are one choice: the network. The optimiser with its keys is another
+one, and so is every other key."""
+
+
+def _confounded(comparison: Comparison) -> str:
+    """What else differs, between an arm and its reference, than the network or one other choice."""
+    found = []
+    for name, arm in comparison.arms.items():
+        changes = arm.differs_from_reference
+        network = any(within(key, NETWORK) for key in changes)
+        others = [key for key in changes if not within(key, NETWORK)]
+        choices = {"optimizer" if within(key, ("optimizer",)) else key for key in others}
+        if len(choices) + network > 1:
+            values = [f"{key} ({changes[key].arm}, not {changes[key].reference})" for key in others]
+            also = "also " if network else ""
+            found.append(f"{name} differs from {arm.reference} {also}in {listed(values)}")
+    if not found:
+        return ""
+    return f"Not one choice alone: {'; '.join(found)}. A difference may come from any of them."
+
+
+def _devices(made: Provenance) -> str:
+    """On what different devices, or with what different arithmetic, the runs were made."""
+    names = {"device": "device", "instructions": "CPU instructions", "tf32": "use of TF32"}
+    different = [
+        f"{name} ({' and '.join(map(str, made.recorded[key]))})"
+        for key, name in names.items()
+        if len(made.recorded.get(key, [])) > 1
+    ]
+    if not different:
+        return ""
+    return (
+        f"The runs differ in {', '.join(different)}: their seconds are not comparable, and their"
+        " numbers differ for this reason too."
+    )
+
+
+def _unconverged(comparison: Comparison) -> str:
+    """Arms whose training loss still fell steeply in the last epoch."""
+    falling = {}
+    for name, arm in comparison.arms.items():
+        band = arm.learning_curves.bands.get("train/loss")
+        means = [] if band is None else [mean for mean in band.mean if mean is not None]
+        if len(means) > 1 and means[-2] - means[-1] > STEEP:
+            falling[name] = means[-2] - means[-1]
+    if not falling:
+        return ""
+    every = len(falling) == len(comparison.arms)
+    which = "every arm" if every else listed(list(falling))
+    return (
+        f"Far from converged: the last epoch still lowered the training loss of {which} by up to"
+        f" {max(falling.values()):.2f} nats. Differences may be in the speed of learning alone."
+    )
+
+
+def _amended(comparison: Comparison) -> str:
+    history = comparison.definition
+    if history is None or not history.amendments:
+        return ""
+    keys = listed([each.field for each in history.amendments])
+    return f"The study's definition was amended after results: {keys}."
+
+
+def cautions(comparison: Comparison) -> list[Caution]:
+    """What a reader must know of a result, most important first."""
+    made, missing = comparison.provenance, comparison.missing_seeds
+    note, retry = made.dataset.fallback_note or "", made.dataset.retry
+    hint = f" To try again: {retry}." if note and retry is not None and retry not in note else ""
+    lacking = "; ".join(
+        f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing.items()
+    )
+    commits, dirty = (made.recorded.get(key, []) for key in ("commit", "dirty"))
+    found = [
+        *(("failed", text) for text in _failures(comparison)),
+        ("fallback", f"{note}{hint}"),
+        ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
+        ("amended", _amended(comparison)),
+        ("confounded", _confounded(comparison)),
+        ("scale", "" if made.table else _scale(comparison)),
+        ("unconverged", _unconverged(comparison)),
+        ("devices", _devices(made)),
+        (
+            "commits",
+            len(commits) > 1 and f"The runs were made by {len(commits)} different commits.",
+        ),
+        ("dirty", True in dirty and "Some runs were made with uncommitted changes."),
+    ]
+    return [Caution.model_validate({"kind": kind, "text": text}) for kind, text in found if text]
+
+
+FEW = 3
+"""Contrasts of a study that a note lists one by one."""
+
+
+def intervals_line(comparison: Comparison) -> str:
+    """What the intervals of a study's differences hold for."""
+    family = comparison.family
+    together = {
+        "sign flips": f"those of {family.contrasts} differences hold together (joint sign flips).",
+        "Bonferroni": f"those of {family.contrasts} differences hold together (Bonferroni).",
+        "single": "Student's, paired by seed.",
+    }[family.method]
+    sentences = [f"In brackets: 95 % intervals; {together}"]
+    if family.extended:
+        seeds = text.listed([str(look) for look in family.looks])
+        sentences.append(
+            f"Extended after a look, interval adjusted: looks at {seeds} seeds, level"
+            f" {family.level:.2g} each."
+        )
+    elif family.last_look is not None:
+        sentences.append(
+            f"Look {len(family.looks)}, at {family.looks[-1]} of {family.last_look} planned seeds:"
+            f" level {family.level:.2g}, so that all looks together err in at most 5 %."
+        )
+    controls = [each.arm for each in comparison.contrasts if not each.in_family]
+    if controls and family.contrasts:
+        sentences.append(
+            f"Controls have intervals of their own, outside this family: {text.listed(controls)}."
+        )
+    return " ".join(sentences)
+
+
+def seeds_needed(needed: SeedsNeeded) -> str:
+    """The number of seeds with its interval: ``40 (18 to 160)``."""
+    ends = [text.whole(end) if end is not None else f"over {MOST_SEEDS:,}" for end in
+            (needed.estimate, needed.low, needed.high)]  # fmt: skip
+    return f"{ends[0]} ({ends[1]} to {ends[2]})"
+
+
+def seed_notes(contrast: Contrast) -> list[str]:
+    """Notes on the number of seeds of one contrast; often none."""
+    notes = []
+    if contrast.n < FEWEST_SEEDS:
+        have = text.count(contrast.n, "seed")
+        notes.append(
+            f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
+        )
+    if contrast.n == 1:
+        notes.append("With one seed there is no interval, so no difference can be shown.")
+    elif contrast.seeds_needed is not None:
+        notes.append(
+            f"With the observed spread, about {seeds_needed(contrast.seeds_needed)} seeds are"
+            " needed to find a difference of the margin (80 % power)."
+        )
+    return notes
+
+
+def seed_lines(comparison: Comparison) -> list[str]:
+    """The notes on seeds of all contrasts, each sentence once with its arms."""
+    arms_by_note: dict[str, list[str]] = {}
+    for contrast in comparison.contrasts:
+        for note in seed_notes(contrast):
+            arms_by_note.setdefault(note, []).append(contrast.arm)
+    total = len(comparison.contrasts)
+    lines = []
+    for note, arms in arms_by_note.items():
+        subject = text.listed(arms) if len(arms) <= FEW else f"{len(arms)} of {total} contrasts"
+        lines.append(note if len(arms) == total > 1 else f"{subject}: {note}")
+    return lines
+
+
+def spike_lines(comparison: Comparison) -> list[str]:
+    """The share of runs that end far on the bad side of their arm's others; none if there is none.
+
+    One sentence more for each contrast whose trimmed mean, which such runs do not move, leads to
+    another finding.
+    """
+    counts = [
+        f"{name} {len(arm.outlying_seeds)} of {arm.n}"
+        for name, arm in comparison.arms.items()
+        if arm.outlying_seeds
+    ]
+    lines = []
+    if counts:
+        lines.append(f"Runs that end in a spike, far from their arm's others: {', '.join(counts)}.")
+    measure = comparison.measure
+    for contrast in comparison.contrasts:
+        robust = contrast.robust
+        if contrast.robust_disagrees:
+            mean = text.signed(robust.mean, measure.decimals)
+            bounds = text.interval(robust.interval, measure.decimals, with_signs=True)
+            lines.append(
+                f"{contrast.arm} against {contrast.reference}: {contrast.verdict} by the mean,"
+                f" {robust.verdict} by the 20 % trimmed mean, {mean} {bounds}: a few runs decide."
+            )
+    return lines
+
+
+def one_pair_lines(comparison: Comparison) -> list[str]:
+    """McNemar's test of each contrast that has a single pair of runs."""
+    return [
+        f"{item.arm} against {item.reference}, seed {test.seed}: {test.only_arm_correct:,} images"
+        f" are right in {item.arm} alone, {test.only_reference_correct:,} in {item.reference}"
+        f" alone; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
+        for item in comparison.contrasts
+        if item.n == 1 and (test := item.mcnemar) is not None
+    ]
