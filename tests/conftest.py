@@ -13,6 +13,7 @@ from hypothesis import settings
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.result import Comparison
 from convchoice.config.study import study_from_mapping
+from convchoice.errors import exit_codes
 from convchoice.training.environment_variables import AVX2
 from made_up_runs import Compare, make_run, runs_of_arm, study_values
 from small_data import store_digits
@@ -55,7 +56,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """A function that calls a command that must exit with status 2; its error in one line."""
 
     def error(command: Callable[..., object], *arguments: object) -> str:
-        with pytest.raises(SystemExit, match="2"):
+        with pytest.raises(SystemExit, match="2"), exit_codes():
             command(*arguments)
         return " ".join(capsys.readouterr().err.split())
 

@@ -1,6 +1,6 @@
 """Imports between the project's modules, read from their source.
 
-In functions and results `train` is `convchoice.train`, and `__init__` is `convchoice` itself.
+In functions and results `runs.run` is `convchoice.runs.run`, and `__init__` is `convchoice` itself.
 """
 
 import ast
@@ -23,7 +23,7 @@ PATHS = {_module_name(path): path for path in SOURCE.rglob("*.py")}
 
 
 def full_name(module: str) -> str:
-    """`convchoice.train` for `train`."""
+    """`convchoice.runs.run` for `runs.run`."""
     return PACKAGE if module == "__init__" else f"{PACKAGE}.{module}"
 
 

@@ -90,7 +90,7 @@ class ProjectCopy:
 
     def choose(self, *studies: str) -> None:
         """Choose studies with `convchoice choose`."""
-        self.run("convchoice.choose", "--study", ",".join(studies), "--scale", "quick")
+        self.run("convchoice", "choose", "--study", ",".join(studies), "--scale", "quick")
 
     def repro(self) -> list[str]:
         """`dvc repro`; returns the stages that ran."""

@@ -16,18 +16,20 @@ from imports import (
     package_of,
 )
 
-STAGES = {"download", "compose", "train", "evaluate", "compare", "report"}
+STAGES = {
+    f"commands.{name}" for name in ("download", "compose", "train", "evaluate", "compare", "report")
+}
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # A package imports only from itself and from those before it.
 PACKAGES = (
     "config", "networks", "data", "runs", "training", "evaluation", "execution", "tracking",
-    "analysis", "reporting",
+    "analysis", "reporting", "commands",
 )  # fmt: skip
 LIGHT_PACKAGES = {"analysis", "reporting", "runs"}
 LIGHT_MODULES = {
-    "compare", "config.schema", "config.study", "config.validation",
+    "commands.compare", "config.schema", "config.study", "config.validation",
     "data.dataset", "errors", "networks.conv_arithmetic",
-    "networks.plan", "report", "summary",
+    "networks.plan", "commands.report", "commands.summary",
 }  # fmt: skip
 HYDRA_MODULES = {
     "execution.launch", "execution.search", "config.composition",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from convchoice.analysis.comparison_files import COMPARISON, write_comparison
-from convchoice.check import main
 from convchoice.cli import main as command
+from convchoice.commands.check import main
 from convchoice.errors import UserError
 from made_up_runs import Compare
 

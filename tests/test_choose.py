@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from convchoice import CONF_DIR, PROJECT_ROOT
-from convchoice.choose import chosen, study_files
-from convchoice.choose import main as choose
-from convchoice.compose import chosen_studies, composed_arms
+from convchoice.commands.choose import chosen, study_files
+from convchoice.commands.choose import main as choose
+from convchoice.commands.compose import chosen_studies, composed_arms
 from convchoice.config.composition import options
 from convchoice.config.schema import DataFolder, Dataset
 from convchoice.config.study import read_study

@@ -32,7 +32,7 @@ def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("verb", list(VERBS))
 def test_help_of_a_verb_has_an_example(verb: str) -> None:
-    parser = importlib.import_module(f"convchoice.{verb}").parser()
+    parser = importlib.import_module(f"convchoice.commands.{verb}").parser()
     usage, _, rest = parser.format_help().partition("\n\n")
     assert usage.startswith(f"usage: convchoice {verb} ")
     assert re.search(rf"^ *(example: )?convchoice {verb}\b", rest, re.MULTILINE)
@@ -71,16 +71,16 @@ def test_wrong_input_is_one_message_and_status_2(
 
 def test_output_in_any_encoding_is_utf8() -> None:
     encoding = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
-    done = run("-m", "convchoice.cli", "shapes", **encoding)
+    done = run("-m", "convchoice", "shapes", **encoding)
     assert done.returncode == 0, done.stderr
     assert "⌊(28 + 0 − 3)/1⌋ + 1 = 26" in done.stdout.decode("utf-8")
-    refused = run("-m", "convchoice.cli", "shapes", "conv.kernel_size=9", **encoding)
+    refused = run("-m", "convchoice", "shapes", "conv.kernel_size=9", **encoding)
     assert refused.returncode == 2
     assert "a 9×9 window" in refused.stderr.decode("utf-8")
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    command = f"{sys.executable} -m convchoice.cli shapes | true; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m convchoice shapes | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert done.returncode in {0, 1, 141}  # 1: rich ends the process itself
     assert not done.stderr

@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.compose import check_comparable, chosen_studies, composed_arms, data_of, main
+from convchoice.commands.compose import (
+    check_comparable,
+    chosen_studies,
+    composed_arms,
+    data_of,
+    main,
+)
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.schema import Config, Curve, DataFolder, Parameters
 from convchoice.config.study import read_study

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from convchoice.commands.shapes import main
 from convchoice.config.composition import options
-from convchoice.shapes import main
 
 
 @pytest.fixture(autouse=True)

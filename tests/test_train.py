@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from convchoice import train
+from convchoice.commands import train
 from convchoice.config.validation import read_arm
 
 

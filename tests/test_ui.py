@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from chromium import CHROMIUM, open_in_chromium
+from convchoice.commands.ui import main
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import JobError, UserError
 from convchoice.tracking.entry import NOTE
 from convchoice.tracking.store import MlflowStore, publish
 from convchoice.tracking.views import experiment_tags
-from convchoice.ui import main
 from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from servers import free_port
@@ -57,7 +57,7 @@ def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path: Path)
     environment = {"MLFLOW_TRACKING_URI": store, "MLFLOW_EXPERIMENT_NAME": "convchoice"}
     for seed in (0, 1):
         publish(make_run(tmp_path / "runs", "max", seed), TrackingConfig(uri=store))
-    command = [sys.executable, "-m", "convchoice.cli", "ui", "--port", str(free_port())]
+    command = [sys.executable, "-m", "convchoice", "ui", "--port", str(free_port())]
     with subprocess.Popen(
         command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,

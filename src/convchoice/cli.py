@@ -1,4 +1,4 @@
-"""The command line: `convchoice VERB …` runs `main` of the module `convchoice.VERB`.
+"""The command line: `convchoice VERB …` runs `main` of the module `convchoice.commands.VERB`.
 
 Only that module is imported, so `convchoice --help` imports neither torch nor Hydra nor MLflow.
 """
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from convchoice import __version__
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.errors import UserError, did_you_mean, exit_codes
 
 VERBS = {
@@ -64,7 +64,7 @@ def completion(shell: str) -> str:
     made = _parser()
     verbs = made.add_subparsers(parser_class=argparse.ArgumentParser)
     for verb, description in VERBS.items():
-        parser = importlib.import_module(f"convchoice.{verb}").parser()
+        parser = importlib.import_module(f"convchoice.commands.{verb}").parser()
         verbs.add_parser(verb, parents=[parser], add_help=False, help=description)
     return str(shtab.complete(made, shell))
 
@@ -86,8 +86,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
             hint = did_you_mean(verb, list(VERBS))
             raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")
         sys.argv = [f"convchoice {verb}", *rest]  # Hydra reads it
-        importlib.import_module(f"convchoice.{verb}").main()
-
-
-if __name__ == "__main__":
-    main()
+        importlib.import_module(f"convchoice.commands.{verb}").main()

@@ -13,7 +13,7 @@ import yaml
 from convchoice.analysis import comparison_files, published_runs
 from convchoice.analysis.collect import collected_runs
 from convchoice.analysis.comparison_files import read_comparison
-from convchoice.compare import main, study_name
+from convchoice.commands.compare import main, study_name
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG
@@ -98,7 +98,7 @@ def test_sweep_without_a_study(project: Path, refused: Any):
 def test_commands_import_no_heavy_packages():
     heavy = {"torch", "lightning", "pytorch_lightning", "mlflow", "hydra", "matplotlib"}
     for module, unused in (("compare", heavy), ("summary", heavy | {"scipy"})):
-        code = f"import sys, convchoice.{module}; assert not {unused} & set(sys.modules)"
+        code = f"import sys, convchoice.commands.{module}; assert not {unused} & set(sys.modules)"
         subprocess.run([sys.executable, "-c", code], check=True)
 
 

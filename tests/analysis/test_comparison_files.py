@@ -15,7 +15,7 @@ from convchoice.analysis.comparison_files import (
     read_comparison,
     write_comparison,
 )
-from convchoice.compare import main
+from convchoice.commands.compare import main
 from convchoice.errors import RunFolderError, UserError
 from made_up_results import made_up_comparison
 

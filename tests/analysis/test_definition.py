@@ -18,7 +18,7 @@ from convchoice.analysis.definition import (
 from convchoice.analysis.multiplicity import unplanned_level
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.sentences import described
-from convchoice.compare import main as compare
+from convchoice.commands.compare import main as compare
 from convchoice.config.study import Study, read_study
 from convchoice.runs.output_files import MANIFEST
 from made_up_runs import make_run, study_values

@@ -20,7 +20,7 @@ from convchoice.analysis.published_runs import (
     _merged,
 )
 from convchoice.analysis.sentences import described
-from convchoice.compare import main
+from convchoice.commands.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
 from made_up_introspection import introspected
 from made_up_runs import curve_points, make_run, study_values

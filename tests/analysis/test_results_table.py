@@ -8,7 +8,7 @@ import pytest
 from convchoice.analysis.comparison_files import read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
-from convchoice.compare import main
+from convchoice.commands.compare import main
 from convchoice.errors import UserError
 from made_up_runs import Compare
 
@@ -131,7 +131,7 @@ def test_metric_of_their_own_by_hand(tmp_path: Path):
 
 
 def test_table_and_report_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    from convchoice.report import main as report  # noqa: PLC0415 - loads matplotlib
+    from convchoice.commands.report import main as report  # noqa: PLC0415 - loads matplotlib
 
     path = write(tmp_path, GOOD)
     main([str(path), "--metric", "accuracy", "--output", str(tmp_path / "reports" / "results")])

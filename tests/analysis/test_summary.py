@@ -8,8 +8,8 @@ import pytest
 
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.commands.summary import main, print_study
 from convchoice.errors import UserError
-from convchoice.summary import main, print_study
 from made_up_runs import DIGITS, Compare, study_values
 
 ERRORS = {"max": [10, 11, 12, 11, 10, 12], "average": [14, 17, 15, 14, 15, 18]}

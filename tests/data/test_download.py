@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convchoice import download as stage
+from convchoice.commands import download as stage
 from convchoice.config.datasets import CIFAR10, FASHION_MNIST, IDX_FILES, KMNIST, MNIST
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
@@ -181,7 +181,7 @@ def command(folder: Path, mirror: str) -> subprocess.Popen[str]:
     """The stage in its own process, without a network."""
     proxies = {"http_proxy": UNREACHABLE, "https_proxy": UNREACHABLE}
     environment = os.environ | proxies | {"MNIST_MIRROR": mirror}
-    arguments, pipe = [sys.executable, "-m", "convchoice.download"], subprocess.PIPE
+    arguments, pipe = [sys.executable, "-m", "convchoice", "download"], subprocess.PIPE
     return subprocess.Popen(
         arguments, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convchoice import CONF_DIR, survive, variance
+from convchoice import CONF_DIR
+from convchoice.commands import survive, variance
 from convchoice.config.study import read_study
 from convchoice.errors import UserError
 from convchoice.execution.grid import narrowed, settings_of

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from convchoice.commands.train import main
 from convchoice.config.composition import options
 from convchoice.config.schema import Config, TrackingConfig, TrainerConfig
-from convchoice.errors import ConfigurationError
+from convchoice.errors import ConfigurationError, exit_codes
 from convchoice.execution import launch
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.launch import LAUNCH, offer_new_names, pipeline_executor
 from convchoice.runs.run import read_run
-from convchoice.train import main
 from small_runs import OVERRIDES
 from stages import Stage
 
@@ -43,7 +43,8 @@ def train(
     def run(*arguments: str) -> tuple[int, str, str]:
         status = 0
         try:
-            main([*arguments, *SMALL, f"data.root={data_root}"])
+            with exit_codes():
+                main([*arguments, *SMALL, f"data.root={data_root}"])
         except SystemExit as error:
             status = int(error.code or 0)
         finally:
@@ -89,7 +90,7 @@ def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_publ
     def publish(folder: Path, settings: TrackingConfig) -> None:
         published.append((str(folder.relative_to("runs")), settings.experiment))
 
-    monkeypatch.setattr("convchoice.train.publish", publish)
+    monkeypatch.setattr("convchoice.commands.train.publish", publish)
     params = "hydra.sweeper.params={optimizer.learning_rate: '0.001,1000'}"
     rest = [*RATES[1:], "launch=joblib", "tracking.experiment=mine"]
     status, output, errors = train("-m", params, "arm=max", *rest)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from convchoice import PROJECT_ROOT
-from convchoice.choose import chosen
 from convchoice.cli import VERBS
-from convchoice.compose import chosen_studies, composed_arms
+from convchoice.commands.choose import chosen
+from convchoice.commands.compose import chosen_studies, composed_arms
 from convchoice.config.composition import compose_values
 from convchoice.config.validation import arm_from_mapping
 from imports import PATHS
@@ -45,7 +45,7 @@ def test_a_command_is_legal(command: str) -> None:
         changes = [each for each in overrides if each != "-m"]
         arm_from_mapping(compose_values(changes, command) | {"arm": "any"}, command)
     elif verb in VERBS:
-        importlib.import_module(f"convchoice.{verb}").parser().parse_args(arguments)
+        importlib.import_module(f"convchoice.commands.{verb}").parser().parse_args(arguments)
     else:
         assert verb == "--help"
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice import compare, report
-from convchoice.evaluate import evaluate_stage
+from convchoice.commands import compare, report
+from convchoice.commands.evaluate import evaluate_stage
+from convchoice.commands.train import train_stage
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import read_failure, run_path
-from convchoice.train import train_stage
 from made_up_runs import make_run, study_values
 from stages import composed_arm
 

@@ -22,14 +22,14 @@ from jinja2 import TemplateError
 from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.results_table import read_tables
-from convchoice.compose import composed_arms
+from convchoice.commands.compose import composed_arms
+from convchoice.commands.summary import study_table
 from convchoice.config.schema import Parameters
 from convchoice.config.study import read_study
 from convchoice.config.validation import arm_text, read_arm, read_parameters
 from convchoice.errors import UserError
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
-from convchoice.summary import study_table
 from made_up_runs import compose_arm
 
 SECRET = "s3cret-token-value"  # noqa: S105 - what no message may show

@@ -9,12 +9,12 @@ import pytest
 
 import test_lecture
 from convchoice import PROJECT_ROOT
+from convchoice.commands.shapes import main as shapes
 from convchoice.config.composition import compose_values, options
 from convchoice.config.study import read_study
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
-from convchoice.shapes import main as shapes
 from made_up_runs import compose_arm
 
 PATH = PROJECT_ROOT / "docs" / "lecture.md"

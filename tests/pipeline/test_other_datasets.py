@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice import compare
+from convchoice.commands import compare
 from convchoice.config.datasets import SPECS
 from convchoice.config.schema import Dataset
 from convchoice.config.validation import config_from_mapping

@@ -1,7 +1,7 @@
 """The dependencies of each stage in `dvc.yaml` are its imports, and its lists are complete.
 
-A stage depends on packages and on top-level modules. With a line for each module, DVC, which reads
-the lock file in every command, took most of a `dvc repro` with nothing to do for that.
+A stage depends on packages, on its command and on top-level modules. With a line for each module,
+DVC, which reads the lock file in every command, took most of a `dvc repro` with nothing to do.
 
 After a change of imports: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_stages.py
 """
@@ -35,17 +35,18 @@ def write_dependencies() -> None:
 
 
 def code_of(stage: str) -> list[str]:
-    """The top-level modules and packages that a stage imports.
+    """The top-level modules, commands and packages that a stage imports.
 
     Without tracking and the argument parser, which decide no output.
     """
-    needed = needed_modules(stage, without="tracking") - {"command_parser"}
-    top = sorted(f"{name}.py" for name in needed if not package_of(name))
-    packages = sorted({package_of(name) for name in needed} - {""})
-    return [f"src/convchoice/{name}" for name in (*top, *packages)]
+    needed = needed_modules(f"commands.{stage}", without="tracking")
+    alone = sorted(name for name in needed if package_of(name) in {"", "commands"})
+    packages = sorted({package_of(name) for name in needed} - {"", "commands"})
+    files = [f"{name.replace('.', '/')}.py" for name in alone]
+    return [f"src/convchoice/{name}" for name in (*files, *packages)]
 
 
-CODE = re.compile(r"src/convchoice/\w+(\.py)?")
+CODE = re.compile(r"src/convchoice/(commands/)?\w+(\.py)?")
 if os.environ.get("CONVCHOICE_WRITE_GOLDEN"):
     write_dependencies()
 PIPELINE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice import choose, compare, compose, report
+from convchoice.commands import choose, compare, compose, report
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.errors import StorageError, UserError, exit_codes
@@ -251,7 +251,8 @@ def test_a_missing_permission_is_named(
 
 
 def test_a_traceback_is_shown_on_request(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "convchoice.compose", "--params", "gone.yaml", "--output", "x"]
+    arguments = ["compose", "--params", "gone.yaml", "--output", "x"]
+    command = [sys.executable, "-m", "convchoice", *arguments]
     for requested in ("", "1"):
         variables = os.environ | {"CONVCHOICE_TRACEBACK": requested}
         done = subprocess.run(

@@ -7,7 +7,7 @@ import pytest
 
 from chromium import browser, written_by
 from convchoice.analysis.result import Comparison
-from convchoice.report import write_report
+from convchoice.commands.report import write_report
 
 pytestmark = browser
 

@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.commands.report import main, write_report
 from convchoice.errors import RunFolderError
-from convchoice.report import main, write_report
 from convchoice.reporting.page import (
     Badge,
     badges,

@@ -8,7 +8,7 @@ import pytest
 
 from chromium import browser, written_by
 from convchoice.analysis.result import Comparison
-from convchoice.report import write_report
+from convchoice.commands.report import write_report
 from made_up_reports import HOSTILE, PADDED, RECORDED, renamed
 from made_up_runs import study_values
 

@@ -11,8 +11,8 @@ from convchoice.analysis.result import Comparison
 from convchoice.analysis.survival import SURVIVAL, Cell, Survival, SurvivingContrast
 from convchoice.analysis.variance import VARIANCE, Decomposition, VarianceSources
 from convchoice.analysis.verdict import Verdict
+from convchoice.commands.report import write_report
 from convchoice.errors import RunFolderError
-from convchoice.report import write_report
 from convchoice.reporting.drawing import style
 from convchoice.reporting.headline_figure import headline_figure
 from convchoice.reporting.settings_figures import survival_figures, variance_figure

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from convchoice.errors import RunFolderError
+from convchoice.commands.train import main
+from convchoice.errors import RunFolderError, exit_codes
 from convchoice.runs.ownership import (
     check_replaceable,
     finalise,
@@ -18,7 +19,6 @@ from convchoice.runs.ownership import (
 )
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CONTENT, failed_path, read_failure
-from convchoice.train import main
 from made_up_runs import make_run
 
 FAILURE = {"reason": "the loss is nan", "fingerprint": "f" * 64}
@@ -41,7 +41,7 @@ def test_training_refuses_to_replace_the_files_of_another_program(
     foreign(path.parent, path.name)
     arguments = ["arm=mine", "downsample=average", f"run_root={tmp_path / 'exp'}", "tracking=none"]
     monkeypatch.setattr("sys.argv", ["train", *arguments])
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="2"), exit_codes():
         main()
     assert f"error: {path}: " in capsys.readouterr().err
     assert path.read_text(encoding="utf-8") == "of another program"

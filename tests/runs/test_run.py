@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice.compare import main as compare
+from convchoice.commands.compare import main as compare
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
 from convchoice.execution.job import is_evaluated, is_trained

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from convchoice import publish as command
 from convchoice.analysis.comparison import compare
+from convchoice.commands import publish as command
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import config_from_mapping

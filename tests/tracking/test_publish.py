@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from convchoice import PROJECT_ROOT
-from convchoice import publish as command
+from convchoice.commands import publish as command
 from convchoice.config.schema import Store, TrackingConfig
+from convchoice.errors import exit_codes
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import METRICS, run_path
 from convchoice.tracking.store import MlflowStore, publish
@@ -189,7 +190,7 @@ def test_a_damaged_folder_is_named_at_the_end_and_the_others_are_logged(
     (make_run(tmp_path, "max", 2) / METRICS).unlink()
     for path, message in ((tmp_path, "error: 2 folders were left out:\n"),
                           (tmp_path / "gone", "no such folder")):  # fmt: skip
-        with pytest.raises(SystemExit, match="2"):
+        with pytest.raises(SystemExit, match="2"), exit_codes():
             call(settings, path)
         assert message in capsys.readouterr().err
     assert "max/seed-0" in runs(store)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from convchoice import PROJECT_ROOT
-from convchoice import publish as command
+from convchoice.commands import publish as command
 from convchoice.config.schema import TrackingConfig
 from convchoice.runs.run import read_run
 from convchoice.tracking import store as module

@@ -234,6 +234,6 @@ class Sweep:
 
 def _failed(verb: str, *arguments: str) -> list[str]:
     """Run a command of the project; the command as text if it failed."""
-    line = [sys.executable, "-m", f"convchoice.{verb}", *arguments]
+    line = [sys.executable, "-m", "convchoice", verb, *arguments]
     done = subprocess.run(line, check=False)
     return [shlex.join(["convchoice", verb, *arguments])] if done.returncode else []

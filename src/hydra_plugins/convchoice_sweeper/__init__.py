@@ -43,7 +43,7 @@ class ConvchoiceSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Expand the overrides of the command line into jobs."""
-        from convchoice.publish import publish_studies  # noqa: PLC0415 - only for a sweep
+        from convchoice.commands.publish import publish_studies  # noqa: PLC0415 - only for a sweep
 
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         overrides = OverridesParser.create(self.loader).parse_overrides(given)

@@ -17,12 +17,12 @@ import numpy as np
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.provenance import provenance_of_runs
 from convchoice.analysis.variance import SOURCES, VARIANCE, VarianceSources, grid_of, table
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
+from convchoice.commands.survive import study_of
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.execution.grid import Grid, narrowed, settings_of
 from convchoice.runs.output_files import check_output, write_output
 from convchoice.runs.run_folder import json_text
-from convchoice.survive import study_of
 
 LEVELS = "4,4,3"
 
@@ -83,7 +83,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             unit = measure.short_unit
             print(printable(f"{name}: spread {item.standard_deviation:.3f} {unit}: {shares}"))
         print(f"→ {output / VARIANCE}")
-
-
-if __name__ == "__main__":
-    main()

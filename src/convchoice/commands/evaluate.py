@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.validation import read_arm, runs_of
-from convchoice.errors import JobError, exit_codes
+from convchoice.errors import JobError
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import failure_text, run, specify_evaluation
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
@@ -62,10 +62,5 @@ def _copy_failure(run: RunSpecification) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the stage."""
-    with exit_codes():
-        options = parser().parse_args(arguments)
-        evaluate_stage(options.composed, options.trained, options.output)
-
-
-if __name__ == "__main__":
-    main()
+    options = parser().parse_args(arguments)
+    evaluate_stage(options.composed, options.trained, options.output)

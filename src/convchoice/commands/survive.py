@@ -16,7 +16,7 @@ from pathlib import Path
 from convchoice import CONF_DIR
 from convchoice.analysis.provenance import provenance_of_runs
 from convchoice.analysis.survival import SURVIVAL, survival
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.composition import options
 from convchoice.config.study import Study, read_study
 from convchoice.errors import UserError, exit_codes, nearest, printable, require
@@ -76,7 +76,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for contrast in found.contrasts:
             print(printable(contrast.sentence))
         print(f"→ {output / SURVIVAL}")
-
-
-if __name__ == "__main__":
-    main()

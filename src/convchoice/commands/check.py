@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.analysis.comparison_files import COMPARISON
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
+from convchoice.commands.summary import read_comparisons
 from convchoice.config.field_types import within
 from convchoice.config.validation import read_parameters
-from convchoice.errors import UserError, exit_codes, printable
+from convchoice.errors import UserError, printable
 from convchoice.runs.specification import git
-from convchoice.summary import read_comparisons
 
 Result = Mapping[str, Any]
 """The content of a `comparison.json`; a published one may be of an older schema."""
@@ -157,8 +157,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{differing} of {runs} runs differ from the published results.{hint}")
         if not given.params:
             raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

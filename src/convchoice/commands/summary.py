@@ -16,9 +16,9 @@ from rich.text import Text
 from convchoice.analysis import cautions, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.validation import read_parameters
-from convchoice.errors import UserError, exit_codes, printable
+from convchoice.errors import UserError, printable
 
 REPORT_FILES = ("index.html", "README.md")
 ANSWER_STYLES = {"Yes": "green", "No": "red", "Partly": "yellow", "Undecided": "dim"}
@@ -155,8 +155,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for comparison in comparisons.values():
         print_study(comparison, comparisons)
     print_paths(reports)
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

@@ -37,13 +37,13 @@ from convchoice.analysis.published_runs import (
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
+from convchoice.commands.summary import print_study
 from convchoice.config.margin import DEFAULT_MARGIN, margin_points
 from convchoice.config.study import Study, read_study, study_from_mapping
 from convchoice.config.validation import read_arm
 from convchoice.errors import UserError, exit_codes, printable, require
 from convchoice.runs.output_files import check_output
-from convchoice.summary import print_study
 
 
 def study_name(path: Path) -> str:
@@ -188,7 +188,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(printable(line))
         else:
             print_study(comparison)
-
-
-if __name__ == "__main__":
-    main()

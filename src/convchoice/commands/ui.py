@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from urllib.request import urlopen
 
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.schema import TrackingConfig
-from convchoice.errors import JobError, UserError, exit_codes
+from convchoice.errors import JobError, UserError
 from convchoice.tracking.store import URI, MlflowStore
 from convchoice.tracking.views import FIRST_VIEW
 
@@ -94,8 +94,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cli(["ui", *own, *stores, "--uvicorn-opts", "--log-level warning"], standalone_mode=False)
     if not started.is_set():
         raise JobError("MLflow's server has ended before it responded; its messages are above.")
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

@@ -20,11 +20,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.composition import compose_values
 from convchoice.config.field_types import once, shown
 from convchoice.config.validation import config_from_mapping
-from convchoice.errors import exit_codes
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, Shape
 from convchoice.networks.suggestions import fitting_plan
 
@@ -163,8 +162,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     known_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     print_table(plan, batch_size, Console(width=None if known_width else PIPED_WIDTH))
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice import CONF_DIR
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.datasets import SPECS
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.yaml_files import read_yaml
 from convchoice.data.download import ensure
-from convchoice.errors import UserError, exit_codes, require
+from convchoice.errors import UserError, require
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
 CHOICES = (*Fallback.__members__, "none")
@@ -67,8 +67,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{spec.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
             f" SHA-256 {stored.digest[:12]}…, in {stored.root / spec.name}"
         )
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

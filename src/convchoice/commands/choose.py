@@ -15,15 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from convchoice import CONF_DIR
-from convchoice.command_parser import CommandParser
-from convchoice.compose import chosen_studies, composed_arms, data_of
+from convchoice.commands import CommandParser
+from convchoice.commands.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options
 from convchoice.config.field_types import plain_values
 from convchoice.config.schema import Config, Parameters
 from convchoice.config.study import read_study
 from convchoice.config.validation import read_parameters
 from convchoice.config.yaml_files import yaml_line
-from convchoice.errors import UserError, exit_codes, nearest, require
+from convchoice.errors import UserError, nearest, require
 from convchoice.execution.launch import pipeline_executor
 from convchoice.runs.output_files import replace_files
 
@@ -132,8 +132,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parameters = chosen(given.study, given.scale, given.params)
     values = {name: yaml_line(value) for name, value in plain_values(parameters).items()}
     replace_files(given.params.parent, {given.params.name: TEMPLATE.format(**values)})
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

@@ -18,10 +18,10 @@ import pandas as pd
 import yaml
 
 from convchoice import PROJECT_ROOT
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
-from convchoice.errors import JobError, UserError, exit_codes, require
+from convchoice.errors import JobError, UserError, require
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
@@ -131,31 +131,26 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search, and write the study and the table of trials."""
-    with exit_codes():
-        given = parser().parse_intermixed_args(arguments)
-        fix = 'Install it: pip install -c constraints.txt -e ".[search]"'
-        installed = find_spec("optuna") is not None
-        require(installed, "convchoice tune", "optuna", "is not installed.", fix)
-        from convchoice.execution.search import Search, read_space  # noqa: PLC0415 - needs Optuna
+    given = parser().parse_intermixed_args(arguments)
+    fix = 'Install it: pip install -c constraints.txt -e ".[search]"'
+    installed = find_spec("optuna") is not None
+    require(installed, "convchoice tune", "optuna", "is not installed.", fix)
+    from convchoice.execution.search import Search, read_space  # noqa: PLC0415 - needs Optuna
 
-        command = shlex.join(["convchoice", "tune", *(arguments or sys.argv[1:])])
-        require(given.trials >= 1, "--trials", given.trials, "must be at least 1.")
-        check_name("--output", given.output.stem)
-        table = given.output.with_suffix(".trials.csv")
-        for path, start in ((given.output, FIRST_LINE), (table, "arm,trial,")):
-            if path.exists() and not path.read_bytes().startswith(start.encode()):
-                raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
-        search = Search(read_space(given.overrides), given.trials, given.metric, given.runs)
-        search.check()
-        search.run()
-        write_trials(search, table)
-        if not any(search.best(arm) for arm in search.space.arms):
-            raise JobError(f"every trial failed; they are in {table}.")
-        text = study_text(search, given.output.stem, command)
-        replace_files(given.output.parent, {given.output.name: text})
-        print(f"{given.output}: the study; {table}: every trial")
-        print(f"To run it: make repro STUDY={given.output}")
-
-
-if __name__ == "__main__":
-    main()
+    command = shlex.join(["convchoice", "tune", *(arguments or sys.argv[1:])])
+    require(given.trials >= 1, "--trials", given.trials, "must be at least 1.")
+    check_name("--output", given.output.stem)
+    table = given.output.with_suffix(".trials.csv")
+    for path, start in ((given.output, FIRST_LINE), (table, "arm,trial,")):
+        if path.exists() and not path.read_bytes().startswith(start.encode()):
+            raise UserError(f"{path}: exists, and no search wrote it. Name another --output.")
+    search = Search(read_space(given.overrides), given.trials, given.metric, given.runs)
+    search.check()
+    search.run()
+    write_trials(search, table)
+    if not any(search.best(arm) for arm in search.space.arms):
+        raise JobError(f"every trial failed; they are in {table}.")
+    text = study_text(search, given.output.stem, command)
+    replace_files(given.output.parent, {given.output.name: text})
+    print(f"{given.output}: the study; {table}: every trial")
+    print(f"To run it: make repro STUDY={given.output}")

@@ -25,10 +25,11 @@ from convchoice.analysis.model import Model
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.survival import SURVIVAL, Survival
 from convchoice.analysis.variance import VARIANCE, VarianceSources
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
+from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
 from convchoice.config.validation import read_arm, read_parameters
-from convchoice.errors import RunFolderError, UserError, exit_codes
+from convchoice.errors import RunFolderError, UserError
 from convchoice.reporting.drawing import style
 from convchoice.reporting.headline_figure import headline_figure
 from convchoice.reporting.page import figures_of, page_view
@@ -40,7 +41,6 @@ from convchoice.reporting.settings_figures import (
 )
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output
-from convchoice.summary import print_paths
 from convchoice.tracking.store import publish_entry
 
 MARKDOWN = "README.md"
@@ -157,22 +157,17 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report of some studies."""
-    with exit_codes():
-        given = parser().parse_args(arguments)
-        named = [name.strip() for name in (given.studies or "").split(",") if name.strip()]
-        studies = read_parameters(given.params).studies if given.params else named
-        if not studies:
-            raise UserError("--studies: name at least one study.")
-        for name in studies:
-            check_name("studies", name)
-        comparisons = [study_result(given.reports, name) for name in studies]
-        others = other_results(given.reports, studies) if given.params else ()
-        write_report(given.reports, [*comparisons, *others])
-        if given.configs:
-            log_studies(given.reports, comparisons, given.configs)
-        print_paths(given.reports)
-        print("The tables: convchoice summary")
-
-
-if __name__ == "__main__":
-    main()
+    given = parser().parse_args(arguments)
+    named = [name.strip() for name in (given.studies or "").split(",") if name.strip()]
+    studies = read_parameters(given.params).studies if given.params else named
+    if not studies:
+        raise UserError("--studies: name at least one study.")
+    for name in studies:
+        check_name("studies", name)
+    comparisons = [study_result(given.reports, name) for name in studies]
+    others = other_results(given.reports, studies) if given.params else ()
+    write_report(given.reports, [*comparisons, *others])
+    if given.configs:
+        log_studies(given.reports, comparisons, given.configs)
+    print_paths(given.reports)
+    print("The tables: convchoice summary")

@@ -12,7 +12,7 @@ from pathlib import Path
 from convchoice import CONF_DIR
 from convchoice.analysis.definition import record_definition
 from convchoice.analysis.measure import OTHERS, is_score
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.field_types import plain_values
@@ -20,7 +20,7 @@ from convchoice.config.schema import Config, Curve, DataFolder, Parameters
 from convchoice.config.study import Study, new_arms_of, read_study
 from convchoice.config.validation import arm_text, read_parameters
 from convchoice.config.yaml_files import yaml_text
-from convchoice.errors import exit_codes, nearest, require
+from convchoice.errors import nearest, require
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
@@ -163,8 +163,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
     write_output(given.output, texts)
     print(f"composed at scale {parameters.scale}; arms: {len(arms)}, studies: {len(studies)}")
-
-
-if __name__ == "__main__":
-    with exit_codes():
-        main()

@@ -18,14 +18,14 @@ from typing import Any
 
 from convchoice.analysis.champion import champion
 from convchoice.analysis.result import Comparison
-from convchoice.command_parser import CommandParser
+from convchoice.commands import CommandParser
+from convchoice.commands.summary import read_comparisons
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping, read_parameters
-from convchoice.errors import JobError, RunFolderError, UserError, exit_codes, without_password
+from convchoice.errors import JobError, RunFolderError, UserError, without_password
 from convchoice.reporting.study_entry import study_entry
 from convchoice.runs.run import Run, run_folders
 from convchoice.runs.run_folder import FAILED_SUFFIX
-from convchoice.summary import read_comparisons
 from convchoice.tracking.entry import ARM, Entry, entry_of
 from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line, publish_entry
 
@@ -196,12 +196,7 @@ def publish(given: Namespace) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Publish; folders that cannot be read are named at the end, with exit status 2."""
-    with exit_codes():
-        unreadable = publish(parser().parse_args(arguments))
-        if unreadable:
-            listed = "\n".join(f"  {text}" for text in unreadable)
-            raise UserError(f"{len(unreadable)} folders were left out:\n{listed}")
-
-
-if __name__ == "__main__":
-    main()
+    unreadable = publish(parser().parse_args(arguments))
+    if unreadable:
+        listed = "\n".join(f"  {text}" for text in unreadable)
+        raise UserError(f"{len(unreadable)} folders were left out:\n{listed}")

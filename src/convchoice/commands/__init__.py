@@ -1,4 +1,7 @@
-"""The argument parser of the commands: help fits the terminal, errors are like every other."""
+"""The commands: `convchoice VERB` runs `main` of the module of this name.
+
+They share the argument parser: help fits the terminal, errors are like every other.
+"""
 
 import argparse
 import re
