@@ -13,9 +13,10 @@ export PYTHONUTF8 := 1
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
-	@echo "variables of make repro (STUDY and SCALE are remembered in params.yaml):"
+	@echo "variables of make repro (all but LAUNCH are remembered in params.yaml):"
 	@echo "  STUDY=padding,locality  studies in conf/study, a YAML file of your own, or all"
 	@echo "  SCALE=quick             how much is computed: quick, reduced or full"
+	@echo "  SURVIVE=pooling         repeat contrasts with other learning rates, lengths (hours)"
 	@echo "  LAUNCH=slurm            train through a launcher in conf/launch; more settings:"
 	@echo "                          LAUNCH='slurm hydra.launcher.partition=cpu'"
 	@echo "of every target: PYTHON=python3.12 (the interpreter); of make ui: PORT=8080"
@@ -55,7 +56,7 @@ repro: install $(if $(filter joblib slurm ray,$(LAUNCH)),$(VENV)/.installed-laun
 repro-locked: # one at a time in this folder
 	@for each in data trained runs configs; do test ! -L $$each || { echo "error: $$each is a link, and DVC refuses results behind one. Link the whole project folder instead." >&2; exit 2; }; done
 	@test ! -e .dvc/tmp/rwlock || $(BIN)/python -m json.tool .dvc/tmp/rwlock >/dev/null 2>&1 || { echo "removing .dvc/tmp/rwlock, which DVC left unreadable when it was stopped"; rm .dvc/tmp/rwlock; }
-	@$(if $(STUDY)$(SCALE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
+	@$(if $(STUDY)$(SCALE)$(SURVIVE)$(LAUNCH),$(BIN)/convchoice choose $(if $(STUDY),--study '$(STUDY)') $(if $(SCALE),--scale '$(SCALE)') $(if $(SURVIVE),--survive '$(SURVIVE)') $(if $(LAUNCH),--launch '$(LAUNCH)'))
 	@$(if $(LAUNCH),CONVCHOICE_LAUNCH='$(LAUNCH)') $(BIN)/dvc repro
 	@$(BIN)/convchoice summary --params params.yaml
 	@$(BIN)/convchoice check --params params.yaml

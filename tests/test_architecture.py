@@ -17,7 +17,8 @@ from imports import (
 )
 
 STAGES = {
-    f"commands.{name}" for name in ("download", "compose", "train", "evaluate", "compare", "report")
+    f"commands.{name}"
+    for name in ("download", "compose", "train", "evaluate", "compare", "survive", "report")
 }
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "sklearn")
 # A package imports only from itself and from those before it.

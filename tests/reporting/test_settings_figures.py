@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
+from convchoice.analysis.contrast import Family
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.survival import SURVIVAL, Cell, Survival, SurvivingContrast
-from convchoice.analysis.variance import VARIANCE, Decomposition, VarianceSources
+from convchoice.analysis.sensitivity import (
+    SURVIVAL,
+    VARIANCE,
+    Cell,
+    Decomposition,
+    Survival,
+    SurvivingContrast,
+    VarianceSources,
+)
 from convchoice.analysis.verdict import Verdict
 from convchoice.commands.report import write_report
 from convchoice.errors import RunFolderError
@@ -28,8 +36,7 @@ def survival_of(comparison: Comparison) -> Survival:
     """Worse after one epoch, then equivalent and inconclusive."""
     verdicts = [Verdict.worse, Verdict.slightly_worse, Verdict.equivalent, Verdict.inconclusive]
     cells = [
-        Cell(arm_setting=at, reference_setting=at, seeds=[0, 1], mean=mean, interval=None,
-             verdict=verdict)
+        Cell(arm_setting=at, reference_setting=at, seeds=[0, 1], mean=mean, verdict=verdict)
         for at, (mean, verdict) in enumerate(zip([-0.5, -0.4, 0.01, None], verdicts, strict=True))
     ]  # fmt: skip
     tuned = cells[2].model_copy(update={"reference_setting": 3, "mean": 0.02})
@@ -38,10 +45,12 @@ def survival_of(comparison: Comparison) -> Survival:
         for values in ((1, 0.001), (1, 0.003), (2, 0.001), (2, 0.003))
     ]
     return Survival(
-        study="pooling", measure=measure_of("test/accuracy"), margin=0.1, grid=GRID,
+        study="pooling", measure=measure_of("test/accuracy"), margin=0.1, seeds=2,
+        grid=GRID,
         settings=settings, provenance=comparison.provenance,
         contrasts=[SurvivingContrast(
-            arm="average", reference="max", cells=cells, tuned=tuned, sentence="as computed"
+            arm="average", reference="max", cells=cells, tuned=tuned,
+            family=Family(contrasts=4, method="Bonferroni", level=0.05, looks=[2]),
         )],
     )  # fmt: skip
 
@@ -67,13 +76,11 @@ def test_a_survival_map_by_hand(comparison: Comparison) -> None:
         [figure] = survival_figures(survival_of(comparison), label)
     assert figure.title == "average 2×2 against max 2×2 with other settings"
     assert figure.caption.startswith(
-        "average 2×2 against max 2×2, 4 settings: worse in 2, all with trainer.max_epochs = 1;"
-        " equivalent in 1; inconclusive in 1."
+        "max 2×2 beats average 2×2 in 2 of 4 settings, all with epochs 1; they are equivalent in 1;"
+        " they are not shown to differ in 1."
     )
-    assert "average 2×2 max epochs 2, learning rate 0.001 and max 2×2 max epochs 2," in (
-        figure.caption
-    )
-    assert "max epochs 1, learning rate 0.003: −0.40 slightly worse" in figure.alt
+    assert "average 2×2 epochs 2, learning rate 0.001 and max 2×2 epochs 2," in (figure.caption)
+    assert "epochs 1, learning rate 0.003: −0.40 slightly worse" in figure.alt
     grounds = re.findall(r"fill:var\(--(good|bad|even|open)-ground\)", figure.inline)
     assert grounds == ["bad", "bad", "even", "open", "even"]  # the last one is the tuned row
     texts = re.findall(r">([^<]+)</text>", figure.inline)
@@ -112,7 +119,7 @@ def test_the_report_shows_them_where_they_lie_beside_the_result(
     write_report(tmp_path, [comparison])
     for file in ("index.html", "README.md"):
         text = (tmp_path / file).read_text(encoding="utf-8")
-        assert "4 settings: worse in 2" in text
+        assert "beats average in 2 of 4 settings" in text
         assert "Where the spread between runs comes from" in text
     assert "](figures/headline.svg)" in (tmp_path / "README.md").read_text(encoding="utf-8")
     (tmp_path / "pooling" / "variance" / VARIANCE).write_text("{}", encoding="utf-8")

@@ -39,10 +39,6 @@ class Difference(Model):
     p_sign_flip: Probability = Field(description="Two-sided sign-flip permutation test.")
 
 
-def _finding(verdict: Verdict) -> str:
-    return verdict.rsplit(maxsplit=1)[-1]
-
-
 class LeftOutSeeds(Model):
     """Seeds that only one of two arms has."""
 
@@ -119,7 +115,7 @@ class Contrast(Model):
     @property
     def robust_disagrees(self) -> bool:
         """Whether the trimmed mean leads to another side, or to equivalence where this does not."""
-        return _finding(self.verdict) != _finding(self.robust.verdict)
+        return self.verdict.finding != self.robust.verdict.finding
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure) -> Difference:

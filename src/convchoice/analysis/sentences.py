@@ -10,6 +10,7 @@ from convchoice.analysis import cautions, text
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
+from convchoice.analysis.sensitivity import Survival
 from convchoice.analysis.verdict import Verdict
 from convchoice.config.yaml_files import yaml_line
 
@@ -25,6 +26,16 @@ ORDER = (
     Verdict.slightly_worse, Verdict.worse, *OPEN_VERDICTS,
 )  # fmt: skip
 """The order of verdicts in a sentence: differences first."""
+FINDINGS = {
+    "better": ("{arm} beats {reference}",) * 2,
+    "worse": ("{reference} beats {arm}",) * 2,
+    "equivalent": ("{arm} and {reference} are equivalent", "they are equivalent"),
+    "inconclusive": (
+        "{arm} and {reference} are not shown to differ",
+        "they are not shown to differ",
+    ),
+}
+"""A finding as the first clause of a sentence, and as a later one."""
 
 
 def data_line(comparison: Comparison) -> str:
@@ -197,3 +208,67 @@ def _runs_described(made: Provenance) -> list[tuple[str, str]]:
         names = text.listed([name.replace("_", " ") for name in made.taken_over])
         rows.append(("Not recomputed", f"{names}: from an earlier result of the same runs"))
     return rows
+
+
+# Contrasts over other settings
+
+
+def survival_lines(found: Survival, label: Callable[[str], str] = str) -> list[str]:
+    """For each contrast, in how many settings which finding holds.
+
+    Args:
+        found: the contrasts over a grid of settings.
+        label: an arm's name for people.
+    """
+    return [
+        sentence_of(
+            label(each.arm),
+            label(each.reference),
+            [cell.verdict.finding for cell in each.cells],
+            found.grid,
+            found.settings,
+        )
+        for each in found.contrasts
+    ]
+
+
+def spoken(key: str) -> str:
+    """A key for people: ``optimizer.learning_rate`` as ``learning rate``."""
+    return {"trainer.max_epochs": "epochs"}.get(key, key.rpartition(".")[2].replace("_", " "))
+
+
+def where(grid: Mapping[str, Sequence[Any]], inside: Sequence[Mapping[str, Any]]) -> str:
+    """What settings have in common that not all of the grid have: ``, all with epochs ≤ 4``.
+
+    Empty if there is nothing, or only one setting and so nothing to generalise.
+    """
+    for key, values in grid.items():
+        distinct = [value for value in values if any(each[key] == value for each in inside)]
+        if len(inside) < 2 or len(distinct) == len(values):  # noqa: PLR2004 - one is no rule
+            continue
+        if len(distinct) == 1:
+            return f", all with {spoken(key)} {distinct[0]}"
+        ordered = all(isinstance(value, int | float) for value in values)
+        if ordered and max(distinct) < max(values) and min(distinct) == min(values):
+            return f", all with {spoken(key)} ≤ {max(distinct)}"
+        if ordered and min(distinct) > min(values) and max(distinct) == max(values):
+            return f", all with {spoken(key)} ≥ {min(distinct)}"
+    return ""
+
+
+def sentence_of(
+    arm: str,
+    reference: str,
+    findings: Sequence[str],
+    grid: Mapping[str, Sequence[Any]],
+    settings: Sequence[Mapping[str, Any]],
+) -> str:
+    """In how many settings which finding holds, and what those settings have in common."""
+    clauses: list[str] = []
+    for finding, (first, later) in FINDINGS.items():
+        inside = [s for s, each in zip(settings, findings, strict=True) if each == finding]
+        if inside:
+            clause = (later if clauses else first).format(arm=arm, reference=reference)
+            total = "" if clauses else f" of {text.count(len(settings), 'setting')}"
+            clauses.append(f"{clause} in {len(inside)}{total}{where(grid, inside)}")
+    return f"{'; '.join(clauses)}."

@@ -26,14 +26,19 @@ class Verdict(StrEnum):
     worse = "worse"
 
     @property
+    def finding(self) -> str:
+        """The word without how large the difference is: better, worse, equivalent, inconclusive."""
+        return self.rsplit(maxsplit=1)[-1]
+
+    @property
     def shown_better(self) -> bool:
         """Whether the interval lies on the better side of 0, by however little."""
-        return self.endswith("better")
+        return self.finding == "better"
 
     @property
     def shown_worse(self) -> bool:
         """Whether the interval lies on the worse side of 0, by however little."""
-        return self.endswith("worse")
+        return self.finding == "worse"
 
 
 def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bool) -> Verdict:

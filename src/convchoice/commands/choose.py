@@ -3,9 +3,11 @@
     convchoice choose --study padding --scale full
     convchoice choose --study all
     convchoice choose --study path/to/my_study.yaml
+    convchoice choose --survive pooling
 
 Writes `params.yaml`, from which `dvc.yaml` takes its stages; `make repro STUDY=… SCALE=…` calls it
-first. A study's file from elsewhere is copied to `conf/study`. `--launch` is checked, but written
+first. A study's file from elsewhere is copied to `conf/study`. `--survive` names the studies whose
+contrasts are repeated with other settings (`none`: no study). `--launch` is checked, but written
 nowhere, since results do not depend on it. Reports of the scale `quick` are in `reports`, those of
 another scale in a folder of its name there.
 """
@@ -17,17 +19,18 @@ from pathlib import Path
 from convchoice import CONF_DIR
 from convchoice.commands import CommandParser
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of
-from convchoice.config.composition import check_option, options
+from convchoice.config.composition import check_option, options, study_file
 from convchoice.config.field_types import plain_values
 from convchoice.config.schema import Config, Parameters
-from convchoice.config.study import read_study
+from convchoice.config.study import Study, read_study
 from convchoice.config.validation import read_parameters
 from convchoice.config.yaml_files import yaml_line
-from convchoice.errors import UserError, nearest, require
+from convchoice.errors import UserError, require
 from convchoice.execution.launch import pipeline_executor
 from convchoice.runs.output_files import replace_files
 
 ALL = "all"
+NONE = "none"
 USUAL_SCALE = "quick"
 FIRST_LINE = "# What the pipeline runs."
 TEMPLATE = f"""\
@@ -44,6 +47,9 @@ data: {{data}}
 
 # Folder of the reports.
 reports: {{reports}}
+
+# survive: those of the studies that are repeated with other settings (hours; see their `survive`).
+survive: {{survive}}
 """
 
 
@@ -57,11 +63,7 @@ def study_files(wanted: str, conf: Path = CONF_DIR) -> list[Path]:
     names = known if wanted == ALL else [name.strip() for name in wanted.split(",")]
     files = []
     for name in names:
-        file = Path(name)
-        if file.suffix not in {".yaml", ".yml"}:
-            fix = f"{nearest(name, known)} A study of your own: STUDY=path/to/it.yaml"
-            require(name in known, "STUDY", name, "there is no such study.", fix)
-            file = folder / f"{name}.yaml"
+        file = study_file(name, conf)
         target = folder / f"{file.stem}.yaml"
         if file.exists() and target.exists() and file.read_bytes() != target.read_bytes():
             raise UserError(
@@ -72,7 +74,27 @@ def study_files(wanted: str, conf: Path = CONF_DIR) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_DIR) -> Parameters:
+def _surviving(wanted: str | None, present: Sequence[str], studies: Sequence[Study]) -> list[str]:
+    """The studies that are repeated with other settings: those that are wanted, or as before."""
+    by_name = {study.name: study for study in studies}
+    if wanted is None:
+        return [name for name in present if name in by_name]
+    names = [] if wanted == NONE else [name.strip() for name in wanted.split(",")]
+    for name in names:
+        require(name in by_name, "--survive", name, f"must be among {', '.join(by_name)}.")
+        settings = by_name[name].survive
+        rule = f"study {name} names no settings. Add them to its file: survive: {{KEY: [VALUE, …]}}"
+        require(bool(settings), "--survive", name, rule)
+    return list(dict.fromkeys(names))
+
+
+def chosen(
+    wanted: str | None,
+    scale: str | None,
+    path: Path,
+    conf: Path = CONF_DIR,
+    survive: str | None = None,
+) -> Parameters:
     """The content of a parameters file with other studies, another scale, or both.
 
     Everything is composed once, so that a mistake is reported before any file is written. Then a
@@ -97,6 +119,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
     reports = "reports" if scale == USUAL_SCALE else f"reports/{scale}"
     parameters = Parameters(scale, arms, [study.name for study in studies], reports)
     composed = composed_arms(parameters, studies, conf)
+    surviving = _surviving(survive, present.survive, studies)
     for file in files:
         target = conf / "study" / f"{file.stem}.yaml"
         if not target.exists():
@@ -105,7 +128,7 @@ def chosen(wanted: str | None, scale: str | None, path: Path, conf: Path = CONF_
             print(f"{file}: copied to {target.relative_to(conf.parent)}")
     runs = sum(arm.seeds for arm in composed)
     print(f"{path}: scale {scale}; studies: {len(studies)}, arms: {len(arms)}, runs: {runs}")
-    return replace(parameters, data=data_of(composed))
+    return replace(parameters, data=data_of(composed), survive=surviving)
 
 
 def parser() -> CommandParser:
@@ -113,6 +136,7 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice choose", __doc__)
     made.add_argument("--study", help="names or files, separated by commas, or `all`")
     made.add_argument("--scale", help="an option of conf/scale")
+    made.add_argument("--survive", help="names of chosen studies, separated by commas, or `none`")
     made.add_argument("--launch", help="an option of conf/launch, and settings of it")
     made.add_argument("--params", type=Path, default=Path("params.yaml"), help="file to write")
     return made
@@ -127,8 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser().parse_args(arguments)
     if given.launch is not None:
         pipeline_executor(given.launch, Config(), Path())
-        if given.study is None and given.scale is None:
+        if given.study is None and given.scale is None and given.survive is None:
             return
-    parameters = chosen(given.study, given.scale, given.params)
+    parameters = chosen(given.study, given.scale, given.params, survive=given.survive)
     values = {name: yaml_line(value) for name, value in plain_values(parameters).items()}
     replace_files(given.params.parent, {given.params.name: TEMPLATE.format(**values)})

@@ -15,16 +15,19 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from jinja2 import TemplateError
-from pydantic import ValidationError
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.model import Model
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.survival import SURVIVAL, Survival
-from convchoice.analysis.variance import VARIANCE, VarianceSources
+from convchoice.analysis.sensitivity import (
+    SURVIVAL,
+    VARIANCE,
+    Survival,
+    VarianceSources,
+    read_beside,
+)
+from convchoice.analysis.sentences import survival_lines
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
@@ -36,7 +39,6 @@ from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.rendering import render
 from convchoice.reporting.settings_figures import (
     survival_figures,
-    survival_sentences,
     variance_figure,
 )
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
@@ -44,7 +46,6 @@ from convchoice.runs.output_files import write_output
 from convchoice.tracking.store import publish_entry
 
 MARKDOWN = "README.md"
-Found = TypeVar("Found", bound=Model)
 
 
 def study_result(reports: Path, study: str) -> Comparison:
@@ -59,24 +60,6 @@ def study_result(reports: Path, study: str) -> Comparison:
     if found != study:  # the name becomes part of file names
         raise RunFolderError(f"{path}: study.name = {found!r}, but its folder is {study}.")
     return comparison
-
-
-def read_beside(path: Path, model: type[Found]) -> Found | None:
-    """A further result of a study, beside its comparison; None if there is none.
-
-    Raises:
-        RunFolderError: if it cannot be read.
-    """
-    if not path.exists():
-        return None
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        again = f"convchoice {'survive' if model is Survival else 'variance'}"
-        reason = str(error).splitlines()[0]
-        raise RunFolderError(
-            f"{path}: cannot be read: {reason}. Make it again: {again}."
-        ) from error
 
 
 @contextmanager
@@ -115,7 +98,7 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
         with _consistent(reports / study.name / COMPARISON), style():
             made = figures_of(comparison)
             if survival:
-                lines[study.name] = survival_sentences(survival, study.label)
+                lines[study.name] = survival_lines(survival, study.label)
                 made += survival_figures(survival, study.label)
             if variance:
                 made.append(variance_figure(variance, study.label))

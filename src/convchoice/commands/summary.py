@@ -56,7 +56,7 @@ def study_table(comparison: Comparison) -> Table:
         cells: list[Text | str] = ["", ""] if comparison.contrasts else []
         if contrast:
             interval = text.difference_interval(contrast, measure)
-            style = VERDICT_STYLES.get(contrast.verdict.rsplit(maxsplit=1)[-1], "dim")
+            style = VERDICT_STYLES.get(contrast.verdict.finding, "dim")
             cells = [
                 _two_lines(text.difference(contrast, measure), interval),
                 Text(contrast.verdict, style=style),

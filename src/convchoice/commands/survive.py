@@ -1,78 +1,93 @@
 """Does an answer survive other settings? Run a study's contrasts over a grid of them.
 
 The study's key `survive` lists the settings, such as learning rates and numbers of epochs; every
-combination is run with a few seeds. Complete runs are kept.
+combination is run with a few seeds. Complete runs are kept. The pipeline does it for the studies
+that `convchoice choose --survive` names.
 
 Examples:
   convchoice survive pooling --arms average
   convchoice survive pooling --seeds 10 --scale quick --output reports/pooling/survival
 """
 
+import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from convchoice import CONF_DIR
-from convchoice.analysis.provenance import provenance_of_runs
-from convchoice.analysis.survival import SURVIVAL, survival
+from convchoice.analysis.sensitivity import SURVIVAL, Survival, read_beside, survival
+from convchoice.analysis.sentences import survival_lines
 from convchoice.commands import CommandParser
-from convchoice.config.composition import options
+from convchoice.config.composition import study_file
 from convchoice.config.study import Study, read_study
-from convchoice.errors import UserError, exit_codes, nearest, printable, require
+from convchoice.errors import UserError, printable, require
 from convchoice.execution.grid import Grid, narrowed, settings_of
 from convchoice.runs.output_files import check_output, write_output
+from convchoice.runs.run import Run
 from convchoice.runs.run_folder import json_text
 
 SEEDS, MOST_SEEDS = 6, 1_000
 """With 4 seeds an interval that holds over 12 settings is too wide to show anything."""
+USUAL_SCALE = "quick"
 
 
-def study_of(name: str) -> Study:
-    """The study of a name in `conf/study`, or of a YAML file.
-
-    Raises:
-        UserError: if there is none, or it is not legal.
-    """
-    path = Path(name)
-    if path.suffix != ".yaml":
-        known = options("study")
-        require(name in known, "STUDY", name, "there is no such study.", nearest(name, known))
-        path = CONF_DIR / "study" / f"{name}.yaml"
-    return read_study(path)
-
-
-def parser() -> CommandParser:
-    """The command line."""
-    made = CommandParser("convchoice survive", __doc__)
+def parser(verb: str = "survive", description: str = __doc__) -> CommandParser:
+    """The command line of a verb that runs a study over a grid; `survive` has `--seeds`, too."""
+    made = CommandParser(f"convchoice {verb}", description)
     add = made.add_argument
     add("study", metavar="STUDY", help="a name in conf/study, or a YAML file")
     add("--arms", metavar="A,B", help="only these compared arms, with their references")
-    add("--seeds", type=int, default=SEEDS, help=f"seeds of every setting (default: {SEEDS})")
-    add("--scale", default="quick", help="an option of conf/scale (default: quick)")
-    add("--runs", type=Path, default=Path("survival"), help="folder of the runs")
-    add("--output", type=Path, metavar="FOLDER", help="default: reports/STUDY/survival")
+    scale = f"an option of conf/scale (default: {USUAL_SCALE})"
+    add("--scale", default=USUAL_SCALE, help=scale)
+    runs, where = f"folder of the runs (default: {verb}/SCALE)", f"default: reports/STUDY/{verb}"
+    add("--runs", type=Path, metavar="FOLDER", help=runs)
+    add("--output", type=Path, metavar="FOLDER", help=where)
+    if verb == "survive":
+        help_text = f"seeds of every setting (default: {SEEDS})"
+        add("--seeds", type=int, default=SEEDS, help=help_text)
     return made
+
+
+def study_and_output(given: argparse.Namespace, folder: str, file: str) -> tuple[Study, Path]:
+    """The study that is named, and the checked folder of the result."""
+    study = narrowed(read_study(study_file(given.study)), given.arms and given.arms.split(","))
+    reports = Path("reports") if given.scale == USUAL_SCALE else Path("reports") / given.scale
+    output = given.output or reports / study.name / folder
+    check_output(output, [file])
+    return study, output
+
+
+def runs_of_grid(
+    study: Study,
+    settings: Mapping[str, Sequence[Any]],
+    seeds: int,
+    given: argparse.Namespace,
+    verb: str,
+    arguments: Sequence[str] | None,
+) -> tuple[Grid, dict[str, list[list[Run]]]]:
+    """Train and evaluate what is missing; the runs by arm and setting."""
+    root = given.runs or Path(verb) / given.scale
+    grid = Grid(study, settings_of(settings), seeds, given.scale, root)
+    grid.run(shlex.join(["convchoice", verb, *(arguments or sys.argv[1:])]))
+    return grid, {arm: [grid.runs(arm, each) for each in grid.settings] for arm in study.all_arms()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the grid, write the result and print its sentences."""
-    with exit_codes():
-        given = parser().parse_args(arguments)
-        study = narrowed(study_of(given.study), given.arms and given.arms.split(","))
-        rule = f"must be from 1 to {MOST_SEEDS}."
-        require(1 <= given.seeds <= MOST_SEEDS, "--seeds", given.seeds, rule)
-        if not study.survive:
-            raise UserError(
-                f"study {study.name}: names no settings. Add them to its file, for example"
-                " survive: {trainer.max_epochs: [2, 4, 8], optimizer.learning_rate: [0.001, 0.01]}"
-            )
-        output = given.output or Path("reports") / study.name / "survival"
-        check_output(output, [SURVIVAL])
-        grid = Grid(study, settings_of(study.survive), given.seeds, given.scale, given.runs)
-        grid.run(shlex.join(["convchoice", "survive", *(arguments or sys.argv[1:])]))
-        found = survival(study, study.survive, grid.settings, grid.runs, provenance_of_runs)
-        write_output(output, {SURVIVAL: json_text(found.model_dump(mode="json"))})
-        for contrast in found.contrasts:
-            print(printable(contrast.sentence))
-        print(f"→ {output / SURVIVAL}")
+    given = parser().parse_args(arguments)
+    study, output = study_and_output(given, "survival", SURVIVAL)
+    rule = f"must be from 1 to {MOST_SEEDS}."
+    require(1 <= given.seeds <= MOST_SEEDS, "--seeds", given.seeds, rule)
+    if not study.survive:
+        raise UserError(
+            f"study {study.name}: names no settings. Add them to its file, for example"
+            " survive: {trainer.max_epochs: [2, 4, 8], optimizer.learning_rate: [0.001, 0.01]}"
+        )
+    earlier = read_beside(output / SURVIVAL, Survival)
+    grid, runs = runs_of_grid(study, study.survive, given.seeds, given, "survive", arguments)
+    found = survival(study, grid.settings, runs, given.seeds, earlier)
+    write_output(output, {SURVIVAL: json_text(found.model_dump(mode="json"))})
+    for line in survival_lines(found, lambda arm: study.labels.get(arm, arm)):
+        print(printable(line))
+    print(f"→ {output / SURVIVAL}")

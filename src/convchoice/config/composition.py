@@ -56,6 +56,20 @@ def check_option(group: str, option: str, conf: Path = CONF_DIR) -> None:
     require(option in known, group, option, "there is no such option.", nearest(option, known))
 
 
+def study_file(name: str, conf: Path = CONF_DIR) -> Path:
+    """The file of a study, which is named as in `conf/study`, or by its path.
+
+    Raises:
+        ConfigurationError: for an unknown name.
+    """
+    path, known = Path(name), options("study", conf)
+    if path.suffix in {".yaml", ".yml"}:
+        return path
+    fix = f"{nearest(name, known)} A study of your own: STUDY=path/to/it.yaml"
+    require(name in known, "STUDY", name, "there is no such study.", fix)
+    return conf / "study" / f"{name}.yaml"
+
+
 def quoted(value: str) -> str:
     """A text as a value in Hydra's syntax."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

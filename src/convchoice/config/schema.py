@@ -291,3 +291,5 @@ class Parameters:
     """Folder of the reports."""
     data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])
     """The data sets of the arms."""
+    survive: list[Name] = field(default_factory=list)
+    """Those of the studies whose contrasts are repeated over other settings, which takes long."""

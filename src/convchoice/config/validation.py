@@ -112,6 +112,9 @@ def read_parameters(path: Path) -> Parameters:
         require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
         repeated = sorted({name for name in names if names.count(name) > 1})
         require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
+    rule = f"must be among the studies {', '.join(parameters.studies)}."
+    chosen = set(parameters.survive) <= set(parameters.studies)
+    require(chosen, f"{path}: survive", parameters.survive, rule)
     return parameters
 
 

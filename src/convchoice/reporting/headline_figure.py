@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.survival import finding_of
 from convchoice.analysis.verdict import Answer
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered
@@ -85,7 +84,7 @@ def headline_figure(comparisons: Sequence[Comparison]) -> RenderedFigure | None:
             figure.text(0.02, s=name, fontsize=9, weight="bold" if bold else "normal", **look)
             words.append(name)
             continue
-        colour = drawing.FINDING_INKS[finding_of(contrast.verdict)][0].stand_in
+        colour = drawing.FINDING_INKS[contrast.verdict.finding][0].stand_in
         _draw_row(axes, middle, contrast, sign, colour)
         figure.text(LEFT - 0.02, s=name, fontsize=SMALL_TEXT, ha="right", **look)
         figure.text(RIGHT + 0.02, s=contrast.verdict, fontsize=SMALL_TEXT, color=colour, **look)

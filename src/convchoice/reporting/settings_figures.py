@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
-from convchoice.analysis.survival import Cell, Survival, SurvivingContrast, sentence_of
-from convchoice.analysis.variance import VarianceSources
+from convchoice.analysis.sensitivity import Cell, Survival, SurvivingContrast, VarianceSources
+from convchoice.analysis.sentences import spoken, survival_lines
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered
 
@@ -19,20 +19,6 @@ LEAST_WRITTEN = 0.1
 """A smaller share has no room for its number."""
 
 
-def survival_sentences(found: Survival, label: Label) -> list[str]:
-    """In how many settings which finding holds, with the arms' labels."""
-    return [
-        sentence_of(
-            label(each.arm),
-            label(each.reference),
-            [cell.finding for cell in each.cells],
-            found.grid,
-            found.settings,
-        )
-        for each in found.contrasts
-    ]
-
-
 def _axes_of(found: Survival) -> tuple[list[str], list[str], list[tuple[int, int]]]:
     """Names of rows and columns, and each setting's row and column.
 
@@ -43,7 +29,7 @@ def _axes_of(found: Survival) -> tuple[list[str], list[str], list[tuple[int, int
     rows: list[str] = []
     places = []
     for setting in found.settings:
-        name = "\n".join(f"{_spoken(key)} {setting[key]}" for key in others)
+        name = "\n".join(f"{spoken(key)} {setting[key]}" for key in others)
         if name not in rows:
             rows.append(name)
         places.append((rows.index(name), columns.index(setting[last])))
@@ -52,7 +38,7 @@ def _axes_of(found: Survival) -> tuple[list[str], list[str], list[tuple[int, int
 
 def survival_figures(found: Survival, label: Label) -> list[RenderedFigure]:
     """A map for each contrast: a cell a setting, with its estimate, coloured by its finding."""
-    sentences = survival_sentences(found, label)
+    sentences = survival_lines(found, label)
     return [
         _survival_map(found, each, label, sentence)
         for each, sentence in zip(found.contrasts, sentences, strict=True)
@@ -81,7 +67,7 @@ def _survival_map(
     axes.set_xticks(range(len(columns)), columns)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel(_spoken(list(found.grid)[-1]))
+    axes.set_xlabel(spoken(list(found.grid)[-1]))
     for spine in axes.spines.values():
         spine.set_visible(False)
     arm, reference = label(contrast.arm), label(contrast.reference)
@@ -111,12 +97,7 @@ def _survival_map(
 
 def _setting(found: Survival, index: int) -> str:
     pairs = found.settings[index].items()
-    return ", ".join(f"{_spoken(key)} {value}" for key, value in pairs)
-
-
-def _spoken(key: str) -> str:
-    """A key's last part: ``optimizer.learning_rate`` as ``learning rate``."""
-    return key.rpartition(".")[2].replace("_", " ")
+    return ", ".join(f"{spoken(key)} {value}" for key, value in pairs)
 
 
 def _estimate(found: Survival, cell: Cell) -> str:
@@ -132,12 +113,12 @@ def _draw_cell(
 ) -> None:
     """A cell at a column and row, some columns wide: its ground, estimate and word."""
     column, row, width = place
-    colour, ground = (ink.stand_in for ink in drawing.FINDING_INKS[cell.finding])
+    colour, ground = (ink.stand_in for ink in drawing.FINDING_INKS[cell.verdict.finding])
     add_patch(Rectangle((column - 0.47, row - 0.44), width - 0.06, 0.88, color=ground, lw=0))
     centre = column + (width - 1) / 2
     look = {"ha": "center", "color": colour}
     write(centre, row - 0.03, _estimate(found, cell), va="bottom", fontsize=9.5, **look)
-    write(centre, row + 0.03, cell.finding, va="top", fontsize=7.5, **look)
+    write(centre, row + 0.03, cell.verdict.finding, va="top", fontsize=7.5, **look)
 
 
 def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
