@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from safetensors.numpy import save_file
 
 from convchoice import CONF_DIR
 from convchoice.analysis.result import Comparison
@@ -117,7 +118,7 @@ def make_run(
         run_folder.write_history(folder, history)
         run_folder.write_json(folder / run_folder.METRICS, {**made, **(metrics or {})})
         run_folder.write_json(folder / run_folder.ENVIRONMENT, {**described, **(environment or {})})
-        (folder / run_folder.WEIGHTS).write_bytes(b"no weights are read here")
+        save_file({}, folder / run_folder.WEIGHTS)  # no weights are read here
         if evaluated:
             logits, labels = logits_with_errors(images, errors, seed)
             evaluation_files.write_predictions(folder, logits, labels)

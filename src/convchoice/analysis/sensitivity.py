@@ -272,8 +272,8 @@ def read_beside(path: Path, model: type[Found]) -> Found | None:
     try:
         return model.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        again = f"convchoice {'survive' if path.name == SURVIVAL else 'variance'}"
+        verb = {SURVIVAL: "survive", VARIANCE: "variance"}.get(path.name, "compare")
         reason = str(error).splitlines()[0]
         raise RunFolderError(
-            f"{path}: cannot be read: {reason}. Make it again: {again}."
+            f"{path}: cannot be read: {reason}. Make it again: convchoice {verb}."
         ) from error

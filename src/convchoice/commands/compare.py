@@ -37,6 +37,7 @@ from convchoice.analysis.published_runs import (
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
+from convchoice.analysis.trained_networks import NETWORKS, networks_text, trained_networks
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_study
 from convchoice.config.margin import DEFAULT_MARGIN, margin_points
@@ -123,6 +124,10 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
         history = history_of(read_definition(given.definition), study, settings)
     result = compare(study, runs, planned, failed, definition=history)
     texts = PublishedStudy(study, planned, failed, runs, history).texts()
+    if not published:
+        texts[NETWORKS] = networks_text(trained_networks(runs))
+    elif (folder / NETWORKS).is_file():
+        texts[NETWORKS] = (folder / NETWORKS).read_text(encoding="utf-8")
     return with_earlier(result, folder) if published else result, texts
 
 
@@ -175,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         given = _arguments(arguments)
         if given.output:
-            check_output(given.output, (*FILES, *PUBLISHED_FILES))  # before any work
+            check_output(given.output, (*FILES, *PUBLISHED_FILES, NETWORKS))  # before any work
         tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
         if tables and len(tables) < len(given.paths):
             raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")

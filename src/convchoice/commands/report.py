@@ -4,10 +4,11 @@ Examples:
   convchoice report --studies pooling,lecture
   convchoice report --params params.yaml --reports reports --configs configs
 
-Reads `<reports>/<study>/comparison.json`, and `survival/survival.json` and `variance/variance.json`
-beside it if they exist; writes `index.html` (one file that needs no network),
-`README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder. With --params
-every other study that has a result in the folder follows the chosen ones: a choice removes none.
+Reads `<reports>/<study>/comparison.json`, and `networks.json`, `survival/survival.json` and
+`variance/variance.json` beside it if they exist; writes `index.html` (one file that needs no
+network), `README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder.
+With --params every other study that has a result in the folder follows the chosen ones: a choice
+removes none.
 The same results give the same bytes. Never imports torch.
 """
 
@@ -28,6 +29,7 @@ from convchoice.analysis.sensitivity import (
     read_beside,
 )
 from convchoice.analysis.sentences import survival_lines
+from convchoice.analysis.trained_networks import NETWORKS, TrainedNetworks
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
@@ -35,6 +37,7 @@ from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import RunFolderError, UserError
 from convchoice.reporting.drawing import style
 from convchoice.reporting.headline_figure import headline_figure
+from convchoice.reporting.laboratory import laboratory
 from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.rendering import render
 from convchoice.reporting.settings_figures import (
@@ -90,11 +93,13 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
         UserError: if one of the files exists and was not written by convchoice.
         RunFolderError: if parts of a result contradict each other.
     """
-    figures, lines = [], {}
+    figures, lines, networks = [], {}, {}
     for comparison in comparisons:
         study = comparison.study
         survival = read_beside(reports / study.name / "survival" / SURVIVAL, Survival)
         variance = read_beside(reports / study.name / "variance" / VARIANCE, VarianceSources)
+        if trained := read_beside(reports / study.name / NETWORKS, TrainedNetworks):
+            networks[study.name] = trained
         with _consistent(reports / study.name / COMPARISON), style():
             made = figures_of(comparison)
             if survival:
@@ -106,7 +111,11 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
     with _consistent(reports):
         with style():
             headline = headline_figure(comparisons)
-        view = page_view(comparisons, figures, lines) | {"folder": FIGURES, "headline": headline}
+        view = page_view(comparisons, figures, lines) | {
+            "folder": FIGURES,
+            "headline": headline,
+            "laboratory": laboratory(comparisons, networks),
+        }
         texts = {PAGE: render("index.html.j2", view), MARKDOWN: render("README.md.j2", view)}
     every = [figure for each in figures for figure in each] + ([headline] if headline else [])
     files = {f"{FIGURES}/{figure.name}.svg": figure.file for figure in every}

@@ -230,6 +230,7 @@ def page_view(
             for both in zip(comparisons, figures, strict=True)
         ],
         "headline": None,
+        "laboratory": None,
         "banners": banners(comparisons),
         "margins": sorted(
             {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}

@@ -40,6 +40,9 @@
   let shown = null;
   let row = 0, column = 0, timer = 0, veiled = false, announcement = 0;
   let weights = [[1]];
+  const STATE = ["operator", "filter", "kernel", "stride", "padding", "pixels", "mode", "digit", "height",
+    "width", "sigma"];
+  let started = false;
 
   const options = (select, values) =>
     select.replaceChildren(...values.map(value => new Option(value, value)));
@@ -90,6 +93,7 @@
     keepSettings();
     computeWeights();
     update();
+    remember();
   }
 
   function update() {
@@ -113,6 +117,10 @@
     find(".sizes").innerHTML = shown.axes.map((axis, side) =>
       `<div><dt>${["height", "width"][side]}</dt><dd><b>${sums.formula(axis)}</b> <span class="quiet">`
       + `${text.layout(axis, ["row", "column"][side])}</span></dd></div>`).join("");
+    find(".same").hidden = settings.padding !== "same";
+    find(".same tbody").innerHTML = sums.sameElsewhere(shown.axes[0]).map(([library, made]) =>
+      `<tr><th scope="row">${library}</th>${text.sameCells(made).map(cell => `<td>${cell}</td>`).join("")}</tr>`
+    ).join("");
     compute();
   }
 
@@ -169,6 +177,7 @@
     keepSettings();
     choose(null);
     compute();
+    remember();
   }
 
   const last = () => shown.axes[0].output * shown.axes[1].output - 1;
@@ -198,6 +207,7 @@
     field("place").setAttribute("aria-valuetext", place);
     output.setAttribute("aria-label",
       `Output, ${height.output} by ${width.output}; the window is at ${place}`);
+    if (announce) remember();
     clearTimeout(announcement);
     if (announce) announcement = setTimeout(() => { find("#explorer-announced").textContent = place; }, 250);
   }
@@ -247,6 +257,32 @@
       jump(index() + 1, false);
       if (index() === last()) stop();
     }, 1000 / Number(field("speed").value));
+  }
+
+  /* Keep the settings and the window's place in the address. */
+  function remember() {
+    if (!started) return;
+    const used = STATE.filter(name => !field(name).closest("label").hidden);
+    const own = field("filter").value === CUSTOM ? { weights: JSON.stringify(weights) } : {};
+    pageState.write("try-it", {
+      ...Object.fromEntries(used.map(name => [name, field(name).value])), place: index(), ...own });
+  }
+
+  /* The settings that the address holds; false if there are none. */
+  function restore() {
+    const saved = pageState.read("try-it");
+    if (!saved) return false;
+    const known = STATE.filter(name => name in saved && (!field(name).options
+      || name === "padding" || [...field(name).options].some(option => option.value === saved[name])));
+    try {
+      const given = JSON.parse(saved.weights ?? "[[1]]");
+      if (given.every(line => line.every(Number.isFinite))) weights = given;
+    } catch { /* no rows of numbers */ }
+    choose(null);
+    fill(Object.fromEntries(known.map(name => [name, saved[name]])));
+    if (shown) jump(Number(saved.place) || 0, false);
+    if (pageState.asksFor("try-it")) root.closest("section").scrollIntoView();
+    return true;
   }
 
   const step = (down, across) => () => { stop(); go(row + down, column + across, true); };
@@ -322,5 +358,6 @@
   find(".scenes").replaceChildren(...SCENES.map(([label], at) => button(label, () => open(at))));
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) field("speed").value = "1";
   root.hidden = false;
-  open(0);
+  if (!restore()) open(0);
+  started = true;
 })();

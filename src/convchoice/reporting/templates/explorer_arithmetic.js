@@ -35,6 +35,21 @@ const explorerArithmetic = (() => {
     return [Math.floor(total / 2), total - Math.floor(total / 2)];
   }
 
+  /* What libraries make of "same" for an axis: [library, { before, after, output }], or null where
+     they refuse it. PyTorch's padding="same" is for stride 1 alone. In Caffe, and with a number in
+     PyTorch, padding is ⌊f/2⌋ pixels on each side. */
+  function sameElsewhere({ size, kernel, stride, before, after, output }) {
+    const pixels = Math.floor(kernel / 2);
+    return [
+      ["Keras, and the networks here", { before, after, output }],
+      ["PyTorch, padding=\"same\"", stride === 1 ? { before, after, output } : null],
+      [`Caffe, PyTorch, padding=${pixels}`, {
+        before: pixels, after: pixels,
+        output: Math.floor((size + 2 * pixels - kernel) / stride) + 1,
+      }],
+    ];
+  }
+
   /* The window along one axis, with output = ⌊(n + before + after − f)/s⌋ + 1 positions. */
   function axis(size, { kernel, stride, padding, pixels }) {
     let [before, after] = [0, 0];
@@ -272,7 +287,7 @@ const explorerArithmetic = (() => {
   }
 
   return {
-    NAMES, MODES, FILTERS, FALLBACK, range, convolves, paddings, layOut, formula, leftOver, refusal,
-    suggestions, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
+    NAMES, MODES, FILTERS, FALLBACK, range, convolves, paddings, layOut, sameElsewhere, formula, leftOver, refusal,
+    suggestions, pixelAt, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
   };
 })();

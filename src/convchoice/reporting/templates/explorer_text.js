@@ -57,9 +57,12 @@ const explorerText = (() => {
     return padding + (left ? `; the last ${left === 1 ? one : `${left} ${one}s`} in no window` : "");
   }
 
+  /* Padding before, after and the output's size, of a library that may refuse the stride. */
+  const sameCells = made => made ? [made.before, made.after, made.output] : ["refused", "", ""];
+
   /* The message of a problem, with the value. */
   const refusal = ({ field, text }, value) => field in sums.NAMES && !text.startsWith("a ")
     ? `${sums.NAMES[field]} = ${value || "nothing"}: ${text}` : text[0].toUpperCase() + text.slice(1);
 
-  return { number, sentence, hint, layout, refusal };
+  return { number, sentence, hint, layout, sameCells, refusal };
 })();
