@@ -40,7 +40,7 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out, second = run(project), run(project, output="second")
     assert {path.name for path in out.iterdir()} == {
-        *comparison_files.FILES, *published_runs.FILES, ".convchoice.json",
+        *comparison_files.FILES, *published_runs.FILES, "networks.json", ".convchoice.json",
     }  # fmt: skip
     for path in out.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
