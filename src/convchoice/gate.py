@@ -1,0 +1,164 @@
+r"""Is a change no worse than what it replaces? A gate for CI and for programs that try changes.
+
+Examples:
+  convchoice gate results.csv --arm model --value f1 --baseline old --margin 0.01 \
+      --higher-is-better
+  convchoice gate --mlflow EXPERIMENT --metric f1 --baseline old --margin 0.01 \
+      --higher-is-better --json
+
+Every other arm is compared with the baseline, paired by seed, with intervals that hold together.
+
+exit status: 0 every arm is shown to be no worse by the margin, 1 an arm is shown to be worse by the
+margin, 3 it cannot be said yet (also where a run has no value), 2 wrong input
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from convchoice.analysis import text
+from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_contrast import Contrast
+from convchoice.analysis.statistics import seeds_needed
+from convchoice.analysis.verdict import FEWEST_SEEDS
+from convchoice.command_parser import CommandParser
+from convchoice.errors import exit_codes, printable
+from convchoice.table_comparison import add_table_options, compared_table, is_table
+
+
+class Decision(IntEnum):
+    """What is shown of an arm; the number is the exit status."""
+
+    passed = 0
+    worse = 1
+    undecided = 3
+
+
+class Gated(NamedTuple):
+    """One arm's decision, and about how many seeds an undecided one needs; None if unknown."""
+
+    contrast: Contrast
+    decision: Decision
+    seeds_needed: int | None
+
+
+def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
+    """Whether an arm is worse than its reference by the margin.
+
+    An interval of fewer than `FEWEST_SEEDS` equal differences has no width but shows nothing.
+
+    Args:
+        contrast: of the arm and the baseline.
+        higher_is_better: whether larger values are better.
+        level: of the contrast's interval.
+    """
+    n, deviation = contrast.n, contrast.difference.standard_deviation
+    sign = 1 if higher_is_better else -1
+    bounds = sorted(sign * end for end in contrast.interval or ())
+    if not bounds or (deviation == 0.0 and n < FEWEST_SEEDS):
+        return Gated(contrast, Decision.undecided, FEWEST_SEEDS)
+    if bounds[0] > -contrast.margin:
+        return Gated(contrast, Decision.passed, None)
+    if bounds[1] < -contrast.margin:
+        return Gated(contrast, Decision.worse, None)
+    # For an arm that equals the baseline; if those are there already, for the observed difference.
+    distances = (contrast.margin, abs(sign * contrast.difference.mean + contrast.margin))
+    found = [seeds_needed(deviation or 0.0, each, level=level) for each in distances if each > 0]
+    return Gated(contrast, Decision.undecided, next((k for k in found if k and k > n), None))
+
+
+def decided(comparison: Comparison) -> list[Gated]:
+    """The decisions on all arms of a comparison."""
+    level = comparison.family.level / max(1, comparison.family.contrasts)
+    higher = comparison.measure.higher_is_better
+    return [gated(each, higher_is_better=higher, level=level) for each in comparison.contrasts]
+
+
+def overall(found: Sequence[Gated], comparison: Comparison) -> Decision:
+    """Worse if any arm is; passed if every arm is, and none of their runs has failed."""
+    decisions = {each.decision for each in found}
+    if comparison.failed.keys() - {comparison.study.baseline}:
+        decisions.add(Decision.undecided)
+    worst = (Decision.worse, Decision.undecided, Decision.passed)
+    return next(each for each in worst if each in decisions)
+
+
+def _line(each: Gated, comparison: Comparison) -> str:
+    contrast, measure = each.contrast, comparison.measure
+    words = {
+        Decision.passed: "passes: no worse by the margin",
+        Decision.worse: "FAILS: worse by more than the margin",
+        Decision.undecided: "UNDECIDED",
+    }[each.decision]
+    if each.decision is Decision.undecided:
+        count = "over a million" if each.seeds_needed is None else f"about {each.seeds_needed:,}"
+        words += f": {count} seeds would decide"
+    shown = f"{text.difference(contrast, measure)} {text.difference_interval(contrast, measure)}"
+    return f"{contrast.arm}: {words}; {measure.label} {shown} (n = {contrast.n})"
+
+
+def _document(found: Sequence[Gated], comparison: Comparison) -> dict[str, object]:
+    return {
+        "decision": overall(found, comparison).name,
+        "metric": comparison.measure.metric,
+        "higher_is_better": comparison.measure.higher_is_better,
+        "baseline": comparison.study.baseline,
+        "margin": comparison.study.margin,
+        "arms": {
+            each.contrast.arm: {
+                "decision": each.decision.name,
+                "difference": each.contrast.difference.mean,
+                "interval": each.contrast.interval,
+                "verdict": each.contrast.verdict,
+                "seeds": each.contrast.n,
+                "seeds_needed": each.seeds_needed,
+            }
+            for each in found
+        },
+        "cautions": [each.text for each in comparison.cautions],
+    }
+
+
+def parser() -> CommandParser:
+    """The command line."""
+    made = CommandParser("convchoice gate", __doc__)
+    made.add_argument("paths", type=Path, nargs="*", metavar="TABLE", help="CSV or another table")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    add_table_options(made)
+    made.set_defaults(study=None)
+    return made
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    made = parser()
+    given = made.parse_args(arguments)
+    if bool(given.paths) == bool(given.mlflow) or not all(map(is_table, given.paths)):
+        made.error("name a table or an --mlflow EXPERIMENT")
+    if given.baseline is None:
+        made.error("name the arm that the others are compared with: --baseline")
+    return given
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare, print the decisions, and exit with the status that they have together."""
+    with exit_codes():
+        given = _arguments(arguments)
+        comparison = compared_table(given).labelled()
+        found = decided(comparison)
+        if given.json:
+            print(json.dumps(_document(found, comparison), ensure_ascii=False))
+        else:
+            margin = text.margin(comparison)
+            print(printable(f"{comparison.study.question} Margin {margin}."))
+            for line in [*(_line(each, comparison) for each in found),
+                         *(f"! {each.text}" for each in comparison.cautions)]:  # fmt: skip
+                print(printable(line))
+        sys.exit(overall(found, comparison))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The gate: what each exit status means, that luck does not pass it, and how often it errs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convchoice.gate import Decision, main
+
+OLD = [0.815, 0.812, 0.816, 0.811, 0.814, 0.815]
+OPTIONS = ["--baseline", "old", "--margin", "0.01", "--metric", "f1"]
+
+
+def gate(folder: Path, *options: str, **arms: list[float]) -> Decision:
+    """The exit status of a comparison of arms, whose seeds count from 0."""
+    rows = [f"{arm},{seed},{value}" for arm in arms for seed, value in enumerate(arms[arm])]
+    path = folder / "results.csv"
+    path.write_text("\n".join(["arm,seed,value", *rows]), encoding="utf-8")
+    direction = [] if "--lower-is-better" in options else ["--higher-is-better"]
+    with pytest.raises(SystemExit) as caught:
+        main([str(path), *OPTIONS, *direction, *options])
+    return Decision(caught.value.code)
+
+
+def shifted(by: float, noise: float = 0.001) -> list[float]:
+    """The old values, moved, with a spread of the differences."""
+    return [value + by + noise * (-1) ** index for index, value in enumerate(OLD)]
+
+
+@pytest.mark.parametrize(
+    ("new", "decision"),
+    [
+        (shifted(0.03), Decision.passed),  # better
+        (shifted(0.0), Decision.passed),  # equivalent
+        (shifted(-0.005), Decision.passed),  # shown to be worse, and by less than the margin
+        (shifted(-0.03), Decision.worse),
+        (shifted(-0.01), Decision.undecided),  # at the margin
+        (shifted(0.0, noise=0.03), Decision.undecided),  # too noisy
+        ([0.9], Decision.undecided),  # one lucky seed
+        ([0.9, 0.82], Decision.undecided),  # a lucky one of two
+        ([0.835, 0.832, 0.836], Decision.undecided),  # equal differences: rounded, or too few
+        (OLD, Decision.passed),
+    ],
+)
+def test_exit_status(tmp_path: Path, new: list[float], decision: Decision) -> None:
+    assert gate(tmp_path, old=OLD, new=new) is decision
+    mirrored = {"old": [-value for value in OLD], "new": [-value for value in new]}
+    assert gate(tmp_path, "--lower-is-better", **mirrored) is decision
+
+
+def test_the_worst_arm_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad, open_ = shifted(0.03), shifted(-0.03), shifted(0.0, noise=0.03)
+    assert gate(tmp_path, old=OLD, good=good, also=good) is Decision.passed
+    assert gate(tmp_path, old=OLD, good=good, open=open_) is Decision.undecided
+    capsys.readouterr()
+    assert gate(tmp_path, "--json", old=OLD, good=good, open=open_, bad=bad) is Decision.worse
+    document = json.loads(capsys.readouterr().out)
+    decisions = {arm: each["decision"] for arm, each in document["arms"].items()}
+    assert decisions == {"good": "passed", "open": "undecided", "bad": "worse"}
+    assert (document["decision"], document["baseline"]) == ("worse", "old")
+    assert document["arms"]["open"]["seeds_needed"] > 6
+    assert document["arms"]["good"]["seeds_needed"] is None
+
+
+def test_an_arm_with_a_failed_run_does_not_pass(tmp_path: Path) -> None:
+    nan = float("nan")
+    assert gate(tmp_path, old=[*OLD, 0.81], new=[*shifted(0.03), nan]) is Decision.undecided
+    assert gate(tmp_path, old=[*OLD, nan], new=[*shifted(0.03), 0.83]) is Decision.passed
+    assert gate(tmp_path, old=OLD, new=shifted(0.03), gone=[nan] * 6) is Decision.undecided
+
+
+def test_number_of_seeds_that_would_decide_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of equal arms with that many seeds, the share that passes is the promised power."""
+    source = np.random.default_rng(1)
+    first = list(source.normal(0.8, 0.02, 6))
+    assert gate(tmp_path, "--json", old=OLD, new=first) is Decision.undecided
+    spread = np.std(np.subtract(first, OLD), ddof=1)
+    needed = json.loads(capsys.readouterr().out)["arms"]["new"]["seeds_needed"]
+    passed = [
+        gate(
+            tmp_path,
+            old=list(source.normal(0.8, spread / 2**0.5, needed)),
+            new=list(source.normal(0.8, spread / 2**0.5, needed)),
+        )
+        for _ in range(40)
+    ].count(Decision.passed)
+    assert passed >= 23  # 80 % of 40 is 32; below 23 once in a thousand
+
+
+def test_an_arm_that_is_worse_by_the_margin_rarely_passes(tmp_path: Path) -> None:
+    source, passed = np.random.default_rng(2), 0
+    for _ in range(100):
+        old = list(source.normal(0.8, 0.004, 8))
+        new = list(source.normal(0.79, 0.004, 8))
+        passed += gate(tmp_path, old=old, new=new) is Decision.passed
+    assert passed <= 9  # at most 2.5 % of 100; beyond 9 once in a thousand
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a table or an --mlflow EXPERIMENT"),
+        (["runs"], "name a table or an --mlflow EXPERIMENT"),
+        (["none.csv", *OPTIONS], "none.csv: cannot be read as CSV"),
+        (["none.csv", "--margin", "1"], "name the arm that the others are compared with"),
+    ],
+)
+def test_bad_input_is_status_2(refused: object, arguments: list[str], message: str) -> None:
+    assert callable(refused)
+    assert message in refused(main, arguments)
