@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice.gate import Decision, main
+from convchoice.commands.gate import Decision, main
 
 OLD = [0.815, 0.812, 0.816, 0.811, 0.814, 0.815]
 OPTIONS = ["--baseline", "old", "--margin", "0.01", "--metric", "f1"]

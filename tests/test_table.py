@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from convchoice.analysis.comparison_files import read_comparison
-from convchoice.compare import main as compare
-from convchoice.table import FORMATS, main
+from convchoice.commands.compare import main as compare
+from convchoice.commands.table import FORMATS, main
 
 FULL = Path("reports/full/strides_vs_pooling")
 HOSTILE = r"50% & $x_1$ ~^\{#} <b>|c| × ± − [a](b)"

@@ -13,7 +13,7 @@ import yaml
 from convchoice.analysis import comparison_files, published_runs
 from convchoice.analysis.collect import collected_runs
 from convchoice.analysis.comparison_files import read_comparison
-from convchoice.commands.compare import main, study_name
+from convchoice.commands.compare import main
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG
@@ -140,13 +140,6 @@ def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
     assert seeds(collected_runs([sweep / "today"], ["max"])) == {"max": [0, 2, 10]}
     with pytest.raises(RunFolderError):
         collected_runs([sweep / "today"])
-
-
-@pytest.mark.parametrize(
-    ("path", "name"), [("a/my runs", "my_runs"), ("b/f1.csv", "f1"), ("/", "runs"), ("_x", "x")]
-)
-def test_study_name_from_a_path(path: str, name: str):
-    assert study_name(Path(path)) == name
 
 
 def test_comparison_without_output_writes_nothing(

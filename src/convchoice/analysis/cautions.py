@@ -29,6 +29,7 @@ def _range(numbers: Sequence[Any], noun: str) -> str:
 
 def _failures(comparison: Comparison) -> list[str]:
     study, compared, failed = comparison.study, comparison.arms, comparison.failed
+    failure = "Without a value" if comparison.provenance.table else "Failed in training"
     found = []
     for arm, seeds in failed.items():
         reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in seeds.items())
@@ -37,7 +38,7 @@ def _failures(comparison: Comparison) -> list[str]:
             if arm in compared
             else "It has no results and is not compared."
         )
-        found.append(f"Failed in training: {arm}, {reasons} {effect}")
+        found.append(f"{failure}: {arm}, {reasons} {effect}")
     alone = [arm for arm in study.arms if arm not in compared and arm not in failed]
     if alone:
         found.append(f"Not compared, because the reference failed: {', '.join(alone)}.")

@@ -5,12 +5,11 @@ from itertools import chain
 from pathlib import Path
 
 from convchoice.analysis.published_runs import is_published, read_published
+from convchoice.analysis.results_table import SUFFIXES
 from convchoice.config.study import Study
 from convchoice.errors import UserError
 from convchoice.runs.run import Run, read_run, run_folders
 from convchoice.runs.run_folder import CONFIG, FAILED_SUFFIX, read_failure
-
-TABLE_SUFFIX = ".csv"
 
 
 def collected_runs(
@@ -37,8 +36,8 @@ def collected_runs(
         folders = run_folders(path)
         if not folders:
             raise UserError(
-                f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is not a"
-                f" {TABLE_SUFFIX} file."
+                f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is no table"
+                f" ({', '.join(SUFFIXES)})."
             )
         for folder in folders:
             resolved = folder.resolve()

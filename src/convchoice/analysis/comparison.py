@@ -28,10 +28,10 @@ from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
 from convchoice.analysis.published_values import published_results
 from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
-from convchoice.analysis.results_table import ResultsTable, Values
+from convchoice.analysis.results_table import ResultsTable
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
-from convchoice.errors import UserError
+from convchoice.errors import UserError, require
 from convchoice.runs.run import Run
 
 SCORES = ("test/accuracy", "test/nll")
@@ -163,8 +163,8 @@ def without_failed(study: Study, failed: Iterable[str]) -> Study:
     left = list(dict.fromkeys(arm for arm, _ in pairs))
     if study.baseline in gone or (study.arms and not left):
         raise UserError(
-            f"study {study.name}: every run of {', '.join(sorted(gone))} failed in training, so"
-            " nothing is left to compare. The reasons are in runs/<arm>/seed-<n>.failed."
+            f"study {study.name}: every run of {', '.join(sorted(gone))} failed, so nothing is left"
+            " to compare. Of a training, the reason is in runs/<arm>/seed-<n>.failed."
         )
     against = {arm: [other for each, other in pairs if each == arm] for arm in left}
     return replace(study, arms=left, against=against)
@@ -238,41 +238,41 @@ def compare(
 # A table
 
 
-def compare_table(
-    study: Study, table: ResultsTable, values: Values, measure: Measure
-) -> Comparison:
+def compare_table(study: Study, table: ResultsTable, measure: Measure) -> Comparison:
     """A study's result from a table.
 
     Args:
         study: the question.
-        table: origin of the values.
-        values: of the study's metric.
+        table: the values of the study's metric.
         measure: how they are counted.
 
     Raises:
-        UserError: for an arm that the table lacks, an accuracy that is not a fraction, or a
-            contrast without common seeds.
+        UserError: for an arm that the table lacks, a fraction that is none, or a contrast without
+            common seeds.
     """
     for arm in study.all_arms():
-        if arm not in values:
-            raise UserError(f"{table.title}: has no arm {arm}; it has {', '.join(values)}.")
-    table.check_fractions(values, measure)
-    metrics = {name: table.metrics.get(name, {}) for name in SCORES} | {study.metric: values}
-    scores = {
-        arm: {metric: found[arm] for metric, found in metrics.items() if arm in found}
-        for arm in study.all_arms()
-    }
+        if arm not in table.values:
+            raise UserError(f"{table.title}: has no arm {arm}; it has {', '.join(table.values)}.")
+        for seed, value in table.values[arm].items() if measure.shown_unit == "%" else ():
+            rule = f"{study.metric} of a study is a fraction of 1: divide percentages by 100."
+            require(0 <= value <= 1, f"{table.title}: arm {arm}, seed {seed}", value, rule)
+    failed = {arm: table.failed[arm] for arm in study.all_arms() if arm in table.failed}
+    question, study = study, without_failed(study, (arm for arm in failed if not table.values[arm]))
+    scores = {arm: {study.metric: table.values[arm]} for arm in study.all_arms()}
     found, family = contrasts_of(study, measure, scores)
     return _result(
-        study,
+        question,
         found,
         family=family,
         measure=measure,
         arms={arm: _arm(study, arm, measure, scores[arm]) for arm in study.all_arms()},
-        missing_seeds=missing_seeds({arm: values[arm] for arm in study.all_arms()}),
+        failed=failed,
+        missing_seeds=missing_seeds(
+            {arm: [*table.values[arm], *failed.get(arm, {})] for arm in study.all_arms()}
+        ),
         provenance=Provenance(
-            runs=sum(len(values[arm]) for arm in study.all_arms()),
-            dataset=Dataset(title=f"the table {table.title}"),
-            table=Table(files=list(table.files), digest=table.digest),
+            runs=sum(len(table.values[arm]) for arm in study.all_arms()),
+            dataset=Dataset(title=table.title),
+            table=Table(files=list(table.sources), digest=table.digest),
         ),
     )

@@ -116,32 +116,32 @@ def measure_of(metric: str) -> Measure:
     )
 
 
-def table_measure(metric: str, *, higher_is_better: bool | None, margin: float) -> Measure:
-    """How the values of a table are counted.
-
-    An accuracy or consistency is a fraction of 1 and its differences are percentage points, as in
-    run folders. Other metrics keep their own unit, with the decimals that the margin needs.
+def own_measure(
+    metric: str, values: Iterable[float], *, higher_is_better: bool | None, margin: float
+) -> Measure:
+    """How the values of a table are counted: in their own unit, an accuracy of 0.99 as 0.99.
 
     Args:
         metric: its name.
+        values: are shown with three significant digits of the largest, or those of the margin.
         higher_is_better: None if the name tells.
-        margin: δ, in the unit of differences.
+        margin: δ, in the values' unit.
 
     Raises:
         UserError: if neither the name nor the caller tells which direction is better.
     """
-    named = known_direction(metric)
-    direction = named if higher_is_better is None else higher_is_better
+    direction = known_direction(metric) if higher_is_better is None else higher_is_better
     if direction is None:
         raise UserError(
-            f"--metric {metric}: the name does not tell which direction is better."
+            f"{metric}: the name does not tell which direction is better."
             " Add --higher-is-better or --lower-is-better."
         )
-    measure = measure_of(metric)
-    decimals = measure.decimals
-    if named is None:
-        decimals = min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(margin))))
-    return measure.model_copy(update={"higher_is_better": direction, "decimals": decimals})
+    largest = max(map(abs, values), default=0.0) or 1.0
+    wanted = max(1 - math.floor(math.log10(margin)), 2 - math.floor(math.log10(largest)))
+    return Measure(
+        metric=metric, label=metric, unit="", short_unit="", scale=1.0,
+        higher_is_better=direction, decimals=min(MOST_DECIMALS, max(0, wanted)),
+    )  # fmt: skip
 
 
 class Sample(Model):

@@ -3,30 +3,25 @@
 Examples:
   convchoice compare --study configs/studies/pooling.yaml --runs runs --output reports/pooling
   convchoice compare multirun/today --baseline max-valid
-  convchoice compare results.csv --metric f1 --higher-is-better --margin 0.5
+  convchoice compare results.csv --arm model --value f1 --higher-is-better --margin 0.01
+  convchoice compare --mlflow EXPERIMENT --metric f1 --higher-is-better --margin 0.01
   convchoice compare reports/full/pooling
 
-A CSV has the columns arm, seed and value. With --output: comparison.json, metrics.json and
-differences.csv, and for runs the files that a result can be recomputed from without them (runs.csv
-and others); equal inputs give equal bytes.
+A table has a row a run: CSV, JSON lines, Parquet or an MLflow experiment. Its values keep their
+unit. With --output: comparison.json, metrics.json and differences.csv, and for runs the files that
+a result can be recomputed from without them (runs.csv and others); equal inputs give equal bytes.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.analysis.arm import effective_configuration
-from convchoice.analysis.collect import (
-    TABLE_SUFFIX,
-    collected_runs,
-    failures_of_study,
-    runs_of_study,
-)  # fmt: skip
-from convchoice.analysis.comparison import compare, compare_table
+from convchoice.analysis.collect import collected_runs, failures_of_study, runs_of_study
+from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
 from convchoice.analysis.definition import history_of, read_definition
-from convchoice.analysis.measure import known_direction, table_measure
+from convchoice.analysis.measure import known_direction
 from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
 from convchoice.analysis.published_runs import (
     PublishedStudy,
@@ -35,62 +30,21 @@ from convchoice.analysis.published_runs import (
     with_earlier,
 )  # fmt: skip
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.results_table import read_tables
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.trained_networks import NETWORKS, networks_text, trained_networks
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_study
-from convchoice.config.margin import DEFAULT_MARGIN, margin_points
-from convchoice.config.study import Study, read_study, study_from_mapping
+from convchoice.commands.table_comparison import (
+    add_table_options,
+    compared_table,
+    is_table,
+    study_of,
+)
+from convchoice.config.margin import DEFAULT_MARGIN
+from convchoice.config.study import Study, read_study
 from convchoice.config.validation import read_arm
-from convchoice.errors import UserError, exit_codes, printable, require
+from convchoice.errors import UserError, printable, require
 from convchoice.runs.output_files import check_output
-
-
-def study_name(path: Path) -> str:
-    """A study's name from the name of a folder or file; other characters become ``_``."""
-    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", path.resolve().name.removesuffix(TABLE_SUFFIX))
-    return name.lstrip("_.=-")[:100] or "runs"
-
-
-def _study_of(given: argparse.Namespace, arms: Sequence[str], metric: str, source: str) -> Study:
-    """The study of arms without a study file: it claims nothing."""
-    name, first = given.name or study_name(given.paths[0]), given.baseline or arms[0]
-    if first not in arms:
-        raise UserError(f"--baseline {first}: {name} has no such arm; it has {', '.join(arms)}.")
-    rule = f"there is nothing to compare {first} with."
-    require(len(arms) > 1, f"{name}: arms", list(arms), rule)
-    if given.margin is None and "accuracy" not in metric:
-        raise UserError(
-            f"--metric {metric}: add the smallest difference that matters, in the metric's own"
-            " unit: --margin."
-        )
-    definition = {
-        "name": name,
-        "question": f"How do these arms differ from {first}?",
-        "source": source,
-        "baseline": first,
-        "arms": [arm for arm in arms if arm != first],
-        "metric": metric,
-        "margin": DEFAULT_MARGIN if given.margin is None else given.margin,
-    }
-    return study_from_mapping(definition, name)
-
-
-def _compared_tables(given: argparse.Namespace) -> Comparison:
-    """The comparison of a table's arms."""
-    table = read_tables(given.paths)
-    named, values = table.chosen(given.metric)
-    if given.study:
-        study = read_study(given.study)
-        if named not in {None, study.metric}:
-            text = f"{table.title}: holds {named}, but the study's metric is {study.metric}."
-            raise UserError(text)
-    else:
-        study = _study_of(given, list(values), named or "value", source=table.title)
-    margin = margin_points(study.margin, reference_accuracy=0.0)  # only its size matters here
-    measure = table_measure(study.metric, higher_is_better=given.higher_is_better, margin=margin)
-    return compare_table(study, table, values, measure)
 
 
 def _study_of_runs(given: argparse.Namespace) -> Study:
@@ -101,7 +55,8 @@ def _study_of_runs(given: argparse.Namespace) -> Study:
     require(direction is None, "--higher-is-better", direction, rule)
     rule = "must be an accuracy, a consistency, a loss or an nll of the run folders."
     require(known_direction(metric) is not None, "--metric", metric, rule)
-    return _study_of(given, list(runs), metric, source="a sweep")
+    margin = DEFAULT_MARGIN if "accuracy" in metric else None
+    return study_of(given, list(runs), metric, source="the sweep", margin=margin)
 
 
 def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str]]:
@@ -135,7 +90,7 @@ def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice compare", __doc__)
     add = made.add_argument
-    add("paths", type=Path, nargs="*", metavar="PATH", help="run folders, their parents, or CSVs")
+    add("paths", type=Path, nargs="*", metavar="PATH", help="run folders, their parents, or tables")
     add("--runs", type=Path, metavar="FOLDER", help="one more PATH")
     add("--output", type=Path, metavar="FOLDER", help="write the result here")
     add("--brief", action="store_true", help="print one line instead of a table")
@@ -144,17 +99,7 @@ def parser() -> CommandParser:
     add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
     first = "the record of the study's first definition, which `convchoice compose` makes"
     add("--definition", type=Path, metavar="FILE", help=first)
-    add("--baseline", metavar="ARM", help="the arm to compare with (default: the first)")
-    add("--name", help="of the study (default: that of the first PATH)")
-    add("--metric", help=f"what is compared (default for run folders: {Study.metric})")
-    margin = (
-        "the smallest difference that matters, in percentage points for an accuracy (default"
-        f" {DEFAULT_MARGIN}), else in the metric's own unit"
-    )
-    add("--margin", type=float, help=margin)
-    direction = made.add_mutually_exclusive_group()
-    for value, name in ((True, "--higher-is-better"), (False, "--lower-is-better")):
-        direction.add_argument(name, action="store_const", const=value, dest="higher_is_better")
+    add_table_options(made)
     return made
 
 
@@ -167,8 +112,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = parser()
     given = made.parse_args(arguments)
     given.paths += [given.runs] if given.runs else []
-    if not given.paths:
-        made.error("name at least one PATH with run folders, or a CSV file")
+    if bool(given.paths) == bool(given.mlflow):
+        made.error("name PATHs with run folders, or tables, or an --mlflow EXPERIMENT")
     own = _own_options(given).items()
     if given.study and (named := [name for name, value in own if value is not None]):
         made.error(f"--{named[0]} is for comparisons without --study, which has its own")
@@ -177,19 +122,25 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare arms, write the result, and print it."""
-    with exit_codes():
-        given = _arguments(arguments)
-        if given.output:
-            check_output(given.output, (*FILES, *PUBLISHED_FILES, NETWORKS))  # before any work
-        tables = [path for path in given.paths if path.suffix.lower() == TABLE_SUFFIX]
-        if tables and len(tables) < len(given.paths):
-            raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
-        comparison, more = (_compared_tables(given), {}) if tables else _compared_runs(given)
-        if given.output:
-            write_comparison(given.output, comparison, more)
-        if given.brief:
-            where = f" → {given.output / COMPARISON}" if given.output else ""
-            line = f"{comparison.study.name}: {answer(comparison)} {data_line(comparison)}.{where}"
-            print(printable(line))
-        else:
-            print_study(comparison)
+    given = _arguments(arguments)
+    if given.output:
+        check_output(given.output, (*FILES, *PUBLISHED_FILES, NETWORKS))  # before any work
+    tables = [path for path in given.paths if is_table(path)]
+    if tables and len(tables) < len(given.paths):
+        raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")
+    if tables or given.mlflow:
+        study = read_study(given.study) if given.study else None
+        comparison, more = compared_table(given, study), dict[str, str]()
+    else:
+        comparison, more = _compared_runs(given)
+    if given.output:
+        write_comparison(given.output, comparison, more)
+    if given.brief:
+        where = f" → {given.output / COMPARISON}" if given.output else ""
+        line = f"{comparison.study.name}: {answer(comparison)} {data_line(comparison)}.{where}"
+        print(printable(line))
+    else:
+        print_study(comparison)
+        if given.output and given.output.name == comparison.study.name and not given.study:
+            folder = printable(str(given.output.parent))
+            print(f"The page: convchoice report --reports {folder} --studies {given.output.name}")

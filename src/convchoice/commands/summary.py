@@ -50,7 +50,8 @@ def study_table(comparison: Comparison) -> Table:
     if comparison.contrasts:
         table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
-    for heading in ("para-\nmeters", "\nMACs"):
+    costs = ("parameters", "macs") if comparison.provenance.table is None else ()
+    for heading in ("para-\nmeters", "\nMACs")[: len(costs)]:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, arm, contrast in comparison.rows:
         cells: list[Text | str] = ["", ""] if comparison.contrasts else []
@@ -65,8 +66,7 @@ def study_table(comparison: Comparison) -> Table:
             _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),
             _two_lines(*text.score(arm.scores[measure.metric], measure)),
             *cells,
-            text.short(arm.costs.parameters),
-            text.short(arm.costs.macs),
+            *(text.short(getattr(arm.costs, name)) for name in costs),
         )
     return table
 

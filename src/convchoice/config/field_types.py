@@ -7,8 +7,9 @@ such as ``${oc.env:HOME}`` is text. Rules between keys are in `validation`.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
+from itertools import chain, count
 from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -79,6 +80,13 @@ def is_name(value: object) -> bool:
 def check_name(field: str, value: object) -> None:
     """Raise `ConfigurationError` unless a value is a legal name."""
     require(is_name(value), field, value, NAME_RULE)
+
+
+def name_from(text: str, default: str = "unnamed", taken: Collection[str] = ()) -> str:
+    """A legal name that is like a text, and none of those taken."""
+    name = re.sub(r"[^A-Za-z0-9_.=-]", "_", text).lstrip("_.=-")[:90] or default
+    numbered = (f"{name}.{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def is_text(text: str) -> bool:

@@ -222,13 +222,17 @@ def page_view(
         figures: of each study.
         survival: by study, whether its contrasts survive other settings, in sentences.
     """
-    surviving = survival or {}
+    surviving, tables = survival or {}, all(each.provenance.table for each in comparisons)
+    questions = [each.study.question for each in comparisons]
+    title = " · ".join(questions) if tables else "Which choices in a convolutional network matter?"
     others = {each.study.name: each for each in comparisons}
     return {
         "studies": [
             study_view(*both, others, surviving.get(both[0].study.name, ()))
             for both in zip(comparisons, figures, strict=True)
         ],
+        "title": title,
+        "tables": tables,
         "headline": None,
         "laboratory": None,
         "banners": banners(comparisons),

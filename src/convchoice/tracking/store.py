@@ -67,7 +67,7 @@ class MlflowStore:
         for name in ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._entities = mlflow.entities
-        self.uri = settings.uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}"
+        self.uri = store_uri(settings.uri)
         name = settings.experiment or os.environ.get(EXPERIMENT) or "convchoice"
         path = sqlite_path(self.uri)
         self.lock = sqlite_lock(path) if path else nullcontext()
@@ -107,12 +107,7 @@ class MlflowStore:
 
     def search(self, conditions: str) -> list[Any]:
         """All runs of the experiment that meet MLflow's conditions, the oldest first."""
-        where, found, token = [self.experiment_id], list[Any](), None
-        while token != "":
-            page = self.client.search_runs(where, conditions, max_results=BATCH, page_token=token)
-            found += page
-            token = page.token or ""
-        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+        return search(self.client, self.experiment_id, conditions)
 
     def find(self, identity: str) -> Any | None:
         """The run with this id tag; of several, a complete one."""
@@ -181,6 +176,21 @@ class MlflowStore:
                 if run.data.tags.get(PARENT) != parent:
                     self.client.set_tag(run.info.run_id, PARENT, parent)
         return changed
+
+
+def store_uri(uri: str | None) -> str:
+    """The tracking URI that is given, else that of the environment, else the project's own."""
+    return uri or os.environ.get(URI) or f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}"
+
+
+def search(client: Any, experiment_id: str, conditions: str) -> list[Any]:
+    """All runs of an experiment that meet MLflow's conditions, the oldest first."""
+    found, token = list[Any](), None
+    while token != "":
+        page = client.search_runs([experiment_id], conditions, max_results=BATCH, page_token=token)
+        found += page
+        token = page.token or ""
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def sqlite_path(uri: str) -> Path | None:

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convchoice.analysis import text
+from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.result_contrast import Contrast
 from convchoice.analysis.statistics import seeds_needed
 from convchoice.analysis.verdict import FEWEST_SEEDS
-from convchoice.command_parser import CommandParser
-from convchoice.errors import exit_codes, printable
-from convchoice.table_comparison import add_table_options, compared_table, is_table
+from convchoice.commands import CommandParser
+from convchoice.commands.table_comparison import add_table_options, compared_table, is_table
+from convchoice.errors import printable
 
 
 class Decision(IntEnum):
@@ -145,20 +145,15 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare, print the decisions, and exit with the status that they have together."""
-    with exit_codes():
-        given = _arguments(arguments)
-        comparison = compared_table(given).labelled()
-        found = decided(comparison)
-        if given.json:
-            print(json.dumps(_document(found, comparison), ensure_ascii=False))
-        else:
-            margin = text.margin(comparison)
-            print(printable(f"{comparison.study.question} Margin {margin}."))
-            for line in [*(_line(each, comparison) for each in found),
-                         *(f"! {each.text}" for each in comparison.cautions)]:  # fmt: skip
-                print(printable(line))
-        sys.exit(overall(found, comparison))
-
-
-if __name__ == "__main__":
-    main()
+    given = _arguments(arguments)
+    comparison = compared_table(given).labelled()
+    found = decided(comparison)
+    if given.json:
+        print(json.dumps(_document(found, comparison), ensure_ascii=False))
+    else:
+        margin = text.margin(comparison)
+        print(printable(f"{comparison.study.question} Margin {margin}."))
+        for line in [*(_line(each, comparison) for each in found),
+                     *(f"! {each.text}" for each in comparison.cautions)]:  # fmt: skip
+            print(printable(line))
+    sys.exit(overall(found, comparison))

@@ -13,11 +13,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.analysis import notes, sentences, text
+from convchoice.analysis import cautions, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
-from convchoice.command_parser import CommandParser
-from convchoice.errors import UserError, exit_codes, printable
+from convchoice.commands import CommandParser
+from convchoice.errors import UserError, printable
 
 FORMATS = ("markdown", "latex", "csv")
 LATEX = {
@@ -69,7 +69,7 @@ def footnotes(comparison: Comparison) -> list[str]:
     test = TESTS[family.method].format(n=family.contrasts)
     found = [f"{seeds} per arm. {sentences.data_line(comparison)}."]
     if comparison.contrasts:
-        found.append(f"{notes.intervals_line(comparison)} Margin {text.margin(comparison)}.")
+        found.append(f"{cautions.intervals_line(comparison)} Margin {text.margin(comparison)}.")
         found.append(
             f"p: paired t test, two-sided{test}. A verdict follows from the interval beside it."
         )
@@ -159,12 +159,7 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table of a study, or write it to a file."""
-    with exit_codes():
-        given = parser().parse_args(arguments)
-        comparison = study_comparison(given.study, given.reports)
-        write = {"markdown": markdown, "latex": latex, "csv": csv_table}[given.format]
-        print(write(comparison), end="")
-
-
-if __name__ == "__main__":
-    main()
+    given = parser().parse_args(arguments)
+    comparison = study_comparison(given.study, given.reports)
+    write = {"markdown": markdown, "latex": latex, "csv": csv_table}[given.format]
+    print(write(comparison), end="")

@@ -1,0 +1,68 @@
+"""The runs of any MLflow experiment as rows of a table; nothing is created or changed."""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from convchoice.errors import did_you_mean, shortened
+from convchoice.tracking.store import (
+    DEFAULTS,
+    TrackingError,
+    advice,
+    one_line,
+    search,
+    sqlite_path,
+    store_uri,
+)
+
+READABLE = {**DEFAULTS, "MLFLOW_ALLOW_FILE_STORE": "true"}
+"""A folder `mlruns` of an earlier MLflow can still be read."""
+
+
+def experiment_rows(
+    name: str, uri: str | None = None, conditions: str = ""
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each run's name and status, and its cells: ``params.…``, ``tags.…`` and ``metrics.…``.
+
+    A metric is the last value logged. A run that has not finished has no metrics.
+
+    Args:
+        name: of the experiment.
+        uri: of the store; None takes ``MLFLOW_TRACKING_URI``, else this project's store.
+        conditions: MLflow's search, such as ``params.lr = '0.1'``; empty for all runs.
+
+    Raises:
+        TrackingError: if the store or the experiment cannot be read, or the search is not legal.
+    """
+    os.environ.update({key: os.environ.get(key, value) for key, value in READABLE.items()})
+    import mlflow  # noqa: PLC0415 - two seconds
+
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    uri = store_uri(uri)
+    path = sqlite_path(uri)
+    if path and not path.exists():  # MLflow would create it
+        raise TrackingError(
+            f"{path}: there is no such MLflow database. Name another: --tracking-uri"
+        )
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
+        found = {each.name: each.experiment_id for each in client.search_experiments()}
+        runs = search(client, found[name], conditions) if name in found else []
+    except Exception as error:  # whatever a server, a database or a search raises
+        raise advice(error, uri) or TrackingError(f"MLflow: {one_line(error)}.") from error
+    if name not in found:
+        fix = did_you_mean(name, list(found))
+        rule = f"there is no such experiment. {fix} It has: {', '.join(map(shortened, found))}."
+        raise TrackingError(f"--mlflow {shortened(name)}: {rule}")
+    rows = list[tuple[str, Mapping[str, Any]]]()
+    for run in runs:
+        cells: dict[str, Any] = {f"params.{key}": value for key, value in run.data.params.items()}
+        cells |= {f"tags.{key}": value for key, value in run.data.tags.items()}
+        metrics = {f"metrics.{key}": value for key, value in run.data.metrics.items()}
+        if run.info.status == "FINISHED":
+            cells |= metrics
+        else:
+            cells |= dict.fromkeys(metrics)
+        rows.append((f"run {run.info.run_name} ({run.info.status})", cells))
+    return rows

@@ -1,0 +1,58 @@
+"""Any MLflow experiment as a table: arms by parameters, what is left out, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.analysis.comparison_files import read_comparison
+from convchoice.commands.compare import main
+
+VALUES = {"0.1": [0.815, 0.812, 0.816], "0.01": [0.835, 0.836, 0.833]}
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    """A store of another project: two settings with three seeds, one broken run, one other run."""
+    import mlflow  # noqa: PLC0415 - two seconds
+
+    address = f"sqlite:///{tmp_path / 'theirs.db'}"
+    client = mlflow.MlflowClient(tracking_uri=address)
+    experiment = client.create_experiment("segmentation", str(tmp_path / "artifacts"))
+    for rate, values in VALUES.items():
+        for seed, value in enumerate([*values, 0.99] if rate == "0.1" else values):
+            run = client.create_run(experiment, run_name=f"{rate}-{seed}").info.run_id
+            parameters = {"lr": rate, "depth": "18", "seed": str(seed)}
+            for key, text in parameters.items():
+                client.log_param(run, key, text)
+            client.log_metric(run, "val/f1", 0.0, step=0)
+            client.log_metric(run, "val/f1", value, step=1)
+            client.set_terminated(run, "FAILED" if seed == 3 else "FINISHED")
+    client.create_run(experiment, run_name="a summary")
+    return address
+
+
+def test_an_experiment_is_compared(
+    uri: str, tmp_path: Path, refused: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    command = ["--mlflow", "segmentation", "--tracking-uri", uri, "--metric", "val/f1"]
+    command += ["--margin", "0.01", "--higher-is-better"]
+    main([*command, "--output", str(output)])
+    assert "1 of 8 runs have no params.seed and are left out." in capsys.readouterr().out
+    result = read_comparison(output / "comparison.json")
+    assert {name: arm.scores["val/f1"].values for name, arm in result.arms.items()} == VALUES
+    assert result.failed == {
+        "0.1": {3: "MLflow's experiment segmentation, run 0.1-3 (FAILED): no value."}
+    }
+    assert result.contrasts[0].verdict == "better"
+    assert result.measure.metric == "val/f1"
+    one = [*command, "--filter", "params.lr = '0.1'"]
+    assert "nothing to compare" in refused(main, one)
+    assert "Invalid" in refused(main, [*command, "--filter", "lr is low"])
+    assert "no column 'params.net'" in refused(main, [*command, "--arm", "params.net"])
+    command[1] = "segmentatoin"
+    assert "Did you mean segmentation?" in refused(main, command)
+    command[3] = f"sqlite:///{tmp_path / 'none.db'}"
+    assert "none.db: there is no such MLflow database" in refused(main, command)
+    assert not (tmp_path / "none.db").exists()
