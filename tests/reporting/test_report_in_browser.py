@@ -7,7 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chromium import browser, written_by
+from convchoice.analysis.comparison_files import read_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.commands.compare import main as compare
 from convchoice.commands.report import write_report
 from made_up_reports import HOSTILE, PADDED, RECORDED, renamed
 from made_up_runs import study_values
@@ -111,6 +113,17 @@ def test_the_page_fits_requests_nothing_and_logs_no_error(page: Path, tmp_path: 
     assert measured.pop("scroll") <= width
     expected = {"width": width, "wide": [], "requests": [], "cut": [], "active": 0}
     assert measured == {**expected, "figures": 16 + 7}
+
+
+def test_the_page_of_a_table_works_without_the_explorer(tmp_path: Path):
+    table, reports = tmp_path / "f1.csv", tmp_path / "reports"
+    rows = [f"{arm},{seed},0.{8 * seed + 10}" for arm in ("old", "n_e-w") for seed in range(3)]
+    table.write_text("\n".join(["arm,seed,f1", *rows]), encoding="utf-8")
+    options = ["--value", "f1", "--margin", "0.01", "--higher-is-better"]
+    compare([str(table), *options, "--output", str(reports / "f1")])
+    write_report(reports, [read_comparison(reports / "f1" / "comparison.json")])
+    measured = written_by(MEASURE, reports / "index.html", 390, tmp_path)
+    assert (measured["wide"], measured["cut"], measured["figures"]) == ([], [], 2)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
