@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from convchoice.config.schema import OptimizerConfig
+from convchoice.config.schema import OptimizerConfig, OptimizerName
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
-from convchoice.training.lightning_module import RunningMeans, optimizer_of
+from convchoice.training import batches
+from convchoice.training.lightning_module import FlatParameters, RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
 from small_runs import SMALL, events_of, small_run, train_until, trained
 from stages import numbers
@@ -121,6 +122,47 @@ def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(
     assert re.match(r"the loss is (nan|inf) at step \d+, in epoch 1; the", ended.failure)
     assert ended.diverged
     assert not work.folder.exists()
+
+
+def test_blocks_of_optimiser_steps_change_no_bit(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten batches an epoch, the last of 12 images, one by one, four and sixteen at a time."""
+    results = []
+    for steps in (1, 4, 16):
+        monkeypatch.setattr(batches, "BLOCK_IMAGES", 32 * steps)
+        work = small_run(tmp_path / str(steps), data_root)
+        train([work], lambda event: None)
+        checkpoint = torch.load(partial_path(work.folder) / CHECKPOINT, weights_only=True)
+        finalise(work.folder)
+        results.append((numbers(read_run(work.folder)), checkpoint["optimizer_states"][0]["state"]))
+    for run, state in results[1:]:
+        assert run == results[0][0]
+        torch.testing.assert_close(state, results[0][1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", OptimizerName)
+def test_flat_parameters_change_no_bit(name: OptimizerName) -> None:
+    """Against an optimiser of the separate parameters, two of odd sizes."""
+    values = [
+        torch.rand(4, 3, 4, 4).to(memory_format=torch.channels_last), torch.rand(5, 7),
+        torch.rand(32), torch.rand(10), torch.rand(48, 16),
+    ]  # fmt: skip
+    one, other = ([torch.nn.Parameter(each.clone()) for each in values] for _ in range(2))
+    flat = FlatParameters(other)
+    assert [len(each) for each in flat.optimized] == [192 + 32 + 768, 5, 10]
+    config = OptimizerConfig(name=name, momentum=0.5, weight_decay=1e-3)
+    optimizers = [optimizer_of(config, each) for each in (one, flat.optimized)]
+    flat.bind_gradients()
+    for _ in range(3):
+        for optimizer, parameters in zip(optimizers, (one, other), strict=True):
+            optimizer.zero_grad(set_to_none=False)
+            sum(each.square().sum() for each in parameters).backward()
+            optimizer.step()
+    for each, expected in zip(other, one, strict=True):
+        assert torch.equal(each, expected)
+        assert each.stride() == expected.stride()
+        assert not torch.equal(each, torch.zeros_like(each))
 
 
 def test_rmsprop_by_hand() -> None:

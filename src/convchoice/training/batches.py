@@ -22,6 +22,8 @@ from convchoice.networks.network import derived_seed
 
 EVALUATION_BATCH = 128
 """Images at a time without gradients: their response maps still fit the CPU's cache."""
+BLOCK_IMAGES = 1024
+"""Images, at least, of the batches that Lightning hands over at once: its cost is by call."""
 
 Indices = NDArray[np.int64]
 
@@ -138,7 +140,7 @@ class Batches:
                 yield scaled(self.images[some]), self.labels[some]
             else:
                 chosen = order[..., some].to(self.images.device)
-                pixels = scaled(self.images[chosen.flatten()])
+                pixels = scaled(self.images.index_select(0, chosen.flatten()))
                 yield pixels.reshape(*chosen.shape, *pixels.shape[1:]), self.labels[chosen]
 
 
@@ -163,7 +165,8 @@ def training_batches(
         return Batches(kept.to(device), labels[chosen].to(device), size, seeds)
 
     orders = seeds if config.order_seed is None else [config.order_seed] * len(seeds)
-    return batches(training, config.batch_size, orders), batches(validation, EVALUATION_BATCH)
+    block = max(1, BLOCK_IMAGES // config.batch_size) * config.batch_size
+    return batches(training, block, orders), batches(validation, EVALUATION_BATCH)
 
 
 def scaled(images: Tensor) -> Tensor:

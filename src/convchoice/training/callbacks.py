@@ -1,4 +1,4 @@
-"""The callback that records a training: history, progress events, and losses that diverge."""
+"""The callback that records a training: history, checkpoints, events, and losses that diverge."""
 
 import math
 import time
@@ -9,6 +9,7 @@ from pytorch_lightning import Callback, Trainer
 
 from convchoice.errors import UserError
 from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded, RunStarted
+from convchoice.runs.run_folder import CHECKPOINT, partial_path
 from convchoice.runs.specification import RunSpecification
 from convchoice.training.device import finished_time
 from convchoice.training.lightning_module import Classifier
@@ -77,13 +78,22 @@ class Recorder(Callback):
         done = fraction - self.epochs_before / self.epochs
         return (time.perf_counter() - self.started) * (1 - fraction) / done if done > 0 else 0.0
 
+    def _steps(self, trainer: Trainer) -> tuple[int, int]:
+        """Optimiser steps so far, and of an epoch. Lightning counts blocks of them."""
+        batches: Any = trainer.train_dataloader
+        size = self.runs[0].config.data.batch_size
+        an_epoch = math.ceil(len(batches.labels) / size)
+        this_epoch = math.ceil(self.classifier.training_means.images / size)
+        return trainer.current_epoch * an_epoch + this_epoch, an_epoch
+
     def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
-        """Every `TICK_SECONDS`, check the losses and report the progress."""
+        """After a block, if `TICK_SECONDS` have passed: check the losses, report the progress."""
         if time.perf_counter() < self.next_tick:
             return
         self.next_tick = time.perf_counter() + TICK_SECONDS
         self._check(self.classifier.last_losses.tolist(), trainer)
-        fraction = trainer.global_step / (self.epochs * trainer.num_training_batches)
+        steps, steps_an_epoch = self._steps(trainer)
+        fraction = steps / (self.epochs * steps_an_epoch)
         means, left = self.classifier.training_means.values(), self._seconds_left(fraction)
         epoch = trainer.current_epoch + 1
         for place in self.alive:
@@ -91,7 +101,10 @@ class Recorder(Callback):
             self.listener(EpochProgress(*key, epoch, self.epochs, fraction, loss, left))
 
     def on_train_epoch_end(self, trainer: Trainer, *_: object) -> None:
-        """Add a row to the history of each run; its seconds are the run's share of the epoch."""
+        """Add a row to the history of each run and write the checkpoint.
+
+        The row's seconds are the run's share of the epoch.
+        """
         ended = self.training_ended or finished_time(self.classifier.device)
         training, validation = self.classifier.training_means, self.classifier.validation_means
         self._check([loss for loss, _ in training.values()], trainer)
@@ -104,6 +117,7 @@ class Recorder(Callback):
             self.rows[place].append(row)
             left = self._seconds_left(row["epoch"] / self.epochs)
             self.listener(EpochEnded(*self.runs[place].key, row, self.epochs, left))
+        trainer.save_checkpoint(partial_path(self.runs[0].folder) / CHECKPOINT)
 
     def _check(self, losses: Sequence[float], trainer: Trainer) -> None:
         """End the runs whose loss is not finite; the others continue.
@@ -116,7 +130,7 @@ class Recorder(Callback):
                 continue
             run = self.runs[place]
             failure = (
-                f"the loss is {losses[place]} at step {trainer.global_step}, in epoch"
+                f"the loss is {losses[place]} at step {self._steps(trainer)[0]}, in epoch"
                 f" {trainer.current_epoch + 1}; the last complete epoch is {len(self.rows[place])}."
                 " Use a smaller optimizer.learning_rate than"
                 f" {run.config.optimizer.learning_rate:g}."

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 from torch.optim import SGD, Adam, Optimizer, RMSprop
@@ -71,22 +72,51 @@ class StackedNetworks(nn.Module):
         ]
 
 
+class FlatParameters:
+    """Parameters as views of one, so that an optimiser takes one step for all of them.
+
+    A step has the bits that it has parameter by parameter, for an optimiser that works element by
+    element: torch computes 16 elements at a time and the rest with other instructions, so only
+    parameters of 16·n elements are put together.
+
+    Attributes:
+        optimized: what the optimiser gets.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Move the values."""
+        self._parts = [each for each in parameters if each.numel() % 16 == 0]
+        sizes = [each.numel() for each in self._parts]
+        flat = nn.Parameter(parameters[0].new_empty(sum(sizes)))
+        flat.grad = torch.zeros_like(flat)
+        self.optimized = [flat, *(each for each in parameters if each.numel() % 16)]
+        self._gradients = []
+        values, gradients = (torch.split(each, sizes) for each in (flat.data, flat.grad))
+        for each, own, gradient in zip(self._parts, values, gradients, strict=True):
+            layout = each.shape, each.stride()
+            each.data = own.as_strided(*layout).copy_(each.data)
+            self._gradients.append(gradient.as_strided(*layout))
+
+    def bind_gradients(self) -> None:
+        """Let backward passes add to the gradient of the one, until `Module.zero_grad`."""
+        for each, gradient in zip(self._parts, self._gradients, strict=True):
+            each.grad = gradient
+
+
 class RunningMeans:
     """Mean loss and accuracy of each run over the images so far.
 
     Sums stay on the device, so that adding a batch never waits for it.
     """
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, device: torch.device | str = "cpu") -> None:
         """Start without images."""
-        self._loss = torch.zeros(runs, dtype=torch.float64)
-        self._correct = torch.zeros(runs, dtype=torch.int64)
+        self._loss = torch.zeros(runs, dtype=torch.float64, device=device)
+        self._correct = torch.zeros(runs, dtype=torch.int64, device=device)
         self.images = 0
 
     def add(self, losses: Tensor, correct: Tensor, images: int) -> None:
         """Add a batch: each run's mean loss and number of correct predictions, and its size."""
-        self._loss = self._loss.to(losses.device)
-        self._correct = self._correct.to(losses.device)
         self._loss += losses.detach().to(torch.float64) * images
         self._correct += correct
         self.images += images
@@ -123,6 +153,7 @@ class Classifier(LightningModule):
     def __init__(self, configs: Sequence[Config]) -> None:
         """Build the networks; those of several runs are stacked."""
         super().__init__()
+        self.automatic_optimization = False
         self.config = configs[0]
         self.runs = len(configs)
         networks = [Network(config) for config in configs]
@@ -131,8 +162,8 @@ class Classifier(LightningModule):
         self._start_means()
 
     def _start_means(self) -> None:
-        self.training_means = RunningMeans(self.runs)
-        self.validation_means = RunningMeans(self.runs)
+        self.training_means = RunningMeans(self.runs, self.device)
+        self.validation_means = RunningMeans(self.runs, self.device)
 
     def on_train_epoch_start(self) -> None:
         """Start the means of the epoch and choose its order of images."""
@@ -161,11 +192,23 @@ class Classifier(LightningModule):
         means.add(losses, correct, labels.shape[-1])
         return losses
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The sum of the runs' cross-entropies: each run's gradient is that of its own loss."""
-        losses = self._losses(batch, self.training_means)
+    def training_step(self, block: tuple[Tensor, Tensor]) -> None:
+        """An optimiser step for each batch of a block.
+
+        The loss is the sum of the runs' cross-entropies: each run's gradient is that of its own.
+        """
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None) or GradScaler(enabled=False)
+        self.flat.bind_gradients()
+        size, dimension = self.config.data.batch_size, 0 if self.runs == 1 else 1
+        for batch in zip(*(torch.split(each, size, dimension) for each in block), strict=True):
+            losses = self._losses(batch, self.training_means)
+            with torch.autocast(self.device.type, enabled=False):  # only the forward pass is mixed
+                optimizer.zero_grad(set_to_none=False)
+                scaler.scale(losses.sum()).backward()
+                scaler.step(optimizer)
+                scaler.update()
         self.last_losses = losses.detach()
-        return losses.sum()
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add a batch to the validation means."""
@@ -173,4 +216,5 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The configuration's optimiser; all of them work element by element."""
-        return optimizer_of(self.config.optimizer, self.parameters())
+        self.flat = FlatParameters(list(self.parameters()))
+        return optimizer_of(self.config.optimizer, self.flat.optimized)

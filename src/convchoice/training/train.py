@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 from safetensors.torch import save_file
 
@@ -149,10 +148,6 @@ def _trainer(config: Config, device: torch.device, folder: Path, recorder: Recor
     # Lightning would train in bfloat16 and only warn.
     rule, fix = "float16 needs a GPU.", "Use bf16-mixed on a CPU."
     require(possible, "trainer.precision", "16-mixed", rule, fix)
-    checkpoints = ModelCheckpoint(
-        dirpath=folder, filename=Path(CHECKPOINT).stem, every_n_epochs=1,
-        save_on_train_epoch_end=True, enable_version_counter=False,
-    )  # fmt: skip
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
@@ -160,9 +155,10 @@ def _trainer(config: Config, device: torch.device, folder: Path, recorder: Recor
         max_epochs=settings.max_epochs,
         deterministic=settings.deterministic,
         default_root_dir=folder,
-        callbacks=[recorder, checkpoints],
+        callbacks=[recorder],
         plugins=[AtomicCheckpoints()],
         logger=False,
+        enable_checkpointing=False,  # the recorder writes them
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -226,7 +222,10 @@ def _write(
     folder = partial_path(run.folder)
     last = {key: value for key, value in rows[-1].items() if "/" in key}
     seconds = {"cost/train_seconds": sum(row["seconds"] for row in rows)}
-    tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+    tensors = {
+        name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, weight in weights.items()
+    }
     save_file(tensors, folder / WEIGHTS)
     write_config(folder, config_to_mapping(run.config))
     write_history(folder, rows)
