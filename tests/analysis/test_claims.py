@@ -124,13 +124,23 @@ def test_many_contrasts_in_words() -> None:
         *(part(name, "inconclusive") for name in "ghijk"),
     ]
     assert parts_sentence(mixed, ACCURACY, {}) == (
-        "3 of 9 arms are worse than their references, by 0.05 to 0.40 points, 1 of them by less"
-        " than the margin of 0.10 points (a; b; e), 1 is not (f: better by 0.50 points) and 5 are"
-        f" undecided (the references: 2.0{MACS}"
+        "a is worse than max by 0.30 points [0.25, 0.50]; b is worse than max by 0.40 points [0.25,"
+        " 0.50]; e is worse than other by 0.05 points, less than the margin of 0.10 points; f is"
+        " better than max by 0.50 points [0.30, 0.70]; 5 arms are not shown to differ from their"
+        f" references (the references: 2.0{MACS}"
+    )
+    assert parts_sentence([shown[0], *mixed[-4:]], ACCURACY, LABELS) == (
+        "a is worse than max 2×2 by 0.30 points [0.25, 0.50]; h, i, j and k are not shown to differ"
+        f" from max 2×2 (max 2×2: 2.0{MACS}"
+    )
+    many = parts_sentence([*shown, *mixed[2:]], ACCURACY, {})
+    assert many.startswith(
+        "5 of 11 arms are worse than their references, by 0.05 to 0.60 points, 1 of them by less"
+        " than the margin of 0.10 points; f is better"
     )
     none = [part(name, "equivalent", predicted="better") for name in "abcd"]
     assert parts_sentence(none, ACCURACY, LABELS) == (
-        "none of 4 arms is better than max 2×2 and 4 are not (a; b; c; d)."
+        "none of 4 arms is shown to be better than max 2×2."
     )
 
 

@@ -158,7 +158,7 @@ FIVE = {"epochs": 5}
     [
         (6, FIVE, {}, [], ""),
         (1, {"dataset": DIGITS}, {}, ["fallback", "scale"], DIGITS["fallback_note"]),
-        (2, FIVE, {}, ["scale"], "Small scale: 2 seeds an arm."),
+        (2, FIVE, {}, ["scale"], "Few seeds: 2 seeds an arm."),
         # The made-up loss falls from 0.2 to 0.1.
         (6, {"epochs": 2}, {}, ["scale", "unconverged"],
          "training loss of every arm by up to 0.10 nats"),

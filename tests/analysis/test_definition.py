@@ -5,18 +5,21 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from convchoice.analysis.definition import (
     DEFINITION,
+    amendments,
     history_of,
     read_definition,
     record_definition,
 )
+from convchoice.analysis.measure import measure_of
 from convchoice.analysis.multiplicity import unplanned_level
-from convchoice.analysis.result import Comparison
+from convchoice.analysis.result import Amendment, Comparison, DefinitionHistory
 from convchoice.analysis.sentences import described
 from convchoice.commands.compare import main as compare
 from convchoice.config.study import Study, read_study
@@ -83,8 +86,7 @@ def test_what_was_amended_after_results_is_named_with_both_values(project: Path)
     amended = write_study(project, margin=0.2, looks=[3, 6], notes="prose may change")
     commit(project, "Amend it")
     assert recorded(project, amended) == (
-        "amended after results (margin: 0.1 → 0.2; looks: null → [3, 6]); defined at"
-        f" {first[:12]}, before the first run"
+        f"defined at {first[:12]}, before the first run; amended after results, see above"
     )
     result = json.loads((project / "reports/pooling/comparison.json").read_text(encoding="utf-8"))
     [caution] = [each["text"] for each in result["cautions"] if each["kind"] == "amended"]
@@ -92,7 +94,38 @@ def test_what_was_amended_after_results_is_named_with_both_values(project: Path)
     compare([str(project / "reports/pooling"), "--output", str(other), "--brief"])
     again = json.loads((other / "comparison.json").read_text(encoding="utf-8"))
     assert again["definition"] == result["definition"]
-    assert caution == "The study's definition was amended after results: margin and looks."
+    assert caution == (
+        "The study was amended after results (margin: 0.1 points → 0.2 points; looks: 3 and 6"
+        " added)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ({"margin": 0.1}, {"margin": "10% of errors"},
+         ["margin: 0.1 points → 10 % of the reference's errors"]),
+        ({"arms": ["a", "b"]}, {"arms": ["a", "c", "d"]}, ["arms: b removed and c and d added"]),
+        ({"arms": ["a", "b"]}, {"arms": ["b", "a"]}, ["arms: in another order"]),
+        ({"controls": ["a", "max_wide"]}, {"controls": ["a"]}, ["controls: max_wide removed"]),
+        ({"against": {"a": ["b"], "c": ["b"]}}, {"against": {"a": ["max", "b"], "c": ["b"]}},
+         ["references of a: max 2×2 added"]),
+        ({"claim": "Max wins.", "claim_arm": "max"},
+         {"claims": [{"says": "Max is better.", "predicts": {"a": "worse"}}]},
+         ["claims: “Max wins.” → “Max is better.”"]),
+        ({"claims": [{"says": "So.", "predicts": {"a": "worse"}}]},
+         {"claims": [{"says": "So.", "predicts": {"a": "better"}}]},
+         ["predictions of a: worse → better"]),
+        ({"baseline": "a"}, {"baseline": "b"}, ["baseline: a → b"]),
+    ],
+)  # fmt: skip
+def test_amendments_in_words(before: dict[str, Any], now: dict[str, Any], words: list[str]) -> None:
+    fields = dict.fromkeys([*before, *now])
+    changed = [Amendment(field=key, before=before.get(key), now=now.get(key)) for key in fields]
+    history = DefinitionHistory(commit=None, before_results=True, sha256="", amendments=changed)
+    label = {"max": "max 2×2"}
+    found = amendments(history, lambda arm: label.get(arm, arm), measure_of("test/accuracy"))
+    assert found == words
 
 
 def test_another_scale_does_not_start_anew(project: Path) -> None:

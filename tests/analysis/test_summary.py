@@ -59,7 +59,7 @@ def test_one_pair_of_runs_of_other_images(comparison_of: Compare, monkeypatch: p
     assert "McNemar's exact p < 0.001, for these two networks only." in text
     assert text.count("No source of MNIST answered") == 1
     assert text.count("cannot reject at 0.05") == 1
-    assert "Small scale: 1 epoch of 1,297 images, 1 seed an arm." in text
+    assert "Short training: 1 epoch of 1,297 images, 1 seed an arm." in text
 
 
 def test_command_prints_every_study_and_the_report(

@@ -104,7 +104,7 @@ def test_notes_on_seeds():
     ]
     needed = SeedsNeeded(estimate=1_234, low=510, high=None)
     [note] = seed_notes(contrast(30, "inconclusive", seeds_needed=needed))
-    assert "about 1,234 (510 to over 1,000,000) seeds are needed to find" in note
+    assert "About 1,234 (510 to over 1,000,000) seeds would be needed to find" in note
     result = made_up_comparison({"a": ("base", "worse"), "b": ("base", "better")})
     assert seed_lines(result) == [FEW.format("2 seeds")]  # once
 
@@ -112,8 +112,8 @@ def test_notes_on_seeds():
 @pytest.mark.parametrize(
     ("family", "sentence"),
     [
-        ({"contrasts": 1, "method": "single"}, "Student's, paired by seed."),
-        ({"method": "sign flips"}, "those of 4 differences hold together (joint sign flips)."),
+        ({"contrasts": 1, "method": "single"}, "Brackets: 95 % intervals over seeds."),
+        ({"method": "sign flips"}, "; those of 4 differences hold together (joint sign flips)."),
         ({"method": "Bonferroni"}, "those of 4 differences hold together (Bonferroni)."),
         (
             {"level": 0.0019, "looks": [6, 12], "last_look": 30},
@@ -131,7 +131,7 @@ def test_what_intervals_hold_for(family: dict[str, Any], sentence: str):
     assert sentence in intervals_line(result)
     control = result.contrasts[0].model_copy(update={"in_family": False})
     assert intervals_line(result.model_copy(update={"contrasts": [control]})).endswith(
-        "Controls have intervals of their own, outside this family: a."
+        "The interval of a control holds alone: a."
     )
 
 
@@ -143,10 +143,10 @@ def test_runs_that_end_in_a_spike_and_means_that_they_decide():
     decided = result.contrasts[0].model_copy(update={"robust": robust})
     changed = {"arms": result.arms | {"a": spiking}, "contrasts": [decided]}
     spikes, decides = spike_lines(result.model_copy(update=changed))
-    assert spikes == "Runs that end in a spike, far from their arm's others: a 1 of 2."
+    assert spikes == "Runs that end much worse than their arm's others (a spike): 1 of 2 of a."
     assert decides == (
-        "a against base: worse by the mean, equivalent by the 20 % trimmed mean,"
-        " +0.01 [−0.02, +0.04]: a few runs decide."
+        "a against base is worse by the mean, and equivalent by the 20 % trimmed mean,"
+        " +0.01 [−0.02, +0.04], which a few far runs do not move."
     )
     same_side = robust.model_copy(update={"verdict": Verdict.slightly_worse})
     kept = result.contrasts[0].model_copy(update={"robust": same_side})

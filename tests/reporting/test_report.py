@@ -151,7 +151,7 @@ def test_the_page_opens_on_the_answers(reports: Path):
     for shown in (
         "−0.50", "[−0.75, −0.25]", "worse", "same parameters", "±0.10 pp", "trimmed mean",
         "+0.0100",  # 5 errors more at 0.002 nats each
-        "Small scale: 1 epoch of 55,000 images, 3 seeds an arm.",
+        "Short training: 1 epoch of 55,000 images, 3 seeds an arm.",
         "With 3 seeds a sign-flip test cannot reject at 0.05: it needs 6 or more.",
         "Published results and ours", "downsample.operator",
     ):  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, SeedsNeeded
+from convchoice.analysis.definition import amendments
 from convchoice.analysis.model import MOST_SEEDS
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
@@ -61,7 +62,8 @@ def _scale(comparison: Comparison) -> str:
     seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
     if not length and min(seeds) >= FEWEST_SEEDS:
         return ""
-    return f"Small scale: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
+    kind = "Short training" if length else "Few seeds"
+    return f"{kind}: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
 
 
 NETWORK = ("conv", "downsample", "model")
@@ -121,15 +123,15 @@ def _unconverged(comparison: Comparison) -> str:
 
 
 def _amended(comparison: Comparison) -> str:
-    history = comparison.definition
-    if history is None or not history.amendments:
+    if comparison.definition is None:
         return ""
-    keys = listed([each.field for each in history.amendments])
-    return f"The study's definition was amended after results: {keys}."
+    changed = amendments(comparison.definition, comparison.study.label, comparison.measure)
+    return f"The study was amended after results ({'; '.join(changed)})." if changed else ""
 
 
 def cautions(comparison: Comparison) -> list[Caution]:
-    """What a reader must know of a result, most important first."""
+    """What a reader must know of a result, most important first, with labels for names."""
+    amended, comparison = _amended(comparison), comparison.labelled()
     made, missing = comparison.provenance, comparison.missing_seeds
     note, retry = made.dataset.fallback_note or "", made.dataset.retry
     hint = f" To try again: {retry}." if note and retry is not None and retry not in note else ""
@@ -141,7 +143,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         *(("failed", text) for text in _failures(comparison)),
         ("fallback", f"{note}{hint}"),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
-        ("amended", _amended(comparison)),
+        ("amended", amended),
         ("confounded", _confounded(comparison)),
         ("scale", "" if made.table else _scale(comparison)),
         ("unconverged", _unconverged(comparison)),
@@ -163,11 +165,11 @@ def intervals_line(comparison: Comparison) -> str:
     """What the intervals of a study's differences hold for."""
     family = comparison.family
     together = {
-        "sign flips": f"those of {family.contrasts} differences hold together (joint sign flips).",
-        "Bonferroni": f"those of {family.contrasts} differences hold together (Bonferroni).",
-        "single": "Student's, paired by seed.",
+        "sign flips": f"; those of {family.contrasts} differences hold together (joint sign flips)",
+        "Bonferroni": f"; those of {family.contrasts} differences hold together (Bonferroni)",
+        "single": "",
     }[family.method]
-    sentences = [f"In brackets: 95 % intervals; {together}"]
+    sentences = [f"Brackets: 95 % intervals over seeds{together}."]
     if family.extended:
         seeds = text.listed([str(look) for look in family.looks])
         sentences.append(
@@ -181,9 +183,7 @@ def intervals_line(comparison: Comparison) -> str:
         )
     controls = [each.arm for each in comparison.contrasts if not each.in_family]
     if controls and family.contrasts:
-        sentences.append(
-            f"Controls have intervals of their own, outside this family: {text.listed(controls)}."
-        )
+        sentences.append(f"The interval of a control holds alone: {text.listed(controls)}.")
     return " ".join(sentences)
 
 
@@ -206,8 +206,8 @@ def seed_notes(contrast: Contrast) -> list[str]:
         notes.append("With one seed there is no interval, so no difference can be shown.")
     elif contrast.seeds_needed is not None:
         notes.append(
-            f"With the observed spread, about {seeds_needed(contrast.seeds_needed)} seeds are"
-            " needed to find a difference of the margin (80 % power)."
+            f"About {seeds_needed(contrast.seeds_needed)} seeds would be needed to find a"
+            " difference as large as the margin with 80 % power."
         )
     return notes
 
@@ -233,13 +233,15 @@ def spike_lines(comparison: Comparison) -> list[str]:
     another finding.
     """
     counts = [
-        f"{name} {len(arm.outlying_seeds)} of {arm.n}"
+        f"{len(arm.outlying_seeds)} of {arm.n} of {name}"
         for name, arm in comparison.arms.items()
         if arm.outlying_seeds
     ]
     lines = []
     if counts:
-        lines.append(f"Runs that end in a spike, far from their arm's others: {', '.join(counts)}.")
+        lines.append(
+            f"Runs that end much worse than their arm's others (a spike): {', '.join(counts)}."
+        )
     measure = comparison.measure
     for contrast in comparison.contrasts:
         robust = contrast.robust
@@ -247,8 +249,9 @@ def spike_lines(comparison: Comparison) -> list[str]:
             mean = text.signed(robust.mean, measure.decimals)
             bounds = text.interval(robust.interval, measure.decimals, with_signs=True)
             lines.append(
-                f"{contrast.arm} against {contrast.reference}: {contrast.verdict} by the mean,"
-                f" {robust.verdict} by the 20 % trimmed mean, {mean} {bounds}: a few runs decide."
+                f"{contrast.arm} against {contrast.reference} is {contrast.verdict} by the mean,"
+                f" and {robust.verdict} by the 20 % trimmed mean, {mean} {bounds}, which a few far"
+                " runs do not move."
             )
     return lines
 

@@ -173,30 +173,41 @@ def _one(part: ClaimPart, measure: Measure, labels: Mapping[str, str]) -> str:
 
 
 def _many(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str]) -> str:
-    """How many contrasts are as predicted, otherwise and undecided, with the sizes of the first."""
+    """Each of a few contrasts that are shown, as predicted or otherwise; how many of more."""
+    references = list(dict.fromkeys(labels.get(part.reference, part.reference) for part in parts))
+    one, total = len(references) == 1, len(parts)
+    noun = "arms" if len({part.arm for part in parts}) == total else "comparisons"
     alike = len({part.predicted for part in parts}) == 1
-    references = {part.reference for part in parts}
-    [*_, reference] = references
-    against = labels.get(reference, reference) if len(references) == 1 else "their references"
-    what = f"{RELATIONS[parts[0].predicted]} {against}" if alike else "as predicted"
-    distinct = len({part.arm for part in parts}) == len(parts)
-    noun = "arms" if distinct else "comparisons"
-    groups = {outcome: [part for part in parts if part.outcome is outcome] for outcome in Outcome}
-    shown = groups[Outcome.shown]
-    sizes = _sizes(shown, measure) if alike and shown else ""
-    if len(shown) == len(parts):
-        return f"all {len(parts)} {noun} are {what}{sizes}"
-    clauses = [f"none of {len(parts)} {noun} is {what}"]
-    if shown:
-        verb = "is" if len(shown) == 1 else "are"
-        names = _names(shown, labels, measure, with_sizes=not alike)
-        clauses = [f"{len(shown)} of {len(parts)} {noun} {verb} {what}{sizes}{names}"]
-    for outcome, word in ((Outcome.otherwise, "not"), (Outcome.undecided, "undecided")):
-        if same := groups[outcome]:
-            verb = "is" if len(same) == 1 else "are"
-            names = _names(same, labels, measure, with_sizes=outcome is Outcome.otherwise)
-            clauses.append(f"{len(same)} {verb} {word}{names}")
-    return text.listed(clauses)
+
+    def predicted(count: int) -> str:
+        other = references[0] if one else "its reference" if count == 1 else "their references"
+        return f"{RELATIONS[parts[0].predicted]} {other}" if alike else "as predicted"
+
+    shown, otherwise, undecided = (
+        [part for part in parts if part.outcome is outcome] for outcome in Outcome
+    )
+    clauses = []
+    if not shown:
+        clauses.append(f"none of {total} {noun} is shown to be {predicted(1)}")
+    elif len(shown) > FEW:
+        which = f"all {total}" if len(shown) == total else f"{len(shown)} of {total}"
+        sizes = _sizes(shown, measure) if alike else ""
+        clauses.append(f"{which} {noun} are {predicted(total)}{sizes}")
+    else:
+        clauses += [_one(part, measure, labels) for part in shown]
+    if shown and len(otherwise) > FEW:
+        clauses.append(f"{len(otherwise)} are not")
+    elif len(otherwise) <= FEW:
+        clauses += [_one(part, measure, labels) for part in otherwise]
+    if undecided:
+        names = list(dict.fromkeys(labels.get(part.arm, part.arm) for part in undecided))
+        subject = text.listed(names) if len(names) <= MOST_NAMES else f"{len(undecided)} {noun}"
+        verb = "is" if len(undecided) == 1 else "are"
+        unclear = any(part.verdict is not Verdict.inconclusive for part in undecided)
+        other = references[0] if one else "its reference" if verb == "is" else "their references"
+        what = "undecided" if unclear else f"not shown to differ from {other}"
+        clauses.append(f"{subject} {verb} {what}")
+    return "; ".join(clauses)
 
 
 def _sizes(shown: Sequence[ClaimPart], measure: Measure) -> str:
@@ -204,30 +215,12 @@ def _sizes(shown: Sequence[ClaimPart], measure: Measure) -> str:
     sizes = sorted(abs(part.mean) for part in shown if part.mean is not None)
     margins = {part.margin for part in shown if part.margin is not None}
     small = [part for part in shown if part.verdict.startswith("negligibly")]
-    ends = list(
-        dict.fromkeys(text.number(size, measure.decimals) for size in (sizes[0], sizes[-1]))
-    )
+    ends = dict.fromkeys(text.number(size, measure.decimals) for size in (sizes[0], sizes[-1]))
     found = f", by {' to '.join(ends)}{_unit(measure)}"
     if small and len(margins) == 1:
         count = "each" if len(small) == len(shown) else f"{len(small)} of them"
         found += f", {count} by less than the margin of {_amount(margins.pop(), measure)}"
     return found
-
-
-def _names(
-    parts: Sequence[ClaimPart], labels: Mapping[str, str], measure: Measure, *, with_sizes: bool
-) -> str:
-    """The arms of a few contrasts in parentheses, with the difference where one is shown."""
-    if len(parts) > MOST_NAMES:
-        return ""
-    names = []
-    for part in parts:
-        name, verdict = labels.get(part.arm, part.arm), part.verdict
-        if with_sizes and part.mean is not None and (verdict.shown_better or verdict.shown_worse):
-            side = "better" if verdict.shown_better else "worse"
-            name += f": {side} by {_amount(part.mean, measure)}"
-        names.append(name)
-    return f" ({'; '.join(names)})"
 
 
 def _compute(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str]) -> str:

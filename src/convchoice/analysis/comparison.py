@@ -84,7 +84,7 @@ def _result(
     comparison = comparison.model_copy(
         update={
             "claims": claims.claims_of(study, comparison, own or {}),
-            "cautions": cautions(comparison.labelled()),
+            "cautions": cautions(comparison),
         }
     )
     return Comparison.model_validate(rounded(comparison.model_dump()))

@@ -8,13 +8,15 @@ lock: nothing is refused because of it.
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError
 
+from convchoice.analysis import text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.measure import Measure
 from convchoice.analysis.model import Count, Model, Name
 from convchoice.analysis.result import Amendment, DefinitionHistory
 from convchoice.config.field_types import plain_values
@@ -62,11 +64,8 @@ def _digest(definition: Mapping[str, Any]) -> str:
 def _commit(file: Path) -> str | None:
     """The last commit of a file; None if it is not committed as it is."""
     changed = git(file.parent, "status", "--porcelain", "--", file.name)
-    return (
-        git(file.parent, "log", "-1", "--format=%H", "--", file.name) or None
-        if not changed
-        else None
-    )
+    found = "" if changed else git(file.parent, "log", "-1", "--format=%H", "--", file.name)
+    return found or None
 
 
 def settings_digest(configurations: Mapping[str, Mapping[str, Any]]) -> str:
@@ -169,3 +168,65 @@ def history_of(
             Amendment(field=key, before=before.get(key), now=now.get(key)) for key in fields
         ],
     )
+
+
+def _changed(name: str, before: Any, now: Any, label: Callable[[str], str]) -> Iterator[str]:
+    """What changed in one key of a study's definition, in words."""
+    if isinstance(before or now, dict):
+        before, now = before or {}, now or {}
+        for key in dict.fromkeys([*before, *now]):
+            if before.get(key) != now.get(key):
+                yield from _changed(f"{name} of {label(key)}", before.get(key), now.get(key), label)
+        return
+    if isinstance(before or now, list):
+        gone = [label(str(each)) for each in before or [] if each not in (now or [])]
+        new = [label(str(each)) for each in now or [] if each not in (before or [])]
+        if not (len(gone) == len(new) == 1):
+            parts = [f"{text.listed(names)} {verb}" for names, verb in
+                     ((gone, "removed"), (new, "added")) if names]  # fmt: skip
+            yield f"{name}: {' and '.join(parts) or 'in another order'}"
+            return
+        before, now = gone[0], new[0]
+    yield f"{name}: {'none' if before is None else before} → {'none' if now is None else now}"
+
+
+def _definition(values: Mapping[str, Any], points: str) -> dict[str, Any]:
+    """The keys of a definition in words; an earlier version had one claim, without predictions."""
+    found = dict(values)
+    claims = found.pop("claims", None) or []
+    if old := found.pop("claim", None):
+        claims = [{"says": old}]
+    found.pop("claim_arm", None)
+    if claims:
+        found["claims"] = [f"“{each['says']}”" for each in claims]
+        found["predictions"] = {
+            arm: word for each in claims for arm, word in each.get("predicts", {}).items()
+        }
+    margin = found.get("margin")
+    if margin is not None:
+        number = isinstance(margin, int | float)
+        found["margin"] = f"{margin} {points}" if number else text.share_of_errors(margin)
+    return {"references" if key == "against" else key: value for key, value in found.items()}
+
+
+def amendments(
+    history: DefinitionHistory, label: Callable[[str], str], measure: Measure
+) -> list[str]:
+    """What was amended since the first definition: ``margin: 0.1 points → 0.2 points``.
+
+    Args:
+        history: of the study.
+        label: an arm's name for people.
+        measure: of the study.
+    """
+    unit = measure.unit.replace("percentage ", "")
+    before = _definition({each.field: each.before for each in history.amendments}, unit)
+    now = _definition({each.field: each.now for each in history.amendments}, unit)
+    if "predictions" not in before or not before["predictions"]:
+        now.pop("predictions", None)  # they come with the claims
+        before.pop("predictions", None)
+    lines: list[str] = []
+    for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key):
+            lines += _changed(key.replace("_", " "), before.get(key), now.get(key), label)
+    return lines

@@ -1,10 +1,7 @@
 """A study's result in words: answers, claims, and how the values were made."""
 
-import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
-
-from pydantic import JsonValue
 
 from convchoice.analysis import cautions, text
 from convchoice.analysis.contrast import Contrast
@@ -12,12 +9,9 @@ from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.sensitivity import Survival
 from convchoice.analysis.verdict import Verdict
-from convchoice.config.yaml_files import yaml_line
 
 FEW = 3
 """Contrasts of a study that an answer lists one by one."""
-LONGEST_VALUE = 160
-"""Characters of a key of a study that are shown."""
 SHORT_DIGEST = 12
 """Characters of a digest or a commit that are shown."""
 OPEN_VERDICTS = (Verdict.equivalent, Verdict.inconclusive)
@@ -155,16 +149,7 @@ def _defined(history: DefinitionHistory) -> str:
     commit = (history.commit or "")[:SHORT_DIGEST]
     when = "before the first run" if history.before_results else "after the first run"
     first = f"defined at {commit}, {when}" if commit else f"defined {when}, in no commit"
-    if not history.amendments:
-        return first
-    changes = "; ".join(
-        f"{each.field}: {_short(each.before)} → {_short(each.now)}" for each in history.amendments
-    )
-    return f"amended after results ({changes}); {first}"
-
-
-def _short(value: JsonValue) -> str:
-    return textwrap.shorten(yaml_line(value), LONGEST_VALUE, placeholder=" …")
+    return f"{first}; amended after results, see above" if history.amendments else first
 
 
 def _runs_described(made: Provenance) -> list[tuple[str, str]]:
@@ -206,7 +191,7 @@ def _runs_described(made: Provenance) -> list[tuple[str, str]]:
     ]
     if made.taken_over:
         names = text.listed([name.replace("_", " ") for name in made.taken_over])
-        rows.append(("Not recomputed", f"{names}: from an earlier result of the same runs"))
+        rows.append(("Not recomputed", f"{names}: taken from an earlier result of the same runs"))
     return rows
 
 

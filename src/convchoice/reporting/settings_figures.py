@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
-from convchoice.analysis.sensitivity import Cell, Survival, SurvivingContrast, VarianceSources
+from convchoice.analysis.sensitivity import (
+    SOURCES,
+    Cell,
+    Survival,
+    SurvivingContrast,
+    VarianceSources,
+)
 from convchoice.analysis.sentences import spoken, survival_lines
 from convchoice.reporting import drawing
 from convchoice.reporting.rendering import RenderedFigure, rendered
@@ -81,6 +87,13 @@ def _survival_map(
             for name, index in zip((arm, reference), both, strict=True)
         )
         tuned = f" Last row: each arm with its best validation accuracy, {chosen}."
+    looks = text.listed([str(look) for look in contrast.family.looks])
+    extended = f" (looks at {looks} seeds, adjusted)" if contrast.family.extended else ""
+    margin = (
+        text.share_of_errors(found.margin)
+        if isinstance(found.margin, str)
+        else f"±{text.number(found.margin, found.measure.decimals)} {unit}"
+    )
     words = [
         f"{_setting(found, cell.arm_setting)}: {_estimate(found, cell)} {cell.verdict}"
         for _, cell in cells
@@ -89,8 +102,8 @@ def _survival_map(
         figure,
         f"{found.study}-survival-{contrast.arm}-{contrast.reference}",
         f"{arm} against {reference} with other settings",
-        f"{sentence} In each cell: the mean paired difference, {unit}. Intervals of all cells hold"
-        f" together.{tuned} {seeds} per arm and setting.",
+        f"{sentence} In each cell: the mean paired difference, {unit}. The intervals of all cells"
+        f" hold together{extended}. Margin: {margin}.{tuned} {seeds} per arm and setting.",
         f"{'; '.join(words)}.",
     )
 
@@ -148,13 +161,15 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
         f"{name}: " + ", ".join(f"{source} {share:.0%}" for source, share in each.shares.items())
         for name, each in zip(named, found.decompositions, strict=True)
     ]
-    counts = ", ".join(f"{count} of {key}" for key, count in found.levels.items())
+    counts = text.listed(
+        [f"{n} seeds of {SOURCES.get(key, key)}" for key, n in found.levels.items()]
+    )
     return rendered(
         figure,
         f"{found.study}-variance",
         "Where the spread between runs comes from",
         f"Variance of {found.measure.label} by source, of each arm and of each paired difference;"
-        " the number behind a name is the standard deviation over all runs. n = one run for each"
+        " the number behind a name is the standard deviation over all runs. One run for each"
         f" combination of {counts}.",
         f"{'; '.join(words)}.",
     )
