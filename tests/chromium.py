@@ -55,7 +55,7 @@ def written_by(script: str, page: Path, width: int, folder: Path, *flags: str) -
     """
     outer = page.with_name(f"outer-{width}.html")
     text = OUTER.replace("PAGE", page.name).replace("SCRIPT", script)
-    outer.write_text(text.replace("WIDTH", str(width)), encoding="utf-8")
+    outer.write_text(text.replace("WIDTH", str(width)))
     done = open_in_chromium(outer.as_uri(), folder / f"profile-{width}", *flags)
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     written: dict[str, Any] = json.loads(

@@ -57,7 +57,7 @@ def imported_names(full: str, *, lazy: bool = True, typing: bool = False) -> set
         typing: whether imports for type checking count.
     """
     names: set[str] = set()
-    tree = ast.parse(PATHS[full].read_text(encoding="utf-8"))
+    tree = ast.parse(PATHS[full].read_text())
     for node in _nodes(tree, lazy=lazy, typing=typing):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}

@@ -48,23 +48,23 @@ class ProjectCopy:
             if (PROJECT_ROOT / name).is_file() and not name.startswith(without):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(PROJECT_ROOT / name, root / name)
-        (root / ".dvc/config.local").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
+        (root / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
         self.edit("conf/scale/quick.yaml", SMALL_SCALE | scale)
         self.edit("conf/model/lecture.yaml", SMALL_MODEL)
         for name, arms in studies.items():
             study = yaml.safe_dump(study_values(name=name, arms=list(arms)))
-            (root / f"conf/study/{name}.yaml").write_text(study, encoding="utf-8")
+            (root / f"conf/study/{name}.yaml").write_text(study)
         self.choose(*studies, *shipped)
 
     def edit(self, name: str, changes: Mapping[str, object]) -> None:
         """Change values of a YAML file."""
         path = self.root / name
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        path.write_text(yaml.safe_dump(values | changes), encoding="utf-8")
+        values = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump(values | changes))
 
     def append(self, name: str, text: str) -> None:
         """Append text to a file."""
-        with (self.root / name).open("a", encoding="utf-8") as file:
+        with (self.root / name).open("a") as file:
             file.write(text)
 
     @property

@@ -52,8 +52,8 @@ class Server:
             )
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, self._log.read_text(encoding="utf-8")[-3000:]
-            assert time.monotonic() < deadline, self._log.read_text(encoding="utf-8")[-3000:]
+            assert self._process.poll() is None, self._log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self._log.read_text()[-3000:]
             time.sleep(0.2)
         return self
 

@@ -36,7 +36,7 @@ def composed_arm(
     config = replace(config_from_mapping({"arm": name, **values}), seeds=seeds)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
-    path.write_text(arm_text(config), encoding="utf-8")
+    path.write_text(arm_text(config))
     return path
 
 

@@ -16,12 +16,12 @@ SHOWN = 5
 
 def lines(path: Path) -> int:
     """Number of lines of a file."""
-    return len(path.read_text(encoding="utf-8").splitlines())
+    return len(path.read_text().splitlines())
 
 
 def functions(path: Path) -> Iterator[tuple[int, str]]:
     """Lines and name of every function and method."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield (node.end_lineno or node.lineno) - node.lineno + 1, f"{path.name}: {node.name}"
 

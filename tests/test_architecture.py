@@ -46,7 +46,7 @@ def top_packages(module: str, *, lazy: bool) -> set[str]:
 
 
 @pytest.mark.parametrize("module", all_modules())
-def test_packages_import_only_from_those_before_them(module: str) -> None:
+def test_packages_import_only_from_those_before_them(module):
     order = {name: index for index, name in enumerate(("", *PACKAGES))}
     if package_of(module):
         for needed in direct_modules(module) - {"errors"}:
@@ -54,32 +54,32 @@ def test_packages_import_only_from_those_before_them(module: str) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
-def test_stages_never_import_stages(stage: str) -> None:
+def test_stages_never_import_stages(stage):
     assert not needed_modules(stage) & (STAGES - {stage})
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_light_modules_import_no_heavy_package(module: str) -> None:
+def test_light_modules_import_no_heavy_package(module):
     for needed in needed_modules(module, lazy=False):
         assert not top_packages(needed, lazy=False) & set(HEAVY), needed
 
 
 @pytest.mark.parametrize("module", all_modules())
-def test_only_entry_points_and_composition_import_hydra(module: str) -> None:
+def test_only_entry_points_and_composition_import_hydra(module):
     imports_hydra = "hydra" in top_packages(module, lazy=True)
     assert imports_hydra == (module in HYDRA_MODULES)
 
 
-def test_no_module_has_a_meaningless_name() -> None:
+def test_no_module_has_a_meaningless_name():
     assert not FORBIDDEN_NAMES & {part for name in all_modules() for part in name.split(".")}
 
 
-def test_there_is_no_import_cycle() -> None:
+def test_there_is_no_import_cycle():
     """Imports inside functions and for type checking count too."""
     assert cycles() == []
 
 
-def test_the_fingerprint_contains_every_module_that_decides_numbers() -> None:
+def test_the_fingerprint_contains_every_module_that_decides_numbers():
     # These pass values on, and the fingerprint contains the values.
     without_numbers = {
         "__init__", "errors", "training.device", "config.arm_keys",
@@ -89,7 +89,7 @@ def test_the_fingerprint_contains_every_module_that_decides_numbers() -> None:
     assert set(NUMERIC_MODULES) == {name for name in needed if package_of(name) != "runs"}
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
+def test_importing_the_package_imports_nothing_heavy():
     code = f"import convchoice, sys; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

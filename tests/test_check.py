@@ -19,7 +19,7 @@ PARAMS = "scale: quick\narms: [max]\nstudies: [pooling]\nreports: reports\n"
 def project(tmp_path: Path, comparison_of: Compare, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git work tree whose last commit has a result."""
     write_comparison(tmp_path / "reports" / "pooling", comparison_of(ERRORS))
-    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(PARAMS)
     commit(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -31,7 +31,7 @@ def commit(folder: Path) -> None:
         subprocess.run([*git, *arguments], check=True)
 
 
-def test_the_same_numbers_are_identical(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_numbers_are_identical(project, capsys):
     main([])
     main(["--params", "params.yaml"])
     assert capsys.readouterr().out == (
@@ -39,9 +39,7 @@ def test_the_same_numbers_are_identical(project: Path, capsys: pytest.CaptureFix
     )
 
 
-def test_each_run_that_differs_is_named_with_the_likely_reason(
-    project: Path, comparison_of: Compare, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_run_that_differs_is_named_with_the_likely_reason(project, comparison_of, capsys):
     native = {"average": {"environment": {"instructions": "native"}}}
     other = comparison_of({"max": [10, 11], "average": [12, 15, 13]}, options=native)
     write_comparison(project / "reports" / "pooling", other)
@@ -63,9 +61,7 @@ def test_each_run_that_differs_is_named_with_the_likely_reason(
     )
 
 
-def test_a_result_that_is_not_in_git(
-    project: Path, comparison_of: Compare, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_result_that_is_not_in_git(project, comparison_of, capsys):
     write_comparison(project / "reports" / "mine", comparison_of(ERRORS))
     capsys.readouterr()
     main([])
@@ -73,18 +69,18 @@ def test_a_result_that_is_not_in_git(
         "mine: not published\nIdentical to the published results: 4 runs, every digit.\n"
     )
     (project / "reports").rename(project / "others")
-    (project / "params.yaml").write_text(PARAMS.replace(": reports", ": others"), encoding="utf-8")
+    (project / "params.yaml").write_text(PARAMS.replace(": reports", ": others"))
     main(["--params", "params.yaml"])
     assert not capsys.readouterr().out
     with pytest.raises(UserError, match="git's last commit has none of these results"):
         main(["others"])
 
 
-def test_a_published_result_that_is_none(project: Path) -> None:
+def test_a_published_result_that_is_none(project):
     path = project / "reports" / "pooling" / COMPARISON
-    text = path.read_text(encoding="utf-8")
-    path.write_text("{}", encoding="utf-8")
+    text = path.read_text()
+    path.write_text("{}")
     commit(project)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
     with pytest.raises(UserError, match="the one in git's last commit cannot be read"):
         main([])

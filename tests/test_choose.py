@@ -44,19 +44,19 @@ def params(tmp_path: Path) -> Path:
 def own(tmp_path: Path) -> Path:
     """A study from elsewhere."""
     path = tmp_path / "bigger_kernel.yaml"
-    path.write_text(OWN, encoding="utf-8")
+    path.write_text(OWN)
     return path
 
 
 def edit(path: Path, *replacements: tuple[str, str]) -> None:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text()
     for old, new in replacements:
         assert old in text
         text = text.replace(old, new)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
 
 
-def test_studies_by_name_choose_their_arms_each_once(params: Path) -> None:
+def test_studies_by_name_choose_their_arms_each_once(params):
     choose(["--study", "strides_vs_pooling,pooling", "--params", str(params)])
     written = read_parameters(params)
     assert written.studies == ["strides_vs_pooling", "pooling"]
@@ -68,9 +68,7 @@ def test_studies_by_name_choose_their_arms_each_once(params: Path) -> None:
     assert [path.stem for path in study_files("all", CONF_DIR)] == options("study")
 
 
-def test_a_scale_has_its_own_reports_and_the_committed_file_is_what_choose_writes(
-    params: Path,
-) -> None:
+def test_a_scale_has_its_own_reports_and_the_committed_file_is_what_choose_writes(params):
     before = read_parameters(params)
     choose(["--scale", "full", "--params", str(params)])
     after = read_parameters(params)
@@ -91,16 +89,14 @@ def test_a_scale_has_its_own_reports_and_the_committed_file_is_what_choose_write
         (["--launch", "dask", "--study", "pooling"], "no such launcher"),
     ],
 )
-def test_after_a_mistake_the_file_is_unchanged(
-    params: Path, arguments: list[str], message: str
-) -> None:
+def test_after_a_mistake_the_file_is_unchanged(params, arguments, message):
     before = params.read_bytes()
     with pytest.raises(UserError, match=message):
         choose([*arguments, "--params", str(params)])
     assert params.read_bytes() == before
 
 
-def test_a_launcher_is_checked_and_a_foreign_parameters_file_is_unchanged(params: Path) -> None:
+def test_a_launcher_is_checked_and_a_foreign_parameters_file_is_unchanged(params):
     edit(params, ("# What the pipeline runs.", "# Mine."))
     before = params.read_bytes()
     choose(["--launch", "basic", "--params", str(params)])
@@ -109,7 +105,7 @@ def test_a_launcher_is_checked_and_a_foreign_parameters_file_is_unchanged(params
     assert params.read_bytes() == before
 
 
-def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path) -> None:
+def test_a_study_from_elsewhere_is_one_file(own, conf, params):
     edit(own, ("five_average", "'1e-3'"))  # a name that looks like a number
     parameters = chosen(str(own), None, params, conf)
     assert parameters.studies == ["bigger_kernel"]
@@ -130,9 +126,7 @@ def test_a_study_from_elsewhere_is_one_file(own: Path, conf: Path, params: Path)
         ("bigger_kernel", "pooling", r"pooling\.yaml is another study of that name"),
     ],
 )
-def test_an_illegal_study_is_named_and_nothing_is_copied(
-    own: Path, conf: Path, params: Path, old: str, new: str, message: str
-) -> None:
+def test_an_illegal_study_is_named_and_nothing_is_copied(own, conf, params, old, new, message):
     edit(own, (old, new))
     if old == "bigger_kernel":
         own = own.rename(own.with_name("pooling.yaml"))
@@ -143,9 +137,7 @@ def test_an_illegal_study_is_named_and_nothing_is_copied(
     assert (conf / "study" / "pooling.yaml").read_bytes() == before
 
 
-def test_the_data_sets_of_the_arms_are_chosen_with_them(
-    own: Path, conf: Path, params: Path
-) -> None:
+def test_the_data_sets_of_the_arms_are_chosen_with_them(own, conf, params):
     edit(
         own,
         ("baseline: max", "baseline: fashion"),
@@ -157,7 +149,7 @@ def test_the_data_sets_of_the_arms_are_chosen_with_them(
     assert parameters.data == [DataFolder(Dataset.fashion_mnist, "data/fashion_mnist")]
 
 
-def test_the_study_of_precisions_composes(conf: Path, params: Path) -> None:
+def test_the_study_of_precisions_composes(conf, params):
     parameters = chosen(str(PROJECT_ROOT / "bench" / "precision.yaml"), "full", params, conf)
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
     assert [arm.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]

@@ -18,7 +18,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[byte
     return subprocess.run(command, capture_output=True, check=False, env=values)
 
 
-def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
+def test_help_lists_every_verb_and_imports_nothing_heavy():
     code = (
         "import sys; from convchoice.cli import main\n"
         "try: main([])\n"
@@ -31,16 +31,14 @@ def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
-def test_help_of_a_verb_has_an_example(verb: str) -> None:
+def test_help_of_a_verb_has_an_example(verb):
     parser = importlib.import_module(f"convchoice.commands.{verb}").parser()
     usage, _, rest = parser.format_help().partition("\n\n")
     assert usage.startswith(f"usage: convchoice {verb} ")
     assert re.search(rf"^ *(example: )?convchoice {verb}\b", rest, re.MULTILINE)
 
 
-def test_verb_gets_its_arguments_unchanged(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_verb_gets_its_arguments_unchanged(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [])
     main(["shapes", "downsample=strided", "--json"])
     assert '"name": "block1.convolution"' in capsys.readouterr().out
@@ -57,19 +55,14 @@ def test_verb_gets_its_arguments_unchanged(
         ("shapes conv.kernel_size=9", "error: block3.convolution: a 9×9 window does not fit"),
     ],
 )
-def test_wrong_input_is_one_message_and_status_2(
-    arguments: str,
-    message: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_wrong_input_is_one_message_and_status_2(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [])
     with pytest.raises(SystemExit, match="2"):
         main(arguments.split())
     assert capsys.readouterr().err.startswith(message)
 
 
-def test_output_in_any_encoding_is_utf8() -> None:
+def test_output_in_any_encoding_is_utf8():
     encoding = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     done = run("-m", "convchoice", "shapes", **encoding)
     assert done.returncode == 0, done.stderr
@@ -79,14 +72,14 @@ def test_output_in_any_encoding_is_utf8() -> None:
     assert "a 9×9 window" in refused.stderr.decode("utf-8")
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m convchoice shapes | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert done.returncode in {0, 1, 141}  # 1: rich ends the process itself
     assert not done.stderr
 
 
-def test_completion_script_is_valid_bash_with_verbs_and_options() -> None:
+def test_completion_script_is_valid_bash_with_verbs_and_options():
     script = completion("bash")
     for word in [*VERBS, "--json", "--print-completion"]:
         assert word in script

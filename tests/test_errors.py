@@ -26,7 +26,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_a_value_is_short_and_printable(value: object) -> None:
+def test_a_value_is_short_and_printable(value):
     text = shortened(value)
     assert len(text) <= 120
     assert text.isprintable()
@@ -34,11 +34,11 @@ def test_a_value_is_short_and_printable(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", ["max", 3, -0.5, None, True, [3, 5], {"a": 1}, "µ"])
-def test_a_usual_value_is_as_python_writes_it(value: object) -> None:
+def test_a_usual_value_is_as_python_writes_it(value):
     assert shortened(value) == repr(value)
 
 
-def test_an_error_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_cannot_drive_the_terminal(capsys):
     with pytest.raises(SystemExit, match="2"), exit_codes():
         raise ConfigurationError("conf/\x1b[2J.yaml", 1, "is\tnot\x9b\nlegal.")
     assert capsys.readouterr().err == "error: conf/\\x1b[2J.yaml = 1: is\\tnot\\x9b\nlegal.\n"
@@ -53,13 +53,13 @@ def test_an_error_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) 
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_exit_status_tells_wrong_input_from_a_failed_job(error: BaseException, status: int) -> None:
+def test_exit_status_tells_wrong_input_from_a_failed_job(error, status):
     with pytest.raises(SystemExit) as ended, exit_codes():
         raise error
     assert ended.value.code == status
 
 
-def test_a_misspelling_is_answered_with_the_nearest_choice() -> None:
+def test_a_misspelling_is_answered_with_the_nearest_choice():
     assert nearest("averge", ["max", "average"]) == "Did you mean average? Legal: average, max."
     assert nearest("zzz", ["max", "average"]) == "Legal: average, max."
 
@@ -89,12 +89,12 @@ def test_a_misspelling_is_answered_with_the_nearest_choice() -> None:
         ("mail me@example.org about a // b", "mail me@example.org about a // b"),
     ],
 )  # fmt: skip
-def test_credentials_of_every_url_in_a_text_are_hidden(text: str, shown: str) -> None:
+def test_credentials_of_every_url_in_a_text_are_hidden(text, shown):
     assert without_password(text) == shown
     assert "secret" not in shown.lower()
     assert without_password(shown) == shown
 
 
-def test_a_shown_value_has_no_credentials() -> None:
+def test_a_shown_value_has_no_credentials():
     for value in ("http://u:secret@host", "http://u:" + "secret" * 500 + "@host", ["//u:secret@h"]):
         assert "secret" not in str(ConfigurationError("tracking.uri", value, "is wrong."))

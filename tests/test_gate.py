@@ -43,13 +43,13 @@ def shifted(by: float, noise: float = 0.001) -> list[float]:
         (OLD, Decision.passed),
     ],
 )
-def test_exit_status(tmp_path: Path, new: list[float], decision: Decision) -> None:
+def test_exit_status(tmp_path, new, decision):
     assert gate(tmp_path, old=OLD, new=new) is decision
     mirrored = {"old": [-value for value in OLD], "new": [-value for value in new]}
     assert gate(tmp_path, "--lower-is-better", **mirrored) is decision
 
 
-def test_the_worst_arm_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_worst_arm_decides(tmp_path, capsys):
     good, bad, open_ = shifted(0.03), shifted(-0.03), shifted(0.0, noise=0.03)
     assert gate(tmp_path, old=OLD, good=good, also=good) is Decision.passed
     assert gate(tmp_path, old=OLD, good=good, open=open_) is Decision.undecided
@@ -63,16 +63,14 @@ def test_the_worst_arm_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert document["arms"]["good"]["seeds_needed"] is None
 
 
-def test_an_arm_with_a_failed_run_does_not_pass(tmp_path: Path) -> None:
+def test_an_arm_with_a_failed_run_does_not_pass(tmp_path):
     nan = float("nan")
     assert gate(tmp_path, old=[*OLD, 0.81], new=[*shifted(0.03), nan]) is Decision.undecided
     assert gate(tmp_path, old=[*OLD, nan], new=[*shifted(0.03), 0.83]) is Decision.passed
     assert gate(tmp_path, old=OLD, new=shifted(0.03), gone=[nan] * 6) is Decision.undecided
 
 
-def test_number_of_seeds_that_would_decide_does(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_number_of_seeds_that_would_decide_does(tmp_path, capsys):
     """Of equal arms with that many seeds, the share that passes is the promised power."""
     source = np.random.default_rng(1)
     first = list(source.normal(0.8, 0.02, 6))
@@ -90,7 +88,7 @@ def test_number_of_seeds_that_would_decide_does(
     assert passed >= 23  # 80 % of 40 is 32; below 23 once in a thousand
 
 
-def test_an_arm_that_is_worse_by_the_margin_rarely_passes(tmp_path: Path) -> None:
+def test_an_arm_that_is_worse_by_the_margin_rarely_passes(tmp_path):
     source, passed = np.random.default_rng(2), 0
     for _ in range(100):
         old = list(source.normal(0.8, 0.004, 8))
@@ -108,6 +106,6 @@ def test_an_arm_that_is_worse_by_the_margin_rarely_passes(tmp_path: Path) -> Non
         (["none.csv", "--margin", "1"], "name the arm that the others are compared with"),
     ],
 )
-def test_bad_input_is_status_2(refused: object, arguments: list[str], message: str) -> None:
+def test_bad_input_is_status_2(refused, arguments, message):
     assert callable(refused)
     assert message in refused(main, arguments)

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,9 +40,7 @@ def printed(capsys: pytest.CaptureFixture[str], study: Path, kind: str) -> str:
     return capsys.readouterr().out
 
 
-def test_tables_have_the_numbers_and_footnotes(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_have_the_numbers_and_footnotes(capsys, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[1])
     latex, markdown = (printed(capsys, FULL, kind) for kind in ("latex", "markdown"))
     row = "strided block & 98.64 [98.51, 98.76] & max pooling & $-$0.37 [$-$0.52, $-$0.23] & worse"
@@ -60,9 +57,7 @@ def test_tables_have_the_numbers_and_footnotes(
     assert float(found[1]["mean"]) == pytest.approx(98.641)
 
 
-def test_latex_has_balanced_parts_and_equal_rows(
-    hostile: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_latex_has_balanced_parts_and_equal_rows(hostile, capsys):
     latex = printed(capsys, hostile, "latex")
     assert re.findall(r"\\begin\{(\w+)\}", latex) == ["table", "tabular", "minipage"]
     assert re.findall(r"\\end\{(\w+)\}", latex) == ["tabular", "minipage", "table"]
@@ -75,7 +70,7 @@ def test_latex_has_balanced_parts_and_equal_rows(
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
-def test_latex_compiles(hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_latex_compiles(hostile, tmp_path, capsys):
     full = Path(__file__).parents[1] / FULL
     tables = "".join(printed(capsys, study, "latex") for study in (hostile, full))
     head = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs,graphicx}"
@@ -88,13 +83,11 @@ def test_latex_compiles(hostile: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (tmp_path / "t.pdf").stat().st_size > 10_000
 
 
-def test_markdown_shows_hostile_names_as_they_are(
-    hostile: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_markdown_shows_hostile_names_as_they_are(hostile, capsys):
     assert f"\n| {IN_MARKDOWN} | " in printed(capsys, hostile, "markdown")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_study_that_is_not_there(tmp_path: Path, refused: Any, kind: str) -> None:
+def test_a_study_that_is_not_there(tmp_path, refused, kind):
     message = refused(main, ["pool", "--format", kind, "--reports", str(tmp_path)])
     assert "pool: no comparison.json there and no study of that name" in message

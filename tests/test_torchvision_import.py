@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 
-def test_lightning_and_torchvision_import_after_the_package() -> None:
+def test_lightning_and_torchvision_import_after_the_package():
     code = (
         "import sys, convchoice\n"
         "hooks = lambda: sum(type(f).__name__ == '_TorchvisionHook' for f in sys.meta_path)\n"

@@ -1,21 +1,16 @@
 """The `train` stage: what it prints of the whole pipeline."""
 
-from pathlib import Path
 from types import SimpleNamespace
-
-import pytest
 
 from convchoice.commands import train
 from convchoice.config.validation import read_arm
 
 
-def test_progress_of_the_pipeline_counts_arms_and_extrapolates_by_their_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_of_the_pipeline_counts_arms_and_extrapolates_by_their_work(tmp_path, monkeypatch):
     """Two seeds trained for 10 s, so four take 20 s, and four of twice the epochs 40 s."""
     for arm, seeds, epochs in (("a", 2, 1), ("b", 4, 1), ("c", 4, 2)):
         text = f"arm: {arm}\nseeds: {seeds}\ntrainer:\n  max_epochs: {epochs}\n"
-        (tmp_path / f"{arm}.yaml").write_text(text, encoding="utf-8")
+        (tmp_path / f"{arm}.yaml").write_text(text)
     trained = {"a"}
     monkeypatch.setattr(
         train, "specify", lambda runs, _: [SimpleNamespace(arm=r.arm) for r in runs]

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -26,8 +25,8 @@ pytestmark = MLFLOWS_WARNINGS
 
 
 def test_a_free_port_is_found_and_a_server_that_does_not_start_is_an_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, capsys, monkeypatch
+):
     served: list[list[str]] = []
     cli = SimpleNamespace(cli=lambda arguments, **_: served.append(arguments))
     monkeypatch.setitem(sys.modules, "mlflow.cli", cli)
@@ -52,7 +51,7 @@ def test_a_free_port_is_found_and_a_server_that_does_not_start_is_an_error(
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path: Path) -> None:
+def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path):
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     environment = {"MLFLOW_TRACKING_URI": store, "MLFLOW_EXPERIMENT_NAME": "convchoice"}
     for seed in (0, 1):
@@ -83,9 +82,7 @@ def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path: Path)
         ([], "http://me:secret@example.org", "http://***@example.org: the runs are on that server"),
     ],
 )
-def test_illegal_ports_and_remote_stores_are_refused(
-    arguments: list[str], store: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_illegal_ports_and_remote_stores_are_refused(arguments, store, message, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     with pytest.raises(UserError, match=re.escape(message)):
         main(arguments)

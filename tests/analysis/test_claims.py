@@ -11,7 +11,7 @@ from convchoice.analysis.model import Interval
 from convchoice.analysis.result import ClaimPart
 from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of, verdict_of
 from convchoice.config.study import Prediction
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_results import made_up_comparison
 from made_up_runs import LECTURE, Compare, study_values
 

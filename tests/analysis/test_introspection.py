@@ -20,7 +20,7 @@ from convchoice.analysis.introspection import (
 from convchoice.analysis.model import PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.evaluation_files import Introspection
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_runs import Compare, make_run, runs_of_arm
 
 

@@ -22,7 +22,7 @@ from convchoice.analysis.published_runs import (
 from convchoice.analysis.sentences import described
 from convchoice.commands.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_runs import curve_points, make_run, study_values
 
 PUBLISHED = sorted(path.parent for path in (PROJECT_ROOT / "reports").rglob(RUNS))

@@ -1,7 +1,5 @@
 """An arm sets only keys that decide numbers: nothing that a study brings can leave the machine."""
 
-from pathlib import Path
-
 import pytest
 
 from convchoice.config.arm_keys import ARM_KEYS, check_new_arm, read_arm_file
@@ -27,13 +25,13 @@ from made_up_runs import study_values
         "data.train_size=\\${seed}", "data.train_size=${scale.epochs}${now:%Y}", "conv", "=5", "",
     ],
 )  # fmt: skip
-def test_a_new_arm_sets_nothing_but_numbers(override: str) -> None:
+def test_a_new_arm_sets_nothing_but_numbers(override):
     values = study_values(new_arms={"average": ["arm=max", override]})
     with pytest.raises(ConfigurationError, match=r"mine\.yaml: new_arms\.average = "):
         study_from_mapping(values, "mine.yaml")
 
 
-def test_what_decides_numbers_may_be_set_and_the_refusal_names_it() -> None:
+def test_what_decides_numbers_may_be_set_and_the_refusal_names_it():
     check_new_arm([f"{key}=1" for key in ARM_KEYS], "mine.yaml")
     check_new_arm(["arm=max", "downsample='average'", "data=kmnist", "evaluation=curves"], "m.yaml")
     check_new_arm(["trainer.max_epochs=${scale.epochs_for.n300}", "seeds=${scale.seeds}"], "m.yaml")
@@ -66,8 +64,8 @@ def test_what_decides_numbers_may_be_set_and_the_refusal_names_it() -> None:
         "# @package _global_.tracking\nconv: {stride: 1}",
     ],
 )
-def test_an_arms_file_sets_nothing_but_numbers(tmp_path: Path, text: str) -> None:
+def test_an_arms_file_sets_nothing_but_numbers(tmp_path, text):
     path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
     with pytest.raises(UserError, match=r"conf/arm/mine\.yaml"):
         read_arm_file(path)

@@ -1,17 +1,10 @@
 """Composition: the values are Hydra's own, every file under `conf/` composes, errors are clear."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.config.composition import (
-    ArmComposer,
-    compose_values,
-    options,
-)
-from convchoice.config.schema import Initialisation, OptimizerName
+from convchoice.config.composition import ArmComposer, compose_values, options
 from convchoice.config.validation import arm_text, config_from_mapping
 from convchoice.errors import ConfigurationError
 from made_up_runs import compose_arm
@@ -20,7 +13,7 @@ GROUPS = ("conv", "data", "downsample", "evaluation", "model", "optimizer", "tra
 
 
 @pytest.mark.parametrize("scale", ["quick", pytest.param("full", marks=pytest.mark.soak)])
-def test_arms_are_what_hydra_composes(scale: str) -> None:
+def test_arms_are_what_hydra_composes(scale):
     """Of all arms; `ArmComposer` merges their files into compositions that they share."""
     composer = ArmComposer(scale)
     some = options("arm") if scale == "full" else options("arm")[::5]
@@ -39,13 +32,13 @@ def test_arms_are_what_hydra_composes(scale: str) -> None:
         ["arm=weighted", "downsample.sigma=2", "model.downsample_after=[1]", "seeds=3"],
     ],
 )  # fmt: skip
-def test_overrides_have_the_same_effect_as_in_hydra(overrides: list[str]) -> None:
+def test_overrides_have_the_same_effect_as_in_hydra(overrides):
     values = compose_values(["scale=quick", *overrides], "test")
     expected = config_from_mapping({**values, "arm": "mine"})
     assert ArmComposer("quick").new_arm("mine", overrides, "test") == expected
 
 
-def test_every_option_of_every_group_composes() -> None:
+def test_every_option_of_every_group_composes():
     composer = ArmComposer("quick")
     for group in GROUPS:
         for option in options(group):
@@ -72,19 +65,9 @@ tracking: {store: mlflow, experiment: null, uri: null}
 """
 
 
-def test_the_quick_maximum_arm_composes_to_exactly_this() -> None:
+def test_the_quick_maximum_arm_composes_to_exactly_this():
     text = yaml.safe_dump(yaml.safe_load(QUICK_MAX), sort_keys=False)  # a line each, in this order
     assert arm_text(compose_arm("max", "quick")) == text
-
-
-def test_the_lecture_arm_is_the_lectures_recipe() -> None:
-    config = compose_arm("lecture", "full")
-    assert (config.data.train_size, config.data.validation_size) == (None, 0)
-    assert (config.data.batch_size, config.trainer.max_epochs, config.seeds) == (64, 5, 30)
-    assert config.model.initialisation is Initialisation.glorot_uniform
-    rmsprop = config.optimizer
-    assert rmsprop.name is OptimizerName.rmsprop
-    assert (rmsprop.learning_rate, rmsprop.rho, rmsprop.epsilon) == (1e-3, 0.9, 1e-7)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +95,7 @@ def test_the_lecture_arm_is_the_lectures_recipe() -> None:
         (["~nothing"], r"command line = '~nothing': cannot be composed"),
     ],
 )
-def test_a_misspelt_override_is_refused_with_the_nearest_word(
-    overrides: list[str], message: str
-) -> None:
+def test_a_misspelt_override_is_refused_with_the_nearest_word(overrides, message):
     with pytest.raises(ConfigurationError, match=message) as refused:
         compose_values(overrides, "command line")
     assert "\n" not in str(refused.value)
@@ -132,9 +113,7 @@ def test_a_misspelt_override_is_refused_with_the_nearest_word(
         ("max", "quick", ["data.train_size=${scale.nothing}"], r"nothing\}': cannot be resolved"),
     ],
 )
-def test_an_illegal_arm_is_refused(
-    name: str, scale: str, overrides: list[str], message: str
-) -> None:
+def test_an_illegal_arm_is_refused(name, scale, overrides, message):
     with pytest.raises(ConfigurationError, match=message):
         compose_arm(name, scale, overrides)
 
@@ -149,21 +128,19 @@ def test_an_illegal_arm_is_refused(
         ("defaults: [nowhere]", "nowhere"),
     ],
 )
-def test_an_illegal_option_of_a_group_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_an_illegal_option_of_a_group_is_refused(tmp_path, text, message):
     conf = tmp_path / "conf"
     (conf / "downsample").mkdir(parents=True)
     for path in CONF_DIR.iterdir():
         if path.name != "downsample":
             (conf / path.name).symlink_to(path)
-    (conf / "downsample" / "max.yaml").write_text(text, encoding="utf-8")
+    (conf / "downsample" / "max.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match=message) as refused:
         compose_arm("max", "quick", conf=conf)
     assert "\n" not in str(refused.value)
 
 
-def test_a_reference_of_the_wrong_type_is_refused_without_its_value(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_reference_of_the_wrong_type_is_refused_without_its_value(monkeypatch):
     monkeypatch.setenv("TOKEN", "a-value")
     with pytest.raises(ConfigurationError, match=r"size = '\$\{oc\.env:TOKEN\}': ca") as refused:
         compose_values(["data.train_size=${oc.env:TOKEN}"], "command line")

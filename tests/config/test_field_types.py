@@ -62,7 +62,7 @@ IN_ITSELF.append(IN_ITSELF)
         ("conv.kernel_size", "large", r"kernel_size = 'large': must be a whole number .*\[height"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(key: str, value: Any, message: str) -> None:
+def test_a_wrong_value_is_refused_by_name(key, value, message):
     with pytest.raises(ConfigurationError, match=message) as refused:
         from_mapping(Config, nested(key, value), "test")
     assert str(refused.value).isprintable()
@@ -86,13 +86,13 @@ def test_a_wrong_value_is_refused_by_name(key: str, value: Any, message: str) ->
         ("model.downsample_after", [0]),
     ],
 )  # fmt: skip
-def test_a_number_out_of_range_is_refused_at_once_in_a_short_message(key: str, value: Any) -> None:
+def test_a_number_out_of_range_is_refused_at_once_in_a_short_message(key, value):
     with pytest.raises(ConfigurationError, match=rf"^{key}.* = .*: ") as refused:
         from_mapping(Config, nested(key, value), "")
     assert len(str(refused.value)) < 400
 
 
-def test_no_mapping_and_a_missing_key_are_named() -> None:
+def test_no_mapping_and_a_missing_key_are_named():
     for schema, values, message in (
         (Config, [], r"^test = \[\]: must be a mapping"),
         (Config, {1: 2}, r"test: \[1\] = .*: is not a legal name"),
@@ -109,7 +109,7 @@ def test_no_mapping_and_a_missing_key_are_named() -> None:
     ("given", "both", "text"),
     [(3, (3, 3), "3"), ([3, 5], (3, 5), "3×5"), ((5, 5), (5, 5), "5"), (256, (256, 256), "256")],
 )
-def test_a_size_has_one_canonical_form(given: Any, both: tuple[int, int], text: str) -> None:
+def test_a_size_has_one_canonical_form(given, both, text):
     value = canonical(given, 1, 256)
     assert (pair_of(value), once(both), shown(both)) == (both, value, text)
 
@@ -117,12 +117,12 @@ def test_a_size_has_one_canonical_form(given: Any, both: tuple[int, int], text: 
 @pytest.mark.parametrize(
     "value", [0, -1, 257, 3.0, True, "3", None, [], [3], [3, 0], [1, 2, 3], [3, True], {}, [[1], 2]]
 )
-def test_anything_else_is_no_size(value: Any) -> None:
+def test_anything_else_is_no_size(value):
     with pytest.raises(ValueError, match=r"whole number from 1 to 256, or \[height, width\]"):
         canonical(value, 1, 256)
 
 
-def test_names_and_folders() -> None:
+def test_names_and_folders():
     assert all(map(is_name, ["a", "1e-3", "max-3", "a.b=c", "x" * 100]))
     no_names = ["", ".", "..", "a/b", "a b", "a\n", "${a}", "-a", "<svg>", "x" * 101, "é", "a\0", 3]
     assert not any(map(is_name, no_names))

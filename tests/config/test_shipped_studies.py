@@ -45,7 +45,7 @@ def differing(first: str, second: str) -> set[str]:
     return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
 
 
-def test_the_lectures_studies_are_all_there() -> None:
+def test_the_lectures_studies_are_all_there():
     assert set(options("study")) >= LECTURES
     for name in options("study"):
         assert set(study(name).all_arms()) <= set(options("arm"))
@@ -54,14 +54,14 @@ def test_the_lectures_studies_are_all_there() -> None:
 
 
 @pytest.mark.parametrize("scale", options("scale"))
-def test_every_arm_composes_and_differs_in_something_that_decides_its_numbers(scale: str) -> None:
+def test_every_arm_composes_and_differs_in_something_that_decides_its_numbers(scale):
     seen: dict[str, str] = {}
     for name in options("arm"):
         identity = yaml.safe_dump(numeric_identity(arm(name, scale)) | {"seeds": 0})
         assert seen.setdefault(identity, name) == name
 
 
-def test_the_poolings_share_the_recipe_the_grid_and_the_parameters() -> None:
+def test_the_poolings_share_the_recipe_the_grid_and_the_parameters():
     for other in [*study("pooling").arms, *study("strides_vs_pooling").arms]:
         keys = {key for key in differing("max", other) if not key.startswith("downsample.")}
         assert not keys, other
@@ -71,7 +71,7 @@ def test_the_poolings_share_the_recipe_the_grid_and_the_parameters() -> None:
         assert planned(name).parameters == 93_322, name
 
 
-def test_controls_have_the_parameters_of_what_they_control() -> None:
+def test_controls_have_the_parameters_of_what_they_control():
     assert planned("conv_pool").parameters == planned("all_conv").parameters == 139_498
     assert planned("max_wide").parameters == pytest.approx(139_498, rel=0.001)
     for suffix in ("", "_rotated"):
@@ -84,13 +84,13 @@ def test_controls_have_the_parameters_of_what_they_control() -> None:
             assert differing(name, f"{name}{suffix}") <= {"data.rotated"}
 
 
-def test_padding_changes_the_border_alone() -> None:
+def test_padding_changes_the_border_alone():
     for name in study("padding").all_arms():
         assert differing("gap", name) <= {"conv.padding", "conv.padding_mode"}
         assert planned(name).parameters == 60_554
 
 
-def test_filter_sizes_share_every_grid_and_the_matched_ones_the_parameters() -> None:
+def test_filter_sizes_share_every_grid_and_the_matched_ones_the_parameters():
     grids = [layer.output_shape[1:] for layer in planned("kernel_3").layers]
     for name in study("filter_size").all_arms():
         assert differing("kernel_3", name) <= {"conv.kernel_size", "model.filters"}
@@ -101,12 +101,12 @@ def test_filter_sizes_share_every_grid_and_the_matched_ones_the_parameters() -> 
 
 
 @pytest.mark.parametrize("name", ["local", "dense_first"])
-def test_the_first_layers_differ_in_their_sharing_alone(name: str) -> None:
+def test_the_first_layers_differ_in_their_sharing_alone(name):
     assert planned(name).layers[0].output_shape == (32, 26, 26)
     assert differing("max", name) <= {"model.first_layer"}
 
 
-def test_a_permuted_arm_differs_from_its_reference_in_the_permutation_alone() -> None:
+def test_a_permuted_arm_differs_from_its_reference_in_the_permutation_alone():
     ours = study("locality")
     seeds = set()
     for name in ("max_permuted", "local_permuted", "dense_permuted"):
@@ -115,7 +115,7 @@ def test_a_permuted_arm_differs_from_its_reference_in_the_permutation_alone() ->
     assert len(seeds) == 1
 
 
-def test_at_each_size_the_first_layer_alone_differs() -> None:
+def test_at_each_size_the_first_layer_alone_differs():
     ours = study("sharing")
     for size in SIZES:
         for name in (f"local_{size}", f"dense_{size}"):
@@ -128,7 +128,7 @@ def test_at_each_size_the_first_layer_alone_differs() -> None:
         assert passes == sorted(passes, reverse=True)
 
 
-def test_pooling_saves_parameters_in_a_flatten_head_alone() -> None:
+def test_pooling_saves_parameters_in_a_flatten_head_alone():
     assert planned("unpooled").parameters == 2_038_922
     assert planned("unpooled_gap").parameters == planned("gap").parameters == 60_554
     for first, second in (("max", "unpooled"), ("gap", "unpooled_gap")):

@@ -1,6 +1,5 @@
 """Studies: the shipped ones are legal, others are refused by name."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ LEGAL = {
 }
 
 
-def test_an_arm_may_have_several_references() -> None:
+def test_an_arm_may_have_several_references():
     study = study_from_mapping(LEGAL | {"against": {"strided": ["average", "max"]}}, "mine.yaml")
     assert study.pairs() == [("average", "max"), ("strided", "average"), ("strided", "max")]
     assert study_from_mapping(plain_values(study), "composed.yaml") == study
@@ -37,7 +36,7 @@ def test_an_arm_may_have_several_references() -> None:
     }  # fmt: skip
 
 
-def test_the_studies_of_an_arm_are_found() -> None:
+def test_the_studies_of_an_arm_are_found():
     studies = ["locality", "pooling", "pooling_cost", "strides_vs_pooling", "width"]
     assert studies_of_arm("max") == studies
     assert studies_of_arm("nobody") == []
@@ -109,12 +108,12 @@ TWO = {"against": {"average": ["max", "strided"]}}
         ({"new_arms": {"other": ["arm=max"]}}, "new_arms = 'other': must be one of the arms"),
     ],
 )  # fmt: skip
-def test_an_illegal_study_is_refused_by_name(change: dict[str, Any], message: str) -> None:
+def test_an_illegal_study_is_refused_by_name(change, message):
     with pytest.raises(ConfigurationError, match=message):
         study_from_mapping(LEGAL | change, "mine.yaml")
 
 
-def test_a_claim_says_what_it_predicts_of_each_contrast() -> None:
+def test_a_claim_says_what_it_predicts_of_each_contrast():
     claim = {
         "says": "Larger is better.",
         "predicts": {"average": "not better", "strided against average": "equivalent"},
@@ -132,27 +131,25 @@ def test_a_claim_says_what_it_predicts_of_each_contrast() -> None:
     ("margin", "reference_accuracy", "points"),
     [(0.1, 0.9, 0.1), (2, 0.9, 2.0), ("10% of errors", 0.99, 0.1), ("2.5 % of errors", 0.8, 0.5)],
 )
-def test_a_margin_is_points_or_a_share_of_the_references_errors(
-    margin: float | str, reference_accuracy: float, points: float
-) -> None:
+def test_a_margin_is_points_or_a_share_of_the_references_errors(margin, reference_accuracy, points):
     study = study_from_mapping(LEGAL | {"margin": margin, "looks": [6, 12, 30]}, "mine.yaml")
     assert margin_points(study.margin, reference_accuracy) == pytest.approx(points)
     assert study_from_mapping(plain_values(study), "composed.yaml") == study
 
 
-def test_texts_are_kept_as_they_are() -> None:
+def test_texts_are_kept_as_they_are():
     study = study_from_mapping(LEGAL | {"notes": "costs ${oc.env:HOME}\n$5"}, "mine.yaml")
     assert study.notes == "costs ${oc.env:HOME}\n$5"
 
 
-def test_a_study_has_its_files_name(tmp_path: Path) -> None:
+def test_a_study_has_its_files_name(tmp_path):
     path = tmp_path / "other.yaml"
-    path.write_text(SHIPPED[0].read_text(encoding="utf-8"), encoding="utf-8")
+    path.write_text(SHIPPED[0].read_text())
     with pytest.raises(ConfigurationError, match="must be the file's own name, other"):
         read_study(path)
 
 
-def test_two_studies_must_mean_the_same_arm_by_one_name() -> None:
+def test_two_studies_must_mean_the_same_arm_by_one_name():
     one, other = (
         study_from_mapping(LEGAL | {"new_arms": {"average": [f"conv.kernel_size={size}"]}}, "x")
         for size in (5, 7)

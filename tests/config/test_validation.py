@@ -3,18 +3,11 @@
 from fnmatch import fnmatch
 
 import pytest
-import yaml
 
 from convchoice.config.arm_keys import NOT_NUMERIC, numeric_identity
 from convchoice.config.field_types import flattened, within
-from convchoice.config.schema import Config, Operator
-from convchoice.config.validation import (
-    DEFAULTS,
-    arm_from_mapping,
-    arm_text,
-    config_from_mapping,
-    config_to_mapping,
-)
+from convchoice.config.schema import Config
+from convchoice.config.validation import DEFAULTS, arm_from_mapping, arm_text, config_from_mapping
 from convchoice.errors import ConfigurationError
 from made_up_runs import values_of
 
@@ -58,7 +51,7 @@ optimizer.name=sgd optimizer.epsilon=0.001 | optimizer.epsilon
 
 
 @pytest.mark.parametrize("case", [*REFUSED.splitlines()[1:], *WITHOUT_EFFECT.splitlines()[1:]])
-def test_a_value_that_does_not_fit_the_others_or_has_no_effect_is_refused(case: str) -> None:
+def test_a_value_that_does_not_fit_the_others_or_has_no_effect_is_refused(case):
     settings, _, message = case.partition(" | ")
     if case in WITHOUT_EFFECT:
         message += " = *: has an effect only with"
@@ -78,7 +71,7 @@ def test_a_value_that_does_not_fit_the_others_or_has_no_effect_is_refused(case: 
         "conv.kernel_size=[7,1] conv.padding=[6,0]",
     ],
 )
-def test_a_value_with_an_effect_is_accepted(settings: str) -> None:
+def test_a_value_with_an_effect_is_accepted(settings):
     assert config_from_mapping(values_of(settings))
 
 
@@ -98,24 +91,13 @@ ONE = "downsample.operator=none model.filters=[4]"
         (ONE, f"{ONE} model.downsample_after=[]"),
     ],
 )
-def test_equal_configurations_have_one_form(one: str, other: str) -> None:
+def test_equal_configurations_have_one_form(one, other):
     first, second = (arm_from_mapping({"arm": "a", **values_of(each)}) for each in (one, other))
     assert first == second
     assert arm_text(first) == arm_text(second)
 
 
-@pytest.mark.parametrize("operator", list(Operator))
-def test_plain_values_come_back_the_same(operator: Operator) -> None:
-    window = 2 if operator is Operator.none else 3
-    settings = f"downsample.operator={operator.name} downsample.window={window}"
-    settings += " conv.kernel_size=[2,3] conv.padding=[1,0] conv.stride=[2,1]"
-    settings += " model.first_layer=locally_connected evaluation.curves=[shift,scale]"
-    config = config_from_mapping(values_of(settings))
-    values = yaml.safe_load(yaml.safe_dump(config_to_mapping(config)))
-    assert config_from_mapping(values) == config
-
-
-def test_names_folders_and_evaluation_decide_no_number() -> None:
+def test_names_folders_and_evaluation_decide_no_number():
     here = config_from_mapping(values_of("arm=a run_root=x tracking.store=none"))
     other = "arm=b trainer.workers=2 data.root=y data.fallback=null"
     other += " evaluation.curves=[rotation] evaluation.images=100"

@@ -1,7 +1,5 @@
 """YAML files: anything but a mapping of plain values is refused with one short error."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 from ruamel.yaml import YAML
@@ -33,9 +31,7 @@ from convchoice.errors import UserError
         (f"a: !!{'x' * 9000} 1", "is not allowed"),
     ],
 )
-def test_anything_but_plain_values_is_refused_in_one_line(
-    tmp_path: Path, content: str | bytes, message: str
-) -> None:
+def test_anything_but_plain_values_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "arm.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=message) as refused:
@@ -45,7 +41,7 @@ def test_anything_but_plain_values_is_refused_in_one_line(
     assert len(text) < 300
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"missing\.yaml: there is no such file"):
         read_yaml(tmp_path / "missing.yaml")
 
@@ -53,7 +49,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["1e-3", "1e3", ".5", "1.", "0o17", "null", "true", "on", "12", "a: b", "2001-01-01"]
 )
-def test_a_name_stays_text_in_yaml_1_1_and_1_2(name: str) -> None:
+def test_a_name_stays_text_in_yaml_1_1_and_1_2(name):
     """PyYAML reads YAML 1.1, DVC (ruamel) 1.2: ``1e-3`` is a number in the latter only."""
     for text in (yaml_text({"arm": name}), f"arm: {yaml_line(name)}"):
         assert yaml.safe_load(text) == {"arm": name}

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
 from convchoice.data.download import bilinear_weights, digits_files, enlarge, is_test
 from convchoice.errors import UserError
-from tiny_datasets import arrays, replace_by_tiny
+from small_data import arrays, replace_by_tiny
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def root(data_root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "kmnist", "cifar10"])
-def test_arrays_of_every_format(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_of_every_format(name, tmp_path, monkeypatch):
     replace_by_tiny(name, monkeypatch, tmp_path)
     stored = download.ensure(tmp_path / "raw", Dataset[name], None)
     images, labels = arrays(name)
@@ -41,7 +40,7 @@ def test_arrays_of_every_format(name: str, tmp_path: Path, monkeypatch: pytest.M
             assert np.array_equal(array, whole[expected])
 
 
-def test_a_data_set_stored_by_an_earlier_version(root: Path, data_root: Path) -> None:
+def test_a_data_set_stored_by_an_earlier_version(root, data_root):
     now = load(data_root)
     more = {"title": "", "source": "a", "digest": "", "failed_sources": [{}], "retry": "make"}
     (root / PROVENANCE).write_text(json.dumps(more | now.provenance.model_dump()))
@@ -51,7 +50,7 @@ def test_a_data_set_stored_by_an_earlier_version(root: Path, data_root: Path) ->
     assert (root / PROVENANCE).read_bytes() == before
 
 
-def test_a_changed_byte_and_a_missing_file_are_found_at_every_reading(root: Path) -> None:
+def test_a_changed_byte_and_a_missing_file_are_found_at_every_reading(root):
     stored, again = load(root), f" Fetch it again: convchoice download --data mnist --root {root}"
     path = root / "digits" / IDX_FILES[2]
     content = bytearray(path.read_bytes())
@@ -87,7 +86,7 @@ OTHERS = ("", "[]", "{}", '{"failed_sources": 3}', "\x00", "[" * 100_000, '{"use
         ({"files": {"../a.txt": "0" * 64}}, "its files are not those of scikit-learn's digits"),
     ],
 )  # fmt: skip
-def test_a_damaged_provenance_is_refused(root: Path, content: Any, reason: str) -> None:
+def test_a_damaged_provenance_is_refused(root, content, reason):
     path = root / PROVENANCE
     if isinstance(content, dict):
         content = json.dumps(json.loads(path.read_text()) | content)
@@ -98,7 +97,7 @@ def test_a_damaged_provenance_is_refused(root: Path, content: Any, reason: str) 
     assert len(str(caught.value)) < 1000
 
 
-def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root: Path) -> None:
+def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root):
     program = (
         "import sys; from pathlib import Path; from convchoice.config.schema import *\n"
         "from convchoice.data.download import ensure\n"
@@ -110,7 +109,7 @@ def test_checking_a_stored_data_set_imports_neither_torch_nor_scikit_learn(root:
     assert finished.stdout.strip() == "[]"
 
 
-def test_pixels_and_labels_never_change() -> None:
+def test_pixels_and_labels_never_change():
     """SHA-256s of the arrays; the files differ if zlib compresses differently."""
     headers = (16, 8, 16, 8)
     files = digits_files()
@@ -122,7 +121,7 @@ def test_pixels_and_labels_never_change() -> None:
     assert files == digits_files()
 
 
-def test_enlarging_is_bilinear_interpolation() -> None:
+def test_enlarging_is_bilinear_interpolation():
     weights = bilinear_weights()
     assert weights.shape == (20, 8)
     assert (weights.sum(axis=1) == 10).all()
@@ -136,7 +135,7 @@ def test_enlarging_is_bilinear_interpolation() -> None:
     assert corner[1].tolist() == [230, 207, 115, 23, 0]
 
 
-def test_test_images_are_stratified_and_evenly_spaced() -> None:
+def test_test_images_are_stratified_and_evenly_spaced():
     chosen = is_test(np.repeat(np.arange(10, dtype=np.uint8), 100))
     assert chosen.reshape(10, 100).sum(axis=1).tolist() == [50] * 10
     assert chosen.reshape(-1, 20).sum(axis=1).tolist() == [10] * 50

@@ -14,8 +14,7 @@ from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
 from convchoice.data.download import digits_files, ensure, mirror_url
 from convchoice.errors import UserError
-from small_data import store_digits
-from tiny_datasets import replace_by_tiny
+from small_data import replace_by_tiny, store_digits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_MNIST = Path(os.environ.get("MNIST_MIRROR") or REPOSITORY.parent / "shared" / "mnist")
@@ -61,7 +60,7 @@ def complete(name: str) -> set[str]:
     return {PROVENANCE, *(f"{name}/{file}" for file in IDX_FILES)}
 
 
-def test_a_mirror_provides_the_data_set_once(root: Path, tiny: Path) -> None:
+def test_a_mirror_provides_the_data_set_once(root, tiny):
     stored = ensure(root, Dataset.mnist, None)
     assert contents(root) == complete("mnist")
     assert stored.fallback_note is None
@@ -71,9 +70,7 @@ def test_a_mirror_provides_the_data_set_once(root: Path, tiny: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_the_next_mirror_provides_what_is_missing(
-    root: Path, tiny: Path, mirrors: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_next_mirror_provides_what_is_missing(root, tiny, mirrors, capsys):
     second = tiny.parent / "second"
     tiny.rename(second)
     tiny.mkdir()
@@ -88,9 +85,7 @@ def test_the_next_mirror_provides_what_is_missing(
     assert error.index("No such file") < error.index("Connection refused")
 
 
-def test_a_refusal_and_the_fallback_name_what_was_tried_and_the_ways_out(
-    root: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refusal_and_the_fallback_name_what_was_tried_and_the_ways_out(root, tiny, capsys):
     (tiny / TEST_LABELS).write_bytes(b"wrong")
     with pytest.raises(UserError) as caught:
         ensure(root, Dataset.mnist, None)
@@ -111,7 +106,7 @@ def test_a_refusal_and_the_fallback_name_what_was_tried_and_the_ways_out(
     assert "MNIST_MIRROR=<folder or URL> make download\n" in error
 
 
-def test_a_damaged_file_is_refused_until_it_is_downloaded_again(root: Path, tiny: Path) -> None:
+def test_a_damaged_file_is_refused_until_it_is_downloaded_again(root, tiny):
     stored = ensure(root, Dataset.mnist, None)
     path = stored.path(TRAIN_IMAGES)
     path.write_bytes(path.read_bytes()[:-1])
@@ -122,7 +117,7 @@ def test_a_damaged_file_is_refused_until_it_is_downloaded_again(root: Path, tiny
     ensure(root, Dataset.mnist, None).verify()
 
 
-def test_another_data_set_in_the_folder_is_refused(root: Path) -> None:
+def test_another_data_set_in_the_folder_is_refused(root):
     store_digits(root)
     before = contents(root)
     with pytest.raises(UserError, match=r"holds scikit-learn's digits .* not KMNIST .*data=km"):
@@ -130,7 +125,7 @@ def test_another_data_set_in_the_folder_is_refused(root: Path) -> None:
     assert contents(root) == before
 
 
-def test_files_of_the_user_are_left_alone(root: Path, tiny: Path) -> None:
+def test_files_of_the_user_are_left_alone(root, tiny):
     mine = {"mnist/thesis.txt", f"digits/{TEST_LABELS}", ".mnist.partial/x"}
     for name in mine:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +143,7 @@ def test_files_of_the_user_are_left_alone(root: Path, tiny: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("tiny")
-def test_a_file_of_the_user_in_the_way_is_refused(
-    root: Path, name: str, has_mirror: bool, mirrors: list[str]
-) -> None:
+def test_a_file_of_the_user_in_the_way_is_refused(root, name, has_mirror, mirrors):
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("mine")
@@ -165,7 +158,7 @@ def test_a_file_of_the_user_in_the_way_is_refused(
     assert path.read_text() == "mine"
 
 
-def test_files_in_place_are_accepted(root: Path, tiny: Path, mirrors: list[str]) -> None:
+def test_files_in_place_are_accepted(root, tiny, mirrors):
     """Copied by the user, or left by a kill before the provenance was written."""
     mirrors.clear()
     (root / "digits").mkdir(parents=True)
@@ -188,7 +181,7 @@ def command(folder: Path, mirror: str) -> subprocess.Popen[str]:
 
 
 @needs_mnist
-def test_mnist_replaces_the_fallback(tmp_path: Path) -> None:
+def test_mnist_replaces_the_fallback(tmp_path):
     root = tmp_path / "data" / "raw"
     printed, error = command(tmp_path, mirror="").communicate()
     assert printed.endswith("SHA-256 f58d817bd51d…, in data/raw/digits\n"), error
@@ -207,9 +200,7 @@ def test_mnist_replaces_the_fallback(tmp_path: Path) -> None:
     assert load(root).test()[1][:5].tolist() == [7, 2, 1, 0, 4]
 
 
-def test_the_variable_sets_the_fallback_and_the_option_overrides_it(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_sets_the_fallback_and_the_option_overrides_it(root, monkeypatch):
     monkeypatch.setenv(stage.FALLBACK_VARIABLE, "none")
     with pytest.raises(UserError, match="no source provided MNIST"):
         stage.main(["--root", str(root)])

@@ -54,7 +54,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         running.shutdown()
 
 
-def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch):
     monkeypatch.setenv("MNIST_MIRROR", " ../shared/mnist ")
     own, *public = download.mirrors(MNIST)
     assert own == Path("../shared/mnist").absolute().as_uri() + "/"
@@ -71,14 +71,14 @@ def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch: pytest.Monke
         "s3:/KEY:SECRET@bucket/x", "https://host/x?sig=SECRET", "http:///x", "file://", "file://host/x",
     ],
 )  # fmt: skip
-def test_other_addresses_are_refused_without_their_secrets(place: str) -> None:
+def test_other_addresses_are_refused_without_their_secrets(place):
     rule = r"^MNIST_MIRROR = .*must be a folder, or a file, http or https URL without credentials"
     with pytest.raises(ConfigurationError, match=rule) as caught:
         mirror_url(place, "MNIST_MIRROR")
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_file_from_a_server_and_from_a_folder(server: str, tmp_path: Path) -> None:
+def test_a_file_from_a_server_and_from_a_folder(server, tmp_path):
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b" / "file").write_bytes(CONTENT)
     for place in (f"{server}/good", str(tmp_path / "a b"), f"file://{tmp_path}/a b"):
@@ -97,10 +97,7 @@ def test_a_file_from_a_server_and_from_a_folder(server: str, tmp_path: Path) -> 
         ("stalled", OSError, "timed out"),
     ],
 )
-def test_a_bad_answer_is_an_error(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    behaviour: str, error: type[Exception], message: str,
-) -> None:  # fmt: skip
+def test_a_bad_answer_is_an_error(server, tmp_path, monkeypatch, behaviour, error, message):
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(error, match=message):
         fetch_file(f"{server}/{behaviour}/file", tmp_path / "file", SHA256)

@@ -22,7 +22,7 @@ def bytes_of(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
 
 
-def test_a_canvas_centres_the_image_with_an_odd_pixel_after_it() -> None:
+def test_a_canvas_centres_the_image_with_an_odd_pixel_after_it():
     image = torch.tensor([[[1, 2], [3, 4]]], dtype=torch.uint8)
     assert on_canvas(image, 5).tolist() == [
         [[0, 0, 0, 0, 0], [0, 1, 2, 0, 0], [0, 3, 4, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
@@ -31,7 +31,7 @@ def test_a_canvas_centres_the_image_with_an_odd_pixel_after_it() -> None:
     assert on_canvas(image.expand(2, 3, 2, 2), 5).shape == (2, 3, 5, 5)
 
 
-def test_all_images_and_channels_are_permuted_alike() -> None:
+def test_all_images_and_channels_are_permuted_alike():
     images = bytes_of(4, 3, 5, 6)
     moved = permuted(images, 3)
     places = permuted(torch.arange(30).view(5, 6), 3).flatten()
@@ -42,7 +42,7 @@ def test_all_images_and_channels_are_permuted_alike() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_rotation_is_torchvisions(channels: int) -> None:
+def test_rotation_is_torchvisions(channels):
     images = bytes_of(6, channels, 11, 11)
     degrees = torch.tensor([0.0, 17.0, 90.0, 123.4, 270.0, 359.0])
     ours = rotated_by(images if channels > 1 else images[:, 0], degrees).view(images.shape)
@@ -53,7 +53,7 @@ def test_rotation_is_torchvisions(channels: int) -> None:
     assert torch.equal(ours[2], torch.rot90(images[2], 1, (-2, -1))), "anticlockwise"
 
 
-def test_an_images_angle_does_not_depend_on_the_choice() -> None:
+def test_an_images_angle_does_not_depend_on_the_choice():
     angles = fixed_angles(10_000, 2019)
     assert angles.min() >= 0
     assert angles.max() < 360
@@ -67,7 +67,7 @@ def test_an_images_angle_does_not_depend_on_the_choice() -> None:
     assert training_images(images, some[:0], config).shape == (0, 7, 7)
 
 
-def test_rotation_is_on_the_canvas_and_permutation_comes_last() -> None:
+def test_rotation_is_on_the_canvas_and_permutation_comes_last():
     images, config = bytes_of(5, 3, 6, 6), DataConfig(canvas=10, rotated=True, permutation_seed=1)
     ours = training_images(images, torch.arange(5), config)
     assert torch.equal(ours, permuted(rotated_by(on_canvas(images, 10), fixed_angles(5, 2019)), 1))

@@ -59,7 +59,7 @@ def free_ports(names: tuple[str, ...]) -> dict[str, int]:
 def state(folder: Path) -> dict[str, Any]:
     """The cluster that was started in this folder; empty where there is none or it has ended."""
     with suppress(FileNotFoundError, psutil.NoSuchProcess):
-        found: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((folder / STATE).read_text())
         (server,) = found["nodes"][0]["processes"]["gcs_server"]
         if psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
             return found
@@ -75,7 +75,7 @@ def start(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not state(folder):
         (folder / TOKEN).touch(mode=0o600)
-        (folder / TOKEN).write_text(secrets.token_hex(32), encoding="utf-8")
+        (folder / TOKEN).write_text(secrets.token_hex(32))
         for _ in range(ATTEMPTS):
             # Sockets lie in the session's folder, and their paths may be 107 bytes long.
             session = Path(tempfile.mkdtemp(prefix="ray-"))
@@ -114,7 +114,7 @@ def start_nodes(folder: Path) -> None:
         }
         nodes.append({"id": node.node_id, "processes": started})
     found = {"address": cluster.address, "session": str(session), "nodes": nodes}
-    (folder / STATE).write_text(json.dumps(found, indent=2), encoding="utf-8")
+    (folder / STATE).write_text(json.dumps(found, indent=2))
 
 
 def end(session: Path) -> None:
@@ -145,7 +145,7 @@ def stop(folder: Path) -> None:
     """End the cluster of this folder."""
     path = folder / STATE
     if path.is_file():
-        end(Path(json.loads(path.read_text(encoding="utf-8"))["session"]))
+        end(Path(json.loads(path.read_text())["session"]))
         path.unlink()
 
 

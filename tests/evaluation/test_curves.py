@@ -1,7 +1,6 @@
 """The curves of networks that can be computed by hand, and of real ones."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +32,7 @@ from convchoice.runs.evaluation_files import CurvePoint
 @given(
     arrays.arrays(np.uint8, st.integers(1, 200), elements=st.integers(0, 9)), st.integers(1, 250)
 )
-def test_chosen_images_are_stratified_and_sorted(labels: np.ndarray, count: int) -> None:
+def test_chosen_images_are_stratified_and_sorted(labels, count):
     chosen = chosen_images(labels, count)
     assert len(chosen) == min(count, len(labels))
     assert (np.diff(chosen) > 0).all()
@@ -61,7 +60,7 @@ def strokes(side: int, columns: list[int]) -> tuple[Tensor, Tensor]:
     return images, torch.tensor(columns)
 
 
-def test_scores_by_hand() -> None:
+def test_scores_by_hand():
     images, labels = strokes(2, [0, 1, 1])
     # The right column has a logit of 2 (two pixels of 1), the other one of 0.
     accuracy, nll = scores(ColumnReader(), images, labels, lambda batch: batch)
@@ -71,7 +70,7 @@ def test_scores_by_hand() -> None:
     assert mirrored == (0, pytest.approx(math.log(1 + math.exp(2))))
 
 
-def test_shifts_by_hand() -> None:
+def test_shifts_by_hand():
     images, labels = strokes(30, [14, 15, 15])
     points = list(robustness_curve(Curve.shift, ColumnReader(), images, labels))
     assert len({point.key for point in points}) == len(points) == 63
@@ -90,7 +89,7 @@ def by_value(curve: Curve, images: Tensor, labels: Tensor) -> dict[float, CurveP
     return {point.value: point for point in points}
 
 
-def test_rotations_and_scales_by_hand() -> None:
+def test_rotations_and_scales_by_hand():
     images, labels = strokes(10, [2, 7])
     points = by_value(Curve.rotation, images, labels)
     assert sorted(points) == list(range(0, 360, 15))
@@ -113,7 +112,7 @@ class Constant(nn.Module):
         return torch.tensor([[0.0, 1.0]]).expand(len(images), 2)
 
 
-def test_consistency_counts_equal_predictions() -> None:
+def test_consistency_counts_equal_predictions():
     images, labels = strokes(20, [10] * 300)
     same = consistency_point(Constant(), images, torch.tensor([0, 1] * 150))
     assert same.consistency == 1
@@ -129,34 +128,18 @@ def test_consistency_counts_equal_predictions() -> None:
     assert set(shifts.flatten().tolist()) == set(range(-CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1))
 
 
-def accepted(values: dict[str, Any]) -> list[float]:
-    config = config_from_mapping(values)
-    network = Network(config).eval()
-    images = torch.randint(0, 256, (4, 28, 28), dtype=torch.uint8)
-    points = list(input_size_curve(network, config, images, torch.arange(4)))
-    assert [point.value for point in points] == list(INPUT_SIDES)
-    assert all((point.accuracy is None) == (not point.accepted) for point in points)
-    return [point.value for point in points if point.accepted]
-
-
-def test_accepted_sizes_by_hand() -> None:
-    """Of the lecture's network; of a global average; of one whose last map would be empty."""
-    assert accepted({}) == [26, 27, 28, 29]
-    head = {"model": {"head": "global_average"}}
-    assert accepted(head) == list(INPUT_SIDES)
-    sides = accepted({**head, "conv": {"kernel_size": 4}})
-    assert sides == [side for side in INPUT_SIDES if side >= 25]  # ((n − 3)/2 − 3)/2 − 3 ≥ 1
-    assert 24 in INPUT_SIDES
-
-
 @pytest.mark.parametrize("operator", ["max", "strided", "all_conv"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_every_size_that_torch_accepts_is_accepted(operator: str, padding: str) -> None:
+def test_every_size_that_torch_accepts_is_accepted(operator, padding):
     """The plan agrees with a network that is built for the size and loads the weights."""
     config = config_from_mapping(
         {"downsample": {"operator": operator}, "conv": {"padding": padding}}
     )
-    network = Network(config)
+    network = Network(config).eval()
+    images = torch.randint(0, 256, (4, 28, 28), dtype=torch.uint8)
+    curve = input_size_curve(network, config, images, torch.arange(4))
+    points = {point.value: point for point in curve}
+    assert list(points) == list(INPUT_SIDES)
     for side in range(18, 57):
         ours = network_for(network, config, side, side)
         try:
@@ -165,11 +148,13 @@ def test_every_size_that_torch_accepts_is_accepted(operator: str, padding: str) 
         except RuntimeError:
             fits = False
         assert (ours is not None) == fits, side
+        if point := points.get(side):
+            assert point.accepted == (point.accuracy is not None) == fits
         if ours is not None:
             assert ours(torch.zeros(1, 1, side, side)).shape == (1, 10)
 
 
-def test_another_grid_with_as_many_cells_is_not_accepted() -> None:
+def test_another_grid_with_as_many_cells_is_not_accepted():
     config = config_from_mapping({"model": {"filters": [2], "downsample_after": []}})
     trained, other = plan(config, (1, 6, 10)), plan(config, (1, 10, 6))  # 4×8 and 8×4
     assert trained.parameters == other.parameters
@@ -178,7 +163,7 @@ def test_another_grid_with_as_many_cells_is_not_accepted() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (1, 48, 40)])
-def test_an_unchanged_image_has_the_scores_of_the_network(shape: tuple[int, int, int]) -> None:
+def test_an_unchanged_image_has_the_scores_of_the_network(shape):
     config = config_from_mapping({"model": {"head": "global_average"}})
     network = Network(config, shape).eval()
     images = torch.randint(0, 256, (20, *shape[1:]), dtype=torch.uint8)

@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from convchoice.config.validation import config_from_mapping
-from convchoice.evaluation.equivariance import (
-    clean_cells,
-    equivariance_curve,
-    moves,
-)
+from convchoice.evaluation.equivariance import clean_cells, equivariance_curve, moves
 from convchoice.evaluation.image_transforms import shifted
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
@@ -52,7 +48,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("values", SHAPES.values(), ids=SHAPES)
-def test_a_shift_by_whole_cells_has_no_interior_error(values: dict[str, Any]):
+def test_a_shift_by_whole_cells_has_no_interior_error(values):
     points, *_ = points_of(values)
     shifts = [point for point in points.values() if point.kind == "translation"]
     whole = [point for point in shifts if point.value % (point.jump_pixels or 1) == 0]
@@ -109,7 +105,7 @@ def test_the_error_on_the_whole_map_by_a_naive_computation():
     first=st.integers(0, 4),
 )
 def test_clean_cells_are_those_that_no_other_pixel_changes(
-    kernel: int, padding: str, operator: str, window: int, side: int, first: int
+    kernel, padding, operator, window, side, first
 ):
     """Changing everything outside the interval, padding included, does not change a clean cell."""
     config = config_from_mapping(
@@ -154,7 +150,7 @@ def test_the_transforms_follow_from_the_image_and_the_jumps():
     assert ("translation", 9) not in kinds(by_three, 28, 28)
 
 
-def test_a_map_without_an_interior_and_blank_images_have_no_error() -> None:
+def test_a_map_without_an_interior_and_blank_images_have_no_error():
     # At 14 pixels the last maps are so small that every cell sees a border of a shifted image.
     points, network, _ = points_of({"conv": {"padding": "same"}}, (1, 14, 14))
     last = points["translation", "block3.convolution", 4]

@@ -21,9 +21,7 @@ SIDE, SHIFT = st.integers(1, 7), st.integers(-8, 8)
 
 
 @given(st.integers(1, 3), SIDE, SIDE, SHIFT, SHIFT)
-def test_a_shift_equals_the_loop(
-    depth: int, height: int, width: int, rows: int, columns: int
-) -> None:
+def test_a_shift_equals_the_loop(depth, height, width, rows, columns):
     images = random_images(2, depth, height, width)
     expected = torch.zeros_like(images)
     for row, column in product(range(height), range(width)):
@@ -32,13 +30,13 @@ def test_a_shift_equals_the_loop(
     assert torch.equal(shifted(images, rows, columns), expected)
 
 
-def test_quarter_turns_are_exact_and_anticlockwise() -> None:
+def test_quarter_turns_are_exact_and_anticlockwise():
     for turns, side in product(range(4), (27, 28)):
         images = random_images(2, 3, side, side)
         assert torch.equal(rotated(images, 90 * turns), torch.rot90(images, turns, (2, 3)))
 
 
-def test_scale_by_hand() -> None:
+def test_scale_by_hand():
     images = torch.zeros(1, 1, 8, 8)
     images[..., 2:6, 2:6] = 1  # a square of 4 about the centre
     assert torch.equal(rescaled(images, 1), images)
@@ -49,7 +47,7 @@ def test_scale_by_hand() -> None:
     assert float(rescaled(images, 1.5).sum()) == pytest.approx(36, abs=1e-4)
 
 
-def test_mean_ink_weights_images_alike_and_blank_ones_not() -> None:
+def test_mean_ink_weights_images_alike_and_blank_ones_not():
     images = torch.zeros(3, 3, 2, 2, dtype=torch.uint8)
     images[0, :, 0, 0] = 200
     images[1, :, 1] = 10
@@ -59,13 +57,13 @@ def test_mean_ink_weights_images_alike_and_blank_ones_not() -> None:
 
 
 @given(st.integers(-6, 6), st.integers(-6, 6))
-def test_ink_lost_by_a_shift_is_missing_in_the_shifted_image(rows: int, columns: int) -> None:
+def test_ink_lost_by_a_shift_is_missing_in_the_shifted_image(rows, columns):
     image = torch.from_numpy(np.random.default_rng(0).random((1, 5, 4)))
     left = float(shifted(image[None], rows, columns).sum() / image.sum())
     assert ink_lost(mean_ink(image), rows=rows, columns=columns) == pytest.approx(1 - left)
 
 
-def test_ink_lost_by_rotation_and_scale_by_hand() -> None:
+def test_ink_lost_by_rotation_and_scale_by_hand():
     corner, middle = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
     corner[0, 0, 0] = 1
     middle[0, 1, 1] = 1

@@ -33,13 +33,13 @@ def random_images(count: int, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (count, 28, 28), generator=generator, dtype=torch.uint8)
 
 
-def test_the_first_image_of_a_class_by_hand() -> None:
+def test_the_first_image_of_a_class_by_hand():
     labels = np.array([7, 2, 1, 0, 4, 1, 0], dtype=np.uint8)
     assert first_of_classes(labels, (0, 1, 2, 3)).tolist() == [3, 2, 1]
 
 
 @pytest.mark.parametrize("kind", ["convolution", "locally_connected", "dense"])
-def test_a_filter_weights_the_pixels_that_it_sees_into_the_middle_output(kind: str) -> None:
+def test_a_filter_weights_the_pixels_that_it_sees_into_the_middle_output(kind):
     network = network_of({"model": {**SMALL["model"], "first_layer": kind}})
     found = first_filters(network)
     assert len(found) == 6
@@ -49,7 +49,7 @@ def test_a_filter_weights_the_pixels_that_it_sees_into_the_middle_output(kind: s
     torch.testing.assert_close((found * seen).sum((1, 2, 3)), response)  # biases are still 0
 
 
-def test_a_network_without_maps_has_no_middle_gradient() -> None:
+def test_a_network_without_maps_has_no_middle_gradient():
     config = config_from_mapping({"model": {**SMALL["model"], "first_layer": "dense"}})
     found = introspect(Network(config).eval(), config, random_images(10), torch.arange(10))
     assert found.filters.shape == (6, 1, 28, 28)
@@ -57,7 +57,7 @@ def test_a_network_without_maps_has_no_middle_gradient() -> None:
     assert (found.reads, found.fields, found.middle_gradient) == ({}, {}, None)
 
 
-def test_maps_are_those_of_the_network() -> None:
+def test_maps_are_those_of_the_network():
     network = network_of(SMALL)
     images = random_images(3)
     maps = response_maps(network, images)
@@ -74,7 +74,7 @@ def test_maps_are_those_of_the_network() -> None:
     np.testing.assert_allclose(maps["block2.downsample"], passed[0][:, :CHANNELS_KEPT], rtol=1e-5)
 
 
-def test_gradients_agree_with_finite_differences() -> None:
+def test_gradients_agree_with_finite_differences():
     smooth = {
         "downsample": {"operator": "average"},
         "model": SMALL["model"] | {"activation": "gelu"},
@@ -94,7 +94,7 @@ def test_gradients_agree_with_finite_differences() -> None:
             assert gradient[row, column].item() == pytest.approx(slopes.mean().item(), rel=1e-3)
 
 
-def test_the_middle_cells_gradient_of_a_linear_network_is_its_filter() -> None:
+def test_the_middle_cells_gradient_of_a_linear_network_is_its_filter():
     values = {
         "conv": {"padding": "same"},
         "model": {"filters": [1], "downsample_after": [], "activation": "none"},
@@ -110,7 +110,7 @@ def test_the_middle_cells_gradient_of_a_linear_network_is_its_filter() -> None:
     torch.testing.assert_close(middle, expected)
 
 
-def test_introspection_uses_the_networks_input() -> None:
+def test_introspection_uses_the_networks_input():
     values = {**SMALL, "data": {"canvas": 32, "permutation_seed": 1}}
     config = config_from_mapping(values)
     network = Network(config).eval()

@@ -151,8 +151,8 @@ def check_undisturbed(folder: Path, data_root: Path, seeds: int) -> None:
 @pytest.mark.slurm
 @pytest.mark.ray
 def test_a_sweep_gives_the_same_numbers_on_joblib_slurm_and_ray(
-    tmp_path: Path, data_root: Path, slurm: dict[str, str], cluster: Path
-) -> None:
+    tmp_path, data_root, slurm, cluster
+):
     swept = ("downsample=max,average", "conv.padding=valid,same", "seed=0,1")
     engines = {"launch=joblib": {}, "launch=slurm": slurm, "launch=ray": exported(cluster)}
     found = []
@@ -167,9 +167,7 @@ def test_a_sweep_gives_the_same_numbers_on_joblib_slurm_and_ray(
 
 
 @pytest.mark.slurm
-def test_jobs_that_were_cancelled_or_out_of_time_resume(
-    tmp_path: Path, data_root: Path, slurm: dict[str, str]
-) -> None:
+def test_jobs_that_were_cancelled_or_out_of_time_resume(tmp_path, data_root, slurm):
     given = (
         "hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.timeout_min=3",
         "hydra.launcher.signal_delay_s=5", "seed=0,1,2", *LONG,
@@ -193,7 +191,7 @@ def test_jobs_that_were_cancelled_or_out_of_time_resume(
     assert re.search(rf"max/seed-0: .*{array}_0", sweep.output)
     assert set(runs(tmp_path)) == {("max", seed) for seed in (1, 2)}
     logs = next((tmp_path / "runs" / "sweeps").glob(f"*/slurm/{array}_1")).glob("*_log.*")
-    assert any("this job is timed-out" in path.read_text(encoding="utf-8") for path in logs)
+    assert any("this job is timed-out" in path.read_text() for path in logs)
     assert "max/seed-0" not in dict(logged(tmp_path))
     sweep = sweeping(tmp_path, data_root, *given, **slurm)
     assert sweep.end() == 0, sweep.output
@@ -203,8 +201,8 @@ def test_jobs_that_were_cancelled_or_out_of_time_resume(
 
 @pytest.mark.slurm
 def test_a_stopped_sweep_leaves_no_job_and_a_killed_ones_are_not_sent_twice(
-    tmp_path: Path, data_root: Path, slurm: dict[str, str]
-) -> None:
+    tmp_path, data_root, slurm
+):
     given = (*SLURM, "seed=0,1", "arm=max", "trainer.max_epochs=5000", *OVERRIDES)
     sweep = sweeping(tmp_path, data_root, *given, **slurm)
     wait_until(lambda: under_way(tmp_path, 0), sweep)
@@ -225,9 +223,7 @@ def test_a_stopped_sweep_leaves_no_job_and_a_killed_ones_are_not_sent_twice(
     "name",
     [pytest.param("slurm", marks=pytest.mark.slurm), pytest.param("ray", marks=pytest.mark.ray)],
 )
-def test_the_seeds_of_a_stopped_stage_resume(
-    tmp_path: Path, data_root: Path, name: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_seeds_of_a_stopped_stage_resume(tmp_path, data_root, name, request):
     """`make repro LAUNCH=slurm` and `LAUNCH=ray`, for one arm of two seeds."""
     if name == "slurm":
         engine, launch = request.getfixturevalue("slurm"), "slurm hydra.launcher.mem_gb=2"
@@ -245,7 +241,7 @@ def test_the_seeds_of_a_stopped_stage_resume(
     for each in (again, here):
         assert each.end() == 0, each.output
     logs = [*(tmp_path / "trained" / ".work" / "launch" / "tiny" / name).rglob("*log*")]
-    texts = [path.read_text(encoding="utf-8") for path in logs if path.is_file()]
+    texts = [path.read_text() for path in logs if path.is_file()]
     assert any("resumed after epoch" in text for text in texts)
     for seed in ("seed-0", "seed-1"):
         there, alone = (read_run(tmp_path / root / "tiny" / seed) for root in ("trained", "here"))
@@ -253,18 +249,16 @@ def test_the_seeds_of_a_stopped_stage_resume(
 
 
 @pytest.mark.ray
-def test_a_job_of_a_dead_node_resumes_on_another(
-    tmp_path: Path, data_root: Path, cluster: Path
-) -> None:
+def test_a_job_of_a_dead_node_resumes_on_another(tmp_path, data_root, cluster):
     def begun() -> list[list[str]]:
         """For each job, the nodes on which it was started."""
         logs = sorted(tmp_path.glob("runs/sweeps/*/ray/*.log"))
-        return [BEGUN.findall(log.read_text(encoding="utf-8")) for log in logs]
+        return [BEGUN.findall(log.read_text()) for log in logs]
 
     engine = exported(cluster)
     sweep = sweeping(tmp_path, data_root, "launch=ray", "seed=0,1,2,3", *LONG, **engine)
     wait_until(lambda: len([job for job in begun() if job]) >= 2, sweep)
-    head, second = json.loads((cluster / "cluster.json").read_text(encoding="utf-8"))["nodes"]
+    head, second = json.loads((cluster / "cluster.json").read_text())["nodes"]
     first = [job[0] for job in begun()[:2]]
     assert set(first) == {head["id"], second["id"]}  # a job on either node
     lost = first.index(second["id"])

@@ -52,7 +52,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path: Path) -> None:
+def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path):
     events: list[Event] = []
     jobs: Any = [ScriptedJob(name, tmp_path) for name in ("a", "killed", "b")]
     LocalExecutor(2).run(jobs, events.append)
@@ -65,8 +65,8 @@ def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path: Path) 
 
 
 def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
-    tmp_path: Path, configs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, configs, monkeypatch
+):
     (tmp_path / "nvidia-smi").touch(mode=0o755)  # a program is no GPU
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -85,7 +85,7 @@ def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
         assert default_workers(configs(1, trainer=trainer)[0]) == workers
 
 
-def test_an_exception_of_the_listener_stops_the_workers() -> None:
+def test_an_exception_of_the_listener_stops_the_workers():
     def interrupt(event: Event) -> None:
         raise KeyboardInterrupt
 
@@ -95,7 +95,7 @@ def test_an_exception_of_the_listener_stops_the_workers() -> None:
 
 
 @pytest.mark.parametrize("action", ["talks", "sleeps"])
-def test_a_worker_ends_silently_when_its_parent_is_killed(action: str) -> None:
+def test_a_worker_ends_silently_when_its_parent_is_killed(action):
     """Whether it sends events or not: the next start of the same runs works in the same folders."""
     done = python(
         "import os, signal\n"
@@ -109,9 +109,7 @@ def test_a_worker_ends_silently_when_its_parent_is_killed(action: str) -> None:
 
 
 @pytest.mark.parametrize(("parent", "ends_too"), [("os.getppid()", True), ("os.getpid()", False)])
-def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(
-    tmp_path: Path, parent: str, ends_too: bool
-) -> None:
+def test_a_process_of_an_engine_ends_with_the_process_that_sent_its_job(tmp_path, parent, ends_too):
     """If that is its parent, as for joblib; Slurm's and Ray's processes have another parent."""
     child = (
         "import os, time\n"

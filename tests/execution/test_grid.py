@@ -34,7 +34,7 @@ def study(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> s
     return "tiny.yaml"
 
 
-def test_every_setting_is_run_once_and_kept(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_setting_is_run_once_and_kept(study, capsys):
     arguments = [study, "--arms", "b", "--seeds", "1"]
     survive.main(arguments)
     first = json.loads(Path("reports/tiny/survival/survival.json").read_text(encoding="utf-8"))
@@ -51,9 +51,7 @@ def test_every_setting_is_run_once_and_kept(study: str, capsys: pytest.CaptureFi
     assert "8 runs, 8 kept, 0 to do" in capsys.readouterr().out
 
 
-def test_seeds_of_weights_order_and_subset_are_set_apart(
-    study: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_seeds_of_weights_order_and_subset_are_set_apart(study, capsys):
     variance.main([study, "--arms", "b", "--levels", "2,2,2"])
     found = json.loads(Path("reports/tiny/variance/variance.json").read_text(encoding="utf-8"))
     assert [item["arm"] for item in found["decompositions"]] == ["a", "b", "b"]
@@ -65,14 +63,14 @@ def test_seeds_of_weights_order_and_subset_are_set_apart(
     assert "b − a: spread " in capsys.readouterr().out
 
 
-def test_a_narrowed_study_keeps_references() -> None:
+def test_a_narrowed_study_keeps_references():
     study = read_study(CONF_DIR / "study/pooling.yaml")
     assert narrowed(study, ["weighted"]).arms == ["max_4x4", "weighted"]
     with pytest.raises(UserError, match="compares no such arm"):
         narrowed(study, ["max"])
 
 
-def test_settings_are_every_combination() -> None:
+def test_settings_are_every_combination():
     assert settings_of({"a": [1, 2], "b": ["x"]}) == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}]
 
 
@@ -89,8 +87,8 @@ def test_settings_are_every_combination() -> None:
     ],
 )
 def test_settings_that_cannot_be_run_are_refused_before_anything_is_trained(
-    study: str, survived: dict[str, object], message: str
-) -> None:
+    study, survived, message
+):
     Path(study).write_text(yaml.safe_dump({**STUDY, "survive": survived}), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         survive.main([study])

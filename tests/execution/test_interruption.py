@@ -45,8 +45,8 @@ def kill_worker(stage: Stage) -> None:
     ],
 )
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(
-    tmp_path: Path, data_root: Path, kills: int, epochs: int, launch: str
-) -> None:
+    tmp_path, data_root, kills, epochs, launch
+):
     """By each signal to the stage, and by SIGKILL to its worker alone."""
     chance = random.Random(kills)
     composed = composed_arm(tmp_path, data_root, trainer=TINY["trainer"] | {"max_epochs": epochs})
@@ -82,7 +82,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(
     assert {path.name for path in folder.iterdir()} == {*TRAINED_FILES, SUMS}
 
 
-def test_ctrl_c_while_the_workers_start_prints_one_word(tmp_path: Path, data_root: Path) -> None:
+def test_ctrl_c_while_the_workers_start_prints_one_word(tmp_path, data_root):
     stage = training(composed_arm(tmp_path, data_root), tmp_path / "trained")
     stage.wait_for("1 to train")
     time.sleep(0.6)  # importing torch takes longer
@@ -91,7 +91,7 @@ def test_ctrl_c_while_the_workers_start_prints_one_word(tmp_path: Path, data_roo
     assert stage.lines == ["arm tiny: 1 seeds, 0 kept, 1 to train\n", "interrupted\n"]
 
 
-def test_two_stages_at_once_train_each_run_once(tmp_path: Path, data_root: Path) -> None:
+def test_two_stages_at_once_train_each_run_once(tmp_path, data_root):
     composed = composed_arm(tmp_path, data_root, trainer={"max_epochs": 1, "accelerator": "cpu"})
     both = [training(composed, tmp_path / "trained") for _ in range(2)]
     assert [stage.end() for stage in both] == [0, 0]
@@ -112,9 +112,7 @@ for turn in itertools.count():
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.soak)])
-def test_a_kill_while_a_run_is_replaced_leaves_a_complete_one_or_none(
-    tmp_path: Path, kills: int
-) -> None:
+def test_a_kill_while_a_run_is_replaced_leaves_a_complete_one_or_none(tmp_path, kills):
     chance, folder = random.Random(1), run_path(tmp_path / "runs", "max", 0)
     for _ in range(kills):
         tests = str(Path(__file__).parents[1])

@@ -55,9 +55,7 @@ def train(
     return run
 
 
-def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(
-    tmp_path: Path, train: Command
-) -> None:
+def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(tmp_path, train):
     sweep = ["downsample=max,average", *RATES, "run_root='my runs'", "-m"]  # the flag last
     status, output, errors = train(*sweep)
     assert status == 1
@@ -66,7 +64,7 @@ def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(
     assert "  average-learning_rate=1000/seed-0: the loss is nan" in errors
     runs = tmp_path / "my runs"
     folder = runs / "sweeps" / "downsample-learning_rate"
-    assert yaml.safe_load((folder / "multirun.yaml").read_text(encoding="utf-8"))["hydra"]
+    assert yaml.safe_load((folder / "multirun.yaml").read_text())["hydra"]
     text = (folder / "report" / "downsample-learning_rate" / "comparison.json").read_text("utf-8")
     arms = ["max-learning_rate=0.001", "average-learning_rate=0.001"]
     assert list(json.loads(text)["arms"]) == arms
@@ -83,8 +81,8 @@ def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(
 
 
 def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_published(
-    tmp_path: Path, train: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, train, monkeypatch
+):
     published: list[tuple[str, str | None]] = []
 
     def publish(folder: Path, settings: TrackingConfig) -> None:
@@ -101,9 +99,7 @@ def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_publ
     assert sorted(published) == [(name, "mine") for name in names]
 
 
-def test_a_single_run_is_kept_and_evaluated_again_without_training(
-    tmp_path: Path, train: Command
-) -> None:
+def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, train):
     status, output, _ = train("arm=mine", "conv.padding=same", "run_root=~/runs")
     assert status == 0
     assert "mine seed 0: test accuracy " in output
@@ -164,8 +160,8 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(
     ],
 )
 def test_an_illegal_command_line_is_refused_before_anything_is_written(
-    tmp_path: Path, train: Command, arguments: list[str], message: str
-) -> None:
+    tmp_path, train, arguments, message
+):
     status, output, errors = train(*arguments)
     assert (status, output) == (2, "")
     assert message in errors
@@ -184,19 +180,18 @@ def test_an_illegal_command_line_is_refused_before_anything_is_written(
     ],
 )
 def test_flags_of_hydra_work_as_its_users_know_them(
-    tmp_path: Path, train: Command, monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str], expected: str,
-) -> None:  # fmt: skip
+    tmp_path, train, monkeypatch, arguments, expected
+):
     (tmp_path / "conf" / "arm").mkdir(parents=True)
     overlay = "# @package _global_\narm: theirs\nconv:\n  kernel_size: 2\n"
-    (tmp_path / "conf" / "arm" / "theirs.yaml").write_text(overlay, encoding="utf-8")
+    (tmp_path / "conf" / "arm" / "theirs.yaml").write_text(overlay)
     monkeypatch.setattr(launch, "options", lambda group: ["max", "theirs"])
     status, output, _ = train(*(part.format(conf=tmp_path / "conf") for part in arguments))
     assert status == 0
     assert expected in output
 
 
-def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path: Path, data_root: Path) -> None:
+def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path, data_root):
     sweep = ["-m", "arm=max,average", *OVERRIDES, "trainer.max_epochs=5000", "tracking=none"]
     sweep.append(f"data.root={data_root}")
     stage = Stage("-m", "convchoice.train", *sweep, folder=tmp_path)
@@ -207,7 +202,7 @@ def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path: Path, data_root
     assert "Traceback" not in stage.output
 
 
-def test_new_names_are_offered_but_never_for_a_misspelt_one() -> None:
+def test_new_names_are_offered_but_never_for_a_misspelt_one():
     offer_new_names(["arm=average_same,max-5x5", "conv.padding=same"])
     offer_new_names(["arm=null"])
     for arguments, message in (
@@ -219,9 +214,7 @@ def test_new_names_are_offered_but_never_for_a_misspelt_one() -> None:
             offer_new_names(arguments)
 
 
-def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
-    tmp_path: Path,
-) -> None:
+def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(tmp_path):
     pytest.importorskip("submitit")
     ray = pytest.importorskip("ray")
     config = Config(trainer=TrainerConfig(threads=3))
@@ -249,14 +242,12 @@ def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(
         ("slurm 'partition", "cannot be read: No closing quotation"),
     ],
 )
-def test_an_unknown_launcher_or_setting_is_refused(text: str, refusal: str) -> None:
+def test_an_unknown_launcher_or_setting_is_refused(text, refusal):
     with pytest.raises(ConfigurationError, match=f"{LAUNCH}.*{refusal}"):
         pipeline_executor(text, Config(), Path())
 
 
-def test_a_launcher_that_is_not_installed_is_refused_with_the_extra_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_launcher_that_is_not_installed_is_refused_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(launch.PACKAGES, "slurm", "not_installed_anywhere")
     with pytest.raises(ConfigurationError, match=r"not installed.*pip install .*\[launchers\]"):
         pipeline_executor("slurm", Config(), Path())

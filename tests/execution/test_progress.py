@@ -26,7 +26,7 @@ def shown(*, terminal: bool) -> str:
     return written.getvalue()
 
 
-def test_a_log_gets_a_line_for_each_epoch_and_no_control_characters() -> None:
+def test_a_log_gets_a_line_for_each_epoch_and_no_control_characters():
     lines = shown(terminal=False).splitlines()
     assert [re.sub(r", about .* left", "", line) for line in lines] == [
         "max seed 0: epoch 1/2, loss 0.5123, validation accuracy 0.9500, 8.0 s left in this run",
@@ -38,7 +38,7 @@ def test_a_log_gets_a_line_for_each_epoch_and_no_control_characters() -> None:
     ]  # fmt: skip
 
 
-def test_a_terminal_gets_bars() -> None:
+def test_a_terminal_gets_bars():
     text = shown(terminal=True)
     assert "max seed 0" in text
     assert "all runs" in text

@@ -1,22 +1,21 @@
-"""The runner: what is kept, trained, evaluated, recorded as failed, and grouped."""
+"""The runner and its jobs: what is kept, trained, evaluated, recorded as failed, and grouped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_text
-from convchoice.errors import ConfigurationError
+from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution import executors
 from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_job
 from convchoice.execution.job import Job
 from convchoice.execution.runner import missing_runs, refuse_to_replace, run, specify, update_runs
-from convchoice.runs.events import Listener, RunEnded
+from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
+from convchoice.runs.specification import RunSpecification
 from made_up_runs import make_run
 from stages import numbers
 
@@ -37,11 +36,9 @@ class Recording:
                 listener(RunEnded(*key, "not run"))
 
 
-def test_complete_runs_are_kept_and_the_others_trained_and_evaluated(
-    tmp_path: Path, configs: Configs
-) -> None:
+def test_complete_runs_are_kept_and_the_others_trained_and_evaluated(tmp_path, configs):
     two = [replace(config, run_root=str(tmp_path)) for config in configs(2)]
-    complete: list[Path] = []
+    complete = []
     assert update_runs(two, LocalExecutor(2), complete.append, "two") == []
     assert sorted(complete) == [tmp_path / "tiny" / f"seed-{seed}" for seed in (0, 1)]
     assert all((folder / PREDICTIONS).is_file() for folder in complete)
@@ -60,7 +57,7 @@ def test_complete_runs_are_kept_and_the_others_trained_and_evaluated(
         update_runs(other, LocalExecutor(), complete.append, "other")
 
 
-def test_joblib_gives_the_same_numbers(tmp_path: Path, configs: Configs) -> None:
+def test_joblib_gives_the_same_numbers(tmp_path, configs):
     local, joblib = (specify(configs(2), tmp_path / name) for name in ("local", "joblib"))
     assert run(local, LocalExecutor(1), evaluates=False) == []
     assert run(joblib, JoblibExecutor(2, {"pre_dispatch": "n_jobs"}), evaluates=False) == []
@@ -68,13 +65,11 @@ def test_joblib_gives_the_same_numbers(tmp_path: Path, configs: Configs) -> None
         assert numbers(read_run(one.folder)) == numbers(read_run(other.folder))
 
 
-def test_a_divergence_is_recorded_once_and_leaves_the_other_runs_complete(
-    tmp_path: Path, configs: Configs
-) -> None:
+def test_a_divergence_is_recorded_once_and_leaves_the_other_runs_complete(tmp_path, configs):
     good, bad = configs(2)
     bad = replace(bad, optimizer=replace(bad.optimizer, learning_rate=1e30))
     runs = specify([good, bad], tmp_path)
-    complete: list[Path] = []
+    complete = []
     (failure,) = run(runs, LocalExecutor(2), evaluates=False, on_complete=complete.append)
     assert (failure.key, failure.diverged) == (("tiny", 1), True)
     assert "the loss is nan" in failure.failure
@@ -90,7 +85,7 @@ def test_a_divergence_is_recorded_once_and_leaves_the_other_runs_complete(
     assert [job.runs for job in executor.jobs] == [(again,)]
 
 
-def test_a_run_is_judged_by_its_folder(tmp_path: Path, configs: Configs) -> None:
+def test_a_run_is_judged_by_its_folder(tmp_path, configs):
     class Silent(Recording):
         def run(self, jobs: Sequence[Job], listener: Listener) -> None:
             for job in jobs:
@@ -116,9 +111,8 @@ def test_a_run_is_judged_by_its_folder(tmp_path: Path, configs: Configs) -> None
     ],
 )
 def test_only_seeds_of_one_arm_are_stacked_and_on_a_gpu_of_this_machine(
-    tmp_path: Path, configs: Configs, monkeypatch: pytest.MonkeyPatch,
-    stacks: bool, gpu: bool, trainer: dict[str, Any], groups: list[list[int]],
-) -> None:  # fmt: skip
+    tmp_path, configs, monkeypatch, stacks, gpu, trainer, groups
+):
     monkeypatch.setattr(executors, "gpu_is_usable", lambda: gpu)
     trainer = {"accelerator": "auto", **trainer}
     two_arms = [*configs(3, trainer=trainer), *configs(3, arm="other", trainer=trainer)]
@@ -127,9 +121,7 @@ def test_only_seeds_of_one_arm_are_stacked_and_on_a_gpu_of_this_machine(
     assert [[seed for _, seed in job.keys] for job in executor.jobs] == groups * 2
 
 
-def test_a_training_whose_process_died_before_the_rename_is_finalised(
-    tmp_path: Path, configs: Configs
-) -> None:
+def test_a_training_whose_process_died_before_the_rename_is_finalised(tmp_path, configs):
     (item,) = specify(configs(1), tmp_path)
     assert run([item], LocalExecutor(1), evaluates=False) == []
     trained = numbers(read_run(item.folder))
@@ -141,13 +133,56 @@ def test_a_training_whose_process_died_before_the_rename_is_finalised(
     assert not (item.folder / "resume.ckpt").exists()
 
 
-def test_a_run_never_takes_the_place_of_the_pipelines_arm(tmp_path: Path, configs: Configs) -> None:
+def test_a_run_never_takes_the_place_of_the_pipelines_arm(tmp_path, configs):
     (config,) = configs(1, run_root=str(tmp_path / "runs"))
     (tmp_path / "configs").mkdir()
     composed = tmp_path / "configs" / "tiny.yaml"
-    composed.write_text(arm_text(config), encoding="utf-8")
+    composed.write_text(arm_text(config))
     (item,) = specify([config])
     refuse_to_replace(item)
     other = replace(config, conv=replace(config.conv, kernel_size=2))
     with pytest.raises(ConfigurationError, match=r"the pipeline's, whose arm differs in conv\."):
         refuse_to_replace(replace(item, config=other))
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (UserError("the field is wrong"), "the field is wrong"),
+        (ZeroDivisionError("no"), "ZeroDivisionError: no"),
+    ],
+)
+def test_a_fault_ends_every_remaining_run_of_the_job_once(
+    tmp_path, configs, monkeypatch, error, failure
+):
+    def fail(_job: Job, left: dict[RunKey, RunSpecification], listener: Listener) -> None:
+        listener(RunEnded("tiny", 1, "the loss is nan", diverged=True))
+        raise error
+
+    monkeypatch.setattr(Job, "_work", fail)
+    events: list[Event] = []
+    Job(tuple(specify(configs(3), tmp_path))).work(events.append)
+    ended = [event for event in events if isinstance(event, RunEnded)]
+    found = [(event.seed, event.failure, "Traceback" in event.details) for event in ended]
+    own = not isinstance(error, UserError)
+    assert found == [(1, "the loss is nan", False), (0, failure, own), (2, failure, own)]
+
+
+def test_the_machine_of_the_job_is_recorded_and_not_the_senders(tmp_path, configs, monkeypatch):
+    (item,) = specify(configs(1), tmp_path)
+    monkeypatch.setattr("convchoice.execution.job.environment", lambda: {"platform": "a node"})
+    (moved,) = Job((item,)).on_this_machine().runs
+    assert moved.environment == {**item.environment, "platform": "a node"}
+    assert replace(moved, environment=item.environment) == item
+
+
+def test_an_evaluation_alone_leaves_the_trained_folder_as_it_is(tmp_path, configs):
+    (item,) = specify(configs(1), tmp_path / "trained")
+    Job((item,), evaluates=False).work(lambda event: None)
+    before = {path.name: path.read_bytes() for path in item.folder.iterdir()}
+    folder = tmp_path / "runs" / "tiny" / "seed-0"
+    events: list[Event] = []
+    Job((replace(item, folder=folder, trained=item.folder),), trains=False).work(events.append)
+    assert events == [RunStarted("tiny", 0, epochs=1, epochs_done=0), RunEnded("tiny", 0)]
+    assert {path.name: path.read_bytes() for path in item.folder.iterdir()} == before
+    assert read_run(folder).evaluated

@@ -19,7 +19,7 @@ RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
 SMALL = [*OVERRIDES, "trainer.max_epochs=1"]
 
 
-def test_a_command_line_gives_the_search_space() -> None:
+def test_a_command_line_gives_the_search_space():
     space = read_space(
         ["arm=max,average", "seed=range(2)", RATE, "data.batch_size=32,64", "scale=quick"]
     )
@@ -51,22 +51,20 @@ def test_a_command_line_gives_the_search_space() -> None:
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
-    tmp_path: Path, arguments: list[str], message: str
-) -> None:
+    tmp_path, arguments, message
+):
     with pytest.raises(UserError) as caught:
         Search(read_space(arguments), 2, "val/accuracy", tmp_path / "tuning").check()
     assert message in str(caught.value)
     assert not (tmp_path / "tuning").exists()
 
 
-def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(
-    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(tmp_path, data_root, capsys):
     output = tmp_path / "tuned.yaml"
     command = ["arm=max,average", RATE, *SMALL, f"data.root={data_root}", "--trials", "2"]
     command += ["--output", str(output), "--runs", str(tmp_path / "tuning")]
     tune.main([*command, "--metric", "val/loss"])
-    with (tmp_path / "tuned.trials.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "tuned.trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["arm"], row["trial"]) for row in rows] == [
         (arm, trial) for arm in ("max", "average") for trial in ("0", "1")
@@ -80,11 +78,11 @@ def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(
         assert "predictions.npz" not in files
     first = capsys.readouterr().out
     assert "average, trial 1 (2 of 2): " in first
-    written = output.read_text(encoding="utf-8")
+    written = output.read_text()
     assert "# Budget: 2 trials for each arm, its recipe the first; seeds 0." in written
     read_study(output)
     tune.main([*command, "--metric", "val/loss"])  # the same trials again, none trained twice
-    assert output.read_text(encoding="utf-8") == written
+    assert output.read_text() == written
     assert "epoch" not in capsys.readouterr().out
 
 
@@ -105,9 +103,7 @@ def searched(root: Path, **means: list[float | None]) -> Search:
     return search
 
 
-def test_the_best_trial_of_each_arm_stands_beside_its_recipe_in_a_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_best_trial_of_each_arm_stands_beside_its_recipe_in_a_study(tmp_path, monkeypatch):
     """The earliest of equals, and never a failed one."""
     monkeypatch.setattr(tune, "_comment", lambda search, command: [tune.FIRST_LINE])
     search = searched(tmp_path, max=[0.9, 0.95, 0.95], average=[0.9, None, 0.99], l2=[0.9, 0.8])
@@ -124,16 +120,16 @@ def test_the_best_trial_of_each_arm_stands_beside_its_recipe_in_a_study(
     assert searched(tmp_path, max=[None, None]).best("max") is None
 
 
-def test_a_file_that_no_search_wrote_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_no_search_wrote_is_not_replaced(tmp_path):
     for name in ("mine.yaml", "mine.trials.csv"):
         mine = tmp_path / name
-        mine.write_text("name: mine\n", encoding="utf-8")
+        mine.write_text("name: mine\n")
         with pytest.raises(UserError, match="no search wrote it"):
             tune.main(["arm=max", RATE, "--output", str(tmp_path / "mine.yaml")])
-        assert mine.read_text(encoding="utf-8") == "name: mine\n"
+        assert mine.read_text() == "name: mine\n"
         mine.unlink()
 
 
-def test_settings_keep_every_digit() -> None:
+def test_settings_keep_every_digit():
     settings = {"a.b": 0.1 + 0.2, "c.d": None, "e.f": 3, "g.h": "same"}
     assert overrides_of(settings) == ["a.b=0.30000000000000004", "c.d=null", "e.f=3", "g.h=same"]

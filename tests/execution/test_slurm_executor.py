@@ -39,7 +39,7 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
     def prints(lines: str, status: int = 0) -> None:
         program = folder / "squeue"
-        program.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\nexit {status}\n", encoding="utf-8")
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\nexit {status}\n")
         program.chmod(0o755)
 
     return prints
@@ -52,21 +52,17 @@ def jobs() -> list[Job]:
     ]
 
 
-def test_runs_are_trained_by_local_jobs_of_submitit(
-    tmp_path: Path, configs: Callable[..., list[Config]]
-) -> None:
+def test_runs_are_trained_by_local_jobs_of_submitit(tmp_path, configs):
     runs = specify(configs(2), tmp_path / "trained")
     settings = {"name": "convchoice", "timeout_min": 60, "cpus_per_task": 1}
     executor = SubmititExecutor(tmp_path / "logs", "local", settings)
     assert run(runs, executor, evaluates=False) == []
     assert [read_run(item.folder).seed for item in runs] == [0, 1]
-    logs = [path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*/*_log.out")]
+    logs = [path.read_text() for path in (tmp_path / "logs").glob("*/*_log.out")]
     assert sum("epoch 1/1" in text for text in logs) == 2
 
 
-def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(
-    tmp_path: Path, squeue: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(tmp_path, squeue, monkeypatch):
     """0 succeeds, 1 was cancelled, 2 failed on its node, 3 is gone from the queue altogether."""
     for name in ("POLL_SECONDS", "QUEUE_SECONDS", "RESULT_SECONDS"):
         monkeypatch.setattr(slurm_executor, name, 0.0)
@@ -95,9 +91,7 @@ def test_jobs_end_in_any_order_and_a_lost_one_stops_no_other(
     assert ended[3].failure.startswith("job 7_3 ended without a result, see ")
 
 
-def test_jobs_of_the_same_folder_are_not_sent_twice(
-    squeue: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_jobs_of_the_same_folder_are_not_sent_twice(squeue, monkeypatch, tmp_path):
     squeue("", status=1)
     assert queue() is None  # which says nothing about jobs
     squeue(QUEUE)

@@ -37,7 +37,7 @@ def batch(*kernels: int, seeds: Sequence[int] = (0, 1, 2)) -> list[list[str]]:
 SWEPT = ["conv.kernel_size", "seed"]
 
 
-def test_jobs_that_differ_only_in_their_seed_are_composed_once() -> None:
+def test_jobs_that_differ_only_in_their_seed_are_composed_once():
     compose = Composition()
     configs = checked_configs(batch(3, 2), SWEPT, compose)
     assert compose.calls == 2
@@ -50,7 +50,7 @@ def test_jobs_that_differ_only_in_their_seed_are_composed_once() -> None:
     assert referring.calls == 3
 
 
-def test_every_illegal_job_is_named_and_each_reason_given_once() -> None:
+def test_every_illegal_job_is_named_and_each_reason_given_once():
     with pytest.raises(UserError) as caught:
         checked_configs(batch(3, 9, 0, seeds=(0, 1)), SWEPT, Composition())
     text = str(caught.value)
@@ -61,7 +61,7 @@ def test_every_illegal_job_is_named_and_each_reason_given_once() -> None:
     assert text.count("a 9×9 window does not fit") == 1
 
 
-def test_jobs_that_would_replace_one_another_are_refused() -> None:
+def test_jobs_that_would_replace_one_another_are_refused():
     overrides = [["evaluation.images=5"], ["evaluation.images=6"]]
     compose = Composition(arm="max", evaluation={"curves": ["shift"]})
     with pytest.raises(UserError, match="would replace one another") as caught:
@@ -71,7 +71,7 @@ def test_jobs_that_would_replace_one_another_are_refused() -> None:
         checked_configs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
 
 
-def test_only_existing_jobs_and_baselines_can_be_chosen() -> None:
+def test_only_existing_jobs_and_baselines_can_be_chosen():
     configs = checked_configs(batch(3, 2), SWEPT, Composition())
     sweep = Sweep("kernel_size", configs, ["convchoice"])
     assert sweep.chosen() == configs
@@ -103,19 +103,17 @@ def test_only_existing_jobs_and_baselines_can_be_chosen() -> None:
         (["downsample=max", "conv.padding=same", "data.train_size=9"], ["conv.padding"], "same"),
     ],
 )  # fmt: skip
-def test_a_configuration_without_a_name_gets_one_from_its_overrides(
-    overrides: list[str], swept: list[str], name: str
-) -> None:
+def test_a_configuration_without_a_name_gets_one_from_its_overrides(overrides, swept, name):
     assert derived_name(overrides, swept) == name
 
 
-def test_a_sweep_is_named_after_its_swept_keys() -> None:
+def test_a_sweep_is_named_after_its_swept_keys():
     assert sweep_name(["downsample", "conv.padding", "seed"]) == "downsample-padding"
     assert sweep_name(["seed"]) == sweep_name([]) == "seed"
     assert sweep_name(["hydra/launcher"]) == "launcher"
 
 
-def test_an_arm_of_a_sweep_has_its_swept_values_in_its_name() -> None:
+def test_an_arm_of_a_sweep_has_its_swept_values_in_its_name():
     composed = compose_values(["arm=max", "conv.padding=same"], "test")
     given = ["arm=max", "conv.padding=same", "seed=3"]
     assert run_config(composed, given).arm == "max"

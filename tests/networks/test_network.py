@@ -12,7 +12,7 @@ from convchoice.config.schema import Initialisation, Operator
 from convchoice.config.validation import UNPADDED, config_from_mapping
 from convchoice.networks.conv_arithmetic import Axes, Axis
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
-from convchoice.networks.network import Learned, Network, derived_seed, draw_, fans
+from convchoice.networks.network import Network, derived_seed, draw_, fans
 from made_up_runs import values_of
 
 
@@ -20,7 +20,7 @@ def network(seed: int = 0, **values: object) -> Network:
     return Network(config_from_mapping({"seed": seed, **values}))
 
 
-def test_network_computes_the_lectures_layers() -> None:
+def test_network_computes_the_lectures_layers():
     ours = network().double().eval()
     weights = list(ours.parameters())
     assert sum(weight.numel() for weight in weights) == 93_322
@@ -38,7 +38,7 @@ def test_network_computes_the_lectures_layers() -> None:
 
 
 @pytest.mark.parametrize("operator", [operator.name for operator in Operator])
-def test_arms_share_initial_weights_of_equal_layers(operator: str) -> None:
+def test_arms_share_initial_weights_of_equal_layers(operator):
     reference = "all_conv" if operator == "conv_pool" else "max"
     window = 3 if operator == "weighted" else 2
     ours, others = (
@@ -51,7 +51,7 @@ def test_arms_share_initial_weights_of_equal_layers(operator: str) -> None:
         assert torch.equal(ours[name], others[name]), name
 
 
-def test_seeds_and_layers_of_one_shape_have_different_initial_weights() -> None:
+def test_seeds_and_layers_of_one_shape_have_different_initial_weights():
     first, other = (network(seed, model={"filters": [8, 8, 8]}).state_dict() for seed in (0, 1))
     second, third = "block2_convolution.weight", "block3_convolution.weight"
     assert not torch.equal(first[second], first[third])
@@ -79,7 +79,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("values", VARIANTS, ids=str)
-def test_networks_stacked_with_vmap_compute_the_same(values: dict[str, Any]) -> None:
+def test_networks_stacked_with_vmap_compute_the_same(values):
     """Logits and gradients of two seeds at once, on images in another memory format."""
     model = {"filters": [6, 5], "downsample_after": [1], "hidden_units": 16}
     mapping = {**values, "model": model | values.get("model", {})}
@@ -112,7 +112,7 @@ def test_networks_stacked_with_vmap_compute_the_same(values: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "operator", ["average", "weighted", "max_blur", "l2", "depthwise", "maxout"]
 )
-def test_global_average_network_accepts_images_of_another_size(operator: str) -> None:
+def test_global_average_network_accepts_images_of_another_size(operator):
     """If the windows end at the same pixel, the values are those of a network of that size."""
     settings = f"downsample.operator={operator} downsample.window=3 downsample.padding=1"
     settings += " model.filters=[4,3] model.downsample_after=[1] model.head=global_average"
@@ -132,9 +132,7 @@ def test_global_average_network_accepts_images_of_another_size(operator: str) ->
         ({"downsample": {"operator": "max"}, "model": {"activation": "gelu"}}, False),
     ],
 )
-def test_max_pooling_before_relu_is_equal_to_the_bit(
-    values: dict[str, Any], *, reordered: bool
-) -> None:
+def test_max_pooling_before_relu_is_equal_to_the_bit(values, reordered):
     network, in_order = (Network(config_from_mapping(values)) for _ in range(2))
     in_order._order = list(range(len(in_order)))
     assert (network._order != in_order._order) == reordered
@@ -166,7 +164,7 @@ def generator() -> torch.Generator:
         (nn.Linear(7, 3), 7, 3),
     ],
 )
-def test_fans_and_glorot_limits(layer: Learned, fan_in: int, fan_out: int) -> None:
+def test_fans_and_glorot_limits(layer, fan_in, fan_out):
     assert fans(layer) == (fan_in, fan_out)
     draw_(layer, Initialisation.glorot_uniform, generator())
     limit = math.sqrt(6 / (fan_in + fan_out))
@@ -178,7 +176,7 @@ def test_fans_and_glorot_limits(layer: Learned, fan_in: int, fan_out: int) -> No
 
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(5, 7, (3, 2)), nn.Linear(13, 6)])
-def test_convolution_and_dense_weights_equal_torch_to_the_bit(layer: nn.Conv2d | nn.Linear) -> None:
+def test_convolution_and_dense_weights_equal_torch_to_the_bit(layer):
     draw_(layer, Initialisation.glorot_uniform, generator())
     expected = nn.init.xavier_uniform_(torch.empty_like(layer.weight), generator=generator())
     assert torch.equal(layer.weight, expected)

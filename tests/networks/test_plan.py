@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,7 +28,7 @@ def outputs(of: Plan, kind: Kind) -> list[tuple[int, ...]]:
     return [layer.output_shape for layer in of.layers if layer.kind is kind]
 
 
-def test_lecture_network_has_the_printed_sizes() -> None:
+def test_lecture_network_has_the_printed_sizes():
     network = planned()
     assert (network.parameters, network.macs) == (93_322, 2_794_240)
     assert outputs(network, Kind.convolution) == [(32, 26, 26), (64, 11, 11), (64, 3, 3)]
@@ -49,7 +50,7 @@ def test_lecture_network_has_the_printed_sizes() -> None:
         *[(name, 4, 1) for name in ("max", "average", "weighted", "l2", "depthwise", "max_blur")],
     ],
 )
-def test_every_operator_has_the_grid_of_pooling(operator: str, window: int, padding: int) -> None:
+def test_every_operator_has_the_grid_of_pooling(operator, window, padding):
     network = planned(downsample={"operator": operator, "window": window, "padding": padding})
     grids = [layer.output_shape[1:] for layer in network.layers if layer.axes is not None]
     assert (13, 13) in grids
@@ -73,15 +74,13 @@ REFLECT = "conv.padding=full conv.padding_mode=reflect downsample.window=9 downs
           " 6×6 input needs 8.")),
     ],
 )  # fmt: skip
-def test_errors_contain_the_layer_the_sizes_and_the_rule(
-    settings: str, layer: str, message: str
-) -> None:
+def test_errors_contain_the_layer_the_sizes_and_the_rule(settings, layer, message):
     with pytest.raises(GeometryError) as refused:
         planned(**values_of(settings))
     assert str(refused.value) == f"{layer}: {message}"
 
 
-def test_costs_of_the_operators_by_hand() -> None:
+def test_costs_of_the_operators_by_hand():
     strided = planned(downsample={"operator": "strided"})
     assert strided.parameters == 93_322
     # 13·13·32·9 + 5·5·64·32·9 + 3·3·64·64·9 + 576·64 + 64·10
@@ -169,9 +168,7 @@ def check_message(error: UserError) -> None:
     values=configurations(),
     shape=st.tuples(st.sampled_from([1, 3]), st.integers(3, 34), st.integers(3, 34)),
 )
-def test_every_configuration_builds_as_planned_or_is_refused(
-    values: dict[str, Any], shape: tuple[int, int, int]
-) -> None:
+def test_every_configuration_builds_as_planned_or_is_refused(values, shape):
     """The plan's sizes, parameters and multiply-accumulates equal torch's."""
     try:
         config = config_from_mapping(values)
@@ -179,6 +176,7 @@ def test_every_configuration_builds_as_planned_or_is_refused(
     except UserError as error:
         check_message(error)
         return
+    assert config_from_mapping(yaml.safe_load(yaml.safe_dump(config_to_mapping(config)))) == config
     network = Network(config, shape).eval()
     maps = torch.zeros(2, *shape)
     with torch.inference_mode():
@@ -216,7 +214,7 @@ def test_every_configuration_builds_as_planned_or_is_refused(
         ("conv.kernel_size=[256,256] conv.padding=[248,3]", "conv.padding=same"),
     ],
 )  # fmt: skip
-def test_suggestions_are_the_nearest_values_that_fit(settings: str, fits: str) -> None:
+def test_suggestions_are_the_nearest_values_that_fit(settings, fits):
     config, overrides = config_from_mapping(values_of(settings)), fits.split()
     assert what_fits(config) == overrides
     for override in overrides:

@@ -33,7 +33,7 @@ def reads(axis: Axis) -> list[int]:
     return reads_along(axis, [1] * axis.output, ZEROS)
 
 
-def test_reads_by_hand() -> None:
+def test_reads_by_hand():
     assert reads(Axis(4, 3, 1)) == [1, 2, 2, 1]
     # A stride that drops the last pixel, as a remainder or cropped.
     assert reads(Axis(6, 3, 2)) == reads(Axis(6, 3, 2, 0, -1)) == [1, 1, 2, 1, 1, 0]
@@ -47,7 +47,7 @@ def planned(values: dict[str, Any], side: int = 28) -> list[PlannedLayer]:
     return spatial_layers(plan(config_from_mapping(values), (1, side, side)).layers)
 
 
-def test_layers_by_hand() -> None:
+def test_layers_by_hand():
     # 6 → 4 by a window of 3, → 2 by a window of 2 with stride 2: each of the 4 cells counts once.
     layers = planned({"model": {"filters": [2], "downsample_after": [1]}}, 6)
     assert image_reads(layers) == ([1, 2, 3, 3, 2, 1], [1, 2, 3, 3, 2, 1])
@@ -71,7 +71,7 @@ def test_layers_by_hand() -> None:
          "1.convolution 2.convolution 3.convolution"),
     ],
 )  # fmt: skip
-def test_stage_ends(settings: str, ends: str) -> None:
+def test_stage_ends(settings, ends):
     layers = stage_ends(plan(config_from_mapping(values_of(settings))).layers)
     assert [layer.name.removeprefix("block") for layer in layers] == ends.split()
 
@@ -98,8 +98,8 @@ def network_of_ones(network: Network) -> nn.Sequential:
     st.integers(9, 28),
 )
 def test_reads_and_fields_equal_the_gradient_of_a_linear_network(
-    operator: str, padding: str, mode: PaddingMode, kernel: int, stride: int, side: int
-) -> None:
+    operator, padding, mode, kernel, stride, side
+):
     if padding == "valid":
         mode = ZEROS
     values = {

@@ -17,9 +17,9 @@ from convchoice.config.composition import compose_values
 from convchoice.config.validation import arm_from_mapping
 from imports import PATHS
 
-README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+README = (PROJECT_ROOT / "README.md").read_text()
 PAGES = {
-    str(path.relative_to(PROJECT_ROOT)): path.read_text(encoding="utf-8")
+    str(path.relative_to(PROJECT_ROOT)): path.read_text()
     for pattern in ("*.md", "docs/**/*.md", "bench/*.md")
     for path in sorted(PROJECT_ROOT.glob(pattern))
 }
@@ -37,7 +37,7 @@ COMMANDS = sorted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_legal(command: str) -> None:
+def test_a_command_is_legal(command):
     _, verb, *arguments = shlex.split(command)
     if verb in {"train", "shapes"} and not any(each.startswith("--") for each in arguments):
         # Of a sweep, the first job.
@@ -51,31 +51,31 @@ def test_a_command_is_legal(command: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_make_targets_paths_and_links_of_a_page_exist(name: str) -> None:
+def test_make_targets_paths_and_links_of_a_page_exist(name):
     folder = (PROJECT_ROOT / name).parent
-    makefile = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (PROJECT_ROOT / "Makefile").read_text()
     targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
     assert set(re.findall(r"`make ([a-z-]+)", PAGES[name])) <= set(targets)
     prose = re.sub(r"```.*?```", "", PAGES[name], flags=re.DOTALL)
     for path, test in re.findall(r"`((?:tests|src|docs|conf|bench)/[\w/.-]+)(?:::(\w+))?`", prose):
         assert (PROJECT_ROOT / path).exists(), path
-        assert not test or f"def {test}(" in (PROJECT_ROOT / path).read_text(encoding="utf-8"), test
+        assert not test or f"def {test}(" in (PROJECT_ROOT / path).read_text(), test
     for module in re.findall(r"`(convchoice\.[a-z_.]+)`", prose):
         assert {module, module.rpartition(".")[0]} & set(PATHS), module
     for path, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", prose):
         target = folder / path if path else PROJECT_ROOT / name
         assert target.exists(), path
         if anchor:
-            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             assert anchor in {
                 re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
             }
 
 
-def test_the_study_of_the_readme_is_chosen_and_composed(tmp_path: Path) -> None:
+def test_the_study_of_the_readme_is_chosen_and_composed(tmp_path):
     [text] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     own = tmp_path / "edges.yaml"
-    own.write_text(text, encoding="utf-8")
+    own.write_text(text)
     conf = Path(shutil.copytree(PROJECT_ROOT / "conf", tmp_path / "conf"))
     params = Path(shutil.copyfile(PROJECT_ROOT / "params.yaml", tmp_path / "params.yaml"))
     parameters = chosen(str(own), None, params, conf)
@@ -83,7 +83,7 @@ def test_the_study_of_the_readme_is_chosen_and_composed(tmp_path: Path) -> None:
     assert [each.arm for each in arms] == ["max", "max_same", "average", "average_same"]
 
 
-def test_results_in_the_readme_are_those_of_the_full_report() -> None:
+def test_results_in_the_readme_are_those_of_the_full_report():
     """Of the committed report: a run of one's own may have replaced the file."""
     if not (PROJECT_ROOT / ".git").exists():
         pytest.skip("this is no git clone, and has no committed report")

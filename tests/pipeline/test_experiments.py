@@ -48,7 +48,7 @@ def shown(project: ProjectCopy) -> dict[str, dict[str, str]]:
     }
 
 
-def test_experiments_are_run_queued_shown_compared_and_applied(project: ProjectCopy) -> None:
+def test_experiments_are_run_queued_shown_compared_and_applied(project):
     committed = git(project.root, "rev-parse", "HEAD")
     project.run("dvc", "exp", "run", "--name", "two-epochs", "--set-param", "scale=reduced")
     git(project.root, "checkout", "--quiet", ".")
@@ -73,7 +73,7 @@ def test_experiments_are_run_queued_shown_compared_and_applied(project: ProjectC
     assert "scale" in project.run("dvc", "exp", "diff", "HEAD", "two-epochs")
 
     project.run("dvc", "exp", "apply", "two-epochs")
-    parameters = yaml.safe_load((project.root / "params.yaml").read_text(encoding="utf-8"))
+    parameters = yaml.safe_load((project.root / "params.yaml").read_text())
     assert parameters["scale"] == "reduced"
     assert len(read_run(project.root / "runs" / "max" / "seed-0").history) == 2
     assert project.repro() == []

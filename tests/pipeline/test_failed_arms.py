@@ -18,9 +18,7 @@ from stages import composed_arm
 REASON = "the loss is nan at step 13, in epoch 1; the last complete epoch is 0."
 
 
-def test_stages_record_a_diverged_run_and_do_not_repeat_it(
-    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stages_record_a_diverged_run_and_do_not_repeat_it(tmp_path, data_root, capsys):
     composed = composed_arm(
         tmp_path, data_root, seeds=2,
         optimizer={"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0},
@@ -60,17 +58,15 @@ def study(tmp_path: Path) -> Path:
 def compare_arms(root: Path, **changes: Any) -> dict[str, Any]:
     """The result of a study of `average` and `strided`, or of other arms."""
     values = study_values(**({"arms": ["average", "strided"]} | changes))
-    (root / "pooling.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (root / "pooling.yaml").write_text(yaml.safe_dump(values))
     output = root / "reports" / "pooling"
     arguments = {"study": root / "pooling.yaml", "runs": root / "runs", "output": output}
     compare.main([f"--{name}={value}" for name, value in arguments.items()])
-    found: dict[str, Any] = json.loads((output / "comparison.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((output / "comparison.json").read_text())
     return found
 
 
-def test_the_comparison_and_both_reports_name_failed_runs(
-    study: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_comparison_and_both_reports_name_failed_runs(study, capsys):
     result = compare_arms(study)
     assert result["failed"] == {
         "average": {"1": REASON},
@@ -91,13 +87,13 @@ def test_the_comparison_and_both_reports_name_failed_runs(
     assert "strided and max were not compared" in claim["sentence"]
     report.main(["--studies", "pooling", "--reports", str(study / "reports")])
     for name in ("index.html", "README.md"):
-        text = (study / "reports" / name).read_text(encoding="utf-8")
+        text = (study / "reports" / name).read_text()
         assert "Failed in training: average, seed 1: " in text
         assert "Failed in training: strided, seed" in text
         assert "the last complete epoch is 0" in text
 
 
-def test_an_arm_whose_reference_failed_is_named_and_not_compared(study: Path) -> None:
+def test_an_arm_whose_reference_failed_is_named_and_not_compared(study):
     arms = ["average", "strided", "weighted"]
     result = compare_arms(study, arms=arms, against={"weighted": "strided"})
     assert [item["arm"] for item in result["contrasts"]] == ["average"]
@@ -106,11 +102,9 @@ def test_an_arm_whose_reference_failed_is_named_and_not_compared(study: Path) ->
 
 
 @pytest.mark.parametrize("record", ["", "{", "{}", "[]"])
-def test_a_failed_baseline_and_a_damaged_record_are_refused(
-    study: Path, capsys: pytest.CaptureFixture[str], record: str
-) -> None:
+def test_a_failed_baseline_and_a_damaged_record_are_refused(study, capsys, record):
     if record:
-        (study / "runs" / "average" / "seed-1.failed").write_text(record, encoding="utf-8")
+        (study / "runs" / "average" / "seed-1.failed").write_text(record)
     with pytest.raises(SystemExit, match="2"):
         compare_arms(study, **({} if record else {"baseline": "strided", "arms": ["max"]}))
     message = "seed-1.failed: " if record else "every run of strided failed in training"

@@ -84,9 +84,7 @@ def remove_results(project: ProjectCopy) -> None:
         (project.root / name).unlink(missing_ok=True)
 
 
-def test_a_repro_killed_at_random_times_ends_with_the_same_bits(
-    project: ProjectCopy, undisturbed: Bits
-) -> None:
+def test_a_repro_killed_at_random_times_ends_with_the_same_bits(project, undisturbed):
     """By any signal, to DVC alone (whose stage continues) or to its process group."""
     chance = random.Random(7)
     kills: Counter[str] = Counter()
@@ -114,9 +112,7 @@ def test_a_repro_killed_at_random_times_ends_with_the_same_bits(
     print(f"{kills.total()} kills of dvc repro, by stage: {dict(kills)}")
 
 
-def test_a_second_repro_is_refused_and_nothing_is_trained_twice(
-    project: ProjectCopy, undisturbed: Bits
-) -> None:
+def test_a_second_repro_is_refused_and_nothing_is_trained_twice(project, undisturbed):
     first = start(project, "dvc", "repro")
     first.wait_for("Running stage 'train@max'")
     second = start(project, "dvc", "repro")
@@ -129,7 +125,7 @@ def test_a_second_repro_is_refused_and_nothing_is_trained_twice(
     assert_complete(project, undisturbed)
 
 
-def test_sweeps_beside_a_repro_lose_nothing(project: ProjectCopy, undisturbed: Bits) -> None:
+def test_sweeps_beside_a_repro_lose_nothing(project, undisturbed):
     """They write into the pipeline's `runs`: arms of their own, and arms of the pipeline."""
     repro = start(project, "dvc", "repro")
     repro.wait_for("Running stage 'train@max'")

@@ -58,13 +58,13 @@ def planned(*overrides: str) -> Plan:
     return plan(config_from_mapping(compose_values(overrides, "test")))
 
 
-def test_the_convolution_of_the_page_by_hand() -> None:
+def test_the_convolution_of_the_page_by_hand():
     # (2 + 4 + 8) − (1 + 3 + 2), (3 + 7 + 2) − (9 + 5 + 2), (4 + 8 + 1) − (3 + 2 + 4),
     # (7 + 2 + 3) − (5 + 2 + 5)
     assert convolution(EDGES, 4)(IMAGE)[0, 0].tolist() == [[8.0, -4.0], [4.0, 0.0]]
 
 
-def test_the_largest_of_four_turned_filters_is_equivariant_to_quarter_turns() -> None:
+def test_the_largest_of_four_turned_filters_is_equivariant_to_quarter_turns():
     """Slide "Pooling and Invariance"."""
     image, generator = noise(9), torch.Generator().manual_seed(1)
     filter_ = torch.rand(3, 3, dtype=torch.float64, generator=generator)
@@ -83,14 +83,14 @@ def test_the_largest_of_four_turned_filters_is_equivariant_to_quarter_turns() ->
     assert relative(layers[0](turned(image)) - turned(layers[0](image)), image) > 0.01
 
 
-def test_slip_1_the_lower_left_average_is_three_and_a_half() -> None:
+def test_slip_1_the_lower_left_average_is_three_and_a_half():
     windows = Axes(Axis(4, 2, 2), Axis(4, 2, 2))
     assert pooling(Operator.max, windows)(IMAGE)[0, 0].tolist() == [[7, 9], [8, 5]]
     # The slide prints 3.25 for (8 + 2 + 1 + 3) / 4.
     assert pooling(Operator.average, windows)(IMAGE)[0, 0].tolist() == [[4, 4.5], [3.5, 3.25]]
 
 
-def test_slip_2_equivariance_is_not_invariance() -> None:
+def test_slip_2_equivariance_is_not_invariance():
     """With circular padding, without borders, a convolution is exactly equivariant to shifts."""
     image = noise(8)
     layer = convolution(EDGES, 8, padding=Padding.same, padding_mode=PaddingMode.circular)
@@ -104,9 +104,7 @@ def test_slip_2_equivariance_is_not_invariance() -> None:
 
 @pytest.mark.parametrize("padding", [Padding.valid, Padding.same])
 @pytest.mark.parametrize(("stride", "shift"), list(product([1, 2, 3], [1, 2, 3, 4, 6])))
-def test_slip_3_a_convolution_is_equivariant_to_multiples_of_its_stride(
-    padding: Padding, stride: int, shift: int
-) -> None:
+def test_slip_3_a_convolution_is_equivariant_to_multiples_of_its_stride(padding, stride, shift):
     image, cells = noise(36), shift // stride
     layer = convolution(EDGES, 36, padding=padding, stride=stride)
     output = layer(image)
@@ -121,7 +119,7 @@ def test_slip_3_a_convolution_is_equivariant_to_multiples_of_its_stride(
 @pytest.mark.parametrize(
     ("head", "sizes"), [("flatten", range(26, 30)), ("global_average", range(18, 60))]
 )
-def test_slip_4_sizes_that_each_head_accepts(head: str, sizes: range) -> None:
+def test_slip_4_sizes_that_each_head_accepts(head, sizes):
     config = config_from_mapping({"model": {"head": head}})
     network = Network(config).eval()
     assert [n for n in range(10, 60) if network_for(network, config, n, n)] == list(sizes)
@@ -135,7 +133,7 @@ def test_slip_4_sizes_that_each_head_accepts(head: str, sizes: range) -> None:
 
 @pytest.mark.parametrize("size", [5, 28, 31])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 6, 7])
-def test_slip_5_the_padding_formula_is_for_stride_1_and_odd_filters(size: int, kernel: int) -> None:
+def test_slip_5_the_padding_formula_is_for_stride_1_and_odd_filters(size, kernel):
     same = convolution_axes((size, size), ConvConfig(kernel, Padding.same))[0]
     assert same.output == size
     keeping = [pad for pad in range(kernel) if Axis(size, kernel, 1, pad, pad).output == size]
@@ -146,7 +144,7 @@ def test_slip_5_the_padding_formula_is_for_stride_1_and_odd_filters(size: int, k
         assert (same.before, same.after) == (kernel // 2 - 1, kernel // 2)
 
 
-def test_slip_6_a_stride_of_2_halves_only_roughly() -> None:
+def test_slip_6_a_stride_of_2_halves_only_roughly():
     for size, padding, output in ((28, 0, 13), (28, 1, 14), (27, 0, 13)):
         layer = convolution(EDGES, size, stride=2, padding=padding)
         image = torch.ones(1, 1, size, size, dtype=torch.float64)
@@ -157,9 +155,7 @@ def test_slip_6_a_stride_of_2_halves_only_roughly() -> None:
     ("padding", "corner", "edge", "centre"),
     [(Padding.valid, 1, 3, 9), (Padding.same, 4, 6, 9), (Padding.full, 9, 9, 9)],
 )
-def test_slip_7_padding_makes_the_use_of_pixels_more_equal_not_equal(
-    padding: Padding, corner: int, edge: int, centre: int
-) -> None:
+def test_slip_7_padding_makes_the_use_of_pixels_more_equal_not_equal(padding, corner, edge, centre):
     # With weights of 1 the gradient of the outputs' sum counts the outputs that use a pixel.
     image = torch.zeros(1, 1, 5, 5, dtype=torch.float64, requires_grad=True)
     convolution(torch.ones(3, 3), 5, padding=padding)(image).sum().backward()
@@ -170,7 +166,7 @@ def test_slip_7_padding_makes_the_use_of_pixels_more_equal_not_equal(
     assert uses[2, 2] == centre
 
 
-def test_slip_8_pooling_shrinks_the_flatten_head_and_no_convolution() -> None:
+def test_slip_8_pooling_shrinks_the_flatten_head_and_no_convolution():
     def parts(network: Plan) -> tuple[int, int, int]:
         convolutions = [each for each in network.layers if each.kind is Kind.convolution]
         [hidden] = [each for each in network.layers if each.name == "head.hidden"]
@@ -183,7 +179,7 @@ def test_slip_8_pooling_shrinks_the_flatten_head_and_no_convolution() -> None:
     assert parts(planned("downsample=none")) == (55_744, 30_976, 30_976 * 64 + 64)
 
 
-def test_slip_9_a_2x2_weighted_window_is_average_pooling() -> None:
+def test_slip_9_a_2x2_weighted_window_is_average_pooling():
     for sigma in (0.1, 1.0, 30.0):
         assert gaussian_weights(2, 2, sigma).flatten().tolist() == [0.25] * 4
         with pytest.raises(ConfigurationError, match="exactly average pooling"):

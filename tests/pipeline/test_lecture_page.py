@@ -18,7 +18,7 @@ from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan
 from made_up_runs import compose_arm
 
 PATH = PROJECT_ROOT / "docs" / "lecture.md"
-PAGE = PATH.read_text(encoding="utf-8")
+PAGE = PATH.read_text()
 PROSE = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
 LINES = [
     (command.strip(), comment.strip())
@@ -91,9 +91,7 @@ COLUMNS: dict[str, Callable[[Plan], str]] = {
 
 
 @pytest.mark.parametrize(("command", "comment"), SHAPES)
-def test_shapes_prints_the_numbers_in_the_comment(
-    command: str, comment: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_shapes_prints_the_numbers_in_the_comment(command, comment, capsys):
     arguments = shlex.split(command)[2:]
     if comment.startswith("refused"):
         with pytest.raises(UserError):
@@ -112,12 +110,12 @@ def test_shapes_prints_the_numbers_in_the_comment(
     [(head, row) for head, rows in tables() if head[0] == "override" for row in rows],
     ids=lambda value: value[0],
 )
-def test_a_row_of_an_override_is_the_plan_of_its_network(head: Row, row: Row) -> None:
+def test_a_row_of_an_override_is_the_plan_of_its_network(head, row):
     network = planned(*shlex.split(row[0].strip("`")))
     assert row[1:] == [COLUMNS[column](network) for column in head[1:]]
 
 
-def test_the_keras_table_is_the_plan_of_the_recipe() -> None:
+def test_the_keras_table_is_the_plan_of_the_recipe():
     rows = []
     for each in planned("arm=lecture", "scale=full").layers:
         depth, *sides = each.output_shape
@@ -129,7 +127,7 @@ def test_the_keras_table_is_the_plan_of_the_recipe() -> None:
     assert [row[1:] for row in table("in Keras")] == rows
 
 
-def test_the_recipe_and_the_published_epochs() -> None:
+def test_the_recipe_and_the_published_epochs():
     config = compose_arm("lecture", "full")
     for key, value, _ in table("key"):
         group, name = key.strip("`").split(".")
@@ -141,7 +139,7 @@ def test_the_recipe_and_the_published_epochs() -> None:
         assert [float(cell) for cell in row[1:]] == list(values)
 
 
-def test_its_studies_are_the_shipped_ones_and_every_slip_has_a_test() -> None:
+def test_its_studies_are_the_shipped_ones_and_every_slip_has_a_test():
     studies = {row[0].strip("`"): row for row in table("study")}
     assert set(studies) <= set(options("study"))
     assert len(studies) == 9

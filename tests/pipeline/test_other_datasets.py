@@ -20,8 +20,8 @@ from convchoice.evaluation.evaluate import evaluate_run, load_network
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS
 from convchoice.training.batches import scaled, split, training_batches
+from small_data import replace_by_tiny
 from small_runs import small_run, trained
-from tiny_datasets import replace_by_tiny
 
 
 def train_and_evaluate(stored: StoredDataset, folder: Path, arm: str, **data: Any) -> Run:
@@ -50,12 +50,7 @@ def check_preparation(run: Run, stored: StoredDataset) -> None:
 
 
 @pytest.mark.parametrize("name", ["kmnist", "cifar10"])
-def test_training_evaluation_and_comparison(
-    name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_training_evaluation_and_comparison(name, tmp_path, monkeypatch, capsys):
     replace_by_tiny(name, monkeypatch, tmp_path / "mirror")
     stored, spec = ensure(tmp_path / "raw", Dataset[name], None), SPECS[name]
     plain = train_and_evaluate(stored, tmp_path, "plain")

@@ -30,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
     return made
 
 
-def test_every_run_and_every_study_has_a_result(project: ProjectCopy) -> None:
+def test_every_run_and_every_study_has_a_result(project):
     for arm, seeds in SEEDS.items():
         for seed in range(seeds):
             run = read_run(project.root / "runs" / arm / f"seed-{seed}")
@@ -39,18 +39,18 @@ def test_every_run_and_every_study_has_a_result(project: ProjectCopy) -> None:
             assert run.environment["dataset"]["name"] == "digits"
     for study in ("small", "lecture"):
         path = project.root / "reports" / study / "comparison.json"
-        assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] >= 1
+        assert json.loads(path.read_text())["schema_version"] >= 1
 
 
-def test_reports_name_the_fallback_and_how_to_download_mnist(project: ProjectCopy) -> None:
+def test_reports_name_the_fallback_and_how_to_download_mnist(project):
     for name in ("index.html", "README.md"):
-        text = (project.root / "reports" / name).read_text(encoding="utf-8")
+        text = (project.root / "reports" / name).read_text()
         assert "digits" in text
         assert "not of MNIST" in text
         assert "MNIST_MIRROR=" in text.replace("\\", "")  # Markdown escapes the underscore
 
 
-def test_mlflow_has_finished_runs_of_arms_seeds_and_studies(project: ProjectCopy) -> None:
+def test_mlflow_has_finished_runs_of_arms_seeds_and_studies(project):
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         rows = store.execute("select name, status from runs").fetchall()
         metrics = {key for (key,) in store.execute("select distinct key from metrics")}
@@ -60,18 +60,18 @@ def test_mlflow_has_finished_runs_of_arms_seeds_and_studies(project: ProjectCopy
     assert {"train/loss", "val/accuracy", "test/accuracy", "cost/macs"} <= metrics
 
 
-def test_dvc_shows_that_all_is_up_to_date_and_the_results(project: ProjectCopy) -> None:
+def test_dvc_shows_that_all_is_up_to_date_and_the_results(project):
     assert "up to date" in project.run("dvc", "status")
     assert "small" in project.run("dvc", "metrics", "show")
     assert "index.html" in project.run("dvc", "plots", "show")
 
 
-def test_a_comment_in_conf_retrains_nothing(project: ProjectCopy) -> None:
+def test_a_comment_in_conf_retrains_nothing(project):
     project.append("conf/optimizer/rmsprop.yaml", "# a comment\n")
     assert project.repro() == ["compose"]
 
 
-def test_a_change_of_one_arm_retrains_that_arm_alone(project: ProjectCopy) -> None:
+def test_a_change_of_one_arm_retrains_that_arm_alone(project):
     unchanged = project.root / "trained/quick/max/seed-0" / "weights.safetensors"
     before = unchanged.stat().st_mtime_ns
     project.append("conf/arm/strided.yaml", "optimizer:\n  learning_rate: 5.0e-3\n")

@@ -24,14 +24,14 @@ def write_dependencies() -> None:
     path = PROJECT_ROOT / "dvc.yaml"
     lines: list[str] = []
     stage = ""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text().splitlines():
         if re.fullmatch(r"  \w+:", line):
             stage = line.strip(" :")
         if not CODE.fullmatch(line.strip(" -")):
             lines.append(line)
         elif line.endswith("/__init__.py"):
             lines += [f"      - {path}" for path in code_of(stage)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n")
 
 
 def code_of(stage: str) -> list[str]:
@@ -49,7 +49,7 @@ def code_of(stage: str) -> list[str]:
 CODE = re.compile(r"src/convchoice/(commands/)?\w+(\.py)?")
 if os.environ.get("CONVCHOICE_WRITE_GOLDEN"):
     write_dependencies()
-PIPELINE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+PIPELINE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = PIPELINE["stages"]
 
 
@@ -58,7 +58,7 @@ def paths(entries: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_a_stage_depends_on_exactly_the_code_that_it_imports_and_on_what_exists(stage: str) -> None:
+def test_a_stage_depends_on_exactly_the_code_that_it_imports_and_on_what_exists(stage):
     assert STAGES[stage]["cmd"].startswith(f"convchoice {stage} ")
     assert [path for path in STAGES[stage]["deps"] if CODE.fullmatch(path)] == code_of(stage)
     made = [path for other in STAGES.values() for kind in ("outs", "metrics", "plots")
@@ -70,8 +70,8 @@ def test_a_stage_depends_on_exactly_the_code_that_it_imports_and_on_what_exists(
         assert from_a_stage or (PROJECT_ROOT / path).exists(), path
 
 
-def test_outputs_metrics_and_plots_are_declared() -> None:
-    assert "__pycache__/" in (PROJECT_ROOT / ".dvcignore").read_text(encoding="utf-8").split()
+def test_outputs_metrics_and_plots_are_declared():
+    assert "__pycache__/" in (PROJECT_ROOT / ".dvcignore").read_text().split()
     # DVC's run cache takes no output that persists, so a shared folder would be trained anew.
     assert paths(STAGES["train"]["outs"]) == ["trained/${scale}/${item.arm}"]
     assert "compared/${scale}/${item.study}" in paths(STAGES["compare"]["outs"])
@@ -80,7 +80,7 @@ def test_outputs_metrics_and_plots_are_declared() -> None:
     assert paths(STAGES["report"]["plots"]) == ["${reports}/figures"]
 
 
-def test_the_parameters_name_exactly_the_arms_of_their_studies() -> None:
+def test_the_parameters_name_exactly_the_arms_of_their_studies():
     parameters = read_parameters(PROJECT_ROOT / "params.yaml")
     studies = [read_study(CONF_DIR / "study" / f"{name}.yaml") for name in parameters.studies]
     arms = [arm for study in studies for arm in study.all_arms()]

@@ -133,8 +133,8 @@ def act_before(
     [("replace_files", 2, 1), ("save_file", 1, 3)],  # a checkpoint; weights, by safetensors
 )
 def test_a_training_whose_disk_becomes_full_continues_when_there_is_space(
-    function: str, call: int, epochs_done: int, disk: Path, tmp_path: Path, data_root: Path
-) -> None:
+    function, call, epochs_done, disk, tmp_path, data_root
+):
     item = small_run(disk, data_root)
     job = Job((item,), evaluates=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -152,22 +152,15 @@ def test_a_training_whose_disk_becomes_full_continues_when_there_is_space(
 
 @pytest.mark.parametrize(("fault", "message"), [(full, FULL), (read_only, READ_ONLY)])
 def test_each_step_on_an_unwritable_disk_fails_and_keeps_its_previous_results(
-    fault: Callable[[Path], Any],
-    message: str,
-    disk: Path,
-    tmp_path: Path,
-    data_root: Path,
-    small_parameters: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    fault, message, disk, tmp_path, data_root, small_parameters, monkeypatch, capsys
+):
     monkeypatch.setattr(download, "mirrors", lambda _spec: iter(()))
     monkeypatch.chdir(tmp_path)  # definitions are recorded under the reports of this folder
     reports, params = disk / "reports", disk / "params.yaml"
     for arm, errors in (("max", 10), ("average", 14)):
         for seed in range(2):
             make_run(tmp_path / "runs", arm, seed, errors + seed)
-    (tmp_path / "pooling.yaml").write_text(yaml.safe_dump(study_values()), encoding="utf-8")
+    (tmp_path / "pooling.yaml").write_text(yaml.safe_dump(study_values()))
     shutil.copy(small_parameters, params)
     study = ["--study", str(tmp_path / "pooling.yaml"), "--runs", str(tmp_path / "runs")]
     raw, trained = disk / "raw", disk / "trained"
@@ -205,9 +198,7 @@ def test_each_step_on_an_unwritable_disk_fails_and_keeps_its_previous_results(
     assert before[reports / "index.html"] != after[reports / "index.html"]
 
 
-def test_an_almost_full_disk_gets_all_files_or_none(
-    disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_almost_full_disk_gets_all_files_or_none(disk, monkeypatch):
     monkeypatch.setattr(download, "mirrors", lambda _spec: iter(()))
     fill(disk, leave=100_000)
     with pytest.raises(UserError, match=r"raw.*No space left"):
@@ -233,9 +224,7 @@ def without_privileges() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_a_missing_permission_is_named(
-    small_parameters: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_permission_is_named(small_parameters, monkeypatch, capsys):
     with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to other users
         Path(name).chmod(0o755)
         monkeypatch.chdir(name)  # definitions are recorded under the reports of this folder
@@ -250,7 +239,7 @@ def test_a_missing_permission_is_named(
         assert "Permission denied. Change its permissions" in error
 
 
-def test_a_traceback_is_shown_on_request(tmp_path: Path) -> None:
+def test_a_traceback_is_shown_on_request(tmp_path):
     arguments = ["compose", "--params", "gone.yaml", "--output", "x"]
     command = [sys.executable, "-m", "convchoice", *arguments]
     for requested in ("", "1"):

@@ -5,8 +5,7 @@ import pytest
 from convchoice.analysis.result import Comparison
 from convchoice.reporting.page import figures_of
 from convchoice.reporting.rendering import RenderedFigure
-from made_up_introspection import introspected
-from made_up_reports import PADDED, RECORDED
+from made_up_reports import PADDED, RECORDED, introspected
 from made_up_runs import LECTURE, Compare, study_values
 
 

@@ -52,14 +52,14 @@ def run(tmp_path: Path) -> Run:
     if NODE is None:
         pytest.skip("there is no node on this machine")
     files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "text"))
-    pure = "".join(minified_script(file.read_text(encoding="utf-8")) for file in files)
+    pure = "".join(minified_script(file.read_text()) for file in files)
     names = "const sums = explorerArithmetic, text = explorerText;"
 
     def evaluate(expression: str, given: Any) -> Any:
         script = tmp_path / "script.js"
         data = f"const given = {json.dumps(given)};\n"
         written = f"console.log(JSON.stringify({expression}));"
-        script.write_text(f"{pure}\n{names}\n{data}{written}", encoding="utf-8")
+        script.write_text(f"{pure}\n{names}\n{data}{written}")
         command = [str(NODE), str(script)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         return json.loads(done.stdout)
@@ -152,7 +152,7 @@ WORK_OUT = """given.map(({ settings, image }) => {
 })"""
 
 
-def test_sizes_outputs_and_messages_equal_the_networks(run: Run) -> None:
+def test_sizes_outputs_and_messages_equal_the_networks(run):
     every = grid()
     inputs = [filled(settings, seed) for seed, settings in enumerate(every)]
     given = [
@@ -182,7 +182,7 @@ def test_sizes_outputs_and_messages_equal_the_networks(run: Run) -> None:
     assert 400 < valid < len(every) - 150
 
 
-def test_numbers_out_of_range_name_their_field(run: Run) -> None:
+def test_numbers_out_of_range_name_their_field(run):
     settings = {
         "operator": "convolution", "height": 8, "width": 9, "kernel": 3, "stride": 1,
         "padding": "valid", "pixels": 1, "mode": "zeros", "sigma": 1,
@@ -200,7 +200,7 @@ def test_numbers_out_of_range_name_their_field(run: Run) -> None:
         assert any(field in each for each in suggestions)
 
 
-def test_the_filters_by_hand_and_the_projects_weights(run: Run) -> None:
+def test_the_filters_by_hand_and_the_projects_weights(run):
     names = "Object.entries(sums.FILTERS).map(([name, made]) => [name, given.map(made)])"
     made = {name: dict(enumerate(sizes, 1)) for name, sizes in run(names, list(range(1, 8)))}
     vertical, horizontal = made["vertical edges"], made["horizontal edges"]

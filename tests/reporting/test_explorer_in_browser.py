@@ -122,7 +122,7 @@ def driven(page: Path, folder: Path, width: int, *flags: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_controls_keys_and_pointer(page: Path, tmp_path: Path, width: int) -> None:
+def test_controls_keys_and_pointer(page, tmp_path, width):
     found = driven(page, tmp_path, width)
     assert found["wide"] == []
     assert found["scroll"] <= width
@@ -157,6 +157,6 @@ def test_controls_keys_and_pointer(page: Path, tmp_path: Path, width: int) -> No
     assert found["stopped"] == [True, "Play"]
 
 
-def test_reduced_motion_is_respected(page: Path, tmp_path: Path) -> None:
+def test_reduced_motion_is_respected(page, tmp_path):
     calm = driven(page, tmp_path, 1280, "--force-prefers-reduced-motion")
     assert calm["motion"] == ["1", False]

@@ -26,7 +26,7 @@ from convchoice.reporting.pictures import (
 from convchoice.reporting.prediction_figures import flip_figures
 from convchoice.reporting.rendering import RenderedFigure
 from convchoice.reporting.score_figures import differences_figure
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_results import made_up_comparison
 from made_up_runs import DIGITS, LECTURE, curve_points, study_values
 
@@ -38,7 +38,7 @@ def named(comparison: Comparison) -> dict[str, RenderedFigure]:
     return {each.name.partition("-")[2]: each for each in figures_of(comparison)}
 
 
-def test_a_study_with_everything_has_every_figure(figures: dict[str, RenderedFigure]):
+def test_a_study_with_everything_has_every_figure(figures):
     assert list(figures) == [
         "differences", "seeds", "accuracy-against-macs", "learning-curves", "shift", "rotation",
         "scale", "input-size", "equivariance", "edge-pixels", "receptive-fields", "filters",
@@ -50,7 +50,7 @@ def test_a_study_with_everything_has_every_figure(figures: dict[str, RenderedFig
         assert figure.alt.endswith(".")
 
 
-def test_figures_without_numbers_are_left_out(comparison_of: Any, published: Comparison):
+def test_figures_without_numbers_are_left_out(comparison_of, published):
     bare = ["differences", "seeds", "confusion"]
     assert list(named(comparison_of({"max": [10], "average": [12]}))) == bare
     assert differences_figure(made_up_comparison({})) is None
@@ -95,11 +95,11 @@ def test_figures_without_numbers_are_left_out(comparison_of: Any, published: Com
         ("responses", "max: block 1 convolved 6×6, block 1 downsampled 3×3"),
     ],
 )
-def test_numbers_by_hand(figures: dict[str, RenderedFigure], name: str, numbers: str):
+def test_numbers_by_hand(figures, name, numbers):
     assert numbers in figures[name].alt + figures[name].caption
 
 
-def test_one_seed_single_points_and_curves_of_different_lengths_are_drawn(comparison_of: Any):
+def test_one_seed_single_points_and_curves_of_different_lengths_are_drawn(comparison_of):
     points = [point for point in curve_points() if point.value in {4, 45, 0.7, 30, 90}]
     options = {"max": {"curves": [], "epochs": 1}, "average": {"curves": points, "epochs": 3}}
     found = named(comparison_of({"max": [10], "average": [12]}, None, options))
@@ -110,7 +110,7 @@ def test_one_seed_single_points_and_curves_of_different_lengths_are_drawn(compar
     assert "var(--series-1" not in found["rotation"].inline
 
 
-def test_costs_that_most_arms_share_are_not_drawn(comparison_of: Any):
+def test_costs_that_most_arms_share_are_not_drawn(comparison_of):
     costs = {"max": 10, "average": 10, "strided": 10, "l2": 10, "weighted": 20}
     options = {arm: {"metrics": {"cost/macs": macs}} for arm, macs in costs.items()}
     study = study_values(arms=list(costs)[1:])
@@ -120,7 +120,7 @@ def test_costs_that_most_arms_share_are_not_drawn(comparison_of: Any):
     assert "accuracy-against-macs" in named(comparison_of(errors, study, options))
 
 
-def test_a_metric_of_which_less_is_better_and_a_long_label(comparison_of: Any):
+def test_a_metric_of_which_less_is_better_and_a_long_label(comparison_of):
     metric = "test/rotation_accuracy_mean"
     options = {arm: {"metrics": {metric: 0.5, "cost/macs": 10**9}} for arm in ERRORS}
     options["max"]["metrics"] = {metric: 0.5}
@@ -132,7 +132,7 @@ def test_a_metric_of_which_less_is_better_and_a_long_label(comparison_of: Any):
     assert "average: 1000.00, 0.0830" in less["accuracy-against-macs"].alt
 
 
-def test_images_without_a_picture_are_left_out(comparison: Comparison, comparison_of: Any):
+def test_images_without_a_picture_are_left_out(comparison, comparison_of):
     lost = {flip.image for flip in comparison.contrasts[0].flips.lost[:2]}
     pictures = {index: each for index, each in comparison.pictures.items() if index not in lost}
     colours = {arm: {"picture_shape": (3, 8, 8)} for arm in ERRORS}
@@ -167,11 +167,11 @@ def two(comparison_of: Any, inside: Any = None, **config: Any) -> Comparison:
         ({"data": {"train_size": 300}}, []),
     ],
 )
-def test_a_figure_appears_where_it_can_differ(comparison_of: Any, config: Any, expected: list[str]):
+def test_a_figure_appears_where_it_can_differ(comparison_of, config, expected):
     assert list(drawn(two(comparison_of, **config))) == expected
 
 
-def test_receptive_fields_and_unseen_pixels_by_hand(comparison_of: Any):
+def test_receptive_fields_and_unseen_pixels_by_hand(comparison_of):
     rows = np.array([0, 1, 1, 1, 1, 1, 0, 0])
     inside = replace(
         introspected(),
@@ -187,7 +187,7 @@ def test_receptive_fields_and_unseen_pixels_by_hand(comparison_of: Any):
     assert unseen in found["edge-pixels"].caption
 
 
-def test_responses_have_a_place_a_stage(comparison_of: Any, figures: dict[str, RenderedFigure]):
+def test_responses_have_a_place_a_stage(comparison_of, figures):
     assert stage_of("block1.detector") == "block 1 convolved"
     assert stage_of("block2.downsample_pooling") == "block 2 downsampled"
     assert figures["responses"].inline.count("data:image/png") == 3 * 4
@@ -230,14 +230,14 @@ CSS = files(reporting) / "templates" / "report.css"
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_no_two_of_15_arms_share_a_colour_or_a_marker(place: int) -> None:
+def test_no_two_of_15_arms_share_a_colour_or_a_marker(place):
     styles = looks([f"arm{number}" for number in range(240)]).values()
     assert len({look[place] for look in list(styles)[:15]}) == 15
     assert len(set(styles)) == 240
 
 
-def test_the_page_defines_every_colour_in_light_and_dark() -> None:
-    light, dark = CSS.read_text(encoding="utf-8").split("prefers-color-scheme: dark", 1)
+def test_the_page_defines_every_colour_in_light_and_dark():
+    light, dark = CSS.read_text().split("prefers-color-scheme: dark", 1)
     variables = {ink.in_page[4:-1]: ink.in_file for ink in INKS if ink.in_page.startswith("var(")}
     assert len(set(variables.values())) == len(variables) == 27
     for variable, colour in variables.items():

@@ -99,7 +99,7 @@ def computed(folder: Path, layers: list[TrainedLayer], images: Any, expression: 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_layer_computes_what_torch_computes(name: str, tmp_path: Path) -> None:
+def test_every_layer_computes_what_torch_computes(name, tmp_path):
     config = config_of(NETWORKS[name])
     network = Network(config)
     with torch.no_grad():
@@ -128,9 +128,7 @@ def test_every_layer_computes_what_torch_computes(name: str, tmp_path: Path) -> 
             np.testing.assert_allclose(values, maps.detach().flatten(), rtol=1e-4, atol=1e-5)
 
 
-def test_its_answers_agree_with_torch_over_a_thousand_images(
-    run: Run, data_root: Path, tmp_path: Path
-) -> None:
+def test_its_answers_agree_with_torch_over_a_thousand_images(run, data_root, tmp_path):
     config = config_from_mapping(run.config)
     exact = load_file(run.path / WEIGHTS)
     network = Network(config)
@@ -146,7 +144,7 @@ def test_its_answers_agree_with_torch_over_a_thousand_images(
     assert (found.argmax(1) == logits.argmax(1)).mean() > 0.99
 
 
-def test_images_are_turned_clockwise_and_moved_by_whole_pixels(tmp_path: Path) -> None:
+def test_images_are_turned_clockwise_and_moved_by_whole_pixels(tmp_path):
     image = np.zeros((1, 28, 28), dtype=np.uint8)
     image[0, 3, 10] = 200
     expression = "[[0, 2, -3], [90, 0, 0], [90, 1, 0]].map(step => [...lab.moved(image, ...step)])"
@@ -157,7 +155,7 @@ def test_images_are_turned_clockwise_and_moved_by_whole_pixels(tmp_path: Path) -
     assert [max(each) for each in found] == [200] * 3
 
 
-def test_the_pixels_that_a_cell_sees(tmp_path: Path) -> None:
+def test_the_pixels_that_a_cell_sees(tmp_path):
     same = {"conv": {"padding": "same"}}
     layers = trained_layers(config_of(same), {})
     last = next(index for index, layer in enumerate(layers) if layer.name == "block2.downsample")
@@ -168,7 +166,7 @@ def test_the_pixels_that_a_cell_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stride", "expected"), [(1, 0.0), (2, 0.3)])
-def test_a_shift_moves_maps_of_stride_1_along(stride: int, expected: float, tmp_path: Path) -> None:
+def test_a_shift_moves_maps_of_stride_1_along(stride, expected, tmp_path):
     config = config_of({"conv": {"stride": stride}, "downsample": {"operator": "none"}})
     tensors = {key: value.numpy() for key, value in Network(config).state_dict().items()}
     layers = trained_layers(config, tensors)

@@ -142,9 +142,7 @@ def page(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_two_networks_answer_and_the_address_keeps_what_is_set(
-    page: Path, comparison: Comparison, tmp_path: Path, width: int
-) -> None:
+def test_two_networks_answer_and_the_address_keeps_what_is_set(page, comparison, tmp_path, width):
     found: dict[str, Any] = written_by(DRIVE, page, width, tmp_path)
     assert "error" not in found, found["error"]
     assert found["wide"] == []

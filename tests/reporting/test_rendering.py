@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from convchoice.analysis.result import Comparison
 from convchoice.reporting.drawing import INKS, WIDTH_INCHES, panels, style
 from convchoice.reporting.page import figures_of
 from convchoice.reporting.rendering import (
-    RenderedFigure,
     environment,
     html_prose,
     markdown,
@@ -51,7 +49,7 @@ def kinds(source: str) -> list[str]:
 
 
 @given(TEXT)
-def test_a_value_in_markdown_is_text_alone(text: str) -> None:
+def test_a_value_in_markdown_is_text_alone(text):
     found = set(kinds(f"| head |\n| --- |\n| {markdown(text)} |\n\nAfter it."))
     assert found.isdisjoint({"html_inline", "html_block", "image", "code_inline", "fence"})
     assert "table_open" in found
@@ -63,7 +61,7 @@ def test_a_value_in_markdown_is_text_alone(text: str) -> None:
 
 
 @given(TEXT, TEXT)
-def test_prose_in_markdown_has_code_but_no_markup(first: str, second: str) -> None:
+def test_prose_in_markdown_has_code_but_no_markup(first, second):
     found = kinds(f"Notes: {markdown_prose(first + second)}")
     assert found.count("paragraph_open") == 1
     assert set(found).isdisjoint(
@@ -72,7 +70,7 @@ def test_prose_in_markdown_has_code_but_no_markup(first: str, second: str) -> No
 
 
 @given(TEXT)
-def test_a_value_in_html_is_text_alone(text: str) -> None:
+def test_a_value_in_html_is_text_alone(text):
     tags: list[str] = []
 
     class Parser(HTMLParser):
@@ -90,7 +88,7 @@ def test_a_value_in_html_is_text_alone(text: str) -> None:
     assert "code" not in tags or "`" in text
 
 
-def test_escaped_texts_by_hand() -> None:
+def test_escaped_texts_by_hand():
     assert markdown("a_b [c](d) | <e> & `f`\n#g") == (r"a\_b \[c\](d) \| &lt;e&gt; &amp; \`f\` \#g")
     assert markdown_prose("use `a_b` not c_d") == r"use `a_b` not c\_d"
     assert markdown_prose("`a\n\n<b>` c") == "`a <b>` c"
@@ -103,9 +101,7 @@ def test_escaped_texts_by_hand() -> None:
 # SVG
 
 
-def test_every_figure_has_title_and_description_its_colours_and_unique_identifiers(
-    figures: dict[str, RenderedFigure],
-) -> None:
+def test_every_figure_has_title_and_description_its_colours_and_unique_identifiers(figures):
     identifiers: list[str] = []
     for figure in figures.values():
         root = ET.fromstring(figure.file)  # noqa: S314 - made by this test
@@ -125,7 +121,7 @@ def test_every_figure_has_title_and_description_its_colours_and_unique_identifie
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_texts_of_a_figure_are_text_whatever_they_hold() -> None:
+def test_texts_of_a_figure_are_text_whatever_they_hold():
     text = '<b>$x_1$</b> & "q"\u202e'
     with style():
         figure, [axes] = panels(1, 2.0)
@@ -138,8 +134,6 @@ def test_texts_of_a_figure_are_text_whatever_they_hold() -> None:
     assert made.name == "a-b-"
 
 
-def test_the_same_result_gives_the_same_bytes_whatever_matplotlibs_settings(
-    comparison: Comparison, figures: dict[str, RenderedFigure]
-) -> None:
+def test_the_same_result_gives_the_same_bytes_whatever_matplotlibs_settings(comparison, figures):
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": "another", "xtick.major.pad": 40}):
         assert figures_of(comparison) == list(figures.values())

@@ -108,14 +108,14 @@ def page(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_requests_nothing_and_logs_no_error(page: Path, tmp_path: Path, width: int):
+def test_the_page_fits_requests_nothing_and_logs_no_error(page, tmp_path, width):
     measured = written_by(MEASURE, page, width, tmp_path)
     assert measured.pop("scroll") <= width
     expected = {"width": width, "wide": [], "requests": [], "cut": [], "active": 0}
     assert measured == {**expected, "figures": 16 + 7}
 
 
-def test_the_page_of_a_table_works_without_the_explorer(tmp_path: Path):
+def test_the_page_of_a_table_works_without_the_explorer(tmp_path):
     table, reports = tmp_path / "f1.csv", tmp_path / "reports"
     rows = [f"{arm},{seed},0.{8 * seed + 10}" for arm in ("old", "n_e-w") for seed in range(3)]
     table.write_text("\n".join(["arm,seed,f1", *rows]), encoding="utf-8")
@@ -127,7 +127,7 @@ def test_the_page_of_a_table_works_without_the_explorer(tmp_path: Path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_folds_arms_and_files_of_figures(page: Path, tmp_path: Path, width: int):
+def test_folds_arms_and_files_of_figures(page, tmp_path, width):
     found = written_by(USE, page, width, tmp_path)
     assert 0 < found.pop("first") < 16
     assert found.pop("painted_before") == 0

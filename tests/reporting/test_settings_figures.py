@@ -1,7 +1,6 @@
 """Survival maps, sources of variance and the headline, from results made by hand."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from convchoice.analysis.verdict import Verdict
 from convchoice.commands.report import write_report
 from convchoice.errors import RunFolderError
 from convchoice.reporting.drawing import style
-from convchoice.reporting.headline_figure import headline_figure
+from convchoice.reporting.score_figures import headline_figure
 from convchoice.reporting.settings_figures import survival_figures, variance_figure
 from made_up_results import made_up_comparison
 
@@ -71,7 +70,7 @@ def label(arm: str) -> str:
     return {"max": "max 2×2", "average": "average 2×2"}[arm]
 
 
-def test_a_survival_map_by_hand(comparison: Comparison) -> None:
+def test_a_survival_map_by_hand(comparison):
     with style():
         [figure] = survival_figures(survival_of(comparison), label)
     assert figure.title == "average 2×2 against max 2×2 with other settings"
@@ -87,7 +86,7 @@ def test_a_survival_map_by_hand(comparison: Comparison) -> None:
     assert {"−0.50", "−0.40", "+0.01", "–", "+0.02", "worse", "tuned"} <= set(texts)
 
 
-def test_shares_of_variance_by_hand(comparison: Comparison) -> None:
+def test_shares_of_variance_by_hand(comparison):
     with style():
         figure = variance_figure(variance_of(comparison), label)
     assert "average 2×2 − max 2×2, ±0.200 pp: initial weights 50%, order of images 25%" in (
@@ -96,7 +95,7 @@ def test_shares_of_variance_by_hand(comparison: Comparison) -> None:
     assert re.findall(r">(\d+%)</text>", figure.inline) == ["50%"] * 2 + ["25%"] * 4
 
 
-def test_the_headline_has_every_answer_and_difference(comparison: Comparison) -> None:
+def test_the_headline_has_every_answer_and_difference(comparison):
     with style():
         figure = headline_figure([comparison])
         assert headline_figure([made_up_comparison({})]) is None
@@ -106,9 +105,7 @@ def test_the_headline_has_every_answer_and_difference(comparison: Comparison) ->
     assert "var(--bad)" in figure.inline
 
 
-def test_the_report_shows_them_where_they_lie_beside_the_result(
-    comparison: Comparison, tmp_path: Path
-) -> None:
+def test_the_report_shows_them_where_they_lie_beside_the_result(comparison, tmp_path):
     for name, file, found in (
         ("survival", SURVIVAL, survival_of(comparison)),
         ("variance", VARIANCE, variance_of(comparison)),

@@ -1,19 +1,17 @@
 """A study as a run of MLflow."""
 
-from pathlib import Path
-
 from convchoice.analysis.comparison_files import flat_metrics
 from convchoice.reporting.study_entry import study_entry
 from convchoice.tracking.entry import NOTE
-from made_up_runs import Compare, study_values
+from made_up_runs import study_values
 
 
-def test_a_study_has_its_verdicts_numbers_and_files(comparison_of: Compare, tmp_path: Path) -> None:
+def test_a_study_has_its_verdicts_numbers_and_files(comparison_of, tmp_path):
     study = study_values(baseline="k=3", arms=["k=5"])
     result = comparison_of({"k=3": [10, 12, 11], "k=5": [40, 44, 42]}, study)
     (tmp_path / "pooling").mkdir()
-    (tmp_path / "pooling" / "comparison.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "index.html").write_text("a page", encoding="utf-8")
+    (tmp_path / "pooling" / "comparison.json").write_text("{}")
+    (tmp_path / "index.html").write_text("a page")
     entry = study_entry(result, tmp_path)
     assert (entry.kind, entry.name, entry.tags["study"]) == ("study", "study/pooling", "pooling")
     # MLflow refuses "=" in the name of a metric.

@@ -1,7 +1,6 @@
 """The files of an evaluation: what is written is read, and nothing else."""
 
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from convchoice.runs.evaluation_files import (
     summary_metrics,
 )
 from convchoice.runs.run import read_run
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_runs import MNIST, made_up_images, make_run
 
 SHIFT = CurvePoint(
@@ -55,13 +54,13 @@ SIZES = st.none() | st.floats(0, 1e300)
         )
     )
 )
-def test_curves_are_read_to_the_last_digit(tmp_path: Path, points: list[CurvePoint]) -> None:
+def test_curves_are_read_to_the_last_digit(tmp_path, points):
     path = tmp_path / "curves.csv"
-    path.write_text(curves_table(points), encoding="utf-8")
+    path.write_text(curves_table(points))
     assert read_curves(path) == points
 
 
-def test_the_table_of_curves_by_hand() -> None:
+def test_the_table_of_curves_by_hand():
     assert curves_table(POINTS).splitlines() == [
         ",".join(item.name for item in fields(CurvePoint)),
         "shift,horizontal,,pixels,-3.0,,50,1,0.5,1.25,0.1,,,",
@@ -78,15 +77,15 @@ def test_the_table_of_curves_by_hand() -> None:
         ("pixels,-3.0", "miles,-3.0"), (",0.0,1.5\n", ",0.0,1.5,2\n"),
     ],
 )  # fmt: skip
-def test_illegal_cells_are_refused(tmp_path: Path, old: str, new: str) -> None:
+def test_illegal_cells_are_refused(tmp_path, old, new):
     text, path = curves_table(POINTS), tmp_path / "curves.csv"
     assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    path.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match="validation error"):
         read_curves(path)
 
 
-def test_the_summary_of_curves_by_hand() -> None:
+def test_the_summary_of_curves_by_hand():
     made = [
         SHIFT,
         replace(SHIFT, value=3.0, accuracy=0.7),
@@ -107,9 +106,7 @@ def test_the_summary_of_curves_by_hand() -> None:
     assert summary_metrics([]) == {}
 
 
-def test_pictures_are_those_with_the_narrowest_margins_and_are_read_as_written(
-    tmp_path: Path,
-) -> None:
+def test_pictures_are_those_with_the_narrowest_margins_and_are_read_as_written(tmp_path):
     labels = np.array([0, 1, 0, 1], dtype=np.uint8)
     logits = np.array([[0, 3], [0, 1], [2, 3], [4, 2]], dtype=np.float32)
     # Wrong by 3, correct, wrong by 1, wrong by 2.
@@ -133,7 +130,7 @@ def as_lists(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def test_an_introspection_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_an_introspection_is_read_as_it_was_written(tmp_path):
     huge = np.full((1, 1, 1, 1), 1e9, dtype=np.float32)
     without_maps = replace(introspected(), reads={}, fields={}, middle_gradient=None, filters=huge)
     for seed, expected in enumerate((introspected(), without_maps)):

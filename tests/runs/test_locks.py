@@ -1,7 +1,6 @@
 """Locks between processes."""
 
 import signal
-from pathlib import Path
 
 from convchoice.runs.locks import lock_runs
 from stages import Stage
@@ -16,7 +15,7 @@ with lock_runs(Path(sys.argv[1]), sys.argv[2:], "training"):
 """
 
 
-def test_a_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
+def test_a_lock_ends_with_the_process_that_holds_it(tmp_path):
     first = Stage("-c", LOCKING, str(tmp_path), "max/seed-0", "max/seed-1", folder=tmp_path)
     first.wait_for("locked")
     second = Stage("-c", LOCKING, str(tmp_path), "max/seed-1", folder=tmp_path)
@@ -28,7 +27,7 @@ def test_a_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     second.wait_for("locked")
 
 
-def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path: Path) -> None:
+def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path):
     """As `make repro` runs it; a signal and the exit status are passed on."""
     wait = ["-c", "import time; print('first', flush=True); time.sleep(600)"]
     locks = ["-m", "convchoice.runs.locks"]

@@ -15,7 +15,7 @@ def content(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
 
 
-def test_an_output_replaces_the_previous_one_and_nothing_of_the_users(tmp_path: Path) -> None:
+def test_an_output_replaces_the_previous_one_and_nothing_of_the_users(tmp_path):
     write_output(tmp_path, {"README.md": "one\ntwo\n", "a/a.svg": "a", "a/b.svg": "b", "old": "o"})
     (tmp_path / "a" / "mine.svg").write_text("mine")
     (tmp_path / "old").write_text("mine now")
@@ -64,9 +64,7 @@ def manifest(text: str) -> Callable[[Path], object]:
         ),
     ],
 )
-def test_what_is_not_ours_is_refused_before_anything_is_written(
-    tmp_path: Path, change: Callable[[Path], object], message: str
-) -> None:
+def test_what_is_not_ours_is_refused_before_anything_is_written(tmp_path, change, message):
     folder = tmp_path / "output"
     write_output(folder, {"README.md": "one", "figures/a.svg": "a"})
     (tmp_path / "thesis").write_text("mine")
@@ -77,7 +75,7 @@ def test_what_is_not_ours_is_refused_before_anything_is_written(
     assert content(tmp_path) == before
 
 
-def test_a_process_killed_in_between_leaves_every_file_listed(tmp_path: Path) -> None:
+def test_a_process_killed_in_between_leaves_every_file_listed(tmp_path):
     write_output(tmp_path, {"README.md": "one"})
     before = (tmp_path / MANIFEST).read_text()
     write_output(tmp_path, {"README.md": "two"})

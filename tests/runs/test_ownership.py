@@ -27,7 +27,7 @@ NOT_OURS = "was not written by convchoice"
 
 def foreign(path: Path, name: str = "results.json") -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    (path / name).write_text("of another program", encoding="utf-8")
+    (path / name).write_text("of another program")
     return path / name
 
 
@@ -35,8 +35,8 @@ def foreign(path: Path, name: str = "results.json") -> Path:
     "name", ["seed-0/a", "seed-0.partial/a", "seed-0.replaced/a", "seed-0.failed"]
 )
 def test_training_refuses_to_replace_the_files_of_another_program(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:  # fmt: skip
+    tmp_path, capsys, monkeypatch, name
+):
     path = tmp_path / "exp" / "mine" / name
     foreign(path.parent, path.name)
     arguments = ["arm=mine", "downsample=average", f"run_root={tmp_path / 'exp'}", "tracking=none"]
@@ -44,11 +44,11 @@ def test_training_refuses_to_replace_the_files_of_another_program(
     with pytest.raises(SystemExit, match="2"), exit_codes():
         main()
     assert f"error: {path}: " in capsys.readouterr().err
-    assert path.read_text(encoding="utf-8") == "of another program"
+    assert path.read_text() == "of another program"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".DS_Store", "weights.safetensors/part"])
-def test_a_foreign_file_in_a_run_of_ours_is_kept(tmp_path: Path, name: str) -> None:
+def test_a_foreign_file_in_a_run_of_ours_is_kept(tmp_path, name):
     folder = make_run(tmp_path, "max", 0)
     if "/" in name:
         (folder / "weights.safetensors").unlink()
@@ -61,7 +61,7 @@ def test_a_foreign_file_in_a_run_of_ours_is_kept(tmp_path: Path, name: str) -> N
     assert not failed_path(folder).exists()
 
 
-def test_known_names_prove_nothing_and_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_known_names_prove_nothing_and_a_link_is_not_followed(tmp_path):
     """Other programs write a config.yaml and a metrics.json too."""
     folder, link = tmp_path / "max" / "seed-0", tmp_path / "max" / "seed-1"
     for name in ("config.yaml", "metrics.json", "environment.json", "fingerprint", "SHA256SUMS"):
@@ -74,7 +74,7 @@ def test_known_names_prove_nothing_and_a_link_is_not_followed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damaged", ["config.yaml", "environment.json", "SHA256SUMS", "none"])
-def test_a_run_of_ours_is_removed_even_if_a_file_is_damaged(tmp_path: Path, damaged: str) -> None:
+def test_a_run_of_ours_is_removed_even_if_a_file_is_damaged(tmp_path, damaged):
     folder = make_run(tmp_path, "max", 0, evaluated=damaged == "none")
     if damaged != "none":
         (folder / damaged).write_bytes(b"\xff")
@@ -84,9 +84,7 @@ def test_a_run_of_ours_is_removed_even_if_a_file_is_damaged(tmp_path: Path, dama
 
 
 @pytest.mark.parametrize("count", range(1, len(CONTENT)))
-def test_a_removal_that_was_killed_is_continued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def test_a_removal_that_was_killed_is_continued(tmp_path, monkeypatch, count):
     """After each number of removed files the rest is still proven to be ours."""
     folder, removed, left = make_run(tmp_path, "max", 0), Path.unlink, iter(range(count))
 
@@ -106,7 +104,7 @@ def test_a_removal_that_was_killed_is_continued(
     assert not replaced_path(folder).exists()
 
 
-def test_a_new_run_or_a_failure_replaces_the_previous_run_completely(tmp_path: Path) -> None:
+def test_a_new_run_or_a_failure_replaces_the_previous_run_completely(tmp_path):
     folder = make_run(tmp_path, "max", 0, errors=7)
     with pytest.raises(KeyboardInterrupt), written(folder) as partial:  # noqa: PT012
         (partial / "metrics.json").touch()
@@ -120,7 +118,7 @@ def test_a_new_run_or_a_failure_replaces_the_previous_run_completely(tmp_path: P
     assert not folder.exists()
 
 
-def test_the_mark_of_a_partial_folder(tmp_path: Path) -> None:
+def test_the_mark_of_a_partial_folder(tmp_path):
     folder = tmp_path / "max" / "seed-0"
     assert mark_of(folder) is None
     partial = start_partial(folder, "first")
@@ -137,7 +135,7 @@ def test_the_mark_of_a_partial_folder(tmp_path: Path) -> None:
             act(folder)
 
 
-def test_leftovers_are_removed_together_or_not_at_all(tmp_path: Path) -> None:
+def test_leftovers_are_removed_together_or_not_at_all(tmp_path):
     for seed in range(4):
         make_run(tmp_path, "max", seed)
     write_failure(tmp_path / "max" / "seed-4", FAILURE)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convchoice.commands.compare import main as compare
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
 from convchoice.execution.job import is_evaluated, is_trained
@@ -23,11 +22,10 @@ from convchoice.runs.run_folder import (
     PREDICTIONS,
     SUMS,
     TRAINED_FILES,
-    WEIGHTS,
     write_checksums,
 )
 from convchoice.runs.specification import RunSpecification
-from made_up_introspection import introspected
+from made_up_reports import introspected
 from made_up_runs import altered, curve_points, make_run
 
 
@@ -61,7 +59,7 @@ def specification(folder: Path) -> RunSpecification:
     return RunSpecification(config_from_mapping({"arm": "max"}), Path(), folder, "f" * 64)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_what_is_written_is_read(tmp_path):
     run = read_all(make_run(tmp_path, "max", 3, errors=7, epochs=2, curves=curve_points()))
     assert (run.arm, run.seed, run.evaluated) == ("max", 3, True)
     assert [row["epoch"] for row in run.history] == [1, 2]
@@ -74,7 +72,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_a_changed_file_is_named_and_the_run_is_made_again(tmp_path: Path, name: str) -> None:
+def test_a_changed_file_is_named_and_the_run_is_made_again(tmp_path, name):
     folder = complete_run(tmp_path)
     assert is_evaluated(specification(folder))
     assert not is_trained(replace(specification(folder), fingerprint="another"))
@@ -86,9 +84,7 @@ def test_a_changed_file_is_named_and_the_run_is_made_again(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_a_damaged_file_with_its_own_checksum_raises_the_same_exception(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_damaged_file_with_its_own_checksum_raises_the_same_exception(tmp_path, name):
     chance, folder = random.Random(name), complete_run(tmp_path)
     original = (folder / name).read_bytes()
     for _ in range(12):
@@ -132,9 +128,7 @@ ILLEGAL = [
     ("name", "content", "message", "sums"),
     [*((*each, False) for each in DAMAGES), *((*each, True) for each in ILLEGAL)],
 )
-def test_missing_and_illegal_files_are_named(
-    tmp_path: Path, name: str, content: bytes | None, message: str, sums: bool
-) -> None:
+def test_missing_and_illegal_files_are_named(tmp_path, name, content, message, sums):
     folder = complete_run(tmp_path)
     (folder / name).unlink()
     if content is not None:
@@ -146,7 +140,7 @@ def test_missing_and_illegal_files_are_named(
         read_all(folder)
 
 
-def test_an_added_file_and_the_run_of_another_name_are_refused(tmp_path: Path) -> None:
+def test_an_added_file_and_the_run_of_another_name_are_refused(tmp_path):
     folder = make_run(tmp_path, "max", 0)
     (folder / PREDICTIONS).rename(tmp_path / PREDICTIONS)
     write_checksums(folder)
@@ -158,7 +152,7 @@ def test_an_added_file_and_the_run_of_another_name_are_refused(tmp_path: Path) -
         read_run(folder.rename(tmp_path / "max" / "seed-1"))
 
 
-def test_predictions_never_execute_anything(tmp_path: Path) -> None:
+def test_predictions_never_execute_anything(tmp_path):
     class Planted:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "executed",))
@@ -178,7 +172,7 @@ def test_predictions_never_execute_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum here")
-def test_a_copy_is_intact_and_its_checksums_have_the_format_of_sha256sum(tmp_path: Path) -> None:
+def test_a_copy_is_intact_and_its_checksums_have_the_format_of_sha256sum(tmp_path):
     folder = tmp_path / "copy" / "max" / "seed-0"
     shutil.copytree(complete_run(tmp_path), folder, copy_function=shutil.copyfile)
     read_all(folder)
@@ -186,14 +180,3 @@ def test_a_copy_is_intact_and_its_checksums_have_the_format_of_sha256sum(tmp_pat
     assert subprocess.run(check, cwd=folder, check=False).returncode == 0
     alter(folder / METRICS)
     assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 1
-
-
-def test_compare_names_a_changed_file_and_writes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_run(tmp_path / "runs", "max", 0)
-    alter(make_run(tmp_path / "runs", "average", 0) / WEIGHTS)
-    with pytest.raises(SystemExit, match="2"):
-        compare([str(tmp_path / "runs"), "--output", str(tmp_path / "reports")])
-    assert f"average/seed-0/{WEIGHTS}: was changed after the run" in capsys.readouterr().err
-    assert not (tmp_path / "reports").exists()

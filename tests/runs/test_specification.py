@@ -15,7 +15,7 @@ from convchoice.runs.specification import (
 )
 
 
-def test_configuration_seed_data_and_code_each_count() -> None:
+def test_configuration_seed_data_and_code_each_count():
     base, other_seed = Config(), config_from_mapping({"seed": 1})
     changed = {
         fingerprint(base, "data", "code"),
@@ -33,11 +33,11 @@ def write_modules(folder: Path, text: str) -> str:
     for name in NUMERIC_MODULES:
         path = folder.joinpath(*name.split(".")).with_suffix(".py")
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text)
     return code_digest(folder)
 
 
-def test_comments_docstrings_and_layout_do_not_count_and_code_does(tmp_path: Path) -> None:
+def test_comments_docstrings_and_layout_do_not_count_and_code_does(tmp_path):
     plain = write_modules(
         tmp_path, 'SIDE = 8\n"""Pixels."""\ndef f(x):\n    "f"\n    return 2 * x\n'
     )
@@ -52,24 +52,24 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_commit_is_that_of_a_clone_and_whether_it_was_changed(tmp_path: Path) -> None:
+def test_the_commit_is_that_of_a_clone_and_whether_it_was_changed(tmp_path):
     assert commit_state(tmp_path) == ("unknown", None)
     (tmp_path / "reports").mkdir()
     files = [tmp_path / name for name in ("reports/index.html", "params.yaml", "code.py")]
     for path in files:
-        path.write_text("1", encoding="utf-8")
+        path.write_text("1")
     for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "begin")):
         git(tmp_path, *command)
     commit = git(tmp_path, "rev-parse", "HEAD")
     for path, changed in zip(files, (False, False, True), strict=True):
         assert commit_state(tmp_path) == (commit, False)
-        path.write_text("2", encoding="utf-8")
+        path.write_text("2")
         assert commit_state(tmp_path) == (commit, changed)
     # An archive that was unpacked inside the repository.
     assert commit_state(tmp_path / "reports") == ("unknown", None)
 
 
-def test_the_versions_that_decide_numbers_are_recorded() -> None:
+def test_the_versions_that_decide_numbers_are_recorded():
     versions = environment()["versions"]
     assert set(versions) == set(RECORDED_PACKAGES)
     assert "unknown" not in versions.values()

@@ -1,7 +1,6 @@
 """Any MLflow experiment as a table: arms by parameters, what is left out, what is refused."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,9 +31,7 @@ def uri(tmp_path: Path) -> str:
     return address
 
 
-def test_an_experiment_is_compared(
-    uri: str, tmp_path: Path, refused: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_experiment_is_compared(uri, tmp_path, refused, capsys):
     output = tmp_path / "out"
     command = ["--mlflow", "segmentation", "--tracking-uri", uri, "--metric", "val/f1"]
     command += ["--margin", "0.01", "--higher-is-better"]

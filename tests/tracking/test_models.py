@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,7 @@ from small_data import store_digits
 pytestmark = [*MLFLOWS_WARNINGS, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
-def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(
-    tmp_path: Path,
-) -> None:
+def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(tmp_path):
     from convchoice.tracking.models import chosen_run, input_shape  # noqa: PLC0415 - warns
 
     accuracies = enumerate([0.97, 0.99, 0.99])
@@ -94,9 +91,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return made
 
 
-def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(
-    trained: Trained,
-) -> None:
+def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(trained):
     trained.publish()
     client = trained.store.client
     versions = client.search_model_versions("name = 'convchoice-pooling'")
@@ -113,9 +108,7 @@ def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(
     assert metrics["test/accuracy"] == trained.runs[0].metrics["test/accuracy"]
 
 
-def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(trained, tmp_path):
     client = trained.store.client
     crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
     # As somebody without this project would: another process, in another folder, from the store.
@@ -147,7 +140,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
     assert {"weights.safetensors", "config.yaml", "models.py", "requirements.txt"} <= names
     assert {"input_example.json", "serving_input_example.json"} & names
     (pinned,) = folder.rglob("requirements.txt")
-    pins = dict(pin.split("==") for pin in pinned.read_text(encoding="utf-8").split())
+    pins = dict(pin.split("==") for pin in pinned.read_text().split())
     assert pins["torch"] == torch.__version__.partition("+")[0]
     assert pins["numpy"] == np.__version__
     assert not any("+" in pin for pin in pins.values())
@@ -165,7 +158,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(
         (lambda images: images * np.nan, "pixels from nan to nan"),
     ],
 )
-def test_pixels_on_another_scale_are_refused(change: Callable[[Any], Any], message: str) -> None:
+def test_pixels_on_another_scale_are_refused(change, message):
     from convchoice.tracking.models import checked_pixels  # noqa: PLC0415 - warns
 
     images = np.resize(np.arange(256, dtype=np.uint8), (2, 28, 28))

@@ -50,9 +50,7 @@ def call(settings: TrackingConfig, *arguments: object) -> None:
     command.main([*map(str, arguments), *where])
 
 
-def test_a_complete_run_enters_once_with_its_arm_above_it(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
-) -> None:
+def test_a_complete_run_enters_once_with_its_arm_above_it(settings, store, tmp_path):
     folder = make_run(tmp_path, "max", 0, epochs=2)
     before = sorted((path, path.stat().st_mtime_ns) for path in folder.iterdir())
     run_id = publish(folder, settings)
@@ -74,9 +72,7 @@ def test_a_complete_run_enters_once_with_its_arm_above_it(
     assert {"config.yaml", "history.csv", "confusion_matrix.csv"} <= files
 
 
-def test_an_arm_has_means_and_spread_of_the_seeds_that_are_there(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
-) -> None:
+def test_an_arm_has_means_and_spread_of_the_seeds_that_are_there(settings, store, tmp_path):
     for seed, errors in enumerate((10, 14, 30)):
         publish(make_run(tmp_path, "max", seed, errors=errors), settings)
         arm = runs(store)["max"]
@@ -92,8 +88,8 @@ def test_an_arm_has_means_and_spread_of_the_seeds_that_are_there(
 
 
 def test_runs_that_are_not_evaluated_or_not_tracked_enter_later_and_completely(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
-) -> None:
+    settings, store, tmp_path
+):
     assert publish(make_run(tmp_path / "first", "max", 0, evaluated=False), settings) is None
     off = TrackingConfig(store=Store.none, uri="sqlite:////nowhere/at/all.db")
     folder = make_run(tmp_path / "second", "max", 0)
@@ -121,7 +117,7 @@ def sweep(folder: Path, *arguments: str, **variables: str) -> "subprocess.Comple
     )  # fmt: skip
 
 
-def test_a_password_of_the_environment_is_neither_printed_nor_stored(tmp_path: Path) -> None:
+def test_a_password_of_the_environment_is_neither_printed_nor_stored(tmp_path):
     variables = {
         "MLFLOW_TRACKING_URI": "http://user:secretpw@127.0.0.1:9",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -136,9 +132,7 @@ def test_a_password_of_the_environment_is_neither_printed_nor_stored(tmp_path: P
     assert not [path for path in written if b"secretpw" in path.read_bytes()]
 
 
-def test_a_sweep_logs_its_complete_and_failed_runs_and_its_comparison(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path
-) -> None:
+def test_a_sweep_logs_its_complete_and_failed_runs_and_its_comparison(settings, store, tmp_path):
     diverging = ["optimizer.name=sgd", "optimizer.weight_decay=1.0"]
     where = [f"tracking.uri={settings.uri}", f"tracking.experiment={settings.experiment}"]
     done = sweep(tmp_path, "optimizer.learning_rate=0.001,0.01,1000", *where, *diverging)
@@ -155,8 +149,8 @@ def test_a_sweep_logs_its_complete_and_failed_runs_and_its_comparison(
 
 
 def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    settings, store, tmp_path, capsys
+):
     root, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
     made = {"arm_fingerprint": "a"}
     publish(make_run(root, "max", 0, environment=made), settings)
@@ -183,10 +177,10 @@ def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
 
 
 def test_a_damaged_folder_is_named_at_the_end_and_the_others_are_logged(
-    settings: TrackingConfig, store: MlflowStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    settings, store, tmp_path, capsys
+):
     make_run(tmp_path, "max", 0)
-    (make_run(tmp_path, "max", 1) / METRICS).write_text("{", encoding="utf-8")
+    (make_run(tmp_path, "max", 1) / METRICS).write_text("{")
     (make_run(tmp_path, "max", 2) / METRICS).unlink()
     for path, message in ((tmp_path, "error: 2 folders were left out:\n"),
                           (tmp_path / "gone", "no such folder")):  # fmt: skip
@@ -197,8 +191,8 @@ def test_a_damaged_folder_is_named_at_the_end_and_the_others_are_logged(
 
 
 def test_without_an_option_the_store_is_the_environments_or_the_one_that_all_runs_name(
-    settings: TrackingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    settings, tmp_path, monkeypatch
+):
     own = {"tracking": {"uri": settings.uri, "experiment": "own"}}
     _, found, _ = command.read_folders([make_run(tmp_path, "max", 0, config=own)])
     assert command.settings_of(found, None, None) == TrackingConfig(

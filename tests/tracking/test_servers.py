@@ -14,11 +14,11 @@ WRITTEN = [
 ]
 
 
-def test_every_server_that_is_written_down_listens_on_loopback() -> None:
+def test_every_server_that_is_written_down_listens_on_loopback():
     lines = [
         (path.name, line)
         for path in WRITTEN
-        for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        for line in path.read_text().replace("\\\n", " ").splitlines()
         if SERVING.search(line)
     ]
     assert "mlflow.md" in {name for name, _ in lines}

@@ -58,9 +58,7 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def test_many_writers_at_once_lose_nothing_and_agree_on_one_arm(
-    server: Server, tmp_path: Path
-) -> None:
+def test_many_writers_at_once_lose_nothing_and_agree_on_one_arm(server, tmp_path):
     folders = [make_run(tmp_path, "max", seed, epochs=20) for seed in range(WRITERS)]
     writers = [
         subprocess.Popen(
@@ -89,9 +87,7 @@ def test_many_writers_at_once_lose_nothing_and_agree_on_one_arm(
         assert len(store.client.list_artifacts(run.info.run_id)) == 5
 
 
-def test_what_a_server_missed_is_logged_afterwards(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_server_missed_is_logged_afterwards(server, tmp_path, capsys):
     settings = TrackingConfig(uri=server.uri, experiment="down")
     assert publish(make_run(tmp_path, "max", 0), settings)
     server.stop()

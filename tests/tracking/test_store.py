@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import mlflow
 import pytest
@@ -33,7 +32,7 @@ def entry(identity: str = "id", **changes: object) -> Entry:
     return Entry(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_processes_that_open_a_new_database_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_processes_that_open_a_new_database_at_once_lose_nothing(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     folders = [make_run(tmp_path / "runs", "max", seed) for seed in range(3)]
     processes = [
@@ -54,7 +53,7 @@ def test_processes_that_open_a_new_database_at_once_lose_nothing(tmp_path: Path)
     assert not list(tmp_path.glob("*.partial*"))
 
 
-def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path: Path) -> None:
+def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path):
     (tmp_path / "text.db").write_text("no database at all, but long enough\n" * 9)
     with pytest.raises(TrackingError, match=r"text\.db: cannot be opened as an SQLite database"):
         MlflowStore(TrackingConfig(uri=f"sqlite:///{tmp_path}/text.db"))
@@ -72,9 +71,7 @@ def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path: Path)
         ("mysql+pymysql", "pymysql", "Install it, or use a server"),
     ],
 )
-def test_a_missing_driver_is_named_with_its_package(
-    monkeypatch: pytest.MonkeyPatch, scheme: str, driver: str, fix: str
-) -> None:
+def test_a_missing_driver_is_named_with_its_package(monkeypatch, scheme, driver, fix):
     monkeypatch.setitem(sys.modules, driver, None)
     uri = f"{scheme}://me:secret@127.0.0.1:1/runs"
     with pytest.raises(TrackingError, match=f"package {driver}, the driver .*{fix}") as refused:
@@ -86,9 +83,7 @@ def test_a_missing_driver_is_named_with_its_package(
     ("version", "advice"),
     [("0123456789ab", "made by a newer MLflow than"), ("451aebb31d03", "mlflow db upgrade")],
 )
-def test_a_database_of_another_mlflow_is_named_rightly(
-    tmp_path: Path, version: str, advice: str
-) -> None:
+def test_a_database_of_another_mlflow_is_named_rightly(tmp_path, version, advice):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     MlflowStore(TrackingConfig(uri=uri))
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
@@ -106,17 +101,13 @@ def test_a_database_of_another_mlflow_is_named_rightly(
     assert "out-of-date" not in last
 
 
-def test_a_deleted_experiment_names_the_ways_out(
-    settings: TrackingConfig, store: MlflowStore
-) -> None:
+def test_a_deleted_experiment_names_the_ways_out(settings, store):
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(TrackingError, match=r"was deleted\. Restore it .* tracking\.experiment="):
         MlflowStore(settings)
 
 
-def test_a_lock_that_is_held_is_said_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_lock_that_is_held_is_said_at_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(locks, "SILENT_SECONDS", 0.01)
     with locks.WaitingLock(tmp_path / "mlflow.db.lock") as lock, lock:  # the same one, twice
         other = locks.WaitingLock(tmp_path / "mlflow.db.lock", timeout=0.1)
@@ -127,8 +118,8 @@ def test_a_lock_that_is_held_is_said_at_once(
 
 
 def test_the_environment_names_store_and_experiment_unless_the_configuration_does(
-    settings: TrackingConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    settings, monkeypatch
+):
     assert settings.uri is not None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
@@ -139,9 +130,7 @@ def test_the_environment_names_store_and_experiment_unless_the_configuration_doe
     assert named.client.get_experiment(named.experiment_id).name == "yours"
 
 
-def test_logging_twice_is_once_and_an_interrupted_run_is_completed(
-    store: MlflowStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logging_twice_is_once_and_an_interrupted_run_is_completed(store, monkeypatch):
     points = [Point("train/loss", 1 / epoch, epoch, epoch) for epoch in range(1, 2501)]
     wanted = entry(points=points, parameters={"arm": "max"}, texts={"table.csv": "1,2"})
 
@@ -162,8 +151,8 @@ def test_logging_twice_is_once_and_an_interrupted_run_is_completed(
 
 
 def test_of_two_writers_without_a_common_lock_one_leaves_its_run_to_the_other(
-    settings: TrackingConfig, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    settings, store, monkeypatch
+):
     """The second looked before the first had created its run, and created one of its own."""
     first, _ = store.log(entry())
     second = MlflowStore(settings)
@@ -174,7 +163,7 @@ def test_of_two_writers_without_a_common_lock_one_leaves_its_run_to_the_other(
     assert [run.info.run_id for run in store.search("")] == [first]
 
 
-def test_an_error_is_one_line_without_credentials() -> None:
+def test_an_error_is_one_line_without_credentials():
     error = RuntimeError("no answer from http://user:secret@host/api.\nTraceback and more")
     assert one_line(error) == "no answer from http://***@host/api"
     assert one_line(ValueError()) == "ValueError"

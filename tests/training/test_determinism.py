@@ -27,7 +27,7 @@ def alone(config: Config, root: Path) -> Run:
     return read_run(last.folder)
 
 
-def test_a_run_of_a_sweep_has_the_bits_of_the_run_alone(tmp_path: Path, data_root: Path) -> None:
+def test_a_run_of_a_sweep_has_the_bits_of_the_run_alone(tmp_path, data_root):
     overrides = [
         "arm=max", "seed=0,1", "trainer.max_epochs=2", "tracking=none", *OVERRIDES,
         f"data.root={data_root}",

@@ -59,8 +59,8 @@ def verbose_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> tu
 
 @pytest.mark.parametrize("instructions", Instructions)
 def test_variables_around_a_training_do_not_change_its_bits(
-    tmp_path: Path, data_root: Path, verbose_run: tuple[Run, str], instructions: Instructions
-) -> None:
+    tmp_path, data_root, verbose_run, instructions
+):
     more = f"trainer.instructions={instructions}"
     is_default = instructions is Instructions.avx2
     own, plain = verbose_run if is_default else trained(tmp_path / "own", data_root, {}, more)
@@ -71,9 +71,7 @@ def test_variables_around_a_training_do_not_change_its_bits(
 
 
 @on_x86
-def test_each_library_computes_with_avx2_and_no_more(
-    tmp_path: Path, data_root: Path, verbose_run: tuple[Run, str]
-) -> None:
+def test_each_library_computes_with_avx2_and_no_more(tmp_path, data_root, verbose_run):
     run, training = verbose_run
     assert (run.environment["instructions"], run.environment["cpu_capability"]) == ("avx2", "AVX2")
     code = (
@@ -99,8 +97,8 @@ def test_each_library_computes_with_avx2_and_no_more(
     [("avx2", "default", "DEFAULT"), ("native", "avx2", "ATEN_CPU_CAPABILITY")],
 )
 def test_a_process_that_computes_with_other_instructions_is_refused(
-    instructions: str, capability: str, named: str
-) -> None:
+    instructions, capability, named
+):
     code = (
         "import torch\n"
         "from convchoice.config.schema import Instructions\n"
@@ -112,7 +110,7 @@ def test_a_process_that_computes_with_other_instructions_is_refused(
     assert f"already computes with other instructions ({named})" in done.stderr
 
 
-def test_a_processor_without_avx2_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_avx2_is_used_as_it_is(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: False)
     with pytest.raises(UserError, match="MKL_CBWR"):  # they would be in the way
         use_instructions(Instructions.avx2)
@@ -122,7 +120,7 @@ def test_a_processor_without_avx2_is_used_as_it_is(monkeypatch: pytest.MonkeyPat
     assert "MKL_CBWR" not in os.environ
 
 
-def test_only_variables_that_ask_for_something_else_are_ignored() -> None:
+def test_only_variables_that_ask_for_something_else_are_ignored():
     own = {**AVX2, "MKL_CBWR": "compatible", "OMP_NUM_THREADS": "4"}
     assert ignored(Instructions.avx2, own) == []
     assert ignored(Instructions.avx2, {**own, "MKL_CBWR": "AVX2"}) == ["MKL_CBWR=AVX2"]

@@ -50,9 +50,7 @@ def finalised(job: RunSpecification) -> Run:
          "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
     ],
 )  # fmt: skip
-def test_stacked_seeds_agree_with_single_ones_and_are_recorded(
-    tmp_path: Path, data_root: Path, changes: dict[str, Any]
-) -> None:
+def test_stacked_seeds_agree_with_single_ones_and_are_recorded(tmp_path, data_root, changes):
     together = jobs(tmp_path / "together", data_root, **changes)
     events = events_of(together)
     assert [event.seed for event in events if isinstance(event, RunStarted)] == list(SEEDS)
@@ -70,7 +68,7 @@ def test_stacked_seeds_agree_with_single_ones_and_are_recorded(
             assert row == pytest.approx(expected | {"seconds": row["seconds"]}, rel=1e-9)
 
 
-def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_root: Path) -> None:
+def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path, data_root):
     whole, parts = jobs(tmp_path / "whole", data_root), jobs(tmp_path / "parts", data_root)
     train(whole, lambda event: None)
     train_until(parts, 2)
@@ -83,9 +81,7 @@ def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path: Path, data_r
     assert events_of(parts[:2])[0] == RunStarted("tiny", 0, epochs=2, epochs_done=0)
 
 
-def test_a_diverged_seed_does_not_affect_the_others(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_seed_does_not_affect_the_others(tmp_path, data_root, monkeypatch):
     """The initial weights of one seed overflow; the others have the same bits as without it."""
     from convchoice.training import lightning_module  # noqa: PLC0415 - patched here
 

@@ -23,9 +23,7 @@ from small_runs import SMALL, events_of, small_run, train_until, trained
 from stages import numbers
 
 
-def test_a_run_folder_is_complete_and_records_its_environment(
-    tmp_path: Path, data_root: Path
-) -> None:
+def test_a_run_folder_is_complete_and_records_its_environment(tmp_path, data_root):
     run = trained(small_run(tmp_path, data_root, optimizer={"learning_rate": 0.01}))
     assert {path.name for path in run.path.iterdir()} == {*run_folder.TRAINED_FILES, SUMS}
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
@@ -47,9 +45,7 @@ def test_a_run_folder_is_complete_and_records_its_environment(
     assert set(plain.history[0]) == {"epoch", "train/loss", "train/accuracy", "seconds"}
 
 
-def test_an_interrupted_run_resumes_to_the_last_bit(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_resumes_to_the_last_bit(tmp_path, data_root, monkeypatch):
     """After the first, the second and the last epoch; unless the work is another."""
     whole = numbers(trained(small_run(tmp_path / "whole", data_root)))
     for done in (1, 2, 3):
@@ -73,8 +69,8 @@ def test_an_interrupted_run_resumes_to_the_last_bit(
 
 @pytest.mark.parametrize("planted", [True, False])
 def test_a_damaged_checkpoint_restarts_the_run_and_executes_nothing(
-    tmp_path: Path, data_root: Path, capsys: pytest.CaptureFixture[str], planted: bool
-) -> None:
+    tmp_path, data_root, capsys, planted
+):
     class Planted:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "executed",))
@@ -91,24 +87,22 @@ def test_a_damaged_checkpoint_restarts_the_run_and_executes_nothing(
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_checkpoint_is_written_beside_its_final_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_is_written_beside_its_final_name(tmp_path, monkeypatch):
     """Lightning writes it to the temporary folder first; a kill could leave half of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "does not exist"))
     AtomicCheckpoints().save_checkpoint({"epoch": 3}, tmp_path / CHECKPOINT)
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True) == {"epoch": 3}
 
 
-def test_float16_on_a_cpu_is_refused(tmp_path: Path, data_root: Path) -> None:
+def test_float16_on_a_cpu_is_refused(tmp_path, data_root):
     work = small_run(tmp_path, data_root, trainer=SMALL["trainer"] | {"precision": "16-mixed"})
     with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
         train([work], lambda event: None)
 
 
 def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, data_root, monkeypatch
+):
     monkeypatch.setattr("convchoice.training.callbacks.TICK_SECONDS", 0.0)
     events = events_of([small_run(tmp_path, data_root)])
     progress = [event for event in events if isinstance(event, EpochProgress)]
@@ -124,9 +118,7 @@ def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(
     assert not work.folder.exists()
 
 
-def test_blocks_of_optimiser_steps_change_no_bit(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_of_optimiser_steps_change_no_bit(tmp_path, data_root, monkeypatch):
     """Ten batches an epoch, the last of 12 images, one by one, four and sixteen at a time."""
     results = []
     for steps in (1, 4, 16):
@@ -142,7 +134,7 @@ def test_blocks_of_optimiser_steps_change_no_bit(
 
 
 @pytest.mark.parametrize("name", OptimizerName)
-def test_flat_parameters_change_no_bit(name: OptimizerName) -> None:
+def test_flat_parameters_change_no_bit(name):
     """Against an optimiser of the separate parameters, two of odd sizes."""
     values = [
         torch.rand(4, 3, 4, 4).to(memory_format=torch.channels_last), torch.rand(5, 7),
@@ -165,7 +157,7 @@ def test_flat_parameters_change_no_bit(name: OptimizerName) -> None:
         assert not torch.equal(each, torch.zeros_like(each))
 
 
-def test_rmsprop_by_hand() -> None:
+def test_rmsprop_by_hand():
     """Two steps by hand: v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε)."""
     weight = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     optimizer = optimizer_of(OptimizerConfig(), [weight])
@@ -178,7 +170,7 @@ def test_rmsprop_by_hand() -> None:
     assert weight.item() == pytest.approx(value, rel=1e-12)
 
 
-def test_running_means_weight_batches_by_their_size() -> None:
+def test_running_means_weight_batches_by_their_size():
     means = RunningMeans(2)
     means.add(torch.tensor([1.0, 2.0]), torch.tensor([3, 0]), 3)
     means.add(torch.tensor([5.0, 2.0]), torch.tensor([0, 1]), 1)

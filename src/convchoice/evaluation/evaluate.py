@@ -5,7 +5,6 @@ curves, some images with wrong predictions, and the introspection of the network
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -67,21 +66,26 @@ def evaluate_run(specification: RunSpecification) -> None:
         UserError: if the trained folder or the data set is missing, damaged or another one.
     """
     run = read_run(specification.trained or specification.folder)
-    trainer = config_from_mapping(run.config).trainer
+    config = config_from_mapping(run.config)
+    trainer = config.trainer
     device = device_of(trainer.accelerator)
     if device.type == "cpu":
         use_instructions(trainer.instructions)
     torch.set_num_threads(trainer.threads)
     network = load_network(run)
-    test_set = open_test_set(run, specification.data_root)
+    images, labels = open_test_set(run, config, specification.data_root)
     network.to(device)
-    logits = test_logits(network, test_set, device)
+    batches = Batches(
+        test_images(images.to(device), config.data), labels.to(device), EVALUATION_BATCH
+    )
+    with torch.inference_mode():
+        logits = torch.cat([network(batch).float() for batch, _ in batches]).cpu()
     evaluation = specification.config.evaluation
-    points = test_curves(network, test_set, evaluation, device)
-    inside = introspect(network, test_set.config, test_set.images, test_set.labels)
+    points = test_curves(network, config, evaluation, images, labels)
+    inside = introspect(network, config, images, labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
-    metrics = {**trained, **test_metrics(logits, test_set.labels), **summary_metrics(points)}
-    predictions, labels = logits.numpy(), test_set.labels.numpy().astype(np.uint8)
+    metrics = {**trained, **test_metrics(logits, labels), **summary_metrics(points)}
+    predictions, classes = logits.numpy(), labels.numpy().astype(np.uint8)
     files = {name: (run.path / name).read_bytes() for name in COPIED}
     with written(specification.folder) as folder:
         for name, content in files.items():
@@ -89,8 +93,8 @@ def evaluate_run(specification: RunSpecification) -> None:
         # The run may have been trained with another evaluation in its configuration.
         run_folder.write_config(folder, {**run.config, "evaluation": plain_values(evaluation)})
         run_folder.write_json(folder / run_folder.METRICS, metrics)
-        write_predictions(folder, predictions, labels)
-        write_pictures(folder, predictions, labels, test_set.images.numpy())
+        write_predictions(folder, predictions, classes)
+        write_pictures(folder, predictions, classes, images.numpy())
         write_introspection(folder, inside)
         write_curves(folder, points)
 
@@ -114,24 +118,12 @@ def load_network(run: Run) -> Network:
     return network.eval()
 
 
-@dataclass(frozen=True)
-class TestSet:
-    """The test images of one run, on the CPU."""
-
-    __test__ = False  # not a test class of pytest
-
-    config: Config
-    images: Tensor  # uint8 (N, H, W) or (N, C, H, W), as in the data set
-    labels: Tensor  # int64 (N,)
-
-
-def open_test_set(run: Run, data_root: Path) -> TestSet:
-    """The test set of a run.
+def open_test_set(run: Run, config: Config, data_root: Path) -> tuple[Tensor, Tensor]:
+    """The test set: images uint8 (N, H, W) or (N, C, H, W) and labels int64 (N,), on the CPU.
 
     Raises:
         UserError: if the data set is not the one that the run was trained on.
     """
-    config = config_from_mapping(run.config)
     stored = load(data_root, config.data.name)
     trained_on = run.environment["dataset"]["digest"]
     if stored.digest != trained_on:
@@ -140,31 +132,22 @@ def open_test_set(run: Run, data_root: Path) -> TestSet:
             f" {data_root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
         )
     images, labels = stored.test()
-    return TestSet(config, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
-
-
-def test_logits(network: Network, test_set: TestSet, device: torch.device) -> Tensor:
-    """Logits (N, 10), float32, of the whole test set, on the CPU."""
-    pixels = test_images(test_set.images.to(device), test_set.config.data)
-    with torch.inference_mode():
-        batches = Batches(pixels, test_set.labels.to(device), EVALUATION_BATCH)
-        return torch.cat([network(batch).float() for batch, _ in batches]).cpu()
+    return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
 def test_curves(
-    network: Network, test_set: TestSet, evaluation: EvaluationConfig, device: torch.device
+    network: Network, config: Config, evaluation: EvaluationConfig, images: Tensor, labels: Tensor
 ) -> list[CurvePoint]:
-    """The points of the curves of an evaluation."""
+    """The points of the curves of an evaluation, on some images of the test set."""
     if not evaluation.curves:
         return []
     # torchvision takes a second to import
     from convchoice.evaluation.curves import measure_curves  # noqa: PLC0415
 
-    config = test_set.config
-    chosen = torch.from_numpy(chosen_images(test_set.labels.numpy(), evaluation.images))
-    images = on_canvas(test_set.images[chosen].to(device), config.data.canvas)
-    labels = test_set.labels[chosen].to(device)
-    return measure_curves(network, config, evaluation.curves, images, labels)
+    device = next(network.parameters()).device
+    chosen = torch.from_numpy(chosen_images(labels.numpy(), evaluation.images))
+    canvas = on_canvas(images[chosen].to(device), config.data.canvas)
+    return measure_curves(network, config, evaluation.curves, canvas, labels[chosen].to(device))
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -22,12 +22,7 @@ from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import read_failure, run_path
-from convchoice.runs.specification import (
-    RunSpecification,
-    code_digest,
-    environment,
-    fingerprint,
-)
+from convchoice.runs.specification import RunSpecification, code_digest, environment, fingerprint
 from convchoice.training.environment_variables import ignored
 
 OnComplete = Callable[[Path], object]

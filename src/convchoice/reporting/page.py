@@ -22,8 +22,8 @@ from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
 from convchoice.reporting import score_figures as scores
 from convchoice.reporting.drawing import INKS, looks, style
-from convchoice.reporting.headline_figure import SIGNS
 from convchoice.reporting.rendering import RenderedFigure
+from convchoice.reporting.score_figures import SIGNS
 
 STRONG_CAUTIONS = {"fallback", "failed", "partial", "confounded"}
 ANSWER_TONES = {

@@ -58,7 +58,6 @@ class RunEnded(Event):
     failure: str = ""  # empty on success, else the reason in one line
     details: str = ""  # traceback of a bug, for the log
     diverged: bool = False  # the loss is not finite; the same training would fail again
-    killed: bool = False  # the process was ended from outside
 
 
 Listener = Callable[[Event], None]

@@ -18,10 +18,7 @@ DESCRIPTION = """\
 FIRST_VIEW = "arms"
 COSTS = ("cost/parameters", "cost/macs", "cost/train_seconds")
 ARM_COLUMNS = ("test/accuracy", "test/nll", *COSTS, "test/accuracy_sd", "seeds")
-BY_ARM = {
-    "aggregateFunction": "average",
-    "groupByKeys": [{"mode": "param", "groupByData": "arm"}],
-}
+BY_ARM = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "arm"}]}
 CREATED = 1_767_225_600_000
 """Milliseconds since 1970; always the same, so that equal views are equal tags."""
 
