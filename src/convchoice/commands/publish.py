@@ -88,11 +88,6 @@ def settings_of(runs: Iterable[Run], uri: str | None, experiment: str | None) ->
 def publish_runs(store: MlflowStore, entries: Iterable[Entry], runs: Iterable[Run]) -> str:
     """Log the runs that the store does not have, then the means of their arms.
 
-    Args:
-        store: MLflow's.
-        entries: complete and failed runs.
-        runs: all runs, those that are not evaluated yet included.
-
     Returns:
         What was done, in one line.
 

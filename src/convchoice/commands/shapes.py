@@ -87,11 +87,6 @@ def print_table(plan: Plan, batch_size: int, console: Console) -> None:
 
     A narrow console gets several cells of a layer below one another. A table with numbers so long
     that even this does not fit is printed wider than the console: no number is ever cut.
-
-    Args:
-        plan: the network.
-        batch_size: images whose activations the last column counts.
-        console: where to print.
     """
     unlimited = console.options.update(max_width=10_000)
     for narrow in (False, True):

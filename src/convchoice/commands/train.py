@@ -87,11 +87,6 @@ def pipeline_progress(composed: Path, output: Path, overhead: float, speed: floa
 def train_stage(composed: Path, output: Path, command: str) -> None:
     """Train every seed of one composed arm that is not complete; remove runs of other seeds.
 
-    Args:
-        composed: file of the arm.
-        output: folder of trained arms.
-        command: to start the stage again.
-
     Raises:
         UserError: if the arm cannot be read.
         JobError: if a run failed, after the others are complete. A run whose loss became infinite

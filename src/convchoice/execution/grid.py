@@ -80,9 +80,6 @@ class Grid:
     def run(self, command: str) -> None:
         """Train and evaluate what is missing.
 
-        Args:
-            command: to start again, for the message.
-
         Raises:
             JobError: if a run failed other than by a loss that became infinite or NaN, after the
                 others are complete.

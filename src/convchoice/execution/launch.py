@@ -117,11 +117,6 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
 def pipeline_executor(text: str, config: Config, folder: Path) -> Executor:
     """The executor that `CONVCHOICE_LAUNCH` describes.
 
-    Args:
-        text: the launcher's name and settings.
-        config: of the runs; its threads are the cores of a job.
-        folder: see `executor_of`.
-
     Raises:
         ConfigurationError: for an unknown launcher or setting, or one that is not installed.
     """
@@ -178,16 +173,7 @@ class Application:
         options: Mapping[str, Any],
         publish_studies: Callable[[Path, Sequence[str], TrackingConfig], object],
     ) -> None:
-        """Collect a sweep.
-
-        Args:
-            config: of the multirun, Hydra's part included.
-            loader: composes a job.
-            overrides: of the command line and of `hydra.sweeper.params`, parsed.
-            batch: the overrides of each job.
-            options: `only` and `baseline` of the sweeper.
-            publish_studies: logs a report's studies to the tracking store of a configuration.
-        """
+        """Collect a sweep; `batch` has the overrides of each job, `overrides` the command line's."""
         _set_environment(config.hydra)
         swept = [str(item.key_or_group) for item in overrides if item.is_sweep_override()]
 
@@ -268,10 +254,6 @@ def run_application(
     arguments: Sequence[str], publish: Callable[[Path, TrackingConfig], object]
 ) -> None:
     """Run Hydra on command-line arguments, then what they ask for.
-
-    Args:
-        arguments: overrides in Hydra's syntax, and Hydra's flags, in any order.
-        publish: see `Application`.
 
     Raises:
         UserError: for an illegal configuration.

@@ -132,15 +132,10 @@ def run(
 ) -> list[RunEnded]:
     """Train runs, evaluate them, or both, and wait for all of them.
 
+    `on_complete` is called with the folder of each run that is complete, or has failed for good.
+
     A run whose training failed before with the same configuration, data and code (its loss became
     infinite or NaN) is not tried again.
-
-    Args:
-        runs: what is missing, see `missing_runs`.
-        executor: runs the jobs.
-        trains: whether runs are trained.
-        evaluates: whether runs are evaluated.
-        on_complete: called with the folder of each run that is complete, or has failed for good.
 
     Returns:
         The failures, in the order of `runs`. Every other run is complete.
@@ -240,12 +235,6 @@ def update_runs(
     configs: Sequence[Config], executor: Executor, on_complete: OnComplete, name: str
 ) -> list[RunEnded]:
     """Train and evaluate runs, each in its configuration's `run_root`; complete ones are kept.
-
-    Args:
-        configs: one for each run.
-        executor: runs the jobs.
-        on_complete: see `run`.
-        name: of the runs, for the log.
 
     Returns:
         The failures.

@@ -47,11 +47,6 @@ def checked_configs(
     Jobs that differ only in their seed are composed once, because composing takes time; unless an
     override refers to another key, which may be the seed.
 
-    Args:
-        batch: the overrides of each job.
-        swept: keys that have several values.
-        compose: plain values from a job's overrides; raises `ConfigurationError`.
-
     Raises:
         UserError: naming every illegal job and why, each reason once.
     """
@@ -145,12 +140,6 @@ class Sweep:
         self, executor: Executor, multirun: str, on_complete: OnComplete, on_report: OnReport
     ) -> None:
         """Run what is missing, compare and report.
-
-        Args:
-            executor: runs the jobs.
-            multirun: text of `multirun.yaml`.
-            on_complete: see `runner.run`.
-            on_report: called with the report's folder and the names of its studies.
 
         Raises:
             UserError: if nothing can be started.

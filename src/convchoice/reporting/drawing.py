@@ -122,14 +122,7 @@ def new_figure(height_inches: float) -> Figure:
 def panels(
     count: int, height_inches: float, *, columns: int = 1, share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels, filled row by row.
-
-    Args:
-        count: at least 1.
-        height_inches: of a row.
-        columns: the most.
-        share: whether all panels have the same axes.
-    """
+    """A figure with `count` panels, filled row by row."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = new_figure(height_inches * rows)
@@ -191,12 +184,6 @@ def line_panels(
     """Panels from top to bottom with a line and a band an arm, and their numbers in words.
 
     Missing values interrupt lines and bands.
-
-    Args:
-        arms: of the study, whose looks the lines have.
-        every: the panels.
-        height_inches: of a panel.
-        share: whether all panels have the same axes.
     """
     styles = looks(arms)
     figure, places = panels(len(every), height_inches, share=share)

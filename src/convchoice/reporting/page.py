@@ -128,14 +128,7 @@ def study_view(
     others: Mapping[str, Comparison] | None = None,
     survival: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the report shows of a study beside its numbers, with labels in the place of names.
-
-    Args:
-        comparison: the study's result.
-        figures: its figures.
-        others: results by study, of the same report.
-        survival: whether its contrasts survive other settings, in sentences.
-    """
+    """What the report shows of a study beside its numbers, with labels in the place of names."""
     study = comparison.study
     described = [
         (study.label(arm), arm, study.descriptions[arm])
@@ -215,13 +208,7 @@ def page_view(
     figures: Sequence[Sequence[RenderedFigure]],
     survival: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The values of the report's templates: studies in the order given.
-
-    Args:
-        comparisons: the studies' results.
-        figures: of each study.
-        survival: by study, whether its contrasts survive other settings, in sentences.
-    """
+    """The values of the report's templates: studies in the order given."""
     surviving, tables = survival or {}, all(each.provenance.table for each in comparisons)
     questions = [each.study.question for each in comparisons]
     title = " · ".join(questions) if tables else "Which choices in a convolutional network matter?"

@@ -73,13 +73,7 @@ def _flip(comparison: Comparison, contrast: Contrast, flip: FlippingImage) -> Pi
 
 
 def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> RenderedFigure | None:
-    """The images of a contrast that flip most often; None if no picture of them was kept.
-
-    Args:
-        comparison: with the pictures.
-        contrast: with the flips.
-        key: of the contrast, for the figure's name.
-    """
+    """The images of a contrast that flip most often; None if no picture of them was kept."""
     flips, arm, reference = contrast.flips, contrast.arm, contrast.reference
     if flips is None:
         return None

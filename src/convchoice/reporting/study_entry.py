@@ -18,12 +18,7 @@ ILLEGAL = re.compile(r"[^\w\-. :/]")
 
 
 def study_entry(comparison: Comparison, reports: Path) -> Entry:
-    """A study whose report exists; other numbers make another run.
-
-    Args:
-        comparison: the study's result.
-        reports: folder of the report, with the study's own folder in it.
-    """
+    """A study whose report exists; other numbers make another run."""
     name, dataset = comparison.study.name, comparison.provenance.dataset
     title = str(dataset.title or dataset.name)
     metrics = flat_metrics(comparison)

@@ -70,11 +70,7 @@ def kept_pictures(logits: Numbers, labels: Bytes, most: int) -> Places:
 def write_pictures(folder: Path, logits: Numbers, labels: Bytes, images: Bytes) -> None:
     """Write `kept_pictures`, for the images whose prediction flips between arms.
 
-    Args:
-        folder: of the run.
-        logits: (N, classes), the run's predictions.
-        labels: (N,).
-        images: (N, H, W) or (N, C, H, W), as in the data set, before any canvas or permutation.
+    `images` (N, H, W) or (N, C, H, W) are those of the data set, before any canvas or permutation.
     """
     indices = kept_pictures(logits, labels, KEPT_BYTES // images[0].nbytes)
     np.savez_compressed(folder / PICTURES, indices=indices, pixels=images[indices])

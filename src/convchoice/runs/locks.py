@@ -65,11 +65,6 @@ def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
     They are acquired in the order of their names, so that two processes never block each other. A
     process must not acquire the same lock twice.
 
-    Args:
-        root: folder of the runs.
-        names: of the runs, such as ``max/seed-0``.
-        action: for the message of a waiting process, such as ``training``.
-
     Raises:
         StorageError: if the folder cannot be written.
     """

@@ -21,10 +21,6 @@ def replace_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
 
     All are written to temporary files first, so that a full disk changes nothing.
 
-    Args:
-        folder: is created if it does not exist.
-        contents: texts or bytes by relative path.
-
     Raises:
         StorageError: naming the folder and what to do.
     """
@@ -98,10 +94,6 @@ def _sha256(content: bytes) -> str:
 def check_output(folder: Path, names: Collection[str]) -> None:
     """Refuse an output that would replace a file that convchoice did not write.
 
-    Args:
-        folder: the output folder; it need not exist.
-        names: relative POSIX paths of the files to write.
-
     Raises:
         UserError: naming the first file that exists and is not listed with its present content.
         StorageError: if `folder` exists and is not a folder.
@@ -119,10 +111,6 @@ def check_output(folder: Path, names: Collection[str]) -> None:
 
 def write_output(folder: Path, texts: Mapping[str, str]) -> None:
     """Write the files of an output and remove those of the previous one that it no longer has.
-
-    Args:
-        folder: is created if it does not exist.
-        texts: content by relative POSIX path.
 
     Raises:
         UserError: see `check_output`; nothing is written then.

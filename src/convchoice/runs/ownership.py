@@ -121,12 +121,7 @@ def remove_leftovers(arm_folder: Path, seeds: Collection[int]) -> None:
 
 
 def start_partial(path: Path, mark: str = "") -> Path:
-    """An empty partial folder for the run `path`; the files of an earlier start are removed.
-
-    Args:
-        path: the final run folder.
-        mark: identity of the work, see `mark_of`.
-    """
+    """An empty partial folder for the run `path`; the files of an earlier start are removed."""
     partial = partial_path(path)
     with storing_in(partial):
         _remove_files(partial)
@@ -176,9 +171,7 @@ def written(path: Path) -> Iterator[Path]:
 def write_failure(path: Path, failure: Mapping[str, Any]) -> None:
     """Record that the training of `path` failed, and remove the run of an earlier configuration.
 
-    Args:
-        path: the final run folder.
-        failure: ``reason`` and ``fingerprint`` of the run that failed.
+    `failure` has the ``reason``, and the ``fingerprint`` of the run.
     """
     check_replaceable(path)
     ended = datetime.now(UTC).isoformat(timespec="seconds")

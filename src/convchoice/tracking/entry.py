@@ -135,12 +135,7 @@ def _studies(arm: str) -> str:
 
 
 def arm_id(arm: str, made: Mapping[str, Any]) -> str:
-    """The id of an arm: its settings, data and code without the seed.
-
-    Args:
-        arm: name.
-        made: a run's environment.
-    """
+    """The id of an arm: its settings, data and code without the seed."""
     # Folders from before it was recorded are grouped by commit.
     return digest("arm", arm, str(made.get("arm_fingerprint") or made.get("commit")))
 
@@ -226,12 +221,7 @@ def confusion_table(run: Run) -> str:
 
 
 def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
-    """A run whose training failed.
-
-    Args:
-        folder: that the run would have.
-        failure: its record, see `read_failure`.
-    """
+    """A run whose training failed."""
     arm, seed = folder.parent.name, int(folder.name.removeprefix("seed-"))
     recorded, reason = failure.get("config"), str(failure["reason"])
     end = int(files.failed_path(folder).stat().st_mtime * 1000)
@@ -257,9 +247,7 @@ def failure_entry(folder: Path, failure: Mapping[str, Any]) -> Entry:
 def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
     """An arm, with the means over its seeds; a metric that one of them lacks has no mean.
 
-    Args:
-        identity: of the arm.
-        runs: MLflow's runs of it. Of a seed that was trained twice the later counts.
+    Of a seed that was trained twice the later run counts.
     """
     by_seed = {run.data.params.get("seed"): run for run in runs if run.info.status == "FINISHED"}
     finished = list(by_seed.values())

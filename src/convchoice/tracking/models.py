@@ -83,10 +83,6 @@ def checked_pixels(images: Any) -> NDArray[np.uint8]:
 def logged_model(store: MlflowStore, run: Run) -> Any:
     """The MLflow model of a trained network, logged unless the store has it.
 
-    Args:
-        store: that has the run.
-        run: the run's folder.
-
     Raises:
         TrackingError: if the store does not have the run.
     """
@@ -134,13 +130,7 @@ def register(
 ) -> str:
     """Register each arm's model as a version, and give the winner's the alias `champion`.
 
-    Args:
-        store: that has the models.
-        study: name.
-        about: the study's question and claims.
-        models: by arm, the logged model and why this seed represents the arm.
-        winner: one of the arms.
-        reason: why.
+    `models` has, by arm, the logged model and why its seed represents the arm.
 
     Returns:
         The study's name in the registry.
@@ -187,10 +177,7 @@ class ImageClassifier(PythonModel):
     ) -> Any:
         """Classify images.
 
-        Args:
-            context: unused.
-            model_input: (N, H, W) or (N, C, H, W), pixels from 0 to 255.
-            params: unused.
+        `model_input` is (N, H, W) or (N, C, H, W), pixels from 0 to 255.
 
         Returns:
             A data frame with one row per image: `answer` (the name of the class), its `probability`

@@ -276,9 +276,7 @@ _unavailable: set[tuple[str | None, str | None]] = set()
 def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
     """Log a complete or failed run, unless MLflow has it already, and update its arm.
 
-    Args:
-        run_folder: ``<root>/<arm>/seed-<n>``; a failed run has ``seed-<n>.failed`` beside it.
-        settings: the store.
+    A failed run ``seed-<n>`` has ``seed-<n>.failed`` beside it.
 
     Returns:
         The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
