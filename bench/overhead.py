@@ -20,7 +20,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.execution.executors import LocalExecutor, available_cores
 from convchoice.execution.job import Job
 from convchoice.runs.events import Listener, RunEnded
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.run import RunSpecification
 from measurement import alternate, publish, ratio, train_seeds
 
 

@@ -30,7 +30,7 @@ def ours(images: int, threads: int) -> float:
     """One run, as `convchoice.train` does it."""
     from convchoice.config.validation import config_from_mapping
     from convchoice.runs.events import EpochEnded, Event
-    from convchoice.runs.specification import RunSpecification
+    from convchoice.runs.run import RunSpecification
     from convchoice.training.train import train
 
     seconds: list[float] = []

@@ -9,9 +9,8 @@ import pytest
 from convchoice.config.validation import config_from_mapping
 from convchoice.runs.events import EpochEnded, Event
 from convchoice.runs.ownership import finalise
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
 
 SMALL: dict[str, Any] = {

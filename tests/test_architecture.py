@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from convchoice.runs.specification import NUMERIC_MODULES
+from convchoice.runs.fingerprint import NUMERIC_MODULES
 from imports import (
     all_modules,
     cycles,

@@ -19,9 +19,8 @@ from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.introspection import chosen_images
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
-from convchoice.runs.run import read_run
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
-from convchoice.runs.specification import RunSpecification
 from made_up_runs import altered
 from small_data import store_digits
 from small_runs import small_run

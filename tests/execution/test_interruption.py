@@ -13,9 +13,8 @@ import pytest
 
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.execution.job import Job
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import SUMS, TRAINED_FILES, run_path
-from convchoice.runs.specification import RunSpecification
 from stages import EXIT_STATUS, TINY, Stage, composed_arm, numbers, training
 
 

@@ -13,9 +13,8 @@ from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_jo
 from convchoice.execution.job import Job
 from convchoice.execution.runner import missing_runs, refuse_to_replace, run, specify, update_runs
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
-from convchoice.runs.run import read_run
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
-from convchoice.runs.specification import RunSpecification
 from made_up_runs import make_run
 from stages import numbers
 

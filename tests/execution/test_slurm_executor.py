@@ -12,8 +12,7 @@ from convchoice.errors import UserError
 from convchoice.execution.job import Job
 from convchoice.execution.runner import run, specify
 from convchoice.runs.events import RunEnded
-from convchoice.runs.run import read_run
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.run import RunSpecification, read_run
 
 submitit = pytest.importorskip("submitit", reason="pip install -e '.[launchers]'")
 

@@ -11,10 +11,7 @@ from matplotlib.colors import to_rgb
 
 from convchoice import reporting
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.drawing import INKS, looks, style
-from convchoice.reporting.introspection_figures import stage_of
-from convchoice.reporting.page import figures_of
-from convchoice.reporting.pictures import (
+from convchoice.reporting.image_grids import (
     ABOVE,
     BELOW,
     Frame,
@@ -23,6 +20,9 @@ from convchoice.reporting.pictures import (
     shades,
     signed_colours,
 )
+from convchoice.reporting.introspection_figures import stage_of
+from convchoice.reporting.page import figures_of
+from convchoice.reporting.plots import INKS, looks, style
 from convchoice.reporting.prediction_figures import flip_figures
 from convchoice.reporting.rendering import RenderedFigure
 from convchoice.reporting.score_figures import differences_figure

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from convchoice.reporting.drawing import INKS, WIDTH_INCHES, panels, style
 from convchoice.reporting.page import figures_of
+from convchoice.reporting.plots import INKS, WIDTH_INCHES, panels, style
 from convchoice.reporting.rendering import (
     environment,
     html_prose,

@@ -20,7 +20,7 @@ from convchoice.analysis.sensitivity import (
 from convchoice.analysis.verdict import Verdict
 from convchoice.commands.report import write_report
 from convchoice.errors import RunFolderError
-from convchoice.reporting.drawing import style
+from convchoice.reporting.plots import style
 from convchoice.reporting.score_figures import headline_figure
 from convchoice.reporting.settings_figures import survival_figures, variance_figure
 from made_up_results import made_up_comparison

@@ -14,7 +14,7 @@ import pytest
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import RunFolderError
 from convchoice.execution.job import is_evaluated, is_trained
-from convchoice.runs.run import Run, read_run, run_folders
+from convchoice.runs.run import Run, RunSpecification, read_run, run_folders
 from convchoice.runs.run_folder import (
     CONTENT,
     MEASURED_FILES,
@@ -24,7 +24,6 @@ from convchoice.runs.run_folder import (
     TRAINED_FILES,
     write_checksums,
 )
-from convchoice.runs.specification import RunSpecification
 from made_up_reports import introspected
 from made_up_runs import altered, curve_points, make_run
 

@@ -12,9 +12,8 @@ from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.evaluation.evaluate import evaluate_run
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.runs.specification import RunSpecification
 from small_runs import OVERRIDES, trained
 from stages import bits
 

@@ -78,7 +78,7 @@ def test_each_library_computes_with_avx2_and_no_more(tmp_path, data_root, verbos
         "from pathlib import Path\n"
         "from convchoice.config.schema import Config\n"
         "from convchoice.evaluation.evaluate import evaluate_run\n"
-        "from convchoice.runs.specification import RunSpecification\n"
+        "from convchoice.runs.run import RunSpecification\n"
         f"folder, trained = Path({str(tmp_path / 'again' / 'seed-0')!r}), Path({str(run.path)!r})\n"
         f"data = Path({str(data_root)!r})\n"
         "evaluate_run(RunSpecification(Config(), data, folder, trained=trained))\n"

@@ -10,9 +10,8 @@ from safetensors.torch import load_file
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochEnded, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise
-from convchoice.runs.run import Run, read_run
+from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, WEIGHTS, partial_path
-from convchoice.runs.specification import RunSpecification
 from convchoice.training.train import train
 from small_runs import events_of, small_run, train_until, trained
 from stages import numbers

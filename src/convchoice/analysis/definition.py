@@ -22,9 +22,9 @@ from convchoice.analysis.result import Amendment, DefinitionHistory
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import RunFolderError, StorageError
+from convchoice.runs.fingerprint import git
 from convchoice.runs.output_files import MANIFEST, replace_files
 from convchoice.runs.run_folder import json_text
-from convchoice.runs.specification import git
 
 DEFINITION = "definition.json"
 PROSE = ("source", "labels", "descriptions", "see", "survive", "notes")

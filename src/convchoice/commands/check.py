@@ -18,7 +18,7 @@ from convchoice.commands.summary import read_comparisons
 from convchoice.config.field_types import within
 from convchoice.config.validation import read_parameters
 from convchoice.errors import UserError, printable
-from convchoice.runs.specification import git
+from convchoice.runs.fingerprint import git
 
 Result = Mapping[str, Any]
 """The content of a `comparison.json`; a published one may be of an older schema."""

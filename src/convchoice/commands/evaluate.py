@@ -11,8 +11,8 @@ from convchoice.errors import JobError
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import failure_text, run, specify_evaluation
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
+from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import read_failure
-from convchoice.runs.specification import RunSpecification
 from convchoice.tracking.store import publish
 
 EXAMPLE = "example: convchoice evaluate --composed configs/max.yaml --trained trained --output runs"

@@ -35,9 +35,9 @@ from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
 from convchoice.config.validation import read_arm, read_parameters
 from convchoice.errors import RunFolderError, UserError
-from convchoice.reporting.drawing import style
 from convchoice.reporting.laboratory import laboratory
 from convchoice.reporting.page import figures_of, page_view
+from convchoice.reporting.plots import style
 from convchoice.reporting.rendering import render
 from convchoice.reporting.score_figures import headline_figure
 from convchoice.reporting.settings_figures import (

@@ -20,8 +20,7 @@ from convchoice.networks.plan import plan
 from convchoice.runs.events import duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
-from convchoice.runs.run import read_run
-from convchoice.runs.specification import RunSpecification
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"

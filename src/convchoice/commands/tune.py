@@ -22,10 +22,10 @@ from convchoice.commands import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import JobError, UserError, require
+from convchoice.runs.fingerprint import commit_state
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.runs.specification import commit_state
 
 if TYPE_CHECKING:
     from convchoice.execution.search import Search

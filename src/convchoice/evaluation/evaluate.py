@@ -32,9 +32,8 @@ from convchoice.runs.evaluation_files import (
 )
 from convchoice.runs.events import Listener, RunEnded, RunStarted
 from convchoice.runs.ownership import written
-from convchoice.runs.run import Run, read_run, reading
+from convchoice.runs.run import Run, RunSpecification, read_run, reading
 from convchoice.runs.run_folder import FIX
-from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import device_of, keep_freed_memory
 from convchoice.training.environment_variables import use_instructions

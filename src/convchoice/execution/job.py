@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
+from convchoice.runs.fingerprint import environment
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
-from convchoice.runs.run import read_run
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import MEASURED_FILES
-from convchoice.runs.specification import RunSpecification, environment
 
 
 def is_trained(run: RunSpecification) -> bool:

@@ -173,7 +173,7 @@ class Application:
         options: Mapping[str, Any],
         publish_studies: Callable[[Path, Sequence[str], TrackingConfig], object],
     ) -> None:
-        """Collect a sweep; `batch` has the overrides of each job, `overrides` the command line's."""
+        """Collect a sweep; `batch` has the overrides of each job, `overrides` are all, parsed."""
         _set_environment(config.hydra)
         swept = [str(item.key_or_group) for item in overrides if item.is_sweep_override()]
 

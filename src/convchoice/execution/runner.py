@@ -19,10 +19,10 @@ from convchoice.execution.executors import Executor, uses_gpu
 from convchoice.execution.job import Job, is_evaluated, is_trained
 from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, RunEnded
+from convchoice.runs.fingerprint import code_digest, environment, fingerprint
 from convchoice.runs.ownership import check_replaceable
-from convchoice.runs.run import read_run
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import read_failure, run_path
-from convchoice.runs.specification import RunSpecification, code_digest, environment, fingerprint
 from convchoice.training.environment_variables import ignored
 
 OnComplete = Callable[[Path], object]

@@ -13,7 +13,7 @@ from convchoice.analysis import text
 from convchoice.analysis.curves import CurveSeries
 from convchoice.analysis.result import Comparison
 from convchoice.config.schema import Curve
-from convchoice.reporting import drawing
+from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
 
 VISIBLE_INK = 0.01
@@ -43,17 +43,17 @@ def learning_curves_figure(comparison: Comparison) -> RenderedFigure | None:
     part, accuracy = ("validation", "val/accuracy") if validated else ("training", "train/accuracy")
     shown = {"train/loss": ("training loss, nats", 1), accuracy: (f"{part} accuracy, %", 100)}
     every = [
-        drawing.LinePanel(
+        plots.LinePanel(
             label, {arm: (c.epochs, c.bands[metric]) for arm, c in curves.items()}, "", scale
         )
         for metric, (label, scale) in shown.items()
     ]
-    figure, places, words = drawing.line_panels(comparison.arms, every, 2.45)
+    figure, places, words = plots.line_panels(comparison.arms, every, 2.45)
     published = comparison.published.by_epoch if comparison.published else []
     for axes, (metric, (_, scale)) in zip(places, shown.items(), strict=True):
         rows = [row for row in published if row.metric == metric]
         epochs, values = [row.epoch or 0 for row in rows], [scale * row.published for row in rows]
-        axes.plot(epochs, values, "x", color=drawing.TEXT.stand_in, markersize=7, markeredgewidth=2)
+        axes.plot(epochs, values, "x", color=plots.TEXT.stand_in, markersize=7, markeredgewidth=2)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     places[-1].set_xlabel("epoch")
     crosses = " Crosses: the published run." if published else ""
@@ -120,7 +120,7 @@ def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure |
     if not kinds:
         return None
     every = [
-        drawing.LinePanel(
+        plots.LinePanel(
             "test accuracy, %",
             {arm: (series.values, series.bands["accuracy"]) for arm, series in lines.items()},
             kind,
@@ -129,7 +129,7 @@ def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure |
         for kind, lines in kinds.items()
     ]
     height = 3.1 if len(kinds) == 1 else 1.8
-    figure, places, words = drawing.line_panels(comparison.arms, every, height, share=True)
+    figure, places, words = plots.line_panels(comparison.arms, every, height, share=True)
     shaded = [
         _shade_cut_digits(axes, lines, change.unchanged)
         for axes, lines in zip(places, kinds.values(), strict=True)
@@ -159,7 +159,7 @@ def _shade_cut_digits(axes: Axes, lines: Lines, unchanged: float) -> str:
         return ""
     below, above = ([v for v in cut if v < unchanged], [v for v in cut if v > unchanged])
     for side in filter(None, (below, above)):
-        axes.axvspan(side[0], side[-1], color=drawing.BAND.stand_in, linewidth=0, zorder=0)
+        axes.axvspan(side[0], side[-1], color=plots.BAND.stand_in, linewidth=0, zorder=0)
     return (
         " Grey: more than 1 % of the ink is off the canvas, at most"
         f" {text.percent(max(lost), 0)} %."
@@ -182,8 +182,8 @@ def equivariance_figure(comparison: Comparison) -> RenderedFigure | None:
     if not transforms:
         return None
     layers = list(dict.fromkeys(each.layer for each in every))
-    styles = {arm: look for arm, look in drawing.looks(comparison.arms).items() if arm in by_arm}
-    figure, places = drawing.panels(len(transforms), 0.5 + 0.3 * len(layers), share=True)
+    styles = {arm: look for arm, look in plots.looks(comparison.arms).items() if arm in by_arm}
+    figure, places = plots.panels(len(transforms), 0.5 + 0.3 * len(layers), share=True)
     words = []
     for axes, ((kind, value), title) in zip(places, transforms.items(), strict=True):
         for number, (arm, series) in enumerate(by_arm.items()):
@@ -191,7 +191,7 @@ def equivariance_figure(comparison: Comparison) -> RenderedFigure | None:
             of_kind = [each for each in series if each.kind == kind]
             for measure, where, fill in (
                 ("error_interior", "away from borders", styles[arm].colour),
-                ("error_whole", "on the whole map", drawing.PAPER.stand_in),
+                ("error_whole", "on the whole map", plots.PAPER.stand_in),
             ):
                 rows = _errors(of_kind, value, measure)
                 if not rows:
@@ -199,14 +199,14 @@ def equivariance_figure(comparison: Comparison) -> RenderedFigure | None:
                 heights = [layers.index(layer) + offset for layer, *_ in rows]
                 means, bounds = [mean for _, mean, _ in rows], [ends for *_, ends in rows]
                 marker = {"markersize": 5, "markerfacecolor": fill, "clip_on": False}
-                drawing.interval_rows(axes, heights, means, bounds, styles[arm], **marker)
+                plots.interval_rows(axes, heights, means, bounds, styles[arm], **marker)
                 least, most = text.number(min(means), 2), text.number(max(means), 2)
                 words.append(f"{title}, {arm}, {where}: {least} to {most}")
         axes.set_title(title)
-        drawing.name_rows(axes, [layer.replace(".", " ") for layer in layers])
-    places[-1].set_xlim(left=0)  # shared by all drawing.panels, so after the last one is drawn
+        plots.name_rows(axes, [layer.replace(".", " ") for layer in layers])
+    places[-1].set_xlim(left=0)  # shared by all plots.panels, so after the last one is drawn
     places[-1].set_xlabel("relative equivariance error")
-    drawing.legend(figure, styles, line="")
+    plots.legend(figure, styles, line="")
     return rendered(
         figure,
         f"{comparison.study.name}-equivariance",
@@ -239,9 +239,9 @@ def _transforms(series: Sequence[CurveSeries]) -> dict[tuple[str, float], str]:
 
 def _errors(
     series: Iterable[CurveSeries], value: float, measure: str
-) -> list[tuple[str, float, drawing.Bounds]]:
+) -> list[tuple[str, float, plots.Bounds]]:
     """Layer, mean and 95 % interval of the errors of one transform."""
-    found: list[tuple[str, float, drawing.Bounds]] = []
+    found: list[tuple[str, float, plots.Bounds]] = []
     for each in series:
         if value in each.values and (band := each.bands.get(measure)):
             place = each.values.index(value)

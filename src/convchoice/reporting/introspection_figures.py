@@ -12,7 +12,7 @@ from convchoice.analysis import text
 from convchoice.analysis.curves import Band
 from convchoice.analysis.introspection import Introspection, PixelReads
 from convchoice.analysis.result import Comparison
-from convchoice.reporting import drawing, pictures
+from convchoice.reporting import image_grids, plots
 from convchoice.reporting.prediction_figures import class_names
 from convchoice.reporting.rendering import RenderedFigure, rendered
 
@@ -23,7 +23,7 @@ BORDER_KEYS = ("conv.padding", "conv.padding_mode")
 COLOURS = 3
 MAP_COLUMNS = 2
 FIELDS_A_ROW = 3
-FRAME_COLOURS = drawing.SERIES[2:]
+FRAME_COLOURS = plots.SERIES[2:]
 """Without blue, the baseline's, and orange, which shows gradients."""
 
 Arms = dict[str, Introspection]
@@ -55,18 +55,18 @@ def filter_figure(comparison: Comparison) -> RenderedFigure | None:
         channels, height, width = weights.shape[1:]
         full = float(np.abs(weights).max())
         tiles = [
-            pictures.signed_colours(each, full)
+            image_grids.signed_colours(each, full)
             if channels == COLOURS
-            else pictures.shades(each[0], full)
+            else image_grids.shades(each[0], full)
             for each in weights
         ]
         size = f"{height}×{width}" + (f"×{channels}" if channels > 1 else "")
         words.append(f"{arm}: {size}, −{text.number(full, 2)} to {text.number(full, 2)}")
         rows.append(
-            [pictures.Picture(pictures.mosaic(tiles, columns), drawing.wrapped(words[-1], 56))]
+            [image_grids.Picture(image_grids.mosaic(tiles, columns), plots.wrapped(words[-1], 56))]
         )
     return rendered(
-        pictures.picture_grid(rows, 1),
+        image_grids.picture_grid(rows, 1),
         f"{comparison.study.name}-filters",
         "Filters of the first layer",
         "Weights of the first filters of the first layer: orange above 0, violet below; filters of"
@@ -99,23 +99,23 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
     last = {stage: arm for arm, of_arm in maps.items() for stage in of_arm}
     rows, words = [], []
     for arm, item in arms.items():
-        row: list[pictures.Picture | None] = [
-            pictures.Picture(pictures.channels_last(item.image), arm)
+        row: list[image_grids.Picture | None] = [
+            image_grids.Picture(image_grids.channels_last(item.image), arm)
         ]
         for stage, largest in full.items():
             picture = None
             if each := maps[arm].get(stage):
-                tiles = [pictures.shades(channel, largest) for channel in each.unpacked()]
+                tiles = [image_grids.shades(channel, largest) for channel in each.unpacked()]
                 scale = f"{stage} 0 to {text.number(largest, 2)}" if arm == last[stage] else ""
-                below = drawing.wrapped(scale, 12)
-                picture = pictures.Picture(pictures.mosaic(tiles, MAP_COLUMNS), below=below)
+                below = plots.wrapped(scale, 12)
+                picture = image_grids.Picture(image_grids.mosaic(tiles, MAP_COLUMNS), below=below)
             row.append(picture)
         rows.append(row)
         sizes = [f"{stage} {each.shape[1]}×{each.shape[2]}" for stage, each in maps[arm].items()]
         words.append(f"{arm}: {', '.join(sizes)}")
     image = next(iter(arms.values())).image
     return rendered(
-        pictures.picture_grid(rows, 1 + len(full)),
+        image_grids.picture_grid(rows, 1 + len(full)),
         f"{comparison.study.name}-responses",
         "Responses to one image",
         f"The first {max(each.shape[0] for _, each in every)} channels of each block, after its"
@@ -128,11 +128,13 @@ def response_figure(comparison: Comparison) -> RenderedFigure | None:
     )
 
 
-def _over_image(item: Introspection, gradient: pictures.Numbers) -> pictures.Raster:
+def _over_image(item: Introspection, gradient: image_grids.Numbers) -> image_grids.Raster:
     """The image in grey under the gradient in orange, RGB (H, W, 3)."""
-    grey = np.atleast_3d(pictures.channels_last(item.image)).mean(axis=-1, keepdims=True) / 255
+    grey = np.atleast_3d(image_grids.channels_last(item.image)).mean(axis=-1, keepdims=True) / 255
     strength = (gradient / (gradient.max() or 1.0))[..., None]
-    return pictures.to_bytes(strength * np.array(to_rgb(pictures.ABOVE)) + (1 - strength) * grey)
+    return image_grids.to_bytes(
+        strength * np.array(to_rgb(image_grids.ABOVE)) + (1 - strength) * grey
+    )
 
 
 def field_figure(comparison: Comparison) -> RenderedFigure | None:
@@ -150,17 +152,17 @@ def field_figure(comparison: Comparison) -> RenderedFigure | None:
             height, width = (last - first + 1 for first, last in (field.rows, field.columns))
             layer = field.layer.replace("downsample_", "").replace(".", " ").replace("_", " ")
             lines.append(f"{layer} {height}×{width}")
-            frames.append(pictures.Frame(field.rows, field.columns, colours[field.layer]))
+            frames.append(image_grids.Frame(field.rows, field.columns, colours[field.layer]))
         lines.append(f"half in {text.number(gradient.half_pixels.mean, 0)} pixels")
         pixels = _over_image(item, gradient.unpacked())
-        shown.append(pictures.Picture(pixels, drawing.wrapped(arm), "\n".join(lines), frames))
+        shown.append(image_grids.Picture(pixels, plots.wrapped(arm), "\n".join(lines), frames))
         words.append(f"{arm}: {', '.join(lines)}")
         counts.add(gradient.n)
     if not shown:
         return None
     rows = [shown[at : at + FIELDS_A_ROW] for at in range(0, len(shown), FIELDS_A_ROW)]
     return rendered(
-        pictures.picture_grid(rows, FIELDS_A_ROW),
+        image_grids.picture_grid(rows, FIELDS_A_ROW),
         f"{comparison.study.name}-receptive-fields",
         "Receptive fields",
         "Frames: the pixels that the middle cell of each layer's map sees, by sizes, strides and"
@@ -189,14 +191,14 @@ def edge_figure(comparison: Comparison) -> RenderedFigure | None:
         "by gradient": {arm: item.gradient.rings for arm, item in arms.items()},
     }
     every = [
-        drawing.LinePanel(
+        plots.LinePanel(
             "", {arm: (range(len(band.mean)), band) for arm, band in by_arm.items()}, title
         )
         for title, by_arm in bands.items()
     ]
-    figure, places, words = drawing.line_panels(comparison.arms, every, 1.9)
+    figure, places, words = plots.line_panels(comparison.arms, every, 1.9)
     for axes in places:
-        axes.axhline(1, color=drawing.LINE.stand_in, linewidth=1)
+        axes.axhline(1, color=plots.LINE.stand_in, linewidth=1)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     figure.supylabel("use relative to the mean pixel", fontsize=10)

@@ -21,7 +21,7 @@ from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
 from convchoice.reporting import score_figures as scores
-from convchoice.reporting.drawing import INKS, looks, style
+from convchoice.reporting.plots import INKS, looks, style
 from convchoice.reporting.rendering import RenderedFigure
 from convchoice.reporting.score_figures import SIGNS
 

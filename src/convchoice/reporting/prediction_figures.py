@@ -6,8 +6,8 @@ from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.predictions import FlippingImage
 from convchoice.analysis.result import Comparison
-from convchoice.reporting.drawing import SMALL_TEXT, panels, wrapped
-from convchoice.reporting.pictures import Picture, channels_last, picture_grid, shades
+from convchoice.reporting.image_grids import Picture, channels_last, picture_grid, shades
+from convchoice.reporting.plots import SMALL_TEXT, panels, wrapped
 from convchoice.reporting.rendering import RenderedFigure, rendered, slug
 
 PANEL_CHARACTERS = 30

@@ -4,7 +4,7 @@ Every value is escaped by the templates' environment: for HTML and SVG by Jinja'
 Markdown by `markdown` as Jinja's `finalize`. Control characters are replaced in all of them.
 
 A figure is written inline for the page, with its colours as CSS variables, and as a file on white;
-each replaces the stand-in colours of `drawing.Ink`. Text stays text. The bytes depend on the figure
+each replaces the stand-in colours of `plots.Ink`. Text stays text. The bytes depend on the figure
 alone: there is no date and no random identifier.
 """
 
@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from convchoice.reporting.drawing import INKS, TEXT
+from convchoice.reporting.plots import INKS, TEXT
 
 CONTROL_CHARACTERS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -156,7 +156,7 @@ class RenderedFigure:
 
 
 def rendered(figure: Figure, name: str, title: str, caption: str, alt: str) -> RenderedFigure:
-    """A figure in both renderings; call it within `drawing.style`."""
+    """A figure in both renderings; call it within `plots.style`."""
     identifier, buffer = slug(name), io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": identifier}):

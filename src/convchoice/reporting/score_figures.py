@@ -15,7 +15,7 @@ from convchoice.analysis import cautions, text
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.verdict import Answer
-from convchoice.reporting import drawing
+from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
 
 AXIS_CHARACTERS = 32
@@ -33,20 +33,18 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     if not differences:
         return None
     names = [f"{contrast.arm} − {contrast.reference}" for contrast in comparison.contrasts]
-    figure, axes = drawing.row_panel(names, 0.42)
+    figure, axes = plots.row_panel(names, 0.42)
     margins = np.array([item.margin for item in comparison.contrasts])
-    axes.barh(range(len(names)), 2 * margins, 1.0, -margins, color=drawing.BAND.stand_in, zorder=0)
-    axes.axvline(0, color=drawing.MUTED.stand_in, linewidth=1, zorder=1)
+    axes.barh(range(len(names)), 2 * margins, 1.0, -margins, color=plots.BAND.stand_in, zorder=0)
+    axes.axvline(0, color=plots.MUTED.stand_in, linewidth=1, zorder=1)
     means = [item.mean for item in differences]
     bounds = [item.interval for item in comparison.contrasts]
-    hollow: dict[str, Any] = {"mfc": drawing.PAPER.stand_in, "ms": 7.5, "mew": 1.9}
-    drawing.interval_rows(axes, range(len(names)), means, bounds, **hollow)
+    hollow: dict[str, Any] = {"mfc": plots.PAPER.stand_in, "ms": 7.5, "mew": 1.9}
+    plots.interval_rows(axes, range(len(names)), means, bounds, **hollow)
     axes.margins(x=0.06)
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
-    axes.set_title(f"← {left}", color=drawing.MUTED.stand_in, fontsize=drawing.SMALL_TEXT)
-    axes.set_title(
-        f"{right} →", color=drawing.MUTED.stand_in, fontsize=drawing.SMALL_TEXT, loc="right"
-    )
+    axes.set_title(f"← {left}", color=plots.MUTED.stand_in, fontsize=plots.SMALL_TEXT)
+    axes.set_title(f"{right} →", color=plots.MUTED.stand_in, fontsize=plots.SMALL_TEXT, loc="right")
     unit = f", {measure.short_unit}" if measure.short_unit else ""
     label = f"difference in {measure.label}{unit}"
     axes.set_xlabel(textwrap.fill(label, AXIS_CHARACTERS))
@@ -60,15 +58,15 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         "Mean paired difference, arm minus reference, with its interval; the band is the margin,"
         f" {text.margin(comparison)}. {cautions.intervals_line(comparison)}"
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
-        f"{label}: {drawing.rows_in_words(named, means, bounds, measure.decimals)}.",
+        f"{label}: {plots.rows_in_words(named, means, bounds, measure.decimals)}.",
     )
 
 
 def seeds_figure(comparison: Comparison) -> RenderedFigure:
     """Every seed as a point, with each arm's mean and 95 % interval, and a published value."""
     measure, arms = comparison.measure, comparison.arms
-    figure, axes = drawing.row_panel(list(arms), 0.52)
-    samples, styles = [item.scores[measure.metric] for item in arms.values()], drawing.looks(arms)
+    figure, axes = plots.row_panel(list(arms), 0.52)
+    samples, styles = [item.scores[measure.metric] for item in arms.values()], plots.looks(arms)
     for row, (sample, look) in enumerate(zip(samples, styles.values(), strict=True)):
         heights = row - np.linspace(0.35, 0.05, len(sample.values))
         values = measure.shown(sample.values)
@@ -79,10 +77,10 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
     means = measure.shown([sample.mean for sample in samples])
     bounds = [each.interval_95 and measure.shown(each.interval_95) for each in samples]
     for row, (mean, ends, look) in enumerate(zip(means, bounds, styles.values(), strict=True)):
-        stroke = drawing.NO_ARM._replace(marker="|", group=look.group)
-        drawing.interval_rows(axes, [row + 0.2], [mean], [ends], stroke, ms=11, mew=2)
+        stroke = plots.NO_ARM._replace(marker="|", group=look.group)
+        plots.interval_rows(axes, [row + 0.2], [mean], [ends], stroke, ms=11, mew=2)
     published = _mark_published(axes, comparison)
-    axes.set_xlabel(drawing.wrapped(measure.axis_label, AXIS_CHARACTERS))
+    axes.set_xlabel(plots.wrapped(measure.axis_label, AXIS_CHARACTERS))
     return rendered(
         figure,
         f"{comparison.study.name}-seeds",
@@ -90,7 +88,7 @@ def seeds_figure(comparison: Comparison) -> RenderedFigure:
         "Each point is one seed, the lowest number uppermost; the stroke below is the arm's mean,"
         f" the line its 95 % interval.{published}"
         f" {text.seed_counts(arm.n for arm in arms.values())} per arm.",
-        f"{measure.axis_label}: {drawing.rows_in_words(arms, means, bounds, measure.decimals)}.",
+        f"{measure.axis_label}: {plots.rows_in_words(arms, means, bounds, measure.decimals)}.",
     )
 
 
@@ -102,12 +100,12 @@ def _mark_published(axes: Axes, comparison: Comparison) -> str:
     if not published or not rows:
         return ""
     [value] = measure.shown([rows[0].published])
-    axes.axvline(value, color=drawing.TEXT.stand_in, linewidth=1.6, ls="--", zorder=1)
+    axes.axvline(value, color=plots.TEXT.stand_in, linewidth=1.6, ls="--", zorder=1)
     found = f" Dashed: the published run, {text.number(value, measure.decimals)}"
     if published.wilson_95 is None:
         return f"{found}."
     band = measure.shown(published.wilson_95.interval)
-    axes.axvspan(*band, color=drawing.BAND.stand_in, linewidth=0, zorder=0)
+    axes.axvspan(*band, color=plots.BAND.stand_in, linewidth=0, zorder=0)
     return f"{found}, with its Wilson 95 % interval as a band."
 
 
@@ -117,8 +115,8 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     macs = {arm: item.costs.macs for arm, item in arms.items() if item.costs.macs is not None}
     if len(macs) < len(arms) or len(set(macs.values())) < max(2, len(arms) / 2):
         return None
-    figure, [axes] = drawing.panels(1, 3.4)
-    styles = drawing.looks(arms)
+    figure, [axes] = plots.panels(1, 3.4)
+    styles = plots.looks(arms)
     words = []
     for arm, item in arms.items():
         cost, sample = macs[arm] / 1e6, item.scores[measure.metric]
@@ -129,9 +127,9 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
             low, high = measure.shown(sample.interval_95)
             axes.vlines(cost, low, high, color=colour, linewidth=1.6, gid=group)
         mean = measure.shown([sample.mean])
-        axes.plot([cost], mean, ms=8.5, mec=drawing.PAPER.stand_in, mew=1, **look)
+        axes.plot([cost], mean, ms=8.5, mec=plots.PAPER.stand_in, mew=1, **look)
         words.append(f"{arm}: {text.number(cost, 2)}, {text.score(sample, measure)[0]}")
-    drawing.add_grid(axes, "both")
+    plots.add_grid(axes, "both")
     axes.margins(x=0.08, y=0.12)
     ratio = max(macs.values()) / max(min(macs.values()), 1)
     if ratio >= LOGARITHMIC_FROM:
@@ -140,8 +138,8 @@ def macs_figure(comparison: Comparison) -> RenderedFigure | None:
     elif ratio >= FROM_ZERO:
         axes.set_xlim(left=0)
     axes.set_xlabel("multiply-accumulates of one image's forward pass, millions")
-    axes.set_ylabel(drawing.wrapped(measure.axis_label, AXIS_CHARACTERS))
-    drawing.legend(figure, styles, line="")
+    axes.set_ylabel(plots.wrapped(measure.axis_label, AXIS_CHARACTERS))
+    plots.legend(figure, styles, line="")
     return rendered(
         figure,
         f"{comparison.study.name}-accuracy-against-macs",
@@ -185,7 +183,7 @@ def _rows(comparisons: Sequence[Comparison]) -> tuple[list[Row], int]:
                 down += 1
         sign = 1 if comparison.measure.higher_is_better else -1
         for contrast in comparison.contrasts:
-            name = drawing.wrapped(f"{contrast.arm} − {contrast.reference}", NAME_CHARACTERS)
+            name = plots.wrapped(f"{contrast.arm} − {contrast.reference}", NAME_CHARACTERS)
             lines = name.count("\n") + 1
             middle = down + (lines - 1) / 2
             rows.append(Row(middle, name, contrast=contrast, sign=sign))
@@ -205,7 +203,7 @@ def headline_figure(comparisons: Sequence[Comparison]) -> RenderedFigure | None:
     rows, lines = _rows(comparisons)
     height = LINE_INCHES * lines + 0.55
     bottom, part = 0.5 / height, LINE_INCHES * lines / height
-    figure = drawing.new_figure(height)
+    figure = plots.new_figure(height)
     figure.set_layout_engine("none")
     axes = figure.add_axes((LEFT, bottom, RIGHT - LEFT, part))
     axes.set_xscale("symlog", linthresh=1, linscale=0.8)
@@ -223,7 +221,7 @@ def headline_figure(comparisons: Sequence[Comparison]) -> RenderedFigure | None:
             figure.text(0.02, s=name, fontsize=9, weight="bold" if bold else "normal", **look)
             words.append(name)
             continue
-        colour = drawing.FINDING_INKS[contrast.verdict.finding][0].stand_in
+        colour = plots.FINDING_INKS[contrast.verdict.finding][0].stand_in
         _draw_row(axes, middle, contrast, sign, colour)
         figure.text(LEFT - 0.02, s=name, fontsize=ROW_TEXT, ha="right", **look)
         figure.text(RIGHT + 0.02, s=contrast.verdict, fontsize=ROW_TEXT, color=colour, **look)
@@ -245,7 +243,7 @@ def _draw_row(axes: Axes, middle: float, contrast: Contrast, sign: int, colour: 
     low, high, mean = np.clip(
         sign * np.array([*ends, contrast.difference.mean]) / contrast.margin, -FURTHEST, FURTHEST
     )
-    axes.barh(middle, 2, 1, -1, color=drawing.BAND.stand_in, zorder=0)
-    axes.plot([0, 0], [middle - 0.5, middle + 0.5], color=drawing.MUTED.stand_in, lw=0.8, zorder=1)
+    axes.barh(middle, 2, 1, -1, color=plots.BAND.stand_in, zorder=0)
+    axes.plot([0, 0], [middle - 0.5, middle + 0.5], color=plots.MUTED.stand_in, lw=0.8, zorder=1)
     axes.hlines(middle, low, high, color=colour, linewidth=1.8)
-    axes.plot([mean], [middle], marker="o", ms=5, color=colour, mfc=drawing.PAPER.stand_in, mew=1.5)
+    axes.plot([mean], [middle], marker="o", ms=5, color=colour, mfc=plots.PAPER.stand_in, mew=1.5)

@@ -13,13 +13,13 @@ from convchoice.analysis.sensitivity import (
     VarianceSources,
 )
 from convchoice.analysis.sentences import spoken, survival_lines
-from convchoice.reporting import drawing
+from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
 
 Label = Callable[[str], str]
 """An arm's label."""
 ROW_INCHES = 0.42
-SHARE_COLOURS = ("#d9772b", "#8a6bbf", "#7f8a45", drawing.OPEN_GROUND.stand_in)
+SHARE_COLOURS = ("#d9772b", "#8a6bbf", "#7f8a45", plots.OPEN_GROUND.stand_in)
 """Of the sources, in their order: no arm's and no finding's; interactions in the faintest."""
 LEAST_WRITTEN = 0.1
 """A smaller share has no room for its number."""
@@ -57,7 +57,7 @@ def _survival_map(
     rows, columns, places = _axes_of(found)
     cells = list(zip(places, contrast.cells, strict=True))
     height = ROW_INCHES * (len(rows) + (0.7 + 1 if contrast.tuned else 0)) + 0.8
-    figure, [axes] = drawing.panels(1, height)
+    figure, [axes] = plots.panels(1, height)
     for (row, column), cell in cells:
         _draw_cell(axes.add_patch, axes.text, found, cell, (column, row, 1))
     ticks: list[float] = list(range(len(rows)))
@@ -126,7 +126,7 @@ def _draw_cell(
 ) -> None:
     """A cell at a column and row, some columns wide: its ground, estimate and word."""
     column, row, width = place
-    colour, ground = (ink.stand_in for ink in drawing.FINDING_INKS[cell.verdict.finding])
+    colour, ground = (ink.stand_in for ink in plots.FINDING_INKS[cell.verdict.finding])
     add_patch(Rectangle((column - 0.47, row - 0.44), width - 0.06, 0.88, color=ground, lw=0))
     centre = column + (width - 1) / 2
     look = {"ha": "center", "color": colour}
@@ -145,7 +145,7 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
     named = [
         f"{name}, ±{spread} {unit}".rstrip() for name, spread in zip(names, spreads, strict=True)
     ]
-    figure, axes = drawing.row_panel(named, 0.34)
+    figure, axes = plots.row_panel(named, 0.34)
     sources = list(found.decompositions[0].components)
     starts = [0.0] * len(named)
     for source, colour in zip(sources, SHARE_COLOURS, strict=False):

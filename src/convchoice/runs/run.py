@@ -1,4 +1,4 @@
-"""Reading a run folder. Every file is verified against the checksums before it is used.
+"""A run to make, and reading the folder of one: every file is verified before it is used.
 
 A missing, changed or damaged file raises `RunFolderError` and is named. Never imports torch.
 """
@@ -7,15 +7,17 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from convchoice.config.schema import Config
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError
 from convchoice.runs import evaluation_files as measured
+from convchoice.runs.events import RunKey
 from convchoice.runs.run_folder import (
     CONFIG,
     CURVES,
@@ -38,6 +40,41 @@ from convchoice.runs.run_folder import (
 UNKNOWN_CLASS = 255
 """Predicted class of an image of which only that it was predicted wrongly is recorded."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunSpecification:
+    """What a worker process needs to train or to evaluate a run. Picklable.
+
+    Attributes:
+        data_root: folder of the verified data set.
+        folder: final run folder; files are written to its partial folder first.
+        fingerprint: of configuration, data and code; only for training.
+        environment: `environment()` of the current start; only for training.
+        trained: folder that the training wrote; only for evaluation.
+    """
+
+    config: Config
+    data_root: Path
+    folder: Path
+    fingerprint: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    trained: Path | None = None
+
+    @property
+    def arm(self) -> str:
+        """Name of the arm."""
+        return str(self.config.arm)
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.config.seed
+
+    @property
+    def key(self) -> RunKey:
+        """Arm and seed."""
+        return (self.arm, self.seed)
 
 
 @contextmanager

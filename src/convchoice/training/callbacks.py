@@ -9,8 +9,8 @@ from pytorch_lightning import Callback, Trainer
 
 from convchoice.errors import UserError
 from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded, RunStarted
+from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import CHECKPOINT, partial_path
-from convchoice.runs.specification import RunSpecification
 from convchoice.training.device import finished_time
 from convchoice.training.lightning_module import Classifier
 

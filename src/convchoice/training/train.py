@@ -25,6 +25,7 @@ from convchoice.networks.plan import Plan
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.ownership import mark_of, start_partial
+from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import (
     CHECKPOINT,
     ENVIRONMENT,
@@ -35,7 +36,6 @@ from convchoice.runs.run_folder import (
     write_history,
     write_json,
 )
-from convchoice.runs.specification import RunSpecification
 from convchoice.training.batches import Batches, training_batches
 from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes

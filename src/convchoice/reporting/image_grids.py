@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from convchoice.analysis.model import ImagePixels
-from convchoice.reporting.drawing import TEXT, WIDTH_INCHES, new_figure
+from convchoice.reporting.plots import TEXT, WIDTH_INCHES, new_figure
 
 BELOW, GROUND, ABOVE = "#7b52c9", "#80808024", "#e06a10"
 SIGNED = LinearSegmentedColormap.from_list(

@@ -1,4 +1,4 @@
-"""What a run is made from: its specification, its fingerprint, and commit, versions and machine.
+"""The fingerprint of a run, and what is recorded with it: commit, versions and machine.
 
 A complete run with an unchanged fingerprint is kept. Whether its files are intact is another
 question, see `run_folder`.
@@ -10,8 +10,6 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from typing import Any
 from convchoice import PROJECT_ROOT
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.schema import Config
-from convchoice.runs.events import RunKey
 
 # The modules whose code decides the numbers of a run; a test compares this with the imports.
 NUMERIC_MODULES = (
@@ -38,41 +35,6 @@ NUMERIC_MODULES = (
 )
 RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
 UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class RunSpecification:
-    """What a worker process needs to train or to evaluate a run. Picklable.
-
-    Attributes:
-        data_root: folder of the verified data set.
-        folder: final run folder; files are written to its partial folder first.
-        fingerprint: of configuration, data and code; only for training.
-        environment: `environment()` of the current start; only for training.
-        trained: folder that the training wrote; only for evaluation.
-    """
-
-    config: Config
-    data_root: Path
-    folder: Path
-    fingerprint: str = ""
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    trained: Path | None = None
-
-    @property
-    def arm(self) -> str:
-        """Name of the arm."""
-        return str(self.config.arm)
-
-    @property
-    def seed(self) -> int:
-        """Seed of the run."""
-        return self.config.seed
-
-    @property
-    def key(self) -> RunKey:
-        """Arm and seed."""
-        return (self.arm, self.seed)
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.runs.specification import (
+from convchoice.runs.fingerprint import (
     NUMERIC_MODULES,
     RECORDED_PACKAGES,
     code_digest,
