@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 # Stages find `convchoice` and `python` here first: no environment needs to be activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
+export CONVCHOICE_ALLOW_CODE := $(ALLOW_CODE)
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -17,6 +18,7 @@ help: ## list the targets and variables
 	@echo "  STUDY=padding,locality  studies in conf/study, a YAML file of your own, or all"
 	@echo "  SCALE=quick             how much is computed: quick, reduced or full"
 	@echo "  SURVIVE=pooling         repeat contrasts with other learning rates, lengths (hours)"
+	@echo "  ALLOW_CODE=1            run code that a study from elsewhere names"
 	@echo "  LAUNCH=slurm            train through a launcher in conf/launch; more settings:"
 	@echo "                          LAUNCH='slurm hydra.launcher.partition=cpu'"
 	@echo "of every target: PYTHON=python3.12 (the interpreter); of make ui: PORT=8080"

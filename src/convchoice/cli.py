@@ -5,11 +5,13 @@ Only that module is imported, so `convchoice --help` imports neither torch nor H
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from convchoice import __version__
 from convchoice.commands import CommandParser
+from convchoice.config.own_code import ALLOWED
 from convchoice.errors import UserError, did_you_mean, exit_codes
 
 VERBS = {
@@ -41,6 +43,8 @@ examples:
 Options and examples of a verb: convchoice VERB --help
 The whole pipeline:  make repro, or dvc repro
 Shell completion:    eval "$(convchoice --print-completion bash)"
+
+A configuration from elsewhere that names code needs --allow-code, with any verb.
 
 exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
 """
@@ -83,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             shell = _parser().parse_args(given or ["--help"]).print_completion
             print(completion(shell))
             return
-        verb, *rest = given
+        verb, *rest = (each for each in given if each != "--allow-code")
+        if "--allow-code" in given:
+            os.environ[ALLOWED] = "1"  # for worker processes too
         if verb not in VERBS:
             hint = did_you_mean(verb, list(VERBS))
             raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")

@@ -171,7 +171,8 @@ def memory_bytes(
     """
     configuration = effective_configuration(run)
     optimizer = configuration.get("optimizer.name")
-    if parameters is None or activation_bytes is None or optimizer is None:
+    own = "optimizer.own._target_" in configuration
+    if own or parameters is None or activation_bytes is None or optimizer is None:
         return None
     moments = {"adam": 2, "rmsprop": 1, "sgd": 0}[optimizer]
     momentum = optimizer != "adam" and configuration.get("optimizer.momentum", 0.0) > 0

@@ -66,7 +66,7 @@ def _scale(comparison: Comparison) -> str:
     return f"{kind}: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
 
 
-NETWORK = ("conv", "downsample", "model")
+NETWORK = ("conv", "downsample", "model", "network", "code")
 """Groups of keys that together are one choice: the network. The optimiser with its keys is another
 one, and so is every other key."""
 

@@ -79,6 +79,8 @@ def _network(run: Run) -> TrainedNetwork | None:
     if not weights.is_file():
         return None
     config = config_from_mapping(run.config, str(run.path / CONFIG))
+    if config.network:
+        return None
     planned = plan(config)
     if not (_has_plain_images(config) and _is_supported(config, planned)):
         return None

@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(printable(line))
     else:
         print_study(comparison)
-        if given.output and given.output.name == comparison.study.name and not given.study:
+        table = (tables or given.mlflow) and not given.study
+        if table and given.output and given.output.name == comparison.study.name:
             folder = printable(str(given.output.parent))
             print(f"The page: convchoice report --reports {folder} --studies {given.output.name}")

@@ -16,7 +16,7 @@ from convchoice.errors import JobError, UserError
 from convchoice.execution.executors import Executor, LocalExecutor, available_cores
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
-from convchoice.networks.plan import plan
+from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.events import duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def _work(config: Config, seeds: int) -> float:
     """What training some seeds of an arm takes, up to a factor: multiply-accumulates."""
     images = config.data.train_size or FULL_TRAIN_SIZE
-    return seeds * config.trainer.max_epochs * images * plan(config).macs
+    return seeds * config.trainer.max_epochs * images * fitting_plan(config).macs
 
 
 def _overhead_and_speed(

@@ -47,6 +47,8 @@ def numeric_identity(config: Config) -> dict[str, Any]:
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
 
+OWN = ("network", "optimizer.own")
+"""Groups of keys with names of their own: what `config.own_code` builds."""
 ARM_KEYS = tuple(
     key
     for key in DEFAULTS
@@ -107,7 +109,13 @@ def _choice(entry: object, origin: str) -> tuple[str, str]:
 
 def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> None:
     rule = "an arm sets only keys that decide numbers."
-    require(key in legal, origin, given, rule, nearest(key, legal))
+    require(
+        key in legal or (legal != GROUPS[1:] and within(key, OWN)),
+        origin,
+        given,
+        rule,
+        nearest(key, legal),
+    )
 
 
 def _check_option(option: str, given: str, origin: str) -> None:

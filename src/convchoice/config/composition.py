@@ -30,6 +30,7 @@ from omegaconf.errors import (
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
 from convchoice.config.field_types import flattened, from_mapping
+from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, arm_from_mapping
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
@@ -265,5 +266,7 @@ class ArmComposer:
         overrides = [f"{group}={quoted(option)}" for group, option in sorted(choices.items())]
         name = " ".join(overrides)
         if name not in self._bases:
-            self._bases[name] = _composed(overrides, origin, self.conf)
+            base = self._bases[name] = _composed(overrides, origin, self.conf)
+            for key in FIELDS:  # their keys are those of somebody's code
+                OmegaConf.set_struct(OmegaConf.select(base, key), False)
         return self._bases[name]

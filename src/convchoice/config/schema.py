@@ -185,6 +185,8 @@ class OptimizerConfig:
     epsilon: Positive = 1e-7
     momentum: Fraction = 0.0
     weight_decay: Annotated[float, between(0, 1e3)] = 0.0
+    own: dict[str, Any] = field(default_factory=dict)
+    """Another one in the place of the keys above: ``{_target_: torch.optim.AdamW, lr: 1e-3}``."""
 
 
 @dataclass
@@ -259,6 +261,11 @@ class Config:
     conv: ConvConfig = field(default_factory=ConvConfig)
     downsample: DownsampleConfig = field(default_factory=DownsampleConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    network: dict[str, Any] = field(default_factory=dict)
+    """A module of one's own in the place of `conv`, `downsample` and `model`, as Hydra's
+    `instantiate` names it: ``{_target_: my_net.Net, width: 32}``."""
+    code: str = ""
+    """SHA-256 of the code that `network` and `optimizer.own` name; filled in."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

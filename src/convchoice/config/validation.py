@@ -13,8 +13,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from convchoice.config import own_code
 from convchoice.config.datasets import CLASSES, spec_of
-from convchoice.config.field_types import flattened, from_mapping, pair_of, plain_values, shown
+from convchoice.config.field_types import (
+    flattened,
+    from_mapping,
+    pair_of,
+    plain_values,
+    shown,
+    within,
+)
 from convchoice.config.schema import (
     Config,
     Curve,
@@ -49,9 +57,16 @@ def config_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
     """
     known = {key: value for key, value in values.items() if key != "scale"}
     config = _one_form(from_mapping(Config, known, origin))
-    rules = (block_rules, _data_rules, _evaluation_rules, _trainer_rules, _effect_rules)
+    rules = (
+        own_code.check_named,
+        block_rules,
+        _data_rules,
+        _evaluation_rules,
+        _trainer_rules,
+        _effect_rules,
+    )
     for key, rule in chain.from_iterable(broken(config) for broken in rules):
-        value = flattened(plain_values(config))[key]
+        value = flattened(plain_values(config)).get(key)
         raise ConfigurationError(f"{origin}: {key}" if origin else key, value, rule)
     return config
 
@@ -64,14 +79,21 @@ def _one_form(config: Config) -> Config:
     return config
 
 
+def _plain(config: Config) -> dict[str, Any]:
+    """Plain values; without the keys that name code, where they name none."""
+    values: dict[str, Any] = plain_values(config)
+    values["optimizer"] = {k: v for k, v in values["optimizer"].items() if v or k != "own"}
+    return {k: v for k, v in values.items() if v or k not in {"network", "code"}}
+
+
 def config_to_mapping(config: Config) -> dict[str, Any]:
     """Plain values for YAML of one run: with `seed`, without `seeds` and `scale`."""
-    return {k: value for k, value in plain_values(config).items() if k not in {"scale", "seeds"}}
+    return {k: value for k, value in _plain(config).items() if k not in {"scale", "seeds"}}
 
 
 def arm_text(arm: Config) -> str:
     """The YAML text of an arm: with `seeds`, without `seed`; equal arms give equal text."""
-    values = plain_values(arm)
+    values = _plain(arm)
     return yaml_text({k: value for k, value in values.items() if k not in {"scale", "seed"}})
 
 
@@ -84,7 +106,7 @@ def arm_from_mapping(values: Mapping[str, Any], origin: str = "") -> Config:
     config = config_from_mapping(values, origin)
     name = f"{origin}: arm".removeprefix(": ")
     require(config.arm is not None, name, None, "an arm needs a name.")
-    return config
+    return config if config.code else replace(config, code=own_code.code_digest(config))
 
 
 def read_arm(path: Path) -> Config:
@@ -201,9 +223,19 @@ def _evaluation_rules(config: Config) -> Broken:
 def _effect_rules(config: Config) -> Broken:
     """Refuse a value that has no effect: two arms that differ in it alone would be the same."""
     values = flattened(plain_values(config))
-    for key, users in _without_effect(config):
+    for key, users in chain(_replaced(config), _without_effect(config)):
         if values[key] != DEFAULTS[key]:
             yield key, f"has an effect only with {users}. Leave {key} out, or choose what uses it."
+
+
+def _replaced(config: Config) -> Iterator[tuple[str, str]]:
+    """The keys in whose place is code of one's own, and what would use them."""
+    for key in DEFAULTS:
+        if config.optimizer.own and within(key, ("optimizer",)):
+            yield key, "an optimizer without `own`"
+        blocks = within(key, ("conv", "downsample", "model")) and key != "model.weights_seed"
+        if config.network and blocks:
+            yield key, "blocks, and not with `network`"
 
 
 def _without_effect(config: Config) -> Iterator[tuple[str, str]]:

@@ -79,6 +79,8 @@ def measure_curves(
 
     points: list[CurvePoint] = []
     for curve in (curve for curve in Curve if curve in curves):
+        if config.network and curve in {Curve.equivariance, Curve.input_size}:
+            continue  # the layers of a module of one's own are unknown
         if curve in TRANSFORMS:
             points += robustness_curve(curve, classify, images, labels)
         elif curve is Curve.consistency:

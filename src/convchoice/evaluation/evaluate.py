@@ -21,6 +21,7 @@ from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.introspection import chosen_images, introspect
 from convchoice.networks.network import Network
+from convchoice.networks.own_network import network_of
 from convchoice.runs import run_folder
 from convchoice.runs.evaluation_files import (
     CurvePoint,
@@ -81,7 +82,8 @@ def evaluate_run(specification: RunSpecification) -> None:
         logits = torch.cat([network(batch).float() for batch, _ in batches]).cpu()
     evaluation = specification.config.evaluation
     points = test_curves(network, config, evaluation, images, labels)
-    inside = introspect(network, config, images, labels)
+    own = bool(config.network)  # its layers are unknown
+    inside = None if own else introspect(network, config, images, labels)
     trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**trained, **test_metrics(logits, labels), **summary_metrics(points)}
     predictions, classes = logits.numpy(), labels.numpy().astype(np.uint8)
@@ -94,7 +96,8 @@ def evaluate_run(specification: RunSpecification) -> None:
         run_folder.write_json(folder / run_folder.METRICS, metrics)
         write_predictions(folder, predictions, classes)
         write_pictures(folder, predictions, classes, images.numpy())
-        write_introspection(folder, inside)
+        if inside is not None:
+            write_introspection(folder, inside)
         write_curves(folder, points)
 
 
@@ -105,7 +108,7 @@ def load_network(run: Run) -> Network:
         RunFolderError: if the weights are damaged or belong to another configuration.
     """
     path = run.verified(run_folder.WEIGHTS)
-    network = Network(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
+    network = network_of(config_from_mapping(run.config, str(run.path / run_folder.CONFIG)))
     with reading(path, "weights"):
         weights = load_file(path)
     try:

@@ -51,6 +51,7 @@ class Kind(Enum):
     flatten = "flatten"
     global_average = "global average"
     dense = "dense"
+    module = "module of one's own"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,10 @@ def fitting_plan(config: Config, input_shape: Shape | None = None) -> Plan:
         GeometryError: with the first layer that does not fit, its sizes, the rule, and the nearest
             changes that fit.
     """
+    if config.network:
+        from convchoice.networks.own_network import own_plan  # noqa: PLC0415 - torch takes long
+
+        return own_plan(config)
     try:
         return plan(config, input_shape)
     except GeometryError as error:

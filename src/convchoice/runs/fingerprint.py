@@ -29,6 +29,8 @@ NUMERIC_MODULES = (
     "training.train",
     "networks.layers",
     "networks.network",
+    "networks.own_network",
+    "config.own_code",
     "config.datasets",
     "networks.conv_arithmetic",
     "networks.plan",

@@ -160,11 +160,11 @@ class ImageClassifier(PythonModel):
         """Build the network and load its weights; torch is imported only here."""
         from safetensors.torch import load_file  # noqa: PLC0415
 
-        from convchoice.networks.network import Network  # noqa: PLC0415
+        from convchoice.networks.own_network import network_of  # noqa: PLC0415
 
         files = {name: Path(path) for name, path in context.artifacts.items()}
         self.config = config_from_mapping(read_yaml(files[CONFIG]), str(files[CONFIG]))
-        self.network = Network(self.config)
+        self.network = network_of(self.config)
         self.network.load_state_dict(load_file(files[WEIGHTS]))
         self.network.eval()
         self.names = files[CLASSES].read_text(encoding="utf-8").splitlines()

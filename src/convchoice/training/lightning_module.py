@@ -16,10 +16,14 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
-from torch.optim import SGD, Adam, Optimizer, RMSprop
+from torch.optim import LBFGS, SGD, Adam, Optimizer, RMSprop
 
+from convchoice.config.datasets import image_shape
+from convchoice.config.own_code import TARGET, built
 from convchoice.config.schema import Config, OptimizerConfig, OptimizerName
+from convchoice.errors import UserError
 from convchoice.networks.network import Network
+from convchoice.networks.own_network import network_of
 
 
 class StackedNetworks(nn.Module):
@@ -83,13 +87,14 @@ class FlatParameters:
         optimized: what the optimiser gets.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Move the values."""
-        self._parts = [each for each in parameters if each.numel() % 16 == 0]
+    def __init__(self, parameters: Sequence[nn.Parameter], *, together: bool = True) -> None:
+        """Move the values; without `together` each parameter stays as it is."""
+        self._parts = [each for each in parameters if together and each.numel() % 16 == 0]
         sizes = [each.numel() for each in self._parts]
         flat = nn.Parameter(parameters[0].new_empty(sum(sizes)))
         flat.grad = torch.zeros_like(flat)
-        self.optimized = [flat, *(each for each in parameters if each.numel() % 16)]
+        self.optimized = [each for each in parameters if not together or each.numel() % 16]
+        self.optimized[:0] = [flat] if self._parts else []
         self._gradients = []
         values, gradients = (torch.split(each, sizes) for each in (flat.data, flat.grad))
         for each, own, gradient in zip(self._parts, values, gradients, strict=True):
@@ -134,6 +139,12 @@ def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
     RMSprop adds its epsilon outside the root, v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε), as PyTorch
     does and as the Keras of 2019 did that the lecture used.
     """
+    if config.own:
+        found = built(config.own, parameters)
+        if not isinstance(found, Optimizer) or isinstance(found, LBFGS):
+            rule = "must be a torch.optim.Optimizer whose step needs no closure."
+            raise UserError(f"optimizer.own: {config.own[TARGET]}: {rule}")
+        return found
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.name is OptimizerName.rmsprop:
         momentum, epsilon = config.momentum, config.epsilon
@@ -141,6 +152,32 @@ def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
     if config.name is OptimizerName.sgd:
         return SGD(parameters, momentum=config.momentum, **shared)
     return Adam(parameters, eps=config.epsilon, **shared)
+
+
+ELEMENTWISE = {
+    f"torch.optim.{name}"
+    for name in ("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam",
+                 "RMSprop", "Rprop", "SGD")
+}  # fmt: skip
+"""Optimisers of torch that update each value by itself, so that seeds can be stacked."""
+
+
+def can_stack(config: Config) -> bool:
+    """Whether several seeds can be trained in one network: always, but for code of one's own.
+
+    A module of one's own is tried: batch normalisation, dropout, or a step that depends on values
+    cannot be stacked.
+    """
+    if config.optimizer.own and config.optimizer.own[TARGET] not in ELEMENTWISE:
+        return False
+    if not config.network:
+        return True
+    networks = [network_of(config) for _ in range(2)]
+    try:
+        StackedNetworks(networks)(torch.zeros(2, 2, *image_shape(config.data)))
+    except Exception:  # noqa: BLE001 - whatever vmap, or the module under it, raises
+        return False
+    return True
 
 
 class Classifier(LightningModule):
@@ -156,7 +193,7 @@ class Classifier(LightningModule):
         self.automatic_optimization = False
         self.config = configs[0]
         self.runs = len(configs)
-        networks = [Network(config) for config in configs]
+        networks = [network_of(config) for config in configs]
         self.network = networks[0] if self.runs == 1 else StackedNetworks(networks)
         self.last_losses = torch.zeros(self.runs)
         self._start_means()
@@ -216,5 +253,7 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The configuration's optimiser; all of them work element by element."""
-        self.flat = FlatParameters(list(self.parameters()))
+        learned = [each for each in self.parameters() if each.requires_grad]
+        together = not (self.config.network or self.config.optimizer.own)
+        self.flat = FlatParameters(learned, together=together)
         return optimizer_of(self.config.optimizer, self.flat.optimized)

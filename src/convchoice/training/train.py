@@ -17,6 +17,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.plugins import TorchCheckpointIO
 from safetensors.torch import save_file
 
+from convchoice.config.own_code import code_files
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
@@ -40,7 +41,7 @@ from convchoice.training.batches import Batches, training_batches
 from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
 from convchoice.training.environment_variables import use_instructions
-from convchoice.training.lightning_module import Classifier
+from convchoice.training.lightning_module import Classifier, can_stack
 
 
 def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
@@ -52,7 +53,9 @@ def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
             with ``diverged=True``, and its folder stays incomplete.
     """
     with storing_in(partial_path(runs[0].folder)):
-        _train(runs, listener)
+        stacked = len(runs) == 1 or can_stack(runs[0].config)
+        for together in [runs] if stacked else [[run] for run in runs]:
+            _train(together, listener)
 
 
 def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
@@ -80,6 +83,8 @@ def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
         return
     environment |= _environment(config, stored, images, validation)
     environment |= {"instructions": used, "seeds_together": len(runs)}
+    if files := code_files(config):
+        environment["code"] = files
     cost = _cost(config, classifier.network.plan, device, len(runs))
     states = classifier.states()
     for place in recorder.alive:
