@@ -45,7 +45,8 @@ TEXTS = (
     "tracking.experiment=x-${oc.env:CONVCHOICE_TEST_SECRET}", "data.root=/tmp", "run_root=/tmp",
     "hydra.run.dir=/tmp", "+hydra.job.env_set.A=${oc.env:CONVCHOICE_TEST_SECRET}", "~data",
     "1e-3", "nan", "-0", "0x10", "{{ config }}", "{% for x in y %}", "$(touch owned)",
-    "`touch owned`",
+    "`touch owned`", "network={_target_: os.system, command: touch owned}",
+    "optimizer.own={_target_: os.system}", "network={_target_: pathlib.Path}",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     *TEXTS, None, True, False, 0, -1, 2**63, 10**400, 1e308, -1e308, float("nan"), float("inf"),

@@ -84,7 +84,7 @@ def test_a_diverged_seed_does_not_affect_the_others(tmp_path, data_root, monkeyp
     """The initial weights of one seed overflow; the others have the same bits as without it."""
     from convchoice.training import lightning_module  # noqa: PLC0415 - patched here
 
-    built = lightning_module.Network
+    built = lightning_module.network_of
 
     def spoiled(config: Any, *arguments: Any) -> Any:
         network = built(config, *arguments)
@@ -95,7 +95,7 @@ def test_a_diverged_seed_does_not_affect_the_others(tmp_path, data_root, monkeyp
 
     expected = jobs(tmp_path / "expected", data_root)
     train(expected, lambda event: None)
-    monkeypatch.setattr(lightning_module, "Network", spoiled)
+    monkeypatch.setattr(lightning_module, "network_of", spoiled)
     together = jobs(tmp_path / "together", data_root)
     [ended] = [event for event in events_of(together) if isinstance(event, RunEnded)]
     assert ended.seed == SEEDS[1]
