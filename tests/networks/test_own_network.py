@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from convchoice.runs.specification import RunSpecification, fingerprint
 from safetensors.torch import load_file
 
 from convchoice import CONF_DIR
@@ -24,7 +25,6 @@ from convchoice.runs.events import RunStarted
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path
-from convchoice.runs.specification import RunSpecification, fingerprint
 from convchoice.training.lightning_module import can_stack
 from made_up_runs import study_values
 from small_runs import SMALL, events_of
