@@ -55,16 +55,14 @@ def test_many_contrasts_in_one_sentence_differences_first() -> None:
     )
     one = made_up_comparison({arm: ("base", each) for arm, each in verdicts.items()}, claim=None)
     assert answer(one) == (
-        "Of 5 arms against base, c is better, b and d are worse and 2 are inconclusive."
+        "c is better than base; b and d are worse than base; a and e are not shown to differ from"
+        " base."
     )
     two = made_up_comparison(
         {"a": ("base", "worse"), "b": ("a", "worse"), "c": ("a", "worse"), "d": ("base", "better")},
         claim=None,
     )
-    assert answer(two) == (
-        "Of 4 contrasts, d (against base) is better"
-        " and a (against base), b and c (against a) are worse."
-    )
+    assert answer(two) == ("d is better than base; a is worse than base; b and c are worse than a.")
 
 
 def test_a_false_alarm_check_says_what_it_found():

@@ -1,25 +1,20 @@
 """A study's result in words: answers, claims, and how the values were made."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from convchoice.analysis import cautions, text
-from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.sensitivity import Survival
 from convchoice.analysis.verdict import Verdict
 
-FEW = 3
-"""Contrasts of a study that an answer lists one by one."""
+MOST_NAMES = 4
+"""Arms of one verdict that an answer names."""
 SHORT_DIGEST = 12
 """Characters of a digest or a commit that are shown."""
-OPEN_VERDICTS = (Verdict.equivalent, Verdict.inconclusive)
-ORDER = (
-    Verdict.better, Verdict.slightly_better, Verdict.negligibly_better, Verdict.negligibly_worse,
-    Verdict.slightly_worse, Verdict.worse, *OPEN_VERDICTS,
-)  # fmt: skip
-"""The order of verdicts in a sentence: differences first."""
+OPEN_RELATIONS = {"equivalent": "equivalent to", "inconclusive": "not shown to differ from"}
 FINDINGS = {
     "better": ("{arm} beats {reference}",) * 2,
     "worse": ("{reference} beats {arm}",) * 2,
@@ -42,11 +37,17 @@ def answer(comparison: Comparison) -> str:
     """A study's outcome in words: each claim's answer, or the verdicts if nothing is claimed."""
     if comparison.claims:
         return " ".join(claim.sentence for claim in comparison.claims)
-    contrasts = comparison.labelled().contrasts
-    if len(contrasts) > FEW:
-        return f"{grouped(contrasts)}."
-    parts = [f"{item.arm} against {item.reference}: {item.verdict}" for item in contrasts]
-    return f"{'; '.join(parts)}."
+    arms: dict[tuple[Verdict, str], list[str]] = {}
+    for item in comparison.labelled().contrasts:
+        arms.setdefault((item.verdict, item.reference), []).append(item.arm)
+    differences_first = sorted(Verdict, key=lambda verdict: verdict.finding in OPEN_RELATIONS)
+    clauses = []
+    for verdict, (found, reference) in product(differences_first, arms):
+        if found is verdict:
+            names, relation = arms[found, reference], OPEN_RELATIONS.get(found, f"{found} than")
+            subject = text.listed(names) if len(names) <= MOST_NAMES else f"{len(names)} arms"
+            clauses.append(f"{subject} {'is' if len(names) == 1 else 'are'} {relation} {reference}")
+    return f"{'; '.join(clauses)}."
 
 
 def alike_lines(comparison: Comparison) -> list[str]:
@@ -74,45 +75,6 @@ def see_lines(comparison: Comparison, others: Mapping[str, Comparison]) -> list[
         found = f": {answer(other)}" if other else "."
         lines.append(f"See also the study {name}, {why}{found}")
     return lines
-
-
-def _verdict(contrast: Contrast) -> str:
-    return contrast.verdict
-
-
-def grouped(
-    contrasts: Sequence[Contrast],
-    word: Callable[[Contrast], str] = _verdict,
-    order: Sequence[str] = ORDER,
-    open_words: Collection[str] = OPEN_VERDICTS,
-) -> str:
-    """Many contrasts in one sentence without its full stop: the arms of each word together.
-
-    Args:
-        contrasts: of one study.
-        word: the finding of a contrast.
-        order: all findings, in the order of the sentence.
-        open_words: findings that show no difference: their arms are counted, not named.
-    """
-    references = list(dict.fromkeys(item.reference for item in contrasts))
-    one = len(references) == 1
-    clauses = []
-    for found in order:
-        same = [item for item in contrasts if word(item) == found]
-        if not same:
-            continue
-        verb = "is" if len(same) == 1 else "are"
-        if found in open_words:
-            clauses.append(f"{len(same)} {verb} {found}")
-            continue
-        subjects = []
-        for reference in references:
-            arms = [item.arm for item in same if item.reference == reference]
-            if arms:
-                subjects.append(text.listed(arms) + ("" if one else f" (against {reference})"))
-        clauses.append(f"{', '.join(subjects)} {verb} {found}")
-    total = f"arms against {references[0]}" if one else "contrasts"
-    return f"Of {len(contrasts)} {total}, {text.listed(clauses)}"
 
 
 def _seeds(comparison: Comparison) -> str:
