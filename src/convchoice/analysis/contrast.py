@@ -1,7 +1,7 @@
 """Paired differences over common seeds: estimate, intervals, tests, verdicts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -9,7 +9,6 @@ from pydantic import Field
 from convchoice.analysis import multiplicity, statistics
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.model import Count, Interval, Model, Name, Probability
-from convchoice.analysis.multiplicity import Simultaneous
 from convchoice.analysis.predictions import ClassErrors, Flips, McNemar
 from convchoice.analysis.verdict import Verdict, verdict_of
 from convchoice.config.margin import SMALLEST_MARGIN, margin_points
@@ -134,59 +133,6 @@ def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure)
     )
 
 
-def _paired(
-    study: Study, arm: str, reference: str, measure: Measure, scores: Mapping[str, Scores]
-) -> dict[str, Any]:
-    """The fields of a contrast that concern it alone.
-
-    Raises:
-        UserError: if the two arms have no seed in common.
-    """
-    ours, theirs = scores[arm][study.metric], scores[reference][study.metric]
-    seeds = sorted(ours.keys() & theirs.keys())
-    if not seeds:
-        raise UserError(
-            f"study {study.name}: {arm} (seeds {sorted(ours)}) and {reference} (seeds"
-            f" {sorted(theirs)}) have no seed in common, so they cannot be paired."
-        )
-    left_out = (sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys()))
-    margin = margin_points(study.margin, float(np.mean([theirs[seed] for seed in seeds])))
-    return {
-        "arm": arm,
-        "reference": reference,
-        "seeds": seeds,
-        "left_out_seeds": LeftOutSeeds(arm=left_out[0], reference=left_out[1]),
-        "difference": difference(
-            [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], measure
-        ),
-        "in_family": arm not in study.controls,
-        "margin": max(margin, SMALLEST_MARGIN),
-    }
-
-
-def _inferred(fields: dict[str, Any], found: Simultaneous, measure: Measure) -> Contrast:
-    """A contrast from its own fields and its share of the simultaneous inference."""
-    differences, margin, higher = fields["difference"], fields["margin"], measure.higher_is_better
-    verdict = verdict_of(found.interval, margin, higher_is_better=higher)
-    mean, interval = statistics.trimmed_mean(differences.values, found.level)
-    word = verdict_of(interval, margin, higher_is_better=higher)
-    needed, deviation = None, differences.standard_deviation
-    if deviation is not None and verdict is Verdict.inconclusive:
-        n, level = len(differences.values), found.level
-        estimate = statistics.seeds_needed(deviation, margin, level=level)
-        if estimate is None or estimate > n:
-            low, high = statistics.seeds_needed_interval(deviation, n, margin, level)
-            needed = SeedsNeeded(estimate=estimate, low=low, high=high)
-    return Contrast(
-        **fields,
-        interval=found.interval,
-        p=found.p,
-        verdict=verdict,
-        robust=RobustDifference(mean=mean, interval=interval, verdict=word),
-        seeds_needed=needed,
-    )
-
-
 def family_of(study: Study, seeds: Sequence[Sequence[int]], earlier: Sequence[int] = ()) -> Family:
     """What the intervals of a study's contrasts hold for: how many contrasts, how many looks.
 
@@ -218,6 +164,18 @@ def family_of(study: Study, seeds: Sequence[Sequence[int]], earlier: Sequence[in
     )
 
 
+def _seeds_needed(differences: Difference, margin: float, level: float) -> SeedsNeeded | None:
+    """The number of seeds that would decide, if it is larger than the present one."""
+    n, deviation = len(differences.values), differences.standard_deviation
+    if deviation is None:
+        return None
+    estimate = statistics.seeds_needed(deviation, margin, level=level)
+    if estimate is not None and estimate <= n:
+        return None
+    low, high = statistics.seeds_needed_interval(deviation, n, margin, level)
+    return SeedsNeeded(estimate=estimate, low=low, high=high)
+
+
 def contrasts_of(
     study: Study,
     measure: Measure,
@@ -232,19 +190,63 @@ def contrasts_of(
     Raises:
         UserError: if an arm and its reference have no seed in common.
     """
-    found = [_paired(study, *pair, measure, scores) for pair in study.pairs()]
-    tested = [each for each in found if each["in_family"]]
-    family = family_of(study, [each["seeds"] for each in tested], earlier_looks)
-    values = [each["difference"].values for each in tested]
-    flips = family.method == "sign flips"
-    together = iter(multiplicity.simultaneous(values, flips=flips, level=family.level))
-    made = []
-    for each in found:
-        alone = [each["difference"].values]
-        inference = (
-            next(together)
-            if each["in_family"]
-            else multiplicity.simultaneous(alone, flips=False, level=family.level)[0]
+    values = {arm: found[study.metric] for arm, found in scores.items()}
+    seeds, differences = {}, {}
+    for arm, reference in study.pairs():
+        ours, theirs = values[arm], values[reference]
+        common = sorted(ours.keys() & theirs.keys())
+        if not common:
+            raise UserError(
+                f"study {study.name}: {arm} (seeds {sorted(ours)}) and {reference} (seeds"
+                f" {sorted(theirs)}) have no seed in common, so they cannot be paired."
+            )
+        seeds[arm, reference] = common
+        differences[arm, reference] = difference(
+            [ours[seed] for seed in common], [theirs[seed] for seed in common], measure
         )
-        made.append(_inferred(each, inference, measure))
+    tested = [pair for pair in seeds if pair[0] not in study.controls]
+    family = family_of(study, [seeds[pair] for pair in tested], earlier_looks)
+    together = multiplicity.simultaneous(
+        [differences[pair].values for pair in tested],
+        flips=family.method == "sign flips",
+        level=family.level,
+    )
+    inferred = dict(zip(tested, together, strict=True))
+    made = []
+    for (arm, reference), common in seeds.items():
+        found = differences[arm, reference]
+        own = (
+            inferred.get((arm, reference))
+            or multiplicity.simultaneous([found.values], flips=False, level=family.level)[0]
+        )
+        points = margin_points(
+            study.margin, float(np.mean([values[reference][seed] for seed in common]))
+        )
+        margin, higher = max(points, SMALLEST_MARGIN), measure.higher_is_better
+        verdict = verdict_of(own.interval, margin, higher_is_better=higher)
+        trimmed, interval = statistics.trimmed_mean(found.values, own.level)
+        undecided = verdict is Verdict.inconclusive
+        made.append(
+            Contrast(
+                arm=arm,
+                reference=reference,
+                seeds=common,
+                left_out_seeds=LeftOutSeeds(
+                    arm=sorted(values[arm].keys() - common),
+                    reference=sorted(values[reference].keys() - common),
+                ),
+                difference=found,
+                interval=own.interval,
+                p=own.p,
+                in_family=(arm, reference) in inferred,
+                margin=margin,
+                verdict=verdict,
+                robust=RobustDifference(
+                    mean=trimmed,
+                    interval=interval,
+                    verdict=verdict_of(interval, margin, higher_is_better=higher),
+                ),
+                seeds_needed=_seeds_needed(found, margin, own.level) if undecided else None,
+            )
+        )
     return made, family
