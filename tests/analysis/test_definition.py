@@ -95,8 +95,7 @@ def test_what_was_amended_after_results_is_named_with_both_values(project: Path)
     again = json.loads((other / "comparison.json").read_text(encoding="utf-8"))
     assert again["definition"] == result["definition"]
     assert caution == (
-        "The study was amended after results (margin: 0.1 points → 0.2 points; looks: 3 and 6"
-        " added)."
+        "The study was amended after results (margin: 0.10 pp → 0.20 pp; looks: 3 and 6 added)."
     )
 
 
@@ -104,7 +103,7 @@ def test_what_was_amended_after_results_is_named_with_both_values(project: Path)
     ("before", "now", "words"),
     [
         ({"margin": 0.1}, {"margin": "10% of errors"},
-         ["margin: 0.1 points → 10 % of the reference's errors"]),
+         ["margin: 0.10 pp → 10 % of the reference's errors"]),
         ({"arms": ["a", "b"]}, {"arms": ["a", "c", "d"]}, ["arms: b removed and c and d added"]),
         ({"arms": ["a", "b"]}, {"arms": ["b", "a"]}, ["arms: in another order"]),
         ({"controls": ["a", "max_wide"]}, {"controls": ["a"]}, ["controls: max_wide removed"]),

@@ -95,9 +95,11 @@ def test_cells_by_hand(found: Survival) -> None:
     assert [first.interval, second.interval] == [pytest.approx(each.interval) for each in expected]
     assert (first.verdict, second.verdict) == ("worse", "inconclusive")
     assert (first.margin, found.seeds, contrast.family.looks) == (0.1, 3, [3])
-    assert survival_lines(found) == [
-        "max beats average in 1 of 2 settings; they are not shown to differ in 1."
-    ]
+    [line] = survival_lines(found)
+    assert line == (
+        "After 1 epoch of 55,000 images: max beats average in 1 of 2 settings; they are not shown"
+        " to differ in 1."
+    )
 
 
 def test_more_seeds_after_a_look_have_wider_intervals(tmp_path: Path, found: Survival) -> None:

@@ -46,7 +46,10 @@ def test_every_setting_is_run_once_and_kept(study, capsys):
     assert (config["trainer"]["max_epochs"], config["optimizer"]["name"]) == (2, "sgd")
     assert contrast["tuned"] is not None
     assert contrast["family"]["looks"] == [1]
-    assert "b and a are not shown to differ in 4 of 4 settings." in capsys.readouterr().out
+    assert (
+        "1 to 2 epochs of 100 images: b and a are not shown to differ in 4 of 4 settings."
+        in capsys.readouterr().out
+    )
     survive.main(arguments)
     assert "8 runs, 8 kept, 0 to do" in capsys.readouterr().out
 

@@ -1,6 +1,6 @@
 """What a reader must know of a result: cautions, and notes on intervals, seeds and runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.analysis import text
@@ -46,15 +46,19 @@ def _failures(comparison: Comparison) -> list[str]:
     return found
 
 
+def training_length(recorded: Mapping[str, Sequence[Any]]) -> str:
+    """How long runs were trained: ``2 epochs of 6,000 images``; empty if it is not recorded."""
+    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
+    over = f" of {_range(images, 'image')}" if images else ""
+    return f"{_range(epochs, 'epoch')}{over}" if epochs else ""
+
+
 def short_training(comparison: Comparison) -> str:
     """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
     recorded, arms = comparison.provenance.recorded, comparison.arms.values()
-    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
     subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
-    if not epochs or (max(map(int, epochs)) >= FULL_EPOCHS and not subset):
-        return ""
-    over = f" of {_range(images, 'image')}" if images else ""
-    return f"{_range(epochs, 'epoch')}{over}"
+    full = max(map(int, recorded.get("epochs", [])), default=0) >= FULL_EPOCHS and not subset
+    return "" if full else training_length(recorded)
 
 
 def _scale(comparison: Comparison) -> str:
@@ -185,6 +189,12 @@ def intervals_line(comparison: Comparison) -> str:
     if controls and family.contrasts:
         sentences.append(f"The interval of a control holds alone: {text.listed(controls)}.")
     return " ".join(sentences)
+
+
+def methods_line(comparison: Comparison) -> str:
+    """What the intervals hold for, and the margin."""
+    margin = text.margin(comparison.study.margin, comparison.measure)
+    return f"{intervals_line(comparison)} Margin {margin}."
 
 
 def seeds_needed(needed: SeedsNeeded) -> str:

@@ -8,18 +8,24 @@ from convchoice.analysis.cautions import short_training
 from convchoice.analysis.contrast import Contrast, Scores, contrasts_of
 from convchoice.analysis.introspection import measured
 from convchoice.analysis.measure import Measure, measure_of
-from convchoice.analysis.published_values import PublishedResults, PublishedValue
+from convchoice.analysis.published_results import published_answer
 from convchoice.analysis.result import Claim, ClaimPart, Comparison
-from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
+from convchoice.analysis.verdict import Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study
 from convchoice.runs.run import Run
 
 FEW = 3
 """Contrasts of a claim that its answer describes one by one."""
+
+
 MOST_NAMES = 4
 """Arms of one outcome that an answer names."""
+
+
 SIMILAR = 1.2
 """A ratio of costs up to this is not worth a word."""
+
+
 RELATIONS = {
     Prediction.better: "better than",
     Prediction.worse: "worse than",
@@ -56,7 +62,7 @@ def claims_of(
             answer = answer_of([part.outcome for part in parts])
             rest = parts_sentence(parts, measure, comparison.study.labels)
         else:
-            answer, rest = _published(comparison.published)
+            answer, rest = published_answer(comparison.published)
         trained = parts and not measure.metric.startswith("cost/")
         length = short_training(comparison) if trained else ""
         opening = f"{answer}, after {length}" if length else answer
@@ -239,45 +245,3 @@ def _compute(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, 
     subject = labels.get(name, name) if len(names) == 1 else f"the {noun}"
     ends = dict.fromkeys(_times(ratio) for ratio in (min(ratios), max(ratios)))
     return f" ({subject}: {' to '.join(ends)} times the multiply-accumulates)"
-
-
-# Published values
-
-
-def _final_rank(row: PublishedValue) -> str:
-    ours, rank = row.ours.values, row.rank
-    runs = f"our {text.count(len(ours), 'run')}"
-    subject = f"the published test accuracy of {text.percent(row.published)} %"
-    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
-    if rank is None or not _within(row):
-        return f"{subject} is outside the range of {runs}, {span}."
-    verb = "is" if rank.below == 1 else "are"
-    return (
-        f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
-        f" and {rank.above} above (range {span})."
-    )
-
-
-def _within(row: PublishedValue) -> bool:
-    return min(row.ours.values) <= row.published <= max(row.ours.values)
-
-
-def _published(published: PublishedResults | None) -> tuple[Answer, str]:
-    """Where a published run lies among ours, and what is not comparable."""
-    if published is None:
-        return Answer.undecided, "no published value could be compared."
-    finals = [row for row in published.final if row.comparable]
-    rows = [row for row in finals if row.metric == "test/accuracy"]
-    if rows:
-        answer = Answer.yes if all(map(_within, rows)) else Answer.no
-        return answer, " ".join([*map(_final_rank, rows), published.note]).strip()
-    parts = [published.note]
-    if rows := [row for row in published.by_epoch if row.metric == "train/accuracy"]:
-        row, bounds = rows[-1], rows[-1].ours.interval_95
-        within = "" if bounds is None else f" {text.percent_interval(bounds)}"
-        parts.insert(
-            0,
-            f"after epoch {row.epoch} the published training accuracy is"
-            f" {text.percent(row.published)} % and ours {text.percent(row.ours.mean)} %{within}.",
-        )
-    return Answer.undecided, " ".join(parts).strip()

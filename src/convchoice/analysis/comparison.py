@@ -26,7 +26,7 @@ from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.measure import Measure, measure_of, sample
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
-from convchoice.analysis.published_values import published_results
+from convchoice.analysis.published_results import published_results
 from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
 from convchoice.analysis.results_table import ResultsTable
 from convchoice.config.field_types import plain_values

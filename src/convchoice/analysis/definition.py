@@ -190,7 +190,7 @@ def _changed(name: str, before: Any, now: Any, label: Callable[[str], str]) -> I
     yield f"{name}: {'none' if before is None else before} → {'none' if now is None else now}"
 
 
-def _definition(values: Mapping[str, Any], points: str) -> dict[str, Any]:
+def _definition(values: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
     """The keys of a definition in words; an earlier version had one claim, without predictions."""
     found = dict(values)
     claims = found.pop("claims", None) or []
@@ -204,8 +204,7 @@ def _definition(values: Mapping[str, Any], points: str) -> dict[str, Any]:
         }
     margin = found.get("margin")
     if margin is not None:
-        number = isinstance(margin, int | float)
-        found["margin"] = f"{margin} {points}" if number else text.share_of_errors(margin)
+        found["margin"] = text.margin(margin, measure).removeprefix("±")
     return {"references" if key == "against" else key: value for key, value in found.items()}
 
 
@@ -219,9 +218,8 @@ def amendments(
         label: an arm's name for people.
         measure: of the study.
     """
-    unit = measure.unit.replace("percentage ", "")
-    before = _definition({each.field: each.before for each in history.amendments}, unit)
-    now = _definition({each.field: each.now for each in history.amendments}, unit)
+    before = _definition({each.field: each.before for each in history.amendments}, measure)
+    now = _definition({each.field: each.now for each in history.amendments}, measure)
     if "predictions" not in before or not before["predictions"]:
         now.pop("predictions", None)  # they come with the claims
         before.pop("predictions", None)

@@ -100,7 +100,7 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.contrasts:
         methods = (
             "Differences are paired by seed. A verdict follows from the interval beside it."
-            f" {cautions.intervals_line(comparison)} Margin {text.margin(comparison)}."
+            f" {cautions.methods_line(comparison)}"
         )
         rows.append(("Statistics", methods))
     return rows
@@ -161,14 +161,16 @@ def _runs_described(made: Provenance) -> list[tuple[str, str]]:
 
 
 def survival_lines(found: Survival, label: Callable[[str], str] = str) -> list[str]:
-    """For each contrast, in how many settings which finding holds.
+    """For each contrast, in how many settings which finding holds, and for how long they train.
 
     Args:
         found: the contrasts over a grid of settings.
         label: an arm's name for people.
     """
+    length = cautions.training_length(found.provenance.recorded)
     return [
-        sentence_of(
+        (f"After {length}: " if length else "")
+        + sentence_of(
             label(each.arm),
             label(each.reference),
             [cell.verdict.finding for cell in each.cells],

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.measure import Measure, Sample
-from convchoice.analysis.result import Comparison
 from convchoice.runs.events import duration as duration_text
 
 MINUS = "−"
@@ -53,16 +52,10 @@ def difference_interval(contrast: Contrast, measure: Measure) -> str:
     return interval(contrast.interval, measure.decimals, with_signs=True)
 
 
-def share_of_errors(margin: str) -> str:
-    """A margin that is a share: ``10 % of the reference's errors``."""
-    return margin.replace("% of errors", " % of the reference's errors")
-
-
-def margin(comparison: Comparison, *, spelled_out: bool = False) -> str:
-    """A study's margin, such as ``±0.10 pp`` or ``10 % of the reference's errors``."""
-    measure, given = comparison.measure, comparison.study.margin
+def margin(given: float | str, measure: Measure, *, spelled_out: bool = False) -> str:
+    """A margin: ``±0.10 pp``, or ``10 % of the reference's errors``."""
     if isinstance(given, str):
-        return share_of_errors(given)
+        return given.replace("% of errors", " % of the reference's errors")
     unit = measure.unit if spelled_out else measure.short_unit
     return f"±{number(given, measure.decimals)} {unit}".strip()
 

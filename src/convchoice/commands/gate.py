@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.json:
         print(json.dumps(_document(found, comparison), ensure_ascii=False))
     else:
-        margin = text.margin(comparison)
+        margin = text.margin(comparison.study.margin, comparison.measure)
         print(printable(f"{comparison.study.question} Margin {margin}."))
         for line in [*(_line(each, comparison) for each in found),
                      *(f"! {each.text}" for each in comparison.cautions)]:  # fmt: skip

@@ -96,7 +96,7 @@ def print_study(comparison: Comparison, others: Mapping[str, Comparison] | None 
     console.print()
     console.print(study_table(comparison))
     if comparison.contrasts:
-        line = f"{cautions.intervals_line(comparison)} Margin {text.margin(comparison)}."
+        line = cautions.methods_line(comparison)
         console.print(Text(printable(line), style="dim"))
     for sentence in [
         *(item.text for item in comparison.cautions),

@@ -69,7 +69,7 @@ def footnotes(comparison: Comparison) -> list[str]:
     test = TESTS[family.method].format(n=family.contrasts)
     found = [f"{seeds} per arm. {sentences.data_line(comparison)}."]
     if comparison.contrasts:
-        found.append(f"{cautions.intervals_line(comparison)} Margin {text.margin(comparison)}.")
+        found.append(cautions.methods_line(comparison))
         found.append(
             f"p: paired t test, two-sided{test}. A verdict follows from the interval beside it."
         )

@@ -14,7 +14,7 @@ from convchoice.analysis import cautions, sentences, text
 from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.published_values import PublishedValue
+from convchoice.analysis.published_results import PublishedValue
 from convchoice.analysis.result import Claim, Comparison
 from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
 from convchoice.reporting import curve_figures as curves
@@ -224,7 +224,11 @@ def page_view(
         "laboratory": None,
         "banners": banners(comparisons),
         "margins": sorted(
-            {text.margin(each, spelled_out=True) for each in comparisons if each.contrasts}
+            {
+                text.margin(each.study.margin, each.measure, spelled_out=True)
+                for each in comparisons
+                if each.contrasts
+            }
         ),
         "cost_headings": [heading for heading, *_ in COSTS],
         "bar_width": BAR_WIDTH,

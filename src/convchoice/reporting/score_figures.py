@@ -56,7 +56,7 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         f"{comparison.study.name}-differences",
         f"Difference in {measure.label}",
         "Mean paired difference, arm minus reference, with its interval; the band is the margin,"
-        f" {text.margin(comparison)}. {cautions.intervals_line(comparison)}"
+        f" {text.margin(comparison.study.margin, measure)}. {cautions.intervals_line(comparison)}"
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
         f"{label}: {plots.rows_in_words(named, means, bounds, measure.decimals)}.",
     )

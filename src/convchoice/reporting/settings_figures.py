@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
+from convchoice.analysis.cautions import training_length
 from convchoice.analysis.sensitivity import (
     SOURCES,
     Cell,
@@ -89,11 +90,7 @@ def _survival_map(
         tuned = f" Last row: each arm with its best validation accuracy, {chosen}."
     looks = text.listed([str(look) for look in contrast.family.looks])
     extended = f" (looks at {looks} seeds, adjusted)" if contrast.family.extended else ""
-    margin = (
-        text.share_of_errors(found.margin)
-        if isinstance(found.margin, str)
-        else f"±{text.number(found.margin, found.measure.decimals)} {unit}"
-    )
+    margin = text.margin(found.margin, found.measure)
     words = [
         f"{_setting(found, cell.arm_setting)}: {_estimate(found, cell)} {cell.verdict}"
         for _, cell in cells
@@ -170,7 +167,7 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
         "Where the spread between runs comes from",
         f"Variance of {found.measure.label} by source, of each arm and of each paired difference;"
         " the number behind a name is the standard deviation over all runs. One run for each"
-        f" combination of {counts}.",
+        f" combination of {counts}, after {training_length(found.provenance.recorded)}.",
         f"{'; '.join(words)}.",
     )
 

@@ -1,14 +1,16 @@
-"""Published values of one run compared with the baseline's runs."""
+"""Published results of one run compared with the baseline's runs: values, and the answer."""
 
 from collections.abc import Sequence
 
 from pydantic import Field
 
+from convchoice.analysis import text
 from convchoice.analysis.arm import values_of
 from convchoice.analysis.measure import Sample, sample
 from convchoice.analysis.model import Count, Interval, Model
 from convchoice.analysis.provenance import Dataset
 from convchoice.analysis.statistics import wilson_interval
+from convchoice.analysis.verdict import Answer
 from convchoice.config.study import Study
 from convchoice.runs.run import Run
 
@@ -146,3 +148,45 @@ def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> Pu
         wilson_95=wilson,
         note=_note(published_epochs, ours, dataset),
     )
+
+
+# Published values
+
+
+def _final_rank(row: PublishedValue) -> str:
+    ours, rank = row.ours.values, row.rank
+    runs = f"our {text.count(len(ours), 'run')}"
+    subject = f"the published test accuracy of {text.percent(row.published)} %"
+    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
+    if rank is None or not _within(row):
+        return f"{subject} is outside the range of {runs}, {span}."
+    verb = "is" if rank.below == 1 else "are"
+    return (
+        f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
+        f" and {rank.above} above (range {span})."
+    )
+
+
+def _within(row: PublishedValue) -> bool:
+    return min(row.ours.values) <= row.published <= max(row.ours.values)
+
+
+def published_answer(published: PublishedResults | None) -> tuple[Answer, str]:
+    """Where a published run lies among ours, and what is not comparable."""
+    if published is None:
+        return Answer.undecided, "no published value could be compared."
+    finals = [row for row in published.final if row.comparable]
+    rows = [row for row in finals if row.metric == "test/accuracy"]
+    if rows:
+        answer = Answer.yes if all(map(_within, rows)) else Answer.no
+        return answer, " ".join([*map(_final_rank, rows), published.note]).strip()
+    parts = [published.note]
+    if rows := [row for row in published.by_epoch if row.metric == "train/accuracy"]:
+        row, bounds = rows[-1], rows[-1].ours.interval_95
+        within = "" if bounds is None else f" {text.percent_interval(bounds)}"
+        parts.insert(
+            0,
+            f"after epoch {row.epoch} the published training accuracy is"
+            f" {text.percent(row.published)} % and ours {text.percent(row.ours.mean)} %{within}.",
+        )
+    return Answer.undecided, " ".join(parts).strip()

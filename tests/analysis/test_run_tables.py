@@ -11,14 +11,7 @@ import yaml
 
 from convchoice import PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.published_runs import (
-    FILES,
-    LABELS,
-    PREDICTIONS,
-    RUNS,
-    STUDY,
-    _merged,
-)
+from convchoice.analysis.run_tables import FILES, LABELS, PREDICTIONS, RUNS, STUDY, _merged
 from convchoice.analysis.sentences import described
 from convchoice.commands.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
@@ -93,7 +86,9 @@ def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, t
     )
     assert found["provenance"]["taken_over"] == ["introspection", "pictures"]
     rows = dict(described(read_comparison(tmp_path / "again" / COMPARISON)))
-    assert rows["Not recomputed"].startswith("introspection and pictures: from an earlier result")
+    assert rows["Not recomputed"].startswith(
+        "introspection and pictures: taken from an earlier result"
+    )
     assert found["failed"] == {"average": {"3": "the loss is not finite."}}
     (published / COMPARISON).unlink()
     alone = recomputed(published, tmp_path / "alone")
