@@ -11,8 +11,8 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
 from convchoice.analysis.model import Interval
 from convchoice.analysis.statistics import (
@@ -141,7 +141,9 @@ def _p_at_looks(looks: tuple[int, ...]) -> Floats:
         rest = generator.chisquare(more - 1, STUDIES) if more > 1 else 0.0
         sums, squares, before = sums + new, squares + rest + np.square(new) / more, n
         deviation = np.sqrt((squares - np.square(sums) / n) / (n - 1))
-        columns.append(2 * special.stdtr(n - 1, -np.abs(sums) / n / (deviation / math.sqrt(n))))
+        columns.append(
+            2 * scipy.special.stdtr(n - 1, -np.abs(sums) / n / (deviation / math.sqrt(n)))
+        )
     return np.stack(columns, axis=1)
 
 
@@ -161,8 +163,8 @@ def planned_levels(looks: tuple[int, ...], last: int | None = None) -> tuple[flo
     Biometrika 70(3); O'Brien and Fleming (1979), Biometrics 35(3).
     """
     shares = [min(1.0, n / max(last or 0, looks[-1])) for n in looks]
-    z = float(stats.norm.isf(SIGNIFICANCE / 2))
-    spent = [2 * float(stats.norm.sf(z / math.sqrt(share))) for share in shares]
+    z = float(scipy.stats.norm.isf(SIGNIFICANCE / 2))
+    spent = [2 * float(scipy.stats.norm.sf(z / math.sqrt(share))) for share in shares]
     if len(looks) == 1:
         return (spent[0],)
     p = _p_at_looks(looks)

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy import stats
 
 from convchoice.analysis.model import (
     Count,
@@ -181,7 +181,7 @@ def mcnemar_p(only_ours: int, only_theirs: int) -> float:
     choices they were trained with. Source: McNemar (1947), Psychometrika 12.
     """
     disagreed = only_ours + only_theirs
-    return float(stats.binomtest(only_ours, disagreed).pvalue) if disagreed else 1.0
+    return float(scipy.stats.binomtest(only_ours, disagreed).pvalue) if disagreed else 1.0
 
 
 def mcnemar(ours: Predictions, theirs: Predictions) -> McNemar:

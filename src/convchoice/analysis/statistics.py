@@ -9,8 +9,8 @@ import sys
 from functools import cache
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
 from convchoice.analysis.model import MOST_SEEDS, Interval, Scale
 
@@ -77,20 +77,22 @@ def mean_interval(
     if scale is Scale.log:
         return Interval(mean * math.exp(-half / mean), mean * math.exp(half / mean))
     if scale is Scale.logit:
-        odds, step = special.logit(mean), half / (mean * (1 - mean))
-        return Interval(float(special.expit(odds - step)), float(special.expit(odds + step)))
+        odds, step = scipy.special.logit(mean), half / (mean * (1 - mean))
+        return Interval(
+            float(scipy.special.expit(odds - step)), float(scipy.special.expit(odds + step))
+        )
     return Interval(mean - half, mean + half)
 
 
 @cache
 def t_quantile(freedom: float, level: float) -> float:
     """|t| that is exceeded with probability `level`, both sides together."""
-    return float(stats.t.isf(level / 2, freedom))
+    return float(scipy.stats.t.isf(level / 2, freedom))
 
 
 def t_p(t: float, freedom: float) -> float:
     """Two-sided p of a t statistic."""
-    return 2 * float(special.stdtr(freedom, -abs(t)))
+    return 2 * float(scipy.special.stdtr(freedom, -abs(t)))
 
 
 def paired_t_p(differences: ArrayLike) -> float | None:
@@ -119,7 +121,7 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
     array = _sample(differences)
     if array.size == 1 or not array.any():
         return 1.0  # every assignment is as far from 0
-    result = stats.permutation_test(
+    result = scipy.stats.permutation_test(
         (array,), np.mean, permutation_type="samples", vectorized=True, rng=generator,
         n_resamples=SIGN_FLIP_RESAMPLES, batch=2_000,  # below a megabyte with 30 seeds
     )  # fmt: skip
@@ -128,7 +130,7 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
 
 def wilson_interval(successes: int, trials: int) -> Interval:
     """Wilson's 95 % score interval of a proportion (1927, J. Am. Stat. Assoc. 22)."""
-    interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    interval = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
@@ -141,10 +143,10 @@ def paired_t_power(n: int, effect: float, level: float = SIGNIFICANCE) -> float:
     """
     critical = t_quantile(n - 1, level)
     noncentrality = abs(effect) * math.sqrt(n)
-    above = float(stats.nct.sf(critical, n - 1, noncentrality))
+    above = float(scipy.stats.nct.sf(critical, n - 1, noncentrality))
     # scipy's lower tail is nan at some large noncentralities, where it is 0 to all digits.
     negligible = noncentrality > NEGLIGIBLE_WRONG_SIDE
-    wrong_side = 0.0 if negligible else float(stats.nct.cdf(-critical, n - 1, noncentrality))
+    wrong_side = 0.0 if negligible else float(scipy.stats.nct.cdf(-critical, n - 1, noncentrality))
     return above + wrong_side
 
 
@@ -162,7 +164,7 @@ def seeds_needed(
         return 2
     effect = max(margin / standard_deviation, sys.float_info.min)
     # The normal approximation is always a little low, so few steps upwards are left.
-    root = float(stats.norm.isf(level / 2) + stats.norm.ppf(power)) / effect
+    root = float(scipy.stats.norm.isf(level / 2) + scipy.stats.norm.ppf(power)) / effect
     if root > math.sqrt(MOST_SEEDS):
         return None
     n = max(2, math.floor(root**2))
@@ -178,7 +180,7 @@ def seeds_needed_interval(
 
     Source of the interval: (n − 1) s² / σ² follows χ² with n − 1 degrees of freedom.
     """
-    quantiles = stats.chi2.ppf([0.975, 0.025], n - 1)
+    quantiles = scipy.stats.chi2.ppf([0.975, 0.025], n - 1)
     low, high = (standard_deviation * math.sqrt((n - 1) / float(q)) for q in quantiles)
     return (
         seeds_needed(low, margin, level=level),
@@ -195,7 +197,7 @@ def trimmed_mean(values: ArrayLike, level: float = SIGNIFICANCE) -> tuple[float,
     of freedom, with h values kept.
     """
     array = _sample(values)
-    mean = float(stats.trim_mean(array, TRIMMED))
+    mean = float(scipy.stats.trim_mean(array, TRIMMED))
     cut = int(TRIMMED * array.size)
     kept = np.sort(array)[cut : array.size - cut]
     if array.size == 1:
