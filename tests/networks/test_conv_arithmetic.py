@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convchoice.config.schema import ConvConfig, Padding
+from convchoice.config.schema import ConvConfig, DownsampleConfig, Operator, Padding
 from convchoice.networks.conv_arithmetic import (
     Axes,
     Axis,
     GeometryError,
+    blur_axes,
     check_fit,
     convolution_axes,
+    learned_axes,
+    pooling_axes,
     same_padding,
 )
 
@@ -32,6 +35,15 @@ def test_height_and_width_are_independent():
     assert convolution_axes((28, 20), conv) == (Axis(28, 5, 3, 4, 4), Axis(20, 2, 1, 1, 1))
     full = convolution_axes((9, 9), ConvConfig([3, 4], Padding.full))
     assert full == (Axis(9, 3, 1, 2, 2), Axis(9, 4, 1, 3, 3))
+
+
+def test_axes_of_the_operators_by_hand():
+    config = DownsampleConfig(Operator.max_blur)
+    dense = pooling_axes((26, 11), config, stride=1)
+    assert dense == (Axis(26, 2, 1), Axis(11, 2, 1))
+    # 25 maxima → 13 blurs, centred on the 1st, 3rd … 25th; 10 → 5, centred on the 1st … 9th.
+    assert blur_axes(dense, config) == (Axis(25, 3, 2, 1, 1), Axis(10, 3, 2, 1, 0))
+    assert learned_axes((26, 11), config) == (Axis(26, 3, 2, 0, 1), Axis(11, 3, 2, 0, 0))
 
 
 def test_kernel_fits_with_at_least_one_position_and_one_pixel():
