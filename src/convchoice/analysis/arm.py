@@ -1,6 +1,6 @@
 """The result of one arm from its runs: configuration, scores, costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -85,21 +85,15 @@ def effective_configuration(run: Run) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if is_numeric(key) and key not in SEEDS}
 
 
-def _differences(ours: Run, theirs: Run) -> Iterator[tuple[str, Any, Any]]:
-    """Keys whose values differ (absent counts as None), in order, with both values."""
-    a, b = effective_configuration(ours), effective_configuration(theirs)
-    for key in dict.fromkeys([*a, *b]):
-        if a.get(key) != b.get(key):
-            yield key, a.get(key), b.get(key)
-
-
 def changes(ours: Run, theirs: Run) -> dict[str, Change]:
-    """The configuration keys that differ between two arms, with both values."""
-    return {key: Change(arm=a, reference=b) for key, a, b in _differences(ours, theirs)}
+    """The configuration keys that differ between two runs, with both values; null where absent."""
+    a, b = effective_configuration(ours), effective_configuration(theirs)
+    different = (key for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key))
+    return {key: Change(arm=a.get(key), reference=b.get(key)) for key in different}
 
 
-def check_runs(arm: str, runs: Sequence[Run]) -> None:
-    """Refuse runs that are not one arm's sample.
+def check_runs(arm: str, runs: Sequence[Run]) -> dict[int, Run]:
+    """The runs of an arm by seed, which are one sample.
 
     Raises:
         UserError: for no run, a run without test results, different configurations, or different
@@ -114,14 +108,17 @@ def check_runs(arm: str, runs: Sequence[Run]) -> None:
         )
     first = runs[0]
     for run in runs[1:]:
-        epochs = ("number of epochs", len(first.history), len(run.history))
-        for key, ours, theirs in [*_differences(first, run), epochs]:
-            if ours != theirs:
-                raise UserError(
-                    f"arm {arm}: {key} is {ours!r} in {first.path.name} and {theirs!r} in"
-                    f" {run.path.name}. The seeds of an arm must have one configuration: train"
-                    " them again, or remove the older run folders."
-                )
+        different = changes(first, run)
+        if len(first.history) != len(run.history):
+            epochs = Change(arm=len(first.history), reference=len(run.history))
+            different["number of epochs"] = epochs
+        for key, each in different.items():
+            raise UserError(
+                f"arm {arm}: {key} is {each.arm!r} in {first.path.name} and {each.reference!r} in"
+                f" {run.path.name}. The seeds of an arm must have one configuration: train"
+                " them again, or remove the older run folders."
+            )
+    return {run.seed: run for run in sorted(runs, key=lambda run: run.seed)}
 
 
 def values_of(runs: Sequence[Run], metric: str) -> list[float]:

@@ -5,7 +5,8 @@ run folders record is added to it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from convchoice.analysis import claims, predictions
@@ -108,44 +109,18 @@ def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: A
 # Run folders
 
 
-@dataclass(frozen=True)
-class _RecordedArm:
-    """One arm's runs by seed, and what is read from their folders once."""
-
-    runs: dict[int, Run]
-    predictions: Predictions | None
-
-
-def _read(arm: str, runs: Sequence[Run]) -> _RecordedArm:
-    check_runs(arm, runs)
-    ordered = sorted(runs, key=lambda run: run.seed)
-    predicted = predictions.read_predictions(ordered)
-    return _RecordedArm({run.seed: run for run in ordered}, predicted)
-
-
-def _recorded_of_arm(
-    arm: str, item: _RecordedArm, reference: _RecordedArm | None
+def _recorded_of_contrast(
+    item: Contrast,
+    runs: Mapping[str, Mapping[int, Run]],
+    predicted: Mapping[str, Predictions | None],
 ) -> dict[str, Any]:
-    runs = list(item.runs.values())
-    other = next(iter(reference.runs.values())) if reference else runs[0]
-    return {
-        "configuration": effective_configuration(runs[0]),
-        "differs_from_reference": changes(runs[0], other),
-        "costs": costs(arm, runs),
-        "learning_curves": learning_curves(runs),
-        **predictions.recorded_of_arm(item.predictions),
-        "curves": arm_curves(arm, runs),
-        "introspection": arm_introspection(runs),
-    }
-
-
-def _recorded_of_contrast(item: Contrast, read: Mapping[str, _RecordedArm]) -> dict[str, Any]:
-    both = read[item.arm], read[item.reference]
-    ours, theirs = ([each.runs[seed] for seed in item.seeds] for each in both)
-    nll = [values_of(runs, "test/nll") for runs in (ours, theirs)]
+    """The fields of a contrast that runs have and a table has not."""
+    ours, theirs = ([runs[arm][seed] for seed in item.seeds] for arm in (item.arm, item.reference))
+    nll = [values_of(each, "test/nll") for each in (ours, theirs)]
+    both = predicted[item.arm], predicted[item.reference]
     return {
         "nll": difference(nll[0], nll[1], measure_of("test/nll")),
-        **predictions.recorded_of_contrast(both[0].predictions, both[1].predictions, item.seeds),
+        **predictions.recorded_of_contrast(*both, item.seeds),
         "cost_ratio": cost_ratio(costs(item.arm, ours), costs(item.reference, theirs)),
     }
 
@@ -196,39 +171,51 @@ def compare(
     """
     failed, measure = failed or {}, measure_of(study.metric)
     question, study = study, without_failed(study, (arm for arm in failed if not runs.get(arm)))
-    read = {arm: _read(arm, runs.get(arm, [])) for arm in study.all_arms()}
-    every_run = [run for item in read.values() for run in item.runs.values()]
+    by_seed = {arm: check_runs(arm, runs.get(arm, [])) for arm in study.all_arms()}
+    ordered = {arm: list(found.values()) for arm, found in by_seed.items()}
+    every_run = list(chain.from_iterable(ordered.values()))
     made = provenance_of_runs(every_run)
-    predictions.check_same_images({arm: item.predictions for arm, item in read.items()})
-    scores: dict[str, Scores] = {
-        arm: {
-            metric: dict(zip(item.runs, values_of(list(item.runs.values()), metric), strict=True))
+    predicted = {arm: predictions.read_predictions(each) for arm, each in ordered.items()}
+    predictions.check_same_images(predicted)
+    results, scores = {}, dict[str, Scores]()
+    for arm, each in ordered.items():
+        scores[arm] = {
+            metric: dict(zip(by_seed[arm], values_of(each, metric), strict=True))
             for metric in dict.fromkeys([*SCORES, study.metric])
         }
-        for arm, item in read.items()
-    }
-    results = {}
-    for arm, item in read.items():
-        reference = read[study.references(arm)[0]] if arm in study.arms else None
-        recorded = _recorded_of_arm(arm, item, reference)
-        results[arm] = _arm(study, arm, measure, scores[arm], **recorded)
+        reference = study.references(arm)[0] if arm in study.arms else arm
+        results[arm] = _arm(
+            study,
+            arm,
+            measure,
+            scores[arm],
+            configuration=effective_configuration(each[0]),
+            differs_from_reference=changes(each[0], ordered[reference][0]),
+            costs=costs(arm, each),
+            learning_curves=learning_curves(each),
+            **predictions.recorded_of_arm(predicted[arm]),
+            curves=arm_curves(arm, each),
+            introspection=arm_introspection(each),
+        )
     check_one_image({arm: each.introspection for arm, each in results.items()})
     earlier_looks = definition.earlier_looks if definition else []
-    found, family = contrasts_of(study, measure, scores, earlier_looks)
-    found = [each.model_copy(update=_recorded_of_contrast(each, read)) for each in found]
+    contrasts, family = contrasts_of(study, measure, scores, earlier_looks)
+    found = [
+        each.model_copy(update=_recorded_of_contrast(each, by_seed, predicted))
+        for each in contrasts
+    ]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]
-    baseline = list(read[study.baseline].runs.values())
-    seeds = {arm: [*item.runs, *failed.get(arm, {})] for arm, item in read.items()}
+    seeds = {arm: [*each, *failed.get(arm, {})] for arm, each in by_seed.items()}
     return _result(
         question,
         found,
-        claims.own_contrasts(question, {arm: item.runs for arm, item in read.items()}),
+        claims.own_contrasts(question, by_seed),
         family=family,
         definition=definition,
         measure=measure,
         arms=results,
         pictures=predictions.pictures_of([item.image for item in flips], every_run),
-        published=published_results(study, baseline, made.dataset) if study.printed else None,
+        published=published_results(study, ordered[study.baseline], made.dataset),
         failed=failed,
         missing_seeds=missing_seeds(seeds, expected_seeds),
         provenance=made,

@@ -89,21 +89,11 @@ def with_look(record: RecordedDefinition, result: Path) -> RecordedDefinition:
     return record.model_copy(update={"looks": {**record.looks, key: looks}}) if looks else record
 
 
-def _folders(reports: Path, study: str) -> list[Path]:
-    """Where a study's results are, at all scales."""
-    return [reports / study, *sorted(reports.glob(f"*/{study}"))]
-
-
-def has_results(reports: Path, study: str) -> bool:
-    """Whether a study has had a result, at any scale."""
-    return any((folder / MANIFEST).exists() for folder in _folders(reports, study))
-
-
 def read_definition(path: Path) -> RecordedDefinition | None:
     """The record in a file; None if there is none, or it is damaged."""
     try:
-        record = RecordedDefinition.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError, RecursionError):
+        record = RecordedDefinition.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
         return None
     return record if record.sha256 == _digest(record.definition) else None
 
@@ -118,7 +108,9 @@ def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefini
         study: as it is now.
         file: the study's YAML file.
     """
-    path, results = reports / study.name / DEFINITION, has_results(reports, study.name)
+    path = reports / study.name / DEFINITION
+    of_all_scales = [path.parent, *sorted(reports.glob(f"*/{study.name}"))]
+    results = any((folder / MANIFEST).exists() for folder in of_all_scales)
     known, definition = read_definition(path), definition_of(study)
     final = results or (known is not None and known.final)
     if known is not None and (final or known.definition == definition):
@@ -132,7 +124,7 @@ def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefini
             sha256=_digest(definition),
             definition=definition,
         )
-    for folder in _folders(reports, study.name):
+    for folder in of_all_scales:
         record = with_look(record, folder / COMPARISON)
     if record == known:
         return record

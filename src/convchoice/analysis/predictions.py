@@ -167,12 +167,6 @@ def _class_errors(counts: NDArray[np.int64], images: list[int]) -> ClassErrors:
     return ClassErrors(images=images, mean=counts.mean(axis=0).tolist(), interval_95=intervals)
 
 
-def middle_seed(seeds: Sequence[int]) -> int:
-    """The lower median of the seeds: a pair that is not chosen by its outcome."""
-    ordered = sorted(seeds)
-    return ordered[(len(ordered) - 1) // 2]
-
-
 def mcnemar_p(only_ours: int, only_theirs: int) -> float:
     """McNemar's exact test: are two networks correct equally often?
 
@@ -186,17 +180,11 @@ def mcnemar_p(only_ours: int, only_theirs: int) -> float:
 
 def mcnemar(ours: Predictions, theirs: Predictions) -> McNemar:
     """McNemar's exact test of the pair of runs with the middle seed."""
-    seed = middle_seed(ours.seeds)
+    seed = sorted(ours.seeds)[(len(ours.seeds) - 1) // 2]  # not chosen by its outcome
     [a], [b] = ours.of([seed]).correct, theirs.of([seed]).correct
     only_ours, only_theirs = int((a & ~b).sum()), int((b & ~a).sum())
     p = mcnemar_p(only_ours, only_theirs)
     return McNemar(seed=seed, only_arm_correct=only_ours, only_reference_correct=only_theirs, p=p)
-
-
-def new_images_difference(ours: Predictions, theirs: Predictions) -> Interval | None:
-    """Interval of the accuracy difference in percentage points, for new seeds and new images."""
-    interval = new_images_interval(ours.correct.astype(np.int8) - theirs.correct.astype(np.int8))
-    return interval and Interval(100 * interval.low, 100 * interval.high)
 
 
 def flip_order(net: NDArray[np.int64], most: int = MOST_FLIPS) -> tuple[list[int], list[int]]:
@@ -261,8 +249,9 @@ def recorded_of_contrast(
     if ours is None or theirs is None:
         return {}
     pair = ours.of(seeds), theirs.of(seeds)
+    interval = new_images_interval(pair[0].correct.astype(np.int8) - pair[1].correct)
     return {
-        "new_images_interval_95": new_images_difference(*pair),
+        "new_images_interval_95": interval and Interval(*(100 * end for end in interval)),
         "mcnemar": mcnemar(*pair),
         "class_errors": _class_errors(errors_by_class(pair[0]) - errors_by_class(pair[1]), []),
         "flips": flips(*pair),

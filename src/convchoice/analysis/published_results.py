@@ -107,14 +107,18 @@ def _note(published_epochs: int, our_epochs: int, dataset: Dataset) -> str:
     return ""
 
 
-def published_results(study: Study, runs: Sequence[Run], dataset: Dataset) -> PublishedResults:
-    """The published values and ours.
+def published_results(
+    study: Study, runs: Sequence[Run], dataset: Dataset
+) -> PublishedResults | None:
+    """The published values and ours; None if the study has none.
 
     Args:
-        study: with published values: ``test/*`` were taken once at the end, others each epoch.
+        study: ``test/*`` of its published values were taken once at the end, others each epoch.
         runs: of the baseline.
         dataset: of all runs.
     """
+    if not study.printed:
+        return None
     by_epoch = {key: row for key, row in study.printed.items() if not key.startswith("test/")}
     final = {key: row[-1] for key, row in study.printed.items() if key.startswith("test/")}
     ours = len(runs[0].history)
