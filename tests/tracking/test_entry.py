@@ -1,6 +1,7 @@
 """What MLflow shows: parameters, ids, times and curves."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,14 @@ def test_an_id_follows_from_what_a_folder_holds_and_not_from_its_path(tmp_path):
     known = [("max", {"arm_fingerprint": "a"}), ("max", {"arm_fingerprint": "b"})]
     known += [("average", {"arm_fingerprint": "a"}), ("max", {"commit": "c"})]
     assert len({arm_id(*each) for each in [*known, *known]}) == 4
+
+
+def test_content_is_all_but_the_times(tmp_path):
+    entry = run_entry(read_run(make_run(tmp_path, "max", 0)))
+    assert entry.content() == replace(entry, start=0, end=0).content()
+    fewer = {"points": entry.points[1:], "tags": {}, "files": entry.files[1:], "status": "FAILED"}
+    changed = {replace(entry, **{key: value}).content() for key, value in fewer.items()}
+    assert len({entry.content(), *changed}) == 5
 
 
 def test_a_failed_run_has_its_reason_and_what_is_known_of_it(tmp_path):
