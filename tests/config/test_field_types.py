@@ -56,7 +56,11 @@ IN_ITSELF.append(IN_ITSELF)
         ("run_root", "", r"run_root = '': must be the path of a folder"),
         ("arm", "../elsewhere", r"arm = '\.\./elsewhere': a name is 1 to 100 letters"),
         ("tracking.experiment", " ", r"tracking\.experiment = ' ': must be text"),
-        ("trainer.precision", "bf16-mix", r"of 32-true, bf16-mixed, 16-mixed, 64-true\."),
+        (
+            "trainer.precision",
+            "bf16-mix",
+            r"of auto, 32-true, tf32, bf16-mixed, 16-mixed, 64-true\.",
+        ),
         ("conv.padding", "smae", r"of valid, same, full, .* Did you mean same\?"),
         ("conv.padding", -1, r"conv\.padding = -1: must be one of"),
         ("conv.kernel_size", "large", r"kernel_size = 'large': must be a whole number .*\[height"),

@@ -7,10 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from convchoice.config.schema import DataConfig
 from convchoice.errors import ConfigurationError
-from convchoice.training.batches import Batches, scaled, split, stratified_order
+from convchoice.training.batches import (
+    Batches,
+    scaled,
+    split,
+    stratified_order,
+    stratified_split,
+)
 
 
 def test_the_order_is_a_new_permutation_each_epoch_fixed_by_the_seed():
@@ -58,6 +65,19 @@ def test_the_validation_split_is_stratified_disjoint_and_fixed_by_its_own_seed()
     other = split(LABELS, DataConfig(validation_seed=1), 100)
     assert not np.array_equal(dealt.validation, other.validation)
     assert [len(each) for each in split(LABELS, DataConfig(), 0)] == [len(LABELS), 0]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(2, 60), min_size=2, max_size=10), st.integers(0, 99), st.data())
+def test_a_stratified_split_is_that_of_scikit_learn(counts, seed, data):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    size = data.draw(st.integers(len(counts), len(labels) - len(counts)))
+    expected = train_test_split(
+        np.arange(len(labels)), test_size=size, stratify=labels, random_state=seed
+    )
+    found = stratified_split(labels.astype(np.uint8), size, seed)
+    for part, same in zip(found, expected, strict=True):
+        assert np.array_equal(part, same)
 
 
 @settings(max_examples=50)

@@ -17,6 +17,7 @@ from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
 from convchoice.training import batches
+from convchoice.training.device import use_precision
 from convchoice.training.lightning_module import FlatParameters, RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
 from small_runs import SMALL, events_of, small_run, train_until, trained
@@ -94,10 +95,19 @@ def test_a_checkpoint_is_written_beside_its_final_name(tmp_path, monkeypatch):
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True) == {"epoch": 3}
 
 
-def test_float16_on_a_cpu_is_refused(tmp_path, data_root):
-    work = small_run(tmp_path, data_root, trainer=SMALL["trainer"] | {"precision": "16-mixed"})
-    with pytest.raises(ConfigurationError, match=r"float16 needs a GPU\. Use bf16-mixed"):
+@pytest.mark.parametrize("precision", ["16-mixed", "tf32"])
+def test_a_precision_that_a_cpu_lacks_is_refused(tmp_path, data_root, precision):
+    work = small_run(tmp_path, data_root, trainer=SMALL["trainer"] | {"precision": precision})
+    with pytest.raises(ConfigurationError, match=r"TF32 need a GPU\. Use bf16-mixed or 32-true"):
         train([work], lambda event: None)
+
+
+@pytest.mark.parametrize("precision", ["auto", "32-true", "tf32", "bf16-mixed"])
+def test_tf32_is_allowed_only_where_it_is_asked_for(precision):
+    used = use_precision(precision, torch.device("cuda"))
+    assert used == {"auto": "32-true", "tf32": "32-true"}.get(precision, precision)
+    allowed = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    assert allowed == (precision == "tf32",) * 2
 
 
 def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(

@@ -7,13 +7,20 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from convchoice.commands import CommandParser
-from convchoice.config.schema import Config
+from convchoice.config.schema import Config, Store, TrackingConfig
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, UserError
-from convchoice.execution.executors import Executor, LocalExecutor, available_cores
+from convchoice.execution.executors import (
+    Executor,
+    LocalExecutor,
+    available_cores,
+    worker_context,
+)
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.networks.suggestions import fitting_plan
@@ -24,6 +31,7 @@ from convchoice.runs.run import RunSpecification, read_run
 from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
+SWEEP = ("-m", "--multirun")
 FULL_TRAIN_SIZE = 60_000
 USAGE = """convchoice train [-m] [KEY=VALUE ...]
        convchoice train --composed FILE --output FOLDER"""
@@ -133,6 +141,12 @@ def _command(arguments: Sequence[str]) -> str:
     return f"{prefix}dvc repro, or make repro{make}"
 
 
+def _import_mlflow(settings: TrackingConfig) -> None:
+    """Import MLflow, if it is used, in a thread of its own while the run is trained."""
+    if settings.store is not Store.none:
+        Thread(target=import_module, args=("mlflow",), daemon=True).start()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the stage or Hydra, by the arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -141,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = parser().parse_args(given)
         train_stage(options.composed, options.output, _command(given))
     else:
+        if all("launch" not in each and (each[0:1] != "-" or each in SWEEP) for each in given):
+            worker_context()  # imports torch while this process imports Hydra
         from convchoice.execution.launch import run_application  # noqa: PLC0415 - Hydra
 
-        run_application(given, publish)
+        run_application(given, publish, _import_mlflow)

@@ -36,7 +36,7 @@ from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, RunSpecification, read_run, reading
 from convchoice.runs.run_folder import FIX
 from convchoice.training.batches import EVALUATION_BATCH, Batches
-from convchoice.training.device import device_of, keep_freed_memory
+from convchoice.training.device import device_of, keep_freed_memory, use_precision
 from convchoice.training.environment_variables import use_instructions
 
 COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
@@ -71,6 +71,7 @@ def evaluate_run(specification: RunSpecification) -> None:
     device = device_of(trainer.accelerator)
     if device.type == "cpu":
         use_instructions(trainer.instructions)
+    use_precision("32-true", device)
     torch.set_num_threads(trainer.threads)
     network = load_network(run)
     images, labels = open_test_set(run, config, specification.data_root)

@@ -9,6 +9,7 @@ their parent.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -26,8 +27,7 @@ from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, Listener, RunEnded
 from convchoice.training.environment_variables import CLEARED
 
-# A process of joblib has a start method of joblib's, which exists only where that is imported.
-PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate", "joblib")
+PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
 POLL_SECONDS = 0.5
 TERMINATION_SECONDS = 5.0
 
@@ -70,14 +70,16 @@ def _worker_surroundings() -> Iterator[None]:
 
 
 @cache
-def _context() -> Any:
-    """What creates worker processes."""
+def worker_context() -> Any:
+    """What creates worker processes. Its server starts at the first call, and imports torch."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    # A process of joblib has a start method of joblib's, which exists only where that is imported.
+    joblib = ["joblib"] if "joblib" in sys.modules else []
+    context.set_forkserver_preload([*PRELOADED, *joblib])
     resource_tracker.ensure_running()  # unblocks Ctrl-C when it has to be started
     with _worker_surroundings():
         forkserver.ensure_running()
@@ -93,7 +95,7 @@ def _cuda_is_available() -> bool:
 @cache
 def gpu_is_usable() -> bool:
     """Whether torch can use a GPU here. A worker process asks the device itself."""
-    with ProcessPoolExecutor(1, _context()) as pool:
+    with ProcessPoolExecutor(1, worker_context()) as pool:
         return pool.submit(_cuda_is_available).result()
 
 
@@ -137,14 +139,16 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         self.left = set(job.keys)
-        self.connection, sender = _context().Pipe(duplex=False)
-        self.process = _context().Process(target=self._work, args=(job, sender), daemon=True)
+        self.connection, sender = worker_context().Pipe(duplex=False)
         with _worker_surroundings():
+            given = (job, sender, dict(os.environ))
+            self.process = worker_context().Process(target=self._work, args=given, daemon=True)
             self.process.start()
         sender.close()
 
     @staticmethod
-    def _work(job: Job, connection: Connection) -> None:
+    def _work(job: Job, connection: Connection, variables: Mapping[str, str]) -> None:
+        os.environ.update(variables)  # the server may have started before they were set
         parent: Any = multiprocessing.parent_process()
         _end_after(parent.join)
         try:

@@ -140,17 +140,23 @@ def pipeline_executor(text: str, config: Config, folder: Path) -> Executor:
         return executor_of(composed.hydra, folder)
 
 
+Publish = Callable[[Path, TrackingConfig], object]
+Prepare = Callable[[TrackingConfig], object]
+
+
 @dataclass
 class Application:
     """What Hydra calls: the task function of a single run, and of the sweeper.
 
     Attributes:
         publish: logs a complete run folder to the tracking store of a configuration.
+        prepare: called with that store's settings before the first run starts.
         dry: print what would be run, and run nothing.
         action: what is to be run, once Hydra has returned.
     """
 
-    publish: Callable[[Path, TrackingConfig], object]
+    publish: Publish
+    prepare: Prepare
     dry: bool = False
     action: Callable[[], None] = field(default=lambda: None)
 
@@ -201,6 +207,7 @@ class Application:
         if self.dry:
             print_plan([config], job_name(config))
             return
+        self.prepare(config.tracking)
         executor = executor_of(settings, Path(config.run_root).resolve() / "sweeps" / "single")
         on_complete = partial(self._complete, config.tracking)
         failures = update_runs([config], executor, on_complete, job_name(config))
@@ -250,9 +257,7 @@ def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message}. See `convchoice train --help`.")
 
 
-def run_application(
-    arguments: Sequence[str], publish: Callable[[Path, TrackingConfig], object]
-) -> None:
+def run_application(arguments: Sequence[str], publish: Publish, prepare: Prepare) -> None:
     """Run Hydra on command-line arguments, then what they ask for.
 
     Raises:
@@ -271,7 +276,7 @@ def run_application(
     overrides = [in_home(override) for override in overrides]
     sys.argv[1:] = [*overrides, *flags]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing
-    application = Application(publish, given.dry_run)
+    application = Application(publish, prepare, given.dry_run)
     main = hydra.main(str(CONF_DIR), "config", HYDRA_VERSION_BASE)(application)
     with composition_errors("command line", overrides):
         offer_new_names(overrides)

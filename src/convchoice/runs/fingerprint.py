@@ -23,6 +23,7 @@ NUMERIC_MODULES = (
     "data.dataset",
     "data.preparation",
     "training.batches",
+    "training.captured_step",
     "training.lightning_module",
     "training.environment_variables",
     "training.callbacks",

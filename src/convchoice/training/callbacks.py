@@ -5,13 +5,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
-
 from convchoice.errors import UserError
 from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded, RunStarted
 from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import CHECKPOINT, partial_path
 from convchoice.training.device import finished_time
+from convchoice.training.lightning import Callback, Trainer
 from convchoice.training.lightning_module import Classifier
 
 TICK_SECONDS = 0.5

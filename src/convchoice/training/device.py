@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from convchoice.config.schema import Accelerator
-from convchoice.errors import ConfigurationError
+from convchoice.errors import ConfigurationError, require
 
 # Parameters of glibc's malloc.h, and values; the largest that it accepts for the first.
 MALLOC_SETTINGS = {
@@ -44,6 +44,24 @@ def device_name(device: torch.device) -> str:
         return "CPU"
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, "CPU")
+
+
+def use_precision(precision: str, device: torch.device) -> str:
+    """Allow or forbid a GPU's TF32, as a precision of the configuration says.
+
+    Returns:
+        Lightning's name of the precision.
+
+    Raises:
+        ConfigurationError: for a precision that the device does not have.
+    """
+    # Lightning would train in bfloat16 instead of float16 and only warn.
+    possible = device.type == "cuda" or precision not in {"16-mixed", "tf32"}
+    rule, fix = "float16 and TF32 need a GPU.", "Use bf16-mixed or 32-true on a CPU."
+    require(possible, "trainer.precision", precision, rule, fix)
+    # cuDNN's convolutions use TF32 unless told otherwise.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    return "32-true" if precision in {"auto", "tf32"} else precision
 
 
 def finished_time(device: torch.device) -> float:

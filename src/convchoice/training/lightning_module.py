@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.func import functional_call, stack_module_state, vmap
@@ -24,6 +23,8 @@ from convchoice.config.schema import Config, OptimizerConfig, OptimizerName
 from convchoice.errors import UserError
 from convchoice.networks.network import Network
 from convchoice.networks.own_network import network_of
+from convchoice.training.captured_step import CapturedStep
+from convchoice.training.lightning import LightningModule
 
 
 class StackedNetworks(nn.Module):
@@ -133,8 +134,10 @@ class RunningMeans:
         return [(loss / images, correct / images) for loss, correct in sums]
 
 
-def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
-    """The optimiser of a configuration.
+def optimizer_of(
+    config: OptimizerConfig, parameters: Any, *, capturable: bool = False
+) -> Optimizer:
+    """The optimiser of a configuration; `capturable` keeps all that it counts on the GPU.
 
     RMSprop adds its epsilon outside the root, v ← ρv + (1 − ρ)g², w ← w − lr·g/(√v + ε), as PyTorch
     does and as the Keras of 2019 did that the lecture used.
@@ -148,10 +151,11 @@ def optimizer_of(config: OptimizerConfig, parameters: Any) -> Optimizer:
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.name is OptimizerName.rmsprop:
         momentum, epsilon = config.momentum, config.epsilon
-        return RMSprop(parameters, alpha=config.rho, eps=epsilon, momentum=momentum, **shared)
+        shared |= {"eps": epsilon, "momentum": momentum, "capturable": capturable}
+        return RMSprop(parameters, alpha=config.rho, **shared)
     if config.name is OptimizerName.sgd:
         return SGD(parameters, momentum=config.momentum, **shared)
-    return Adam(parameters, eps=config.epsilon, **shared)
+    return Adam(parameters, eps=config.epsilon, capturable=capturable, **shared)
 
 
 ELEMENTWISE = {
@@ -214,9 +218,8 @@ class Classifier(LightningModule):
             return self.network.states()
         return [self.network.state_dict()]
 
-    def _losses(self, batch: tuple[Tensor, Tensor], means: RunningMeans) -> Tensor:
-        """The mean loss of each run on a batch, (runs,), also added to `means`."""
-        images, labels = batch
+    def _answers(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss of each run on a batch, and its correct predictions: both (runs,)."""
         logits = self.network(images)  # (N, 10); of several runs, (S, N, 10)
         if self.runs == 1:
             losses = functional.cross_entropy(logits, labels).reshape(1)
@@ -225,35 +228,53 @@ class Classifier(LightningModule):
             every, truth = logits.flatten(0, 1), labels.flatten()
             each = functional.cross_entropy(every, truth, reduction="none")
             losses = each.view(labels.shape).mean(1)
-        correct = (logits.argmax(-1) == labels).sum(-1).reshape(self.runs)
-        means.add(losses, correct, labels.shape[-1])
-        return losses
+        return losses, (logits.argmax(-1) == labels).sum(-1).reshape(self.runs)
 
-    def training_step(self, block: tuple[Tensor, Tensor]) -> None:
-        """An optimiser step for each batch of a block.
+    def on_train_start(self) -> None:
+        """Prepare the steps. On a GPU, those of full batches are captured."""
+        self.flat.bind_gradients()
+        self._optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        self._scaler = scaler or GradScaler(enabled=False)
+        captured = self.device.type == "cuda" and self.config.trainer.precision != "16-mixed"
+        # Code of one's own may do what a captured step does not repeat.
+        captured &= not (self.config.network or self.config.optimizer.own)
+        self._full_step = CapturedStep(self._step) if captured else self._step
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """An optimiser step; returns losses and correct predictions as `_answers`.
 
         The loss is the sum of the runs' cross-entropies: each run's gradient is that of its own.
         """
-        optimizer: Any = self.optimizers(use_pl_optimizer=False)
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None) or GradScaler(enabled=False)
-        self.flat.bind_gradients()
+        losses, correct = self._answers(images, labels)
+        with torch.autocast(self.device.type, enabled=False):  # only the forward pass is mixed
+            self._optimizer.zero_grad(set_to_none=False)
+            self._scaler.scale(losses.sum()).backward()
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        return losses.detach(), correct
+
+    def training_step(self, block: tuple[Tensor, Tensor]) -> None:
+        """An optimiser step for each batch of a block."""
         size, dimension = self.config.data.batch_size, 0 if self.runs == 1 else 1
-        for batch in zip(*(torch.split(each, size, dimension) for each in block), strict=True):
-            losses = self._losses(batch, self.training_means)
-            with torch.autocast(self.device.type, enabled=False):  # only the forward pass is mixed
-                optimizer.zero_grad(set_to_none=False)
-                scaler.scale(losses.sum()).backward()
-                scaler.step(optimizer)
-                scaler.update()
-        self.last_losses = losses.detach()
+        parts = (torch.split(each, size, dimension) for each in block)
+        for images, labels in zip(*parts, strict=True):
+            count = labels.shape[-1]
+            step = self._full_step if count == size else self._step
+            self.last_losses, correct = step(images, labels)
+            self.training_means.add(self.last_losses, correct, count)
+
+    def on_validation_model_zero_grad(self) -> None:
+        """Keep the gradients, which a captured step writes to; Lightning would drop them."""
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add a batch to the validation means."""
-        self._losses(batch, self.validation_means)
+        self.validation_means.add(*self._answers(*batch), batch[1].shape[-1])
 
     def configure_optimizers(self) -> Optimizer:
         """The configuration's optimiser; all of them work element by element."""
         learned = [each for each in self.parameters() if each.requires_grad]
         together = not (self.config.network or self.config.optimizer.own)
         self.flat = FlatParameters(learned, together=together)
-        return optimizer_of(self.config.optimizer, self.flat.optimized)
+        capturable = self.device.type == "cuda"
+        return optimizer_of(self.config.optimizer, self.flat.optimized, capturable=capturable)

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.plugins import TorchCheckpointIO
 from safetensors.torch import save_file
 
 from convchoice.config.own_code import code_files
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
-from convchoice.errors import require, storing_in
+from convchoice.errors import storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.output_files import replace_files
@@ -39,8 +37,15 @@ from convchoice.runs.run_folder import (
 )
 from convchoice.training.batches import Batches, training_batches
 from convchoice.training.callbacks import DivergedError, Recorder
-from convchoice.training.device import device_name, device_of, keep_freed_memory, peak_memory_bytes
+from convchoice.training.device import (
+    device_name,
+    device_of,
+    keep_freed_memory,
+    peak_memory_bytes,
+    use_precision,
+)
 from convchoice.training.environment_variables import use_instructions
+from convchoice.training.lightning import TorchCheckpointIO, Trainer
 from convchoice.training.lightning_module import Classifier, can_stack
 
 
@@ -143,20 +148,16 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 def _trainer(config: Config, device: torch.device, folder: Path, recorder: Recorder) -> Trainer:
-    """Lightning's trainer, which writes its checkpoints to `folder`.
+    """Lightning's trainer, whose recorder writes its checkpoints to `folder`.
 
     Raises:
         ConfigurationError: for a precision that the device does not have.
     """
     settings = config.trainer
-    possible = settings.precision != "16-mixed" or device.type != "cpu"
-    # Lightning would train in bfloat16 and only warn.
-    rule, fix = "float16 needs a GPU.", "Use bf16-mixed on a CPU."
-    require(possible, "trainer.precision", "16-mixed", rule, fix)
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        precision=cast("Any", settings.precision),
+        precision=cast("Any", use_precision(settings.precision, device)),
         max_epochs=settings.max_epochs,
         deterministic=settings.deterministic,
         default_root_dir=folder,
@@ -193,7 +194,7 @@ def _environment(
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "tf32": _tf32(device),
-        "precision": config.trainer.precision,
+        "precision": use_precision(config.trainer.precision, device),
         "deterministic": config.trainer.deterministic or device.type == "cpu",
         "dataset": {
             "name": stored.spec.name,
