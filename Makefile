@@ -16,7 +16,7 @@ help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo "variables of make repro (all but LAUNCH are remembered in params.yaml):"
 	@echo "  STUDY=padding,locality  studies in conf/study, a YAML file of your own, or all"
-	@echo "  SCALE=quick             how much is computed: quick, reduced or full"
+	@echo "  SCALE=quick             how much is computed: demo, quick, reduced, full"
 	@echo "  SURVIVE=pooling         repeat contrasts with other learning rates, lengths (hours)"
 	@echo "  ALLOW_CODE=1            run code that a study from elsewhere names"
 	@echo "  LAUNCH=slurm            train through a launcher in conf/launch; more settings:"

@@ -20,7 +20,7 @@ FRAMEWORKS_CALL = [
     # MLflow, in a served model
     "load_context", "predict",
     # the standard library
-    "https_request", "repr_int",
+    "https_request", "repr_int", "__getattr__",
 ]  # fmt: skip
 DECORATORS = ["@field_validator", "@model_validator", "@field_serializer", "@model_serializer"]
 

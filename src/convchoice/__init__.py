@@ -56,3 +56,12 @@ class _TorchvisionHook(MetaPathFinder):
 
 
 sys.meta_path.insert(0, _TorchvisionHook())
+
+__all__ = ["Study", "compare", "run", "table"]
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of `convchoice.api`, which is imported at their first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("convchoice.api"), name)

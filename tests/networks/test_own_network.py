@@ -53,7 +53,7 @@ ADAMW = {"own": {"_target_": "torch.optim.AdamW", "lr": 0.01}}
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder conf with code, and an arm that names it."""
     folder = Path(shutil.copytree(CONF_DIR, tmp_path / "conf"))
-    (folder / "code").mkdir()
+    (folder / "code").mkdir(exist_ok=True)
     for name, text in {"net": NET, "parts": PARTS, "hostile": HOSTILE}.items():
         (folder / "code" / f"their_{name}.py").write_text(text, encoding="utf-8")
     arm = "# @package _global_\narm: mine\nnetwork: {_target_: their_net.Net, width: 4}\n"

@@ -36,7 +36,7 @@ def test_an_experiment_is_compared(uri, tmp_path, refused, capsys):
     command = ["--mlflow", "segmentation", "--tracking-uri", uri, "--metric", "val/f1"]
     command += ["--margin", "0.01", "--higher-is-better"]
     main([*command, "--output", str(output)])
-    assert "1 of 8 runs have no params.seed and are left out." in capsys.readouterr().out
+    assert "1 of 8 runs have no params.seed and are left out." in capsys.readouterr().err
     result = read_comparison(output / "comparison.json")
     assert {name: arm.scores["val/f1"].values for name, arm in result.arms.items()} == VALUES
     assert result.failed == {

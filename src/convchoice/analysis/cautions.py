@@ -66,10 +66,15 @@ def _scale(comparison: Comparison) -> str:
     seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
     if not length and min(seeds) >= FEWEST_SEEDS:
         return ""
-    kind = "Short training" if length else "Few seeds"
+    seen = comparison.provenance.recorded
+    images = [int(each) for each in seen.get("dataset.train_images", [])]
+    shown = length and max(images, default=0) * max(map(int, seen["epochs"])) <= DEMONSTRATION
+    kind = "Demonstration, no answer" if shown else "Short training" if length else "Few seeds"
     return f"{kind}: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
 
 
+DEMONSTRATION = 1_000
+"""Training images seen in all epochs, up to which a result only shows how a study looks."""
 NETWORK = ("conv", "downsample", "model", "network", "code")
 """Groups of keys that together are one choice: the network. The optimiser with its keys is another
 one, and so is every other key."""

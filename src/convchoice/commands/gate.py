@@ -129,7 +129,6 @@ def parser() -> CommandParser:
     made.add_argument("paths", type=Path, nargs="*", metavar="TABLE", help="CSV or another table")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     add_table_options(made)
-    made.set_defaults(study=None)
     return made
 
 

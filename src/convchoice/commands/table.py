@@ -131,6 +131,11 @@ def csv_table(comparison: Comparison) -> str:
     return buffer.getvalue()
 
 
+def written(comparison: Comparison, form: str) -> str:
+    """The table of a result with labels, in one of `FORMATS`."""
+    return {"markdown": markdown, "latex": latex, "csv": csv_table}[form](comparison)
+
+
 def study_comparison(study: str, reports: Path) -> Comparison:
     """A study's result, by its name in a folder of reports or by a path.
 
@@ -158,8 +163,7 @@ def parser() -> CommandParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table of a study, or write it to a file."""
+    """Print the table of a study."""
     given = parser().parse_args(arguments)
     comparison = study_comparison(given.study, given.reports)
-    write = {"markdown": markdown, "latex": latex, "csv": csv_table}[given.format]
-    print(write(comparison), end="")
+    print(written(comparison, given.format), end="")

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,11 +103,13 @@ def study_of(
     return study_from_mapping(definition, name)
 
 
-def _table(given: argparse.Namespace, metric: str | None) -> ResultsTable:
+def _table(
+    given: argparse.Namespace, metric: str | None, sources: Sequence[Source]
+) -> ResultsTable:
     if not given.mlflow:
         value = given.value or "value"
         columns = Columns(given.arm or ["arm"], given.seed or "seed", value, metric)
-        return results_table([read_source(path) for path in given.paths], columns)
+        return results_table([*sources, *map(read_source, given.paths)], columns)
     value = given.value or (f"{METRIC}{metric}" if metric else "")
     require(bool(value), "--metric", metric, "name the metric of the experiment to compare.")
     seed, rows = (
@@ -115,7 +118,8 @@ def _table(given: argparse.Namespace, metric: str | None) -> ResultsTable:
     )
     found = [row for row in rows if seed in row[1]]
     if len(found) < len(rows):
-        print(f"{len(rows) - len(found)} of {len(rows)} runs have no {seed} and are left out.")
+        left_out = f"{len(rows) - len(found)} of {len(rows)} runs have no {seed} and are left out."
+        print(left_out, file=sys.stderr)
     named = any(f"{PARAMETER}arm" in row for _, row in found)
     arm = given.arm or [f"{PARAMETER}arm" if named else f"{PARAMETER}*"]
     digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()
@@ -123,19 +127,23 @@ def _table(given: argparse.Namespace, metric: str | None) -> ResultsTable:
     return results_table([source], Columns(arm, seed, value, metric or value.removeprefix(METRIC)))
 
 
-def compared_table(given: argparse.Namespace, study: Study | None = None) -> Comparison:
+def compared_table(
+    given: argparse.Namespace, study: Study | None = None, sources: Sequence[Source] = ()
+) -> Comparison:
     """The comparison of files or of an experiment.
 
     Args:
         given: the options of `add_table_options`, and `paths`.
         study: with the metric and the margin; None makes one of the options.
+        sources: rows from elsewhere, before those of the files.
 
     Raises:
         UserError: for anything illegal in the options or the table.
     """
-    table = _table(given, study.metric if study else given.metric)
+    own = study is not None
+    table = _table(given, study.metric if study else given.metric, sources)
     study = study or study_of(given, list(table.values), table.metric, table.title, table.labels)
-    if given.study and known_direction(study.metric) is not None:
+    if own and known_direction(study.metric) is not None:
         return compare_table(study, table, measure_of(study.metric))
     values = [value for by_seed in table.values.values() for value in by_seed.values()]
     margin = margin_points(study.margin, reference_accuracy=0.0)  # only its size matters here

@@ -130,6 +130,7 @@ def built(values: Mapping[str, Any], *arguments: Any) -> Any:
     check_trusted(target)
     _add_folder()
     keywords = {key: _value(value) for key, value in values.items() if key != TARGET}
+    arguments += tuple(keywords.pop("_args_", ()))
     try:
         found = getattr(importlib.import_module(module), name)
         bases = getattr(found, "__mro__", ())
