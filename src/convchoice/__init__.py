@@ -20,9 +20,13 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-CONF_DIR = PROJECT_ROOT / "conf"
-"""The folder of the configuration files."""
+SOURCE = Path(__file__).resolve().parents[2]
+IN_CLONE = (SOURCE / "pyproject.toml").is_file()
+PROJECT_ROOT = SOURCE if IN_CLONE else Path.cwd()
+"""The clone with this code. Installed from a wheel, the code is in none: the working folder."""
+_OWN = PROJECT_ROOT / "conf"
+CONF_DIR = _OWN if (_OWN / "study").is_dir() else Path(__file__).resolve().with_name("conf")
+"""The configuration files: the project's, else those in the wheel."""
 
 _SIGNATURE = "{}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _libraries: list[Any] = []  # a declaration lives as long as its library object

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
-from convchoice import PROJECT_ROOT
 from convchoice.commands import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
@@ -76,7 +75,7 @@ def _comment(search: "Search", command: str) -> list[str]:
     arm, best = next((arm, best) for arm in space.arms if (best := search.best(arm)))
     run = read_run(run_path(search.root, f"{arm}-trial-{best.number}", space.seeds[0]))
     data = run.environment["dataset"]
-    commit, dirty = commit_state(PROJECT_ROOT)
+    commit, dirty = commit_state()
     seeds, split = ", ".join(map(str, space.seeds)), first.data.validation_seed
     lines = [
         FIRST_LINE,

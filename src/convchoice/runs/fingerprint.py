@@ -14,7 +14,7 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
-from convchoice import PROJECT_ROOT
+from convchoice import SOURCE
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.schema import Config
 
@@ -86,7 +86,7 @@ def git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def commit_state(root: Path = PROJECT_ROOT) -> tuple[str, bool | None]:
+def commit_state(root: Path = SOURCE) -> tuple[str, bool | None]:
     """The commit that is checked out, and whether tracked files differ from it.
 
     Files that the pipeline writes (`reports/`, `dvc.lock`) or `make repro STUDY=…` (`params.yaml`)
