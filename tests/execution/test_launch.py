@@ -26,6 +26,7 @@ RATES = [
     "data.batch_size=4",
 ]  # fmt: skip
 """Two learning rates; with the second one the loss becomes NaN."""
+DRY = "--dry-run"
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -106,7 +107,7 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, tra
     folder = tmp_path / "runs" / "mine" / "seed-0"
     trained = read_run(folder)
     assert trained.config["conv"]["padding"] == "same"
-    status, output, _ = train("-m", "seed=0,1", "arm=mine", "conv.padding=same", "--dry-run")
+    status, output, _ = train("-m", "seed=0,1", "arm=mine", "conv.padding=same", DRY)
     assert status == 0
     plan = ["2 runs, 1 kept, 1 to do", "kept  mine/seed-0", "to do mine/seed-1", "minutes of train"]
     assert [line for part in plan for line in output.splitlines() if part in line] == [
@@ -145,6 +146,8 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, tra
         (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
+        (["run_root='s3://me:secretpw@bucket/x'"], "no URL"),
+        (["-m", "seed=0,1", "hydra.sweeper.zip=[seed,arm]"], "{'seed': 2, 'arm': 0}"),
         (["optimizer.learning_rate=???", "tracking.uri=//me:secretpw@host"], "needs a value."),
         (
             ["run_root=/tmp/é"],
@@ -194,6 +197,14 @@ def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path, data_root):
     assert stage.end() == 143, stage.output
     assert "sweep arm: stopped. To continue:\n  convchoice train arm=max,average" in stage.output
     assert "Traceback" not in stage.output
+
+
+def test_zipped_values_go_together(train: Command):
+    swept = ["downsample=max,average,max", "conv.kernel_size=3,5,5", "seed=range(2)"]
+    status, output, _ = train("-m", *swept, "hydra.sweeper.zip=[downsample,conv.kernel_size]", DRY)
+    assert status == 0
+    arms = ["max-kernel_size=3", "average-kernel_size=5", "max-kernel_size=5"]
+    assert output.splitlines()[1:] == [f"  to do {a}/seed-{seed}" for a in arms for seed in (0, 1)]
 
 
 def test_new_names_are_offered_but_never_for_a_misspelt_one():

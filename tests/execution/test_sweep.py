@@ -71,6 +71,16 @@ def test_jobs_that_would_replace_one_another_are_refused():
         checked_configs(batch(3, seeds=(0, 1, 0)), SWEPT, Composition())
 
 
+def test_jobs_that_train_the_same_network_are_refused():
+    jobs = [[f"arm={arm}", f"seed={seed}"] for arm in ("max", "mine") for seed in (0, 1)]
+    with pytest.raises(UserError, match="jobs are the same; nothing was trained") as caught:
+        checked_configs(jobs, ["arm", "seed"], Composition())
+    assert str(caught.value).splitlines()[1:4] == [
+        "  arm=max seed=0", "  arm=mine seed=0",
+        "    all of these are max/seed-0: nothing else that decides a number differs.",
+    ]  # fmt: skip
+
+
 def test_only_existing_jobs_and_baselines_can_be_chosen():
     configs = checked_configs(batch(3, 2), SWEPT, Composition())
     sweep = Sweep("kernel_size", configs, ["convchoice"])

@@ -4,6 +4,7 @@ Its own folder, `<run_root>/sweeps/<name>`, holds the report, Hydra's `multirun.
 engine's logs.
 """
 
+import json
 import shlex
 import statistics
 import subprocess
@@ -17,13 +18,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import quoted
 from convchoice.config.schema import Config
 from convchoice.errors import UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.naming import job_name, run_config
-from convchoice.execution.runner import OnComplete, count, update_runs
-from convchoice.runs.events import RunEnded, RunKey
+from convchoice.execution.runner import OnComplete, update_runs
+from convchoice.runs.events import RunEnded, RunKey, count
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import run_path
@@ -79,6 +81,15 @@ def checked_configs(
             reason = f"all of these would be {folder}. {fix}"
             refused[reason] = [own_overrides(each, swept) for each in same]
     _refuse("jobs would replace one another", refused)
+
+    equal: dict[str, list[str]] = defaultdict(list)
+    names = dict[str, str]()
+    for overrides, config in jobs:
+        name = names.setdefault(json.dumps(numeric_identity(config)), job_name(config))
+        equal[f"all of these are {name}: nothing else that decides a number differs."].append(
+            own_overrides(overrides, swept)
+        )
+    _refuse("jobs are the same", {why: same for why, same in equal.items() if len(same) > 1})
     return [config for _, config in jobs]
 
 

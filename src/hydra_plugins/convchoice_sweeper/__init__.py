@@ -9,9 +9,37 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from convchoice.errors import require
+
+
+def zipped(overrides: Sequence[Override], keys: Sequence[str]) -> list[list[str]]:
+    """The lines of overrides in which some keys have their first values, their second ones, ….
+
+    Raises:
+        ConfigurationError: unless each key has several values, and all equally many.
+    """
+    values = {
+        item.get_key_element(): list(item.sweep_string_iterator())
+        for item in overrides
+        if item.get_key_element() in keys and item.is_sweep_override()
+    }
+    counts = {key: len(values.get(key, [])) for key in keys}
+    rule = f"each key needs as many values as the others, and several; found {counts}."
+    legal = all(counts.values()) and len(set(counts.values())) <= 1
+    require(legal, "hydra.sweeper.zip", list(keys), rule)
+    return [
+        [
+            f"{key}={values[key][index]}" if (key := item.get_key_element()) in values
+            else str(item.input_line)
+            for item in overrides
+        ]
+        for index in range(max(counts.values(), default=1))
+    ]  # fmt: skip
 
 
 class ConvchoiceSweeper(Sweeper):
@@ -21,6 +49,7 @@ class ConvchoiceSweeper(Sweeper):
         params: what is swept beside the command line.
         only: jobs to run, as ``ARM/seed-N``; None runs all that are missing.
         baseline: the arm that the others are compared with; None takes the first.
+        zip: keys whose first values go together, their second values, and so on.
     """
 
     def __init__(
@@ -28,9 +57,10 @@ class ConvchoiceSweeper(Sweeper):
         params: Mapping[str, str] | None,
         only: str | Sequence[str] | None,
         baseline: str | None,
+        zip: Sequence[str] | None,  # noqa: A002 - the key of the configuration
     ) -> None:
         """Keep the configuration."""
-        self.params = params or {}
+        self.params, self.zipped = params or {}, zip or []
         self.options = {"only": only, "baseline": baseline}
 
     def setup(
@@ -46,8 +76,13 @@ class ConvchoiceSweeper(Sweeper):
         from convchoice.commands.publish import publish_studies  # noqa: PLC0415 - only for a sweep
 
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        overrides = OverridesParser.create(self.loader).parse_overrides(given)
-        batch = BasicSweeper.split_arguments(overrides, None)[0]
+        parser = OverridesParser.create(self.loader)
+        overrides = parser.parse_overrides(given)
+        batch = [
+            job
+            for line in zipped(overrides, self.zipped)
+            for job in BasicSweeper.split_arguments(parser.parse_overrides(line), None)[0]
+        ]
         self.application.sweep(
             self.config, self.loader, overrides, batch, self.options, publish_studies
         )
