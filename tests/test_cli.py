@@ -79,6 +79,27 @@ def test_a_closed_pipe_is_no_error():
     assert not done.stderr
 
 
+@pytest.mark.parametrize("verb", ["report", "publish"])
+def test_ctrl_c_during_the_imports_is_one_word(verb: str):
+    """The first heavy import sends the signal."""
+    code = (
+        "import sys, os, signal\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name in {'pydantic', 'mlflow', 'numpy'}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        f"from convchoice.cli import main; main(['{verb}'])\n"
+    )
+    done = run("-c", code)
+    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "x"])
+def test_a_terminal_of_no_width_gets_a_table(columns: str):
+    assert b"93,322 parameters" in run("-m", "convchoice.cli", "shapes", COLUMNS=columns).stdout
+
+
 def test_completion_script_is_valid_bash_with_verbs_and_options():
     script = completion("bash")
     for word in [*VERBS, "--json", "--print-completion"]:

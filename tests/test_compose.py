@@ -1,6 +1,7 @@
 """The `compose` stage: what it writes, and the studies that it refuses before any training."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.commands.compose import chosen_studies, composed_arms, main
+from convchoice.commands.compose import chosen_studies, composed_arms, data_of, main
 from convchoice.config.schema import Config, Curve, Parameters
 from convchoice.config.study import read_study
 from convchoice.config.validation import read_arm, read_parameters
@@ -79,6 +80,14 @@ def test_the_curves_of_a_study_are_evaluated_of_its_arms(conf):
     for arm in composed(conf, curves=["rotation", "shift"]):
         evaluation = arm.evaluation
         assert (evaluation.curves, evaluation.images) == ([Curve.shift, Curve.rotation], 1000)
+
+
+def test_data_outside_the_folder_that_stages_depend_on_is_refused(conf: Path):
+    arm = compose_arm("max", "quick")
+    for root in ("/mnt/raw", "elsewhere", "data/../raw"):
+        with pytest.raises(ConfigurationError, match=r"must be a folder in `data`, .* sweep"):
+            data_of([replace(arm, data=replace(arm.data, root=root))])
+    assert [folder.root for folder in data_of([arm, arm])] == ["data/raw"]
 
 
 def test_an_unknown_study_is_refused():

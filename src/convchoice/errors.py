@@ -215,6 +215,11 @@ def without_password(text: str) -> str:
     return _SECRET_PARAMETER.sub(r"\1***", hidden)
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is the address of another machine, and no path: ``s3://bucket/x``."""
+    return re.match(r"[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE) is not None
+
+
 def did_you_mean(word: object, choices: Sequence[str]) -> str:
     """``Did you mean max?`` for the choice that is most like a word; empty if none is like it."""
     close = difflib.get_close_matches(word[:100], choices, n=1) if isinstance(word, str) else []

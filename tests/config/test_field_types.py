@@ -131,4 +131,6 @@ def test_names_and_folders():
     no_names = ["", ".", "..", "a/b", "a b", "a\n", "${a}", "-a", "<svg>", "x" * 101, "é", "a\0", 3]
     assert not any(map(is_name, no_names))
     assert all(map(is_folder, ["data/raw", "/mnt/ä b/~x"]))
-    assert not any(map(is_folder, ["", " ", "~/d", "~", "a\0b", "a\x1b[2J", "${oc.env:HOME}/x"]))
+    assert not any(
+        map(is_folder, ["", " ", "~/d", "~", "a\0b", "a\x1b[2J", "${oc.env:HOME}/x", "s3://b/x"])
+    )

@@ -18,6 +18,8 @@ def shown(*, terminal: bool) -> str:
         row = {"epoch": 1.0, "train/loss": 0.51234, "val/accuracy": 0.95, "seconds": 3.0}
         display.show(EpochEnded("max", 0, row, 2, seconds_left=8.0))
         display.refresh()
+        display.show(RunStarted("max", 0, epochs=0, epochs_done=0))
+        display.refresh()
         display.show(RunEnded("max", 0))
         display.show(RunStarted("max", 1, epochs=2, epochs_done=1))
         for seed in (1, 2):  # seeds that fail alike have one traceback
@@ -43,3 +45,4 @@ def test_a_terminal_gets_bars():
     assert "max seed 0" in text
     assert "all runs" in text
     assert "epoch 1/2, loss 0.5123" in text
+    assert "evaluating" in text

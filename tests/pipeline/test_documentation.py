@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,22 @@ def test_a_command_is_legal(command):
         importlib.import_module(f"convchoice.commands.{verb}").parser().parse_args(arguments)
     else:
         assert verb == "--help"
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's own, at its import
+def test_options_of_mlflows_commands_exist() -> None:
+    from mlflow.cli import cli  # noqa: PLC0415 - warns
+
+    text = "\n".join(PAGES.values()).replace("\\\n", " ")
+    lines = re.findall(r"(?:^|`)mlflow ([a-z][^`\n#]*)", text, re.MULTILINE)
+    assert lines
+    for line in lines:
+        command: Any = cli
+        words = shlex.split(line)
+        while words and words[0] in getattr(command, "commands", ()):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= known, line
 
 
 @pytest.mark.parametrize("name", PAGES)

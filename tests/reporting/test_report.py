@@ -236,7 +236,7 @@ def test_the_parameters_file_names_the_studies(reports, capsys, refused):
     assert -1 < page.find('id="lecture"') < page.find('id="pooling"')
     lines = capsys.readouterr().out.splitlines()
     assert f"  {reports / 'index.html'}" in lines
-    assert lines[-1] == "The tables: convchoice summary"
+    assert lines[-1] == f"The tables: convchoice summary {reports}"
     change_a_number(reports / "pooling")
     main(["--params", str(parameters), "--reports", str(reports)])
     assert 'id="pooling"' not in texts(reports)[0]

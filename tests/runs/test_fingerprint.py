@@ -52,7 +52,7 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_commit_is_that_of_a_clone_and_whether_it_was_changed(tmp_path):
+def test_the_commit_is_that_of_a_clone_and_whether_it_was_changed(tmp_path, monkeypatch, capsys):
     assert commit_state(tmp_path) == ("unknown", None)
     (tmp_path / "reports").mkdir()
     files = [tmp_path / name for name in ("reports/index.html", "params.yaml", "code.py")]
@@ -65,6 +65,10 @@ def test_the_commit_is_that_of_a_clone_and_whether_it_was_changed(tmp_path):
         assert commit_state(tmp_path) == (commit, False)
         path.write_text("2")
         assert commit_state(tmp_path) == (commit, changed)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert commit_state(tmp_path) == ("unknown", None)
+    assert f"git config --global --add safe.directory {tmp_path}" in capsys.readouterr().err
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
     # An archive that was unpacked inside the repository.
     assert commit_state(tmp_path / "reports") == ("unknown", None)
 

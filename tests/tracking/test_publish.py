@@ -162,7 +162,7 @@ def test_the_command_logs_what_is_missing_and_a_second_call_nothing(
     )
     call(settings, root, elsewhere)
     assert capsys.readouterr().out.endswith(
-        "mlflow.db: 2 runs logged, 1 known already, 1 not evaluated yet; 1 arms updated\n"
+        "mlflow.db: 2 runs logged, 1 known already, 1 not evaluated yet; 1 arm updated\n"
     )
     found = runs(store)
     assert set(found) == {"max", "max/seed-0", "max/seed-1", "max/seed-2"}
@@ -182,7 +182,7 @@ def test_a_damaged_folder_is_named_at_the_end_and_the_others_are_logged(
     make_run(tmp_path, "max", 0)
     (make_run(tmp_path, "max", 1) / METRICS).write_text("{")
     (make_run(tmp_path, "max", 2) / METRICS).unlink()
-    for path, message in ((tmp_path, "error: 2 folders were left out:\n"),
+    for path, message in ((tmp_path, "error: left out 2 folders:\n"),
                           (tmp_path / "gone", "no such folder")):  # fmt: skip
         with pytest.raises(SystemExit, match="2"), exit_codes():
             call(settings, path)

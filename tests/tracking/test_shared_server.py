@@ -98,6 +98,6 @@ def test_what_a_server_missed_is_logged_afterwards(server, tmp_path, capsys):
     server.start()
     arguments = [str(tmp_path), "--uri", server.uri, "--experiment", "down"]
     command.main(arguments)
-    assert "2 runs logged, 1 known already; 1 arms updated" in capsys.readouterr().out
+    assert "2 runs logged, 1 known already; 1 arm updated" in capsys.readouterr().out
     command.main(arguments)
     assert "0 runs logged, 3 known already; 0 arms updated" in capsys.readouterr().out

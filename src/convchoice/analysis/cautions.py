@@ -9,9 +9,10 @@ from convchoice.analysis.definition import amendments
 from convchoice.analysis.model import MOST_SEEDS
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
-from convchoice.analysis.text import count, listed
+from convchoice.analysis.text import listed
 from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.config.field_types import within
+from convchoice.runs.events import count
 
 STEEP = 0.05
 """Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
@@ -213,7 +214,7 @@ def seed_notes(contrast: Contrast) -> list[str]:
     """Notes on the number of seeds of one contrast; often none."""
     notes = []
     if contrast.n < FEWEST_SEEDS:
-        have = text.count(contrast.n, "seed")
+        have = count(contrast.n, "seed")
         notes.append(
             f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
         )

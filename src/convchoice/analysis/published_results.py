@@ -12,6 +12,7 @@ from convchoice.analysis.provenance import Dataset
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.analysis.verdict import Answer
 from convchoice.config.study import Study
+from convchoice.runs.events import count
 from convchoice.runs.run import Run
 
 PUBLISHED_DATASET = "mnist"
@@ -159,7 +160,7 @@ def published_results(
 
 def _final_rank(row: PublishedValue) -> str:
     ours, rank = row.ours.values, row.rank
-    runs = f"our {text.count(len(ours), 'run')}"
+    runs = f"our {count(len(ours), 'run')}"
     subject = f"the published test accuracy of {text.percent(row.published)} %"
     span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
     if rank is None or not _within(row):

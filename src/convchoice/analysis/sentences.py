@@ -9,6 +9,7 @@ from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.sensitivity import Survival
 from convchoice.analysis.verdict import Verdict
+from convchoice.runs.events import count
 
 MOST_NAMES = 4
 """Arms of one verdict that an answer names."""
@@ -218,6 +219,6 @@ def sentence_of(
         inside = [s for s, each in zip(settings, findings, strict=True) if each == finding]
         if inside:
             clause = (later if clauses else first).format(arm=arm, reference=reference)
-            total = "" if clauses else f" of {text.count(len(settings), 'setting')}"
+            total = "" if clauses else f" of {count(len(settings), 'setting')}"
             clauses.append(f"{clause} in {len(inside)}{total}{where(grid, inside)}")
     return f"{'; '.join(clauses)}."

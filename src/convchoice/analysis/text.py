@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.measure import Measure, Sample
+from convchoice.runs.events import count
 from convchoice.runs.events import duration as duration_text
 
 MINUS = "−"
@@ -117,11 +118,6 @@ def ratio(value: float | None) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def count(value: int, noun: str) -> str:
-    """A number and its noun: ``1 seed``, ``2,000 seeds``."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
 def seed_counts(counts: Iterable[int]) -> str:

@@ -7,9 +7,10 @@ import argparse
 import re
 import shutil
 import textwrap
+from pathlib import Path
 from typing import Any, NoReturn
 
-from convchoice.errors import UserError
+from convchoice.errors import UserError, is_url
 
 HELP_WIDTH = 100
 
@@ -25,6 +26,12 @@ def _filled(text: str) -> str:
     )
 
 
+def _path(text: str) -> Path:
+    if is_url(text):
+        raise argparse.ArgumentTypeError(f"{text}: must be a path on this machine, no URL")
+    return Path(text)
+
+
 class CommandParser(argparse.ArgumentParser):
     """Parser of a command.
 
@@ -38,6 +45,7 @@ class CommandParser(argparse.ArgumentParser):
         """Fill the description."""
         options["formatter_class"] = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, description=_filled(description or ""), **options)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         """Refuse wrong arguments.

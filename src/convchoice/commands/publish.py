@@ -24,6 +24,7 @@ from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping, read_parameters
 from convchoice.errors import JobError, RunFolderError, UserError, without_password
 from convchoice.reporting.study_entry import study_entry
+from convchoice.runs.events import count
 from convchoice.runs.run import Run, run_folders
 from convchoice.runs.run_folder import FAILED_SUFFIX
 from convchoice.tracking.entry import ARM, Entry, entry_of
@@ -99,7 +100,8 @@ def publish_runs(store: MlflowStore, entries: Iterable[Entry], runs: Iterable[Ru
     unfinished = sum(not run.evaluated for run in runs)
     waiting = f", {unfinished} not evaluated yet" if unfinished else ""
     new = sum(logged.values())
-    return f"{new} runs logged, {len(logged) - new} known already{waiting}; {updated} arms updated"
+    known = f"{len(logged) - new} known already{waiting}"
+    return f"{count(new, 'run')} logged, {known}; {count(updated, 'arm')} updated"
 
 
 def publish_studies(reports: Path, studies: Sequence[str], settings: TrackingConfig) -> None:
@@ -137,7 +139,7 @@ def publish_models(
         about = " ".join([study.question, *(claim.says for claim in study.claims)])
         winner, why = champion(comparison)
         name = models.register(store, study.name, about, of_study, winner, why)
-        lines.append(f"{name}: {len(of_study)} models, champion {winner}")
+        lines.append(f"{name}: {count(len(of_study), 'model')}, champion {winner}")
     return lines
 
 
@@ -194,4 +196,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unreadable = publish(parser().parse_args(arguments))
     if unreadable:
         listed = "\n".join(f"  {text}" for text in unreadable)
-        raise UserError(f"{len(unreadable)} folders were left out:\n{listed}")
+        raise UserError(f"left out {count(len(unreadable), 'folder')}:\n{listed}")

@@ -12,6 +12,7 @@ removes none.
 The same results give the same bytes. Never imports torch.
 """
 
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -49,6 +50,7 @@ from convchoice.runs.output_files import write_output
 from convchoice.tracking.store import publish_entry
 
 MARKDOWN = "README.md"
+REPORTS = Path("reports")
 
 
 def study_result(reports: Path, study: str) -> Comparison:
@@ -140,8 +142,8 @@ def parser() -> CommandParser:
     which.add_argument("--studies", metavar="A,B", help="studies, in the order of the report")
     file = "YAML file whose key `studies` lists those that come first"
     which.add_argument("--params", type=Path, metavar="FILE", help=file)
-    reports, help_text = Path("reports"), "default: reports"
-    made.add_argument("--reports", type=Path, default=reports, metavar="FOLDER", help=help_text)
+    default = f"default: {REPORTS}"
+    made.add_argument("--reports", type=Path, default=REPORTS, metavar="FOLDER", help=default)
     store = "composed configurations; if given, the studies are logged to their MLflow store"
     made.add_argument("--configs", type=Path, metavar="FOLDER", help=store)
     return made
@@ -162,4 +164,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.configs:
         log_studies(given.reports, comparisons, given.configs)
     print_paths(given.reports)
-    print("The tables: convchoice summary")
+    where = "" if given.reports == REPORTS else f" {shlex.quote(str(given.reports))}"
+    print(f"The tables: convchoice summary{where}")

@@ -24,7 +24,7 @@ from convchoice.execution.executors import (
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.networks.suggestions import fitting_plan
-from convchoice.runs.events import duration
+from convchoice.runs.events import count, duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
 from convchoice.runs.run import RunSpecification, read_run
@@ -106,7 +106,8 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     missing = missing_runs(runs, evaluates=False)
     remove_leftovers(output / arm, range(config.seeds))
     kept = len(runs) - len(missing)
-    print(f"arm {arm}: {len(runs)} seeds, {kept} kept, {len(missing)} to train", flush=True)
+    seeds = count(len(runs), "seed")
+    print(f"arm {arm}: {seeds}, {kept} kept, {len(missing)} to train", flush=True)
     failures, started = [], time.monotonic()
     for event in run(missing, executor, evaluates=False):
         if event.diverged:

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from convchoice.errors import (
     ConfigurationError,
     did_you_mean,
+    is_url,
     nearest,
     require,
     shortened,
@@ -96,13 +97,14 @@ def is_text(text: str) -> bool:
 
 def is_folder(text: str) -> bool:
     """Whether a text can be the path of a folder."""
-    return is_text(text) and not text.startswith("~")
+    return is_text(text) and not text.startswith("~") and not is_url(text)
 
 
 Name = Annotated[str, legal(is_name, NAME_RULE)]
 Text = Annotated[str, legal(is_text, "must be text without ${ and control characters.")]
 Folder = Annotated[
-    str, legal(is_folder, "must be the path of a folder, without ~, ${ and control characters.")
+    str,
+    legal(is_folder, "must be the path of a folder, no URL, without ~, ${ and control characters."),
 ]
 Uri = Annotated[
     Text,

@@ -49,7 +49,7 @@ def evaluate(runs: Sequence[RunSpecification], listener: Listener) -> None:
     """
     keep_freed_memory()
     for run in runs:
-        listener(RunStarted(*run.key, epochs=1, epochs_done=0))
+        listener(RunStarted(*run.key, epochs=0, epochs_done=0))
         failure = ""
         try:
             with storing_in(run_folder.partial_path(run.folder)):

@@ -52,9 +52,12 @@ class Display(Progress):
         if isinstance(event, RunStarted):
             if event.epochs_done:
                 self._print(event, f"resumed after epoch {event.epochs_done}")
-            if event.key not in self.bars:
+            note = "starting" if event.epochs else "evaluating"
+            if event.key in self.bars:
+                self.update(self.bars[event.key], note=note)
+            else:
                 self.bars[event.key] = self.add_task(
-                    f"{event.arm} seed {event.seed}", total=1.0, note="starting",
+                    f"{event.arm} seed {event.seed}", total=1.0, note=note,
                     visible=len(self.bars) < MOST_BARS,
                 )  # fmt: skip
         elif isinstance(event, EpochProgress):

@@ -18,7 +18,7 @@ from convchoice.errors import RunFolderError, UserError, require
 from convchoice.execution.executors import Executor, uses_gpu
 from convchoice.execution.job import Job, is_evaluated, is_trained
 from convchoice.execution.progress import Display
-from convchoice.runs.events import Event, RunEnded
+from convchoice.runs.events import Event, RunEnded, count
 from convchoice.runs.fingerprint import code_digest, environment, fingerprint
 from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import RunSpecification, read_run
@@ -273,12 +273,7 @@ def print_result(folder: Path) -> None:
         )
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun: ``1 run``, ``2 runs``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def failure_text(failures: Sequence[RunEnded], runs: int, what: str) -> str:
     """The failures as a message: how many of the runs, then each with its reason."""
     listed = "\n".join(f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures)
-    return f"{len(failures)} of {runs} runs {what}:\n{listed}"
+    return f"{len(failures)} of {count(runs, 'run')} {what}:\n{listed}"

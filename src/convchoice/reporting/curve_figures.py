@@ -15,6 +15,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.config.schema import Curve
 from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
+from convchoice.runs.events import count
 
 VISIBLE_INK = 0.01
 """A larger share of lost ink is shaded: from there on the digit itself is cut."""
@@ -231,7 +232,7 @@ def _transforms(series: Sequence[CurveSeries]) -> dict[tuple[str, float], str]:
     jumps = {each.jump_pixels or 1 for each in shifts}
     whole = [value for value in values if not any(value % jump for jump in jumps)] or values[-1:]
     titles = {
-        ("translation", value): f"shift by {text.count(int(value), 'pixel')}"
+        ("translation", value): f"shift by {count(int(value), 'pixel')}"
         for value in (*whole[:1], 1.0)
     } | {("rotation", 90.0): "rotation by 90°", ("scale", 1.2): "change of scale by 1.2"}
     return {transform: title for transform, title in titles.items() if transform in evaluated}

@@ -9,6 +9,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.reporting.image_grids import Picture, channels_last, picture_grid, shades
 from convchoice.reporting.plots import SMALL_TEXT, panels, wrapped
 from convchoice.reporting.rendering import RenderedFigure, rendered, slug
+from convchoice.runs.events import count
 
 PANEL_CHARACTERS = 30
 HEADING_CHARACTERS = 56
@@ -96,7 +97,7 @@ def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> Rendere
         picture_grid(rows, FLIPS_A_ROW),
         f"{comparison.study.name}-flips-{slug(key)}",
         f"Images that flip between {reference} and {arm}",
-        f"With one seed or more {text.count(flips.images, 'image')} are correct in one of the two"
+        f"With one seed or more {count(flips.images, 'image')} are correct in one of the two"
         f" alone; with most seeds {text.whole(flips.mostly_gained)} in {arm} alone and"
         f" {text.whole(flips.mostly_lost)} in {reference} alone. Shown are those that flip most"
         " often. Below each: its true class, the most frequent wrong prediction of the other arm,"

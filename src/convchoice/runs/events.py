@@ -25,7 +25,7 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """A training starts, or resumes after `epochs_done` epochs; or an evaluation starts."""
+    """A training starts, or resumes after `epochs_done` epochs; an evaluation has no epochs."""
 
     epochs: int
     epochs_done: int
@@ -61,6 +61,11 @@ class RunEnded(Event):
 
 
 Listener = Callable[[Event], None]
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: ``1 seed``, ``2,000 seeds``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
