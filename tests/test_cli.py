@@ -97,7 +97,7 @@ def test_ctrl_c_during_the_imports_is_one_word(verb: str):
 
 @pytest.mark.parametrize("columns", ["0", "-5", "x"])
 def test_a_terminal_of_no_width_gets_a_table(columns: str):
-    assert b"93,322 parameters" in run("-m", "convchoice.cli", "shapes", COLUMNS=columns).stdout
+    assert b"93,322 parameters" in run("-m", "convchoice", "shapes", COLUMNS=columns).stdout
 
 
 def test_completion_script_is_valid_bash_with_verbs_and_options():

@@ -36,7 +36,7 @@ def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
 def test_an_installed_wheel_has_the_configuration_and_writes_to_the_working_folder(
     wheel: Path, tmp_path: Path
 ) -> None:
-    shapes = ("-m", "convchoice.cli", "shapes", "arm=average")
+    shapes = ("-m", "convchoice", "shapes", "arm=average")
     done = python(wheel, tmp_path, *shapes)
     assert "93,322 parameters" in done.stdout, done.stderr
     assert python(wheel, tmp_path, "-c", ROOT).stdout == f"{tmp_path}\n"
