@@ -20,6 +20,14 @@ def json_of(overrides: list[str], capsys: pytest.CaptureFixture[str]) -> dict[st
     return values
 
 
+def test_table_contains_formulas_sizes_and_sums(capsys):
+    main([])
+    table = capsys.readouterr().out
+    assert "⌊(28 + 0 − 3)/1⌋ + 1 = 26" in table
+    assert "26×26×32 → 13×13×32" in table
+    assert "93,322 parameters, 2,794,240 multiply-accumulates and 28,032 pooling" in table
+
+
 @pytest.mark.parametrize("columns", [80, 180])
 @pytest.mark.parametrize(
     "overrides",
