@@ -11,6 +11,7 @@ from convchoice.commands import survive, variance
 from convchoice.config.study import read_study
 from convchoice.errors import UserError
 from convchoice.execution.grid import narrowed, settings_of
+from convchoice.runs.output_files import write_output
 
 SMALL = [
     "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100", "data.batch_size=50",
@@ -50,8 +51,11 @@ def test_every_setting_is_run_once_and_kept(study, capsys):
         "1 to 2 epochs of 100 images: b and a are not shown to differ in 4 of 4 settings."
         in capsys.readouterr().out
     )
+    result = Path("reports/tiny/survival/survival.json")
+    write_output(result.parent, {result.name: "{}"})  # as of an earlier version
     survive.main(arguments)
     assert "8 runs, 8 kept, 0 to do" in capsys.readouterr().out
+    assert json.loads(result.read_text(encoding="utf-8")) == first
 
 
 def test_seeds_of_weights_order_and_subset_are_set_apart(study, capsys):

@@ -13,6 +13,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from convchoice.analysis.sentences import survival_lines
 from convchoice.commands import CommandParser
 from convchoice.config.composition import study_file
 from convchoice.config.study import Study, read_study
-from convchoice.errors import UserError, printable, require
+from convchoice.errors import RunFolderError, UserError, printable, require
 from convchoice.execution.grid import Grid, narrowed, settings_of
 from convchoice.runs.output_files import check_output, write_output
 from convchoice.runs.run import Run
@@ -84,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"study {study.name}: names no settings. Add them to its file, for example"
             " survive: {trainer.max_epochs: [2, 4, 8], optimizer.learning_rate: [0.001, 0.01]}"
         )
-    earlier = read_beside(output / SURVIVAL, Survival)
+    earlier = None
+    with suppress(RunFolderError):  # one of an earlier version has no looks
+        earlier = read_beside(output / SURVIVAL, Survival)
     grid, runs = runs_of_grid(study, study.survive, given.seeds, given, "survive", arguments)
     found = survival(study, grid.settings, runs, given.seeds, earlier)
     write_output(output, {SURVIVAL: json_text(found.model_dump(mode="json"))})
