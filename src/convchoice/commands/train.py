@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from convchoice.commands import CommandParser
+from convchoice.config.datasets import spec_of
 from convchoice.config.schema import Config, Store, TrackingConfig
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, UserError
@@ -32,7 +33,6 @@ from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SWEEP = ("-m", "--multirun")
-FULL_TRAIN_SIZE = 60_000
 USAGE = """convchoice train [-m] [KEY=VALUE ...]
        convchoice train --composed FILE --output FOLDER"""
 EXAMPLES = """examples:
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _work(config: Config, seeds: int) -> float:
     """What training some seeds of an arm takes, up to a factor: multiply-accumulates."""
-    images = config.data.train_size or FULL_TRAIN_SIZE
+    images = config.data.train_size or spec_of(config.data).train_size
     return seeds * config.trainer.max_epochs * images * fitting_plan(config).macs
 
 
