@@ -65,6 +65,22 @@ def test_an_export_is_read_by_its_column_names(tmp_path: Path):
     assert table.failed == {other: reasons}
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ('sys/id,parameters/model,parameters/seed,"metrics/test/acc (last)"',  # Neptune
+         {"arm": ["parameters/model"], "seed": "parameters/seed",
+          "value": "metrics/test/acc (last)"}),
+        ("trial_id,model,seed,test/acc", {"arm": ["model"], "value": "test/acc"}),  # TensorBoard
+    ],
+)  # fmt: skip
+def test_other_trackers_exports(tmp_path: Path, header: str, columns: Any):
+    rows = "T-1,a,0.0,0.91\nT-2,a,1.0,0.92\nT-3,b,0.0,0.93\nT-4,b,1.0,0.95\n"
+    table = table_of(write(tmp_path, f"{header}\n{rows}"), **columns)
+    assert table.values == {"a": {0: 0.91, 1: 0.92}, "b": {0: 0.93, 1: 0.95}}
+    assert table.metric == columns["value"]
+
+
 def test_equal_configurations_are_one_arm(tmp_path: Path):
     """Arms are named by the columns that differ between them; the seed's is never one of them."""
     path = write(tmp_path, WANDB.replace("seed", "config/seed"))

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from convchoice.runs.specification import RunSpecification, fingerprint
 from safetensors.torch import load_file
 
 from convchoice import CONF_DIR
@@ -22,8 +21,9 @@ from convchoice.evaluation.evaluate import evaluate_run
 from convchoice.networks.own_network import network_of
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.events import RunStarted
+from convchoice.runs.fingerprint import fingerprint
 from convchoice.runs.ownership import finalise
-from convchoice.runs.run import read_run
+from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path
 from convchoice.training.lightning_module import can_stack
 from made_up_runs import study_values
