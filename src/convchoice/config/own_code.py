@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from convchoice import CONF_DIR
+from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.errors import UserError, require
 
 TARGET = "_target_"
 FIELDS = ("network", "optimizer.own")
 """Keys of a configuration that may name code."""
-FOLDER = CONF_DIR / "code"
+FOLDER = PROJECT_ROOT / "conf" / "code"
 ALLOWED = "CONVCHOICE_ALLOW_CODE"
 DOTTED = re.compile(r"[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){1,9}")
 NAMED = re.compile(rf"{TARGET}\W{{1,5}}([\w.]+)")
