@@ -109,8 +109,8 @@ def yaml_value(value: JsonValue) -> str:
 
 def published_cells(row: PublishedValue) -> dict[str, str]:
     """A published value beside our runs, as text."""
-    decimals = 1 if row.metric == "seconds" else 4
-    rank = row.rank
+    seconds = row.metric == "seconds"  # of another machine
+    decimals, rank = (1, None) if seconds else (4, row.rank)
     return {
         "metric": row.metric,
         "epoch": "end" if row.epoch is None else str(row.epoch),
