@@ -33,6 +33,7 @@ from convchoice.tracking.store import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SWEEP = ("-m", "--multirun")
+MLFLOW = "mlflow.store.tracking.sqlalchemy_store"  # imports MLflow, and what its database needs
 USAGE = """convchoice train [-m] [KEY=VALUE ...]
        convchoice train --composed FILE --output FOLDER"""
 EXAMPLES = """examples:
@@ -145,7 +146,7 @@ def _command(arguments: Sequence[str]) -> str:
 def _import_mlflow(settings: TrackingConfig) -> None:
     """Import MLflow, if it is used, in a thread of its own while the run is trained."""
     if settings.store is not Store.none:
-        Thread(target=import_module, args=("mlflow",), daemon=True).start()
+        Thread(target=import_module, args=(MLFLOW,), daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

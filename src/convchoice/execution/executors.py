@@ -27,7 +27,7 @@ from convchoice.execution.progress import Display
 from convchoice.runs.events import Event, Listener, RunEnded
 from convchoice.training.environment_variables import CLEARED
 
-PRELOADED = ("convchoice.training.train", "convchoice.evaluation.evaluate")
+PRELOADED = ("convchoice.execution.worker_imports",)
 POLL_SECONDS = 0.5
 TERMINATION_SECONDS = 5.0
 
