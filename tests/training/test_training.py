@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from convchoice.config.schema import OptimizerConfig, OptimizerName
+from convchoice.config.schema import OptimizerConfig
 from convchoice.errors import ConfigurationError
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
@@ -18,7 +18,7 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
 from convchoice.training import batches
 from convchoice.training.device import use_precision
-from convchoice.training.lightning_module import FlatParameters, RunningMeans, optimizer_of
+from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
 from small_runs import SMALL, events_of, small_run, train_until, trained
 from stages import numbers
@@ -141,30 +141,6 @@ def test_blocks_of_optimiser_steps_change_no_bit(tmp_path, data_root, monkeypatc
     for run, state in results[1:]:
         assert run == results[0][0]
         torch.testing.assert_close(state, results[0][1], rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("name", OptimizerName)
-def test_flat_parameters_change_no_bit(name):
-    """Against an optimiser of the separate parameters, two of odd sizes."""
-    values = [
-        torch.rand(4, 3, 4, 4).to(memory_format=torch.channels_last), torch.rand(5, 7),
-        torch.rand(32), torch.rand(10), torch.rand(48, 16),
-    ]  # fmt: skip
-    one, other = ([torch.nn.Parameter(each.clone()) for each in values] for _ in range(2))
-    flat = FlatParameters(other)
-    assert [len(each) for each in flat.optimized] == [192 + 32 + 768, 5, 10]
-    config = OptimizerConfig(name=name, momentum=0.5, weight_decay=1e-3)
-    optimizers = [optimizer_of(config, each) for each in (one, flat.optimized)]
-    flat.bind_gradients()
-    for _ in range(3):
-        for optimizer, parameters in zip(optimizers, (one, other), strict=True):
-            optimizer.zero_grad(set_to_none=False)
-            sum(each.square().sum() for each in parameters).backward()
-            optimizer.step()
-    for each, expected in zip(other, one, strict=True):
-        assert torch.equal(each, expected)
-        assert each.stride() == expected.stride()
-        assert not torch.equal(each, torch.zeros_like(each))
 
 
 def test_rmsprop_by_hand():

@@ -77,38 +77,6 @@ class StackedNetworks(nn.Module):
         ]
 
 
-class FlatParameters:
-    """Parameters as views of one, so that an optimiser takes one step for all of them.
-
-    A step has the bits that it has parameter by parameter, for an optimiser that works element by
-    element: torch computes 16 elements at a time and the rest with other instructions, so only
-    parameters of 16·n elements are put together.
-
-    Attributes:
-        optimized: what the optimiser gets.
-    """
-
-    def __init__(self, parameters: Sequence[nn.Parameter], *, together: bool = True) -> None:
-        """Move the values; without `together` each parameter stays as it is."""
-        self._parts = [each for each in parameters if together and each.numel() % 16 == 0]
-        sizes = [each.numel() for each in self._parts]
-        flat = nn.Parameter(parameters[0].new_empty(sum(sizes)))
-        flat.grad = torch.zeros_like(flat)
-        self.optimized = [each for each in parameters if not together or each.numel() % 16]
-        self.optimized[:0] = [flat] if self._parts else []
-        self._gradients = []
-        values, gradients = (torch.split(each, sizes) for each in (flat.data, flat.grad))
-        for each, own, gradient in zip(self._parts, values, gradients, strict=True):
-            layout = each.shape, each.stride()
-            each.data = own.as_strided(*layout).copy_(each.data)
-            self._gradients.append(gradient.as_strided(*layout))
-
-    def bind_gradients(self) -> None:
-        """Let backward passes add to the gradient of the one, until `Module.zero_grad`."""
-        for each, gradient in zip(self._parts, self._gradients, strict=True):
-            each.grad = gradient
-
-
 class RunningMeans:
     """Mean loss and accuracy of each run over the images so far.
 
@@ -232,7 +200,6 @@ class Classifier(LightningModule):
 
     def on_train_start(self) -> None:
         """Prepare the steps. On a GPU, those of full batches are captured."""
-        self.flat.bind_gradients()
         self._optimizer: Any = self.optimizers(use_pl_optimizer=False)
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         self._scaler = scaler or GradScaler(enabled=False)
@@ -248,7 +215,7 @@ class Classifier(LightningModule):
         """
         losses, correct = self._answers(images, labels)
         with torch.autocast(self.device.type, enabled=False):  # only the forward pass is mixed
-            self._optimizer.zero_grad(set_to_none=False)
+            self._optimizer.zero_grad()
             self._scaler.scale(losses.sum()).backward()
             self._scaler.step(self._optimizer)
             self._scaler.update()
@@ -264,9 +231,6 @@ class Classifier(LightningModule):
             self.last_losses, correct = step(images, labels)
             self.training_means.add(self.last_losses, correct, count)
 
-    def on_validation_model_zero_grad(self) -> None:
-        """Keep the gradients, which a captured step writes to; Lightning would drop them."""
-
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add a batch to the validation means."""
         self.validation_means.add(*self._answers(*batch), batch[1].shape[-1])
@@ -274,7 +238,5 @@ class Classifier(LightningModule):
     def configure_optimizers(self) -> Optimizer:
         """The configuration's optimiser; all of them work element by element."""
         learned = [each for each in self.parameters() if each.requires_grad]
-        together = not (self.config.network or self.config.optimizer.own)
-        self.flat = FlatParameters(learned, together=together)
         capturable = self.device.type == "cuda"
-        return optimizer_of(self.config.optimizer, self.flat.optimized, capturable=capturable)
+        return optimizer_of(self.config.optimizer, learned, capturable=capturable)

@@ -228,10 +228,7 @@ def _write(
     folder = partial_path(run.folder)
     last = {key: value for key, value in rows[-1].items() if "/" in key}
     seconds = {"cost/train_seconds": sum(row["seconds"] for row in rows)}
-    tensors = {
-        name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, weight in weights.items()
-    }
+    tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
     save_file(tensors, folder / WEIGHTS)
     write_config(folder, config_to_mapping(run.config))
     write_history(folder, rows)
