@@ -20,13 +20,15 @@ STARTED = 1_767_225_600_000  # 2026-01-01T00:00:00, in milliseconds
         # `started` is the start of the last process: 30 s before the end, after 5 epochs of 8 s.
         (5, {}, STARTED - 10_000, STARTED - 2_000),
         # A row has each seed's share of the seconds: 3 seeds of 8 s each, for 24 s of training.
-        (1, {"seeds_together": 3}, STARTED, STARTED + 24_000),
+        (1, {"seeds_together": 3}, STARTED + 6_000, STARTED + 30_000),
     ],
 )
 def test_a_run_lasted_as_long_as_it_trained(tmp_path, epochs, made, start, first_epoch):
     entry = run_entry(read_run(make_run(tmp_path, "max", 0, epochs=epochs, environment=made)))
     assert (entry.start, entry.end) == (start, STARTED + 30_000)
-    assert entry.points[0].time == first_epoch
+    assert entry.points[0].key == "test/accuracy"
+    curve = [point.time for point in entry.points if point.key == "train/loss"]
+    assert (curve[0], len(curve)) == (first_epoch, epochs)
     parameters = {
         "arm": "max", "seed": 0, "downsample": "max", "padding": "valid", "kernel_size": "3",
         "filters": "32-64-64", "train_size": "all", "canvas": "none", "rotated": False,

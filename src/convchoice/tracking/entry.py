@@ -169,24 +169,24 @@ def entry_of(run_folder: Path) -> tuple[Entry | None, Run | None]:
 def run_entry(run: Run) -> Entry:
     """A complete run.
 
-    Start and end are those of the training. One that was interrupted began, for MLflow, as long
-    before its end as it has trained. Curves are over epochs, at the times at which the epochs
-    ended; what is measured once is at step 0, which MLflow draws as a bar.
+    It began, for MLflow, as long before its end as it has trained, without set-up, waiting and
+    interruptions. Curves are over epochs, at the times at which the epochs ended; what is measured
+    once is at step 0, which MLflow draws as a bar.
     """
     made, dataset = run.environment, run.environment["dataset"]
     end, together = milliseconds(made["finished"]), made.get("seeds_together", 1)
     trained = sum(row["seconds"] for row in run.history) * together
-    start = min(milliseconds(made["started"]), end - round(1000 * trained))
-    seconds, points = 0.0, []
+    start = end - round(1000 * trained)
+    # MLflow's comparison opens on the metric that was logged first.
+    final = sorted(run.metrics, key=lambda key: key != "test/accuracy")
+    points = [
+        Point(key, run.metrics[key], 0, end) for key in final if key.startswith(FINAL_METRICS)
+    ]
+    seconds = 0.0
     for row in run.history:
         seconds += row["seconds"] * together
         at, epoch = start + round(1000 * seconds), int(row["epoch"])
         points += [Point(key, value, epoch, at) for key, value in row.items() if "/" in key]
-    # MLflow's comparison opens on the metric that was logged first.
-    final = sorted(run.metrics, key=lambda key: key != "test/accuracy")
-    points += [
-        Point(key, run.metrics[key], 0, end) for key in final if key.startswith(FINAL_METRICS)
-    ]
     source = {"title": dataset["title"], "note": dataset["fallback_note"]}
     return Entry(
         kind="run",
