@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from convchoice import __version__
 from convchoice.commands import CommandParser
-from convchoice.config.own_code import ALLOWED
 from convchoice.errors import UserError, did_you_mean, exit_codes
 
 VERBS = {
@@ -95,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         verb, *rest = (each for each in given if each != "--allow-code")
         if "--allow-code" in given:
+            from convchoice.config.own_code import ALLOWED  # noqa: PLC0415 - imports pydantic
+
             os.environ[ALLOWED] = "1"  # for worker processes too
         if verb not in VERBS:
             hint = did_you_mean(verb, list(VERBS))
