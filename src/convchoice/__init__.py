@@ -28,6 +28,9 @@ _OWN = PROJECT_ROOT / "conf"
 CONF_DIR = _OWN if (_OWN / "study").is_dir() else Path(__file__).resolve().with_name("conf")
 """The configuration files: the project's, else those in the wheel."""
 
+ALLOW_CODE = "CONVCHOICE_ALLOW_CODE"
+"""The environment variable that `--allow-code` sets."""
+
 _SIGNATURE = "{}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _libraries: list[Any] = []  # a declaration lives as long as its library object
 

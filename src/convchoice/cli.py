@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from convchoice import __version__
+from convchoice import ALLOW_CODE, __version__
 from convchoice.commands import CommandParser
 from convchoice.errors import UserError, did_you_mean, exit_codes
 
@@ -94,9 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         verb, *rest = (each for each in given if each != "--allow-code")
         if "--allow-code" in given:
-            from convchoice.config.own_code import ALLOWED  # noqa: PLC0415 - imports pydantic
-
-            os.environ[ALLOWED] = "1"  # for worker processes too
+            os.environ[ALLOW_CODE] = "1"  # for worker processes too
         if verb not in VERBS:
             hint = did_you_mean(verb, list(VERBS))
             raise UserError(f"{verb!r} is not a verb. {hint} See `convchoice --help`.")

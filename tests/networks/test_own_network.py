@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convchoice import CONF_DIR
+from convchoice import ALLOW_CODE, CONF_DIR
 from convchoice.config import own_code
 from convchoice.config.composition import ArmComposer
 from convchoice.config.schema import Config
@@ -61,7 +61,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(own_code, "CONF_DIR", folder)
     monkeypatch.setattr(own_code, "FOLDER", folder / "code")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delenv(own_code.ALLOWED, raising=False)
+    monkeypatch.delenv(ALLOW_CODE, raising=False)
     yield folder
     for name in [name for name in sys.modules if name.startswith("their_")]:
         del sys.modules[name]
@@ -164,7 +164,7 @@ def test_code_that_a_file_from_elsewhere_names_is_not_imported(
         with pytest.raises(UserError, match="run the command again with --allow-code"):
             network_of(each)
     assert not owned.exists()
-    monkeypatch.setenv(own_code.ALLOWED, "1")
+    monkeypatch.setenv(ALLOW_CODE, "1")
     with pytest.raises(UserError, match="has no attribute 'Net'"):
         network_of(config)
     assert owned.exists()

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from convchoice import CONF_DIR, PROJECT_ROOT
+from convchoice import ALLOW_CODE, CONF_DIR, PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.errors import UserError, require
 
@@ -26,7 +26,6 @@ TARGET = "_target_"
 FIELDS = ("network", "optimizer.own")
 """Keys of a configuration that may name code."""
 FOLDER = PROJECT_ROOT / "conf" / "code"
-ALLOWED = "CONVCHOICE_ALLOW_CODE"
 DOTTED = re.compile(r"[A-Za-z_]\w{0,99}(\.[A-Za-z_]\w{0,99}){1,9}")
 NAMED = re.compile(rf"{TARGET}\W{{1,5}}([\w.]+)")
 TORCH = "torch"
@@ -52,7 +51,7 @@ def named_in(config: Config) -> list[str]:
 
 def check_trusted(target: str) -> None:
     """Raise `UserError` unless a target may be imported."""
-    if target.startswith(TORCHS) or os.environ.get(ALLOWED):
+    if target.startswith(TORCHS) or os.environ.get(ALLOW_CODE):
         return
     files = (path for path in CONF_DIR.rglob("*.yaml") if path.is_file())
     if not any(target in NAMED.findall(path.read_text(encoding="utf-8")) for path in files):
