@@ -102,6 +102,6 @@ def test_names_folders_and_evaluation_decide_no_number():
     other = "arm=b trainer.workers=2 data.root=y data.fallback=null"
     other += " evaluation.curves=[rotation] evaluation.images=100"
     assert numeric_identity(here) == numeric_identity(config_from_mapping(values_of(other)))
-    left_out = ("arm", "run_root", "tracking", "evaluation", "scale", "seeds", *NOT_NUMERIC)
+    left_out = ("arm", "run_root", "tracking", "evaluation", "scale", "seeds", "code", *NOT_NUMERIC)
     wanted = {key for key in DEFAULTS if not within(key, left_out)}
     assert set(flattened(numeric_identity(Config()))) == wanted

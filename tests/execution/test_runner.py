@@ -182,6 +182,6 @@ def test_an_evaluation_alone_leaves_the_trained_folder_as_it_is(tmp_path, config
     folder = tmp_path / "runs" / "tiny" / "seed-0"
     events: list[Event] = []
     Job((replace(item, folder=folder, trained=item.folder),), trains=False).work(events.append)
-    assert events == [RunStarted("tiny", 0, epochs=1, epochs_done=0), RunEnded("tiny", 0)]
+    assert events == [RunStarted("tiny", 0, epochs=0, epochs_done=0), RunEnded("tiny", 0)]
     assert {path.name: path.read_bytes() for path in item.folder.iterdir()} == before
     assert read_run(folder).evaluated

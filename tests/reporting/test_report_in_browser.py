@@ -53,7 +53,8 @@ frame.addEventListener("load", async () => {
   view.dispatchEvent(new view.Event("beforeprint")); found.printed = parts.length - open();
   view.dispatchEvent(new view.Event("afterprint")); found.after_print = open();
   press("[data-fold=open]"); found.unfolded = parts.length - open();
-  drawn[3].scrollIntoView(); await wait(500);
+  drawn[3].scrollIntoView(); await wait(300);
+  for (let n = 0; n < 20 && !page.querySelector("[aria-current]"); n++) await wait(100);
   found.painted_when_seen = painted(drawn[3]);
   found.current = [...page.querySelectorAll("[aria-current]")].map(link => link.hash);
   const top = page.querySelector(".contents").getBoundingClientRect().top;
