@@ -290,15 +290,11 @@ def _is_inside(path: str) -> bool:
 class Parameters:
     """What the pipeline runs: the content of `params.yaml`."""
 
-    scale: str
-    """An option of `conf/scale`."""
-    arms: list[Name]
-    """Files in `conf/arm`, or new arms of the studies."""
-    studies: list[Name]
-    """Files in `conf/study`."""
+    scale: str  # an option of conf/scale
+    arms: list[Name]  # files in conf/arm, or new arms of the studies
+    studies: list[Name]  # files in conf/study
     reports: Annotated[str, legal(_is_inside, "must be a folder within the project.")] = "reports"
     """Folder of the reports."""
-    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])
-    """The data sets of the arms."""
+    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])  # of the arms
     survive: list[Name] = field(default_factory=list)
     """Those of the studies whose contrasts are repeated over other settings, which takes long."""

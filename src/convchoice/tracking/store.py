@@ -22,14 +22,12 @@ from convchoice.tracking.entry import ARM, ID, Entry, arm_entry, entry_of
 from convchoice.tracking.views import experiment_tags
 
 KIND = "convchoice.kind"
-CONTENT = "convchoice.content"
-"""Digest of all that was logged; set last, so a run that lacks it is incomplete."""
+CONTENT = "convchoice.content"  # digest of all that was logged; set last: complete runs have it
 PARENT = "mlflow.parentRunId"
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-BATCH = 1000
-"""The most metrics that MLflow accepts in one call."""
+BATCH = 1000  # the most metrics that MLflow accepts in one call
 DEFAULTS = {
     # MLflow's progress bars and links would interrupt the progress display of this project.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -229,7 +227,7 @@ def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
     partial = path.with_name(f"{path.name}.partial")
     with lock:
         if not path.exists():  # another process may have created it
-            for leftover in path.parent.glob(f"{partial.name}*"):  # and its journal
+            for leftover in path.parent.glob(f"{partial.name}*"):
                 leftover.unlink()
             MlflowClient(tracking_uri=f"sqlite:///{partial.absolute()}").search_experiments()
             partial.rename(path)
@@ -244,39 +242,34 @@ def advice(error: Exception, uri: str) -> TrackingError | None:
     import mlflow  # noqa: PLC0415 - imported already
 
     if isinstance(error, ModuleNotFoundError):
-        fix = "Install it, or use a server: http://HOST:PORT."
-        if uri.startswith("postgres"):
-            fix = "Run: pip install 'convchoice[server]'. The URI is then postgresql+psycopg2://…"
+        install = "pip install 'convchoice[server]'. The URI is then postgresql+psycopg2://…"
+        server = "Install it, or use a server: http://HOST:PORT."
+        fix = f"Run: {install}" if uri.startswith("postgres") else server
         what = f"the Python package {error.name}, the driver of this database, is not installed"
         return TrackingError(f"{what}. {fix}")
     _, outdated, rest = str(error).partition("out-of-date database schema (found version ")
     if not outdated:
         return None
     migrations = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
-    if any(migrations.glob(f"{rest.partition(',')[0]}_*.py")):
-        return TrackingError(
-            "the database was made by an older MLflow. Back it up, then run: mlflow db upgrade URI."
-        )
-    return TrackingError(
-        f"the database was made by a newer MLflow than {mlflow.__version__}. Install that version,"
-        f" or use another database: {URI}=sqlite:////path/to/another.db."
-    )
+    older = any(migrations.glob(f"{rest.partition(',')[0]}_*.py"))
+    what = "an older MLflow" if older else f"a newer MLflow than {mlflow.__version__}"
+    another = f"Install that version, or use another database: {URI}=sqlite:////path/to/another.db."
+    fix = "Back it up, then run: mlflow db upgrade URI." if older else another
+    return TrackingError(f"the database was made by {what}. {fix}")
 
 
 def one_line(error: Exception) -> str:
     """An error in one line, without credentials."""
-    [line, *_] = str(error).strip().splitlines() or [type(error).__name__]
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return without_password(line).rstrip(".")
 
 
+# Stores that failed in this process: a server that is down is tried, and reported, once.
 _unavailable: set[tuple[str | None, str | None]] = set()
-"""Stores that failed in this process: a server that is down is tried, and reported, once."""
 
 
 def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
     """Log a complete or failed run, unless MLflow has it already, and update its arm.
-
-    A failed run ``seed-<n>`` has ``seed-<n>.failed`` beside it.
 
     Returns:
         The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
