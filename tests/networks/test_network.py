@@ -11,8 +11,9 @@ from torch.nn import functional
 from convchoice.config.schema import Initialisation, Operator
 from convchoice.config.validation import UNPADDED, config_from_mapping
 from convchoice.networks.conv_arithmetic import Axes, Axis
+from convchoice.networks.initialisation import derived_seed, draw_, fans
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
-from convchoice.networks.network import Network, derived_seed, draw_, fans
+from convchoice.networks.network import Network
 from made_up_runs import values_of
 
 

@@ -16,10 +16,11 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.data import preparation
 from convchoice.data.dataset import StoredDataset
 from convchoice.data.download import ensure
+from convchoice.data.split import split
 from convchoice.evaluation.evaluate import evaluate_run, load_network
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS
-from convchoice.training.batches import scaled, split, training_batches
+from convchoice.training.batches import scaled, training_batches
 from small_data import replace_by_tiny
 from small_runs import small_run, trained
 

@@ -11,7 +11,8 @@ from convchoice.config.datasets import image_shape
 from convchoice.config.own_code import TARGET, built, check_code
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
-from convchoice.networks.network import Network, derived_seed
+from convchoice.networks.initialisation import derived_seed
+from convchoice.networks.network import Network
 from convchoice.networks.plan import CLASSES, Kind, Plan, PlannedLayer
 
 PROBED_IMAGES = 2
