@@ -1,6 +1,5 @@
 """The order of an epoch, and the batches."""
 
-import numpy as np
 import torch
 
 from convchoice.training.batches import Batches, scaled
