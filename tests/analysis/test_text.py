@@ -149,3 +149,20 @@ def test_runs_that_end_in_a_spike_and_means_that_they_decide():
     same_side = robust.model_copy(update={"verdict": Verdict.slightly_worse})
     kept = result.contrasts[0].model_copy(update={"robust": same_side})
     assert spike_lines(result.model_copy(update={"contrasts": [kept]})) == []
+
+
+@pytest.mark.parametrize(
+    ("mean", "word", "shown"),
+    [
+        (-1.66, "slightly worse", "at least slightly worse"),  # the margin is 0.10
+        (0.10, "slightly better", "at least slightly better"),
+        (0.09, "slightly better", "slightly better"),
+        (-1.66, "worse", "worse"),
+        (-1.66, "inconclusive", "inconclusive"),
+    ],
+)
+def test_slightly_does_not_belittle_a_difference_beyond_the_margin(mean, word, shown):
+    contrast = made_up_contrast("average", "max", Verdict(word))
+    difference = contrast.difference.model_copy(update={"mean": mean})
+    contrast = contrast.model_copy(update={"difference": difference, "margin": 0.10})
+    assert text.verdict(contrast) == shown

@@ -48,6 +48,17 @@ def difference(contrast: Contrast, measure: Measure) -> str:
     return signed(contrast.difference.mean, measure.decimals)
 
 
+def verdict(contrast: Contrast) -> str:
+    """A contrast's word for a table.
+
+    Of a difference that is beyond the margin, with an interval that is not, "slightly" would say
+    too little.
+    """
+    beyond = abs(contrast.difference.mean) >= contrast.margin
+    at_least = beyond and contrast.verdict.startswith("slightly")
+    return f"at least {contrast.verdict}" if at_least else str(contrast.verdict)
+
+
 def difference_interval(contrast: Contrast, measure: Measure) -> str:
     """The interval that a contrast's verdict follows from, without its unit."""
     return interval(contrast.interval, measure.decimals, with_signs=True)

@@ -60,7 +60,7 @@ def study_table(comparison: Comparison) -> Table:
             style = VERDICT_STYLES.get(contrast.verdict.finding, "dim")
             cells = [
                 _two_lines(text.difference(contrast, measure), interval),
-                Text(contrast.verdict, style=style),
+                Text(text.verdict(contrast), style=style),
             ]
         table.add_row(
             _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),

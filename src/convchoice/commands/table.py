@@ -55,7 +55,12 @@ def rows(comparison: Comparison) -> list[list[str]]:
         if contrast:
             bounds = text.difference_interval(contrast, measure)
             shown = f"{text.difference(contrast, measure)} {bounds}"
-            cells[2:] = [contrast.reference, shown, contrast.verdict, text.p_value(contrast.p)]
+            cells[2:] = [
+                contrast.reference,
+                shown,
+                text.verdict(contrast),
+                text.p_value(contrast.p),
+            ]
         if not comparison.provenance.table:
             cells += [text.short(arm.costs.parameters), text.short(arm.costs.macs)]
         found.append(cells)

@@ -49,7 +49,8 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
     label = f"difference in {measure.label}{unit}"
     axes.set_xlabel(textwrap.fill(label, AXIS_CHARACTERS))
     named = [
-        f"{name}, {each.verdict}" for name, each in zip(names, comparison.contrasts, strict=True)
+        f"{name}, {text.verdict(each)}"
+        for name, each in zip(names, comparison.contrasts, strict=True)
     ]
     return rendered(
         figure,
@@ -225,7 +226,7 @@ def headline_figure(comparisons: Sequence[Comparison]) -> RenderedFigure | None:
         _draw_row(axes, middle, contrast, sign, colour)
         figure.text(LEFT - 0.02, s=name, fontsize=ROW_TEXT, ha="right", **look)
         figure.text(RIGHT + 0.02, s=contrast.verdict, fontsize=ROW_TEXT, color=colour, **look)
-        words.append(f"{' '.join(name.split())}: {contrast.verdict};")
+        words.append(f"{' '.join(name.split())}: {text.verdict(contrast)};")
     return rendered(
         figure,
         "headline",
