@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from convchoice import PROJECT_ROOT
 from convchoice.analysis.trained_networks import (
     TrainedLayer,
     trained_layers,
+    trained_networks,
 )
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
@@ -176,3 +178,25 @@ def test_a_shift_moves_maps_of_stride_1_along(stride, expected, tmp_path):
         lab.outputs(layers, lab.moved(image, 0, 0, 1))[0], {stride})"""
     [found] = computed(tmp_path, layers, image, expression)
     assert found == 0 if not expected else found > expected
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        ("network", {"_target_": "torch.nn.Flatten"}),
+        ("data", {"canvas": 32}),
+        ("data", {"permutation_seed": 1}),
+        ("data", {"name": "kmnist", "fallback": None}),
+        ("model", {"activation": "gelu"}),
+        ("model", {"first_layer": "locally_connected"}),
+        ("model", {"filters": [64, 128, 128]}),
+    ],
+)
+def test_networks_that_the_page_cannot_compute_are_left_out(
+    run: Run, group: str, values: dict[str, Any]
+) -> None:
+    run = replace(run, metrics={**run.metrics, "test/accuracy": 0.9})
+    other = {**run.config, group: {**run.config.get(group, {}), **values}}
+    kept = trained_networks({"max": [run], "other": [replace(run, config=other)]}).networks
+    assert list(kept) == ["max"]
+    assert all(layer.weight for layer in kept["max"].layers if layer.bias)

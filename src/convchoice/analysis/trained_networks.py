@@ -65,7 +65,8 @@ def trained_networks(runs: Mapping[str, Sequence[Run]]) -> TrainedNetworks:
     """The network of each arm's lowest seed.
 
     Arms are left out whose run folders have no weights, whose images are not MNIST's as they are,
-    whose first layer does not share its weights, or that have more than `MOST_PARAMETERS`.
+    that are modules of one's own, whose first layer does not share its weights, or that have more
+    than `MOST_PARAMETERS`.
 
     Raises:
         RunFolderError: if weights are changed or damaged.
@@ -79,10 +80,7 @@ def _network(run: Run) -> TrainedNetwork | None:
     if not weights.is_file():
         return None
     config = config_from_mapping(run.config, str(run.path / CONFIG))
-    if config.network:
-        return None
-    planned = plan(config)
-    if not (_has_plain_images(config) and _is_supported(config, planned)):
+    if not (_has_plain_images(config) and _is_supported(config, plan(config))):
         return None
     with reading(weights, "weights"):
         tensors = load_file(weights)
@@ -106,7 +104,8 @@ def _has_plain_images(config: Config) -> bool:
 
 def _is_supported(config: Config, planned: Plan) -> bool:
     return (
-        config.model.activation is not Activation.gelu
+        not config.network
+        and config.model.activation is not Activation.gelu
         and planned.parameters <= MOST_PARAMETERS
         and not any(layer.kind in UNSUPPORTED for layer in planned.layers)
     )

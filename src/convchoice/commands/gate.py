@@ -9,7 +9,7 @@ Examples:
 Every other arm is compared with the baseline, paired by seed, with intervals that hold together.
 
 exit status: 0 every arm is shown to be no worse by the margin, 1 an arm is shown to be worse by the
-margin, 3 it cannot be said yet (also where a run has no value), 2 wrong input
+margin, 3 undecided (also where a run has no value), 2 wrong input
 """
 
 import argparse

@@ -7,11 +7,12 @@ environment variable, no resolver.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from convchoice.config.field_types import flattened, is_name, within
+from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, config_to_mapping
 from convchoice.config.yaml_files import read_yaml
@@ -47,8 +48,6 @@ def numeric_identity(config: Config) -> dict[str, Any]:
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
 
-OWN = ("network", "optimizer.own")
-"""Groups of keys with names of their own: what `config.own_code` builds."""
 ARM_KEYS = tuple(
     key
     for key in DEFAULTS
@@ -65,7 +64,7 @@ def check_new_arm(overrides: Iterable[str], origin: str) -> None:
     """
     for override in overrides:
         key, _, value = override.partition("=")
-        _check_key(key, override, origin, (*GROUPS, *ARM_KEYS))
+        _check_key(key, override, origin, (*GROUPS, *ARM_KEYS), FIELDS)
         if key in GROUPS:
             _check_option(value.strip("'\""), override, origin)
         check_references(value, origin)
@@ -91,7 +90,7 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     require(isinstance(defaults, list), f"{origin}: defaults", defaults, "must be a list.")
     choices = dict(_choice(entry, f"{origin}: defaults") for entry in defaults if entry != "_self_")
     for key, value in flattened({**values, "arm": {}}).items():
-        _check_key(key, key, origin, ARM_KEYS)
+        _check_key(key, key, origin, ARM_KEYS, FIELDS)
         check_references(str(value), f"{origin}: {key}")
     return choices, values
 
@@ -107,15 +106,12 @@ def _choice(entry: object, origin: str) -> tuple[str, str]:
     return group, option
 
 
-def _check_key(key: str, given: str, origin: str, legal: tuple[str, ...]) -> None:
+def _check_key(
+    key: str, given: str, origin: str, legal: Sequence[str], groups: Sequence[str] = ()
+) -> None:
+    """Refuse a key that is neither legal nor within a group whose keys are somebody's own."""
     rule = "an arm sets only keys that decide numbers."
-    require(
-        key in legal or (legal != GROUPS[1:] and within(key, OWN)),
-        origin,
-        given,
-        rule,
-        nearest(key, legal),
-    )
+    require(key in legal or within(key, groups), origin, given, rule, nearest(key, legal))
 
 
 def _check_option(option: str, given: str, origin: str) -> None:

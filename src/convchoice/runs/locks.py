@@ -25,7 +25,7 @@ WORK = ".work"
 """Folder, under a folder of runs, for lock files and other files that are no result."""
 
 SILENT_SECONDS = 2.0
-"""A longer wait for the lock of a file is said."""
+"""A longer wait for the lock of a file is reported."""
 
 
 class WaitingLock(FileLock):

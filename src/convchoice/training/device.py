@@ -59,7 +59,7 @@ def use_precision(precision: str, device: torch.device) -> str:
     possible = device.type == "cuda" or precision not in {"16-mixed", "tf32"}
     rule, fix = "float16 and TF32 need a GPU.", "Use bf16-mixed or 32-true on a CPU."
     require(possible, "trainer.precision", precision, rule, fix)
-    # cuDNN's convolutions use TF32 unless told otherwise.
+    # cuDNN's convolutions use TF32 by default.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     return "32-true" if precision in {"auto", "tf32"} else precision
 

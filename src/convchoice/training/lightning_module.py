@@ -236,7 +236,7 @@ class Classifier(LightningModule):
         self.validation_means.add(*self._answers(*batch), batch[1].shape[-1])
 
     def configure_optimizers(self) -> Optimizer:
-        """The configuration's optimiser; all of them work element by element."""
+        """The configuration's optimiser."""
         learned = [each for each in self.parameters() if each.requires_grad]
         capturable = self.device.type == "cuda"
         return optimizer_of(self.config.optimizer, learned, capturable=capturable)

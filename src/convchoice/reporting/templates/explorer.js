@@ -28,8 +28,8 @@
       { filter: "blur", kernel: 5, padding: "full", height: 14, width: 14 }],
   ];
   const digits = JSON.parse(document.getElementById("explorer-digits").textContent).digits.map(digit => {
-    const bytes = Uint8Array.from(atob(digit.pixels), letter => letter.charCodeAt(0));
-    return { ...digit, rows: range(28).map(row => Array.from(bytes.subarray(28 * row, 28 * row + 28))) };
+    const pixels = sums.bytes(digit.pixels);
+    return { ...digit, rows: range(28).map(row => Array.from(pixels.subarray(28 * row, 28 * row + 28))) };
   });
   // As in a configuration, convolution and pooling have separate settings.
   const convolution = { kernel: 3, stride: 1, padding: "valid", pixels: 1, mode: "zeros", filter: "vertical edges" };

@@ -25,6 +25,8 @@ const explorerArithmetic = (() => {
   const MODES = ["zeros", "reflect", "replicate", "circular"];
   const PADDINGS = { convolution: ["valid", "same", "full", "pixels"], other: ["valid", "pixels"] };
   const range = count => Array.from({ length: count }, (_, index) => index);
+  /* Base64 as bytes. */
+  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
   const sum = values => values.reduce((total, value) => total + value, 0);
   const convolves = settings => settings.operator === "convolution";
   const paddings = settings => convolves(settings) ? PADDINGS.convolution : PADDINGS.other;
@@ -288,6 +290,6 @@ const explorerArithmetic = (() => {
 
   return {
     NAMES, MODES, FILTERS, FALLBACK, range, convolves, paddings, layOut, sameElsewhere, formula, leftOver, refusal,
-    suggestions, pixelAt, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
+    suggestions, bytes, binomial, pixelAt, cellAt, windowAt, gaussian, outputOf, outputMap, averagedDown,
   };
 })();

@@ -6,11 +6,9 @@ by row; an image is one of them with pixels from 0 to 1. Needs explorerArithmeti
 */
 "use strict";
 const laboratoryArithmetic = (() => {
-  const { range, pixelAt, gaussian } = explorerArithmetic;
+  const { range, pixelAt, gaussian, binomial, bytes } = explorerArithmetic;
   const SIDE = 28;
 
-  /* Base64 as bytes. */
-  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
   /* Bytes as base64 that an address may hold. */
   const base64 = values => btoa(String.fromCharCode(...values));
 
@@ -63,9 +61,6 @@ const laboratoryArithmetic = (() => {
     }
     return { shape: output, values: made };
   }
-
-  const binomial = size => range(size - 1).reduce(
-    row => [1, ...row.slice(1).map((value, index) => value + row[index]), 1], [1]);
 
   /* Pooling, window by window, over the pixels that exist. */
   function pooled({ shape: [, height, width], values }, { kind, kernel, stride, before, output, operator, sigma }) {
