@@ -11,7 +11,7 @@ import pytest
 
 from convchoice import PROJECT_ROOT
 
-ROOT = "from convchoice.tracking.store import PROJECT_ROOT; print(PROJECT_ROOT)"
+ROOT = "from convchoice.tracking.mlflow_store import PROJECT_ROOT; print(PROJECT_ROOT)"
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from convchoice.commands.ui import main
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import JobError, UserError
 from convchoice.tracking.entry import NOTE
-from convchoice.tracking.store import MlflowStore, publish
-from convchoice.tracking.views import experiment_tags
+from convchoice.tracking.mlflow_store import MlflowStore
+from convchoice.tracking.publish import publish
+from convchoice.tracking.saved_views import experiment_tags
 from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from servers import free_port

@@ -10,8 +10,8 @@ from typing import Any
 
 from convchoice.analysis.collect import runs_of_study
 from convchoice.analysis.comparison import compare as compared
+from convchoice.analysis.input_table import Source
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.results_table import Source
 from convchoice.commands.compose import composed_arms
 from convchoice.commands.table import FORMATS, written
 from convchoice.commands.table_comparison import compared_table

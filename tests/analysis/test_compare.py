@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.analysis import comparison_files, run_tables
+from convchoice.analysis import comparison_files, published_runs
 from convchoice.analysis.collect import collected_runs
 from convchoice.analysis.comparison_files import read_comparison
 from convchoice.commands.compare import main
@@ -40,7 +40,7 @@ def run(project: Path, *more: str, output: str = "reports/pooling") -> Path:
 def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     out, second = run(project), run(project, output="second")
     assert {path.name for path in out.iterdir()} == {
-        *comparison_files.FILES, *run_tables.FILES, "networks.json", ".convchoice.json",
+        *comparison_files.FILES, *published_runs.FILES, "networks.json", ".convchoice.json",
     }  # fmt: skip
     for path in out.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()

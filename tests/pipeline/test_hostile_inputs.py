@@ -21,7 +21,7 @@ from jinja2 import TemplateError
 
 from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.results_table import Columns, read_source, results_table
+from convchoice.analysis.input_table import Columns, read_source, results_table
 from convchoice.commands.summary import study_table
 from convchoice.config.arm_keys import read_arm_file
 from convchoice.config.study import read_study

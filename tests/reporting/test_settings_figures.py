@@ -8,15 +8,8 @@ import pytest
 from convchoice.analysis.contrast import Family
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.sensitivity import (
-    SURVIVAL,
-    VARIANCE,
-    Cell,
-    Decomposition,
-    Survival,
-    SurvivingContrast,
-    VarianceSources,
-)
+from convchoice.analysis.survival import SURVIVAL, Cell, Survival, SurvivingContrast
+from convchoice.analysis.variance_sources import VARIANCE, Decomposition, VarianceSources
 from convchoice.analysis.verdict import Verdict
 from convchoice.commands.report import write_report
 from convchoice.errors import RunFolderError

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking import store as module
-from convchoice.tracking.store import MlflowStore
+from convchoice.tracking import publish as module
+from convchoice.tracking.mlflow_store import MlflowStore
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import exit_codes
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import METRICS, run_path
-from convchoice.tracking.store import MlflowStore, publish
+from convchoice.tracking.mlflow_store import MlflowStore
+from convchoice.tracking.publish import publish
 from made_up_runs import curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits

@@ -15,8 +15,9 @@ from convchoice import PROJECT_ROOT
 from convchoice.commands import publish as command
 from convchoice.config.schema import TrackingConfig
 from convchoice.runs.run import read_run
-from convchoice.tracking import store as module
-from convchoice.tracking.store import MlflowStore, publish
+from convchoice.tracking import publish as module
+from convchoice.tracking.mlflow_store import MlflowStore
+from convchoice.tracking.publish import publish
 from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from servers import Server
@@ -27,7 +28,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking.store import publish
+from convchoice.tracking.publish import publish
 import mlflow
 sys.stdin.readline()  # all begin at once
 assert publish(Path(sys.argv[2]), TrackingConfig(uri=sys.argv[1], experiment="shared"))

@@ -7,8 +7,8 @@ from convchoice.analysis import text
 from convchoice.analysis.cautions import short_training
 from convchoice.analysis.contrast import Contrast, Scores, contrasts_of
 from convchoice.analysis.introspection import measured
+from convchoice.analysis.literature_values import published_answer
 from convchoice.analysis.measure import Measure, measure_of
-from convchoice.analysis.published_results import published_answer
 from convchoice.analysis.result import Claim, ClaimPart, Comparison
 from convchoice.analysis.verdict import Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from convchoice.analysis.results_table import SUFFIXES
-from convchoice.analysis.run_tables import is_published, read_published
+from convchoice.analysis.input_table import SUFFIXES
+from convchoice.analysis.published_runs import is_published, read_published
 from convchoice.config.study import Study
 from convchoice.errors import UserError
 from convchoice.runs.run import Run, read_run, run_folders

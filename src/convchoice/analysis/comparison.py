@@ -23,13 +23,13 @@ from convchoice.analysis.arm import (
 from convchoice.analysis.cautions import cautions
 from convchoice.analysis.contrast import Contrast, Scores, contrasts_of, difference
 from convchoice.analysis.curves import arm_curves, learning_curves
+from convchoice.analysis.input_table import ResultsTable
 from convchoice.analysis.introspection import arm_introspection, check_one_image
+from convchoice.analysis.literature_values import published_results
 from convchoice.analysis.measure import Measure, measure_of, sample
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
-from convchoice.analysis.published_results import published_results
 from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
-from convchoice.analysis.results_table import ResultsTable
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError, require

@@ -11,11 +11,14 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from convchoice.analysis.model import Model
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
+from convchoice.analysis.survival import SURVIVAL
+from convchoice.analysis.variance_sources import VARIANCE
 from convchoice.errors import RunFolderError, UserError, shortened
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
@@ -24,6 +27,7 @@ COMPARISON = "comparison.json"
 METRICS = "metrics.json"
 DIFFERENCES = "differences.csv"
 FILES = (COMPARISON, METRICS, DIFFERENCES)
+Found = TypeVar("Found", bound=Model)
 MOST_BYTES = 200_000_000
 """A larger file is no result of this project."""
 MOST = 1e300
@@ -198,3 +202,21 @@ def write_comparison(
         **(more or {}),
     }
     write_output(folder, texts)
+
+
+def read_beside(path: Path, model: type[Found]) -> Found | None:
+    """A result beside a study's comparison; None if there is none.
+
+    Raises:
+        RunFolderError: if it cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        verb = {SURVIVAL: "survive", VARIANCE: "variance"}.get(path.name, "compare")
+        reason = str(error).splitlines()[0]
+        raise RunFolderError(
+            f"{path}: cannot be read: {reason}. Make it again: convchoice {verb}."
+        ) from error

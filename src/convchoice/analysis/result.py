@@ -11,10 +11,10 @@ from pydantic import Field, JsonValue, model_validator
 
 from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast, Family
+from convchoice.analysis.literature_values import PublishedResults
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.model import Count, ImagePixels, Interval, Model, Name
 from convchoice.analysis.provenance import Provenance
-from convchoice.analysis.published_results import PublishedResults
 from convchoice.analysis.verdict import Answer, Outcome, Verdict
 from convchoice.config.margin import Margin
 from convchoice.config.study import Prediction

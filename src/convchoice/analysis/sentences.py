@@ -7,7 +7,7 @@ from typing import Any
 from convchoice.analysis import cautions, text
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
-from convchoice.analysis.sensitivity import Survival
+from convchoice.analysis.survival import Survival
 from convchoice.analysis.verdict import Verdict
 from convchoice.runs.events import count
 

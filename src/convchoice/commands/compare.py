@@ -22,14 +22,14 @@ from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
 from convchoice.analysis.definition import history_of, read_definition
 from convchoice.analysis.measure import known_direction
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.run_tables import FILES as PUBLISHED_FILES
-from convchoice.analysis.run_tables import (
+from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
+from convchoice.analysis.published_runs import (
     PublishedStudy,
     is_published,
     read_published,
     with_earlier,
 )
+from convchoice.analysis.result import Comparison
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.trained_networks import NETWORKS, networks_text, trained_networks
 from convchoice.commands import CommandParser

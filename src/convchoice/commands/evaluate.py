@@ -13,7 +13,7 @@ from convchoice.execution.runner import failure_text, run, specify_evaluation
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
 from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import read_failure
-from convchoice.tracking.store import publish
+from convchoice.tracking.publish import publish
 
 EXAMPLE = "example: convchoice evaluate --composed configs/max.yaml --trained trained --output runs"
 

@@ -28,7 +28,8 @@ from convchoice.runs.events import count
 from convchoice.runs.run import Run, run_folders
 from convchoice.runs.run_folder import FAILED_SUFFIX
 from convchoice.tracking.entry import ARM, Entry, entry_of
-from convchoice.tracking.store import EXPERIMENT, URI, MlflowStore, one_line, publish_entry
+from convchoice.tracking.mlflow_store import EXPERIMENT, URI, MlflowStore
+from convchoice.tracking.publish import one_line, publish_entry
 
 
 def folders_below(paths: Iterable[Path]) -> Iterator[Path]:
@@ -121,7 +122,7 @@ def publish_models(
     Raises:
         UserError: if there is no run of an arm of a study.
     """
-    from convchoice.tracking import models  # noqa: PLC0415 - imports torch
+    from convchoice.tracking import model_registry  # noqa: PLC0415 - imports torch
 
     lines = []
     logged: dict[str, tuple[Any, str]] = {}
@@ -133,12 +134,15 @@ def publish_models(
                 missing = f"there is no evaluated run of its arm {arm} at the paths given"
                 raise UserError(f"study {study.name}: {missing}. Name the folder that holds it.")
             if arm not in logged:
-                run, reason = models.chosen_run(seeds)
-                logged[arm] = (models.logged_model(store, run), f"seed {run.seed}, {reason}")
+                run, reason = model_registry.chosen_run(seeds)
+                logged[arm] = (
+                    model_registry.logged_model(store, run),
+                    f"seed {run.seed}, {reason}",
+                )
         of_study = {arm: logged[arm] for arm in comparison.arms}
         about = " ".join([study.question, *(claim.says for claim in study.claims)])
         winner, why = champion(comparison)
-        name = models.register(store, study.name, about, of_study, winner, why)
+        name = model_registry.register(store, study.name, about, of_study, winner, why)
         lines.append(f"{name}: {count(len(of_study), 'model')}, champion {winner}")
     return lines
 

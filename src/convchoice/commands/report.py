@@ -20,17 +20,12 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.comparison_files import COMPARISON, read_beside, read_comparison
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.sensitivity import (
-    SURVIVAL,
-    VARIANCE,
-    Survival,
-    VarianceSources,
-    read_beside,
-)
 from convchoice.analysis.sentences import survival_lines
+from convchoice.analysis.survival import SURVIVAL, Survival
 from convchoice.analysis.trained_networks import NETWORKS, TrainedNetworks
+from convchoice.analysis.variance_sources import VARIANCE, VarianceSources
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
@@ -47,7 +42,7 @@ from convchoice.reporting.settings_figures import (
 )
 from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output
-from convchoice.tracking.store import publish_entry
+from convchoice.tracking.publish import publish_entry
 
 MARKDOWN = "README.md"
 REPORTS = Path("reports")

@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from convchoice.analysis.sensitivity import SURVIVAL, Survival, read_beside, survival
+from convchoice.analysis.comparison_files import read_beside
 from convchoice.analysis.sentences import survival_lines
+from convchoice.analysis.survival import SURVIVAL, Survival, survival
 from convchoice.commands import CommandParser
 from convchoice.config.composition import study_file
 from convchoice.config.study import Study, read_study

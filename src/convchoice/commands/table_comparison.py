@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice.analysis.comparison import compare_table
-from convchoice.analysis.measure import known_direction, measure_of, own_measure
-from convchoice.analysis.result import Comparison
-from convchoice.analysis.results_table import (
+from convchoice.analysis.input_table import (
     SUFFIXES,
     Columns,
     ResultsTable,
@@ -18,11 +16,13 @@ from convchoice.analysis.results_table import (
     read_source,
     results_table,
 )
+from convchoice.analysis.measure import known_direction, measure_of, own_measure
+from convchoice.analysis.result import Comparison
 from convchoice.config.field_types import name_from
 from convchoice.config.margin import margin_points
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.errors import UserError, require
-from convchoice.tracking.experiment import experiment_rows
+from convchoice.tracking.experiment_rows import experiment_rows
 
 PARAMETER, METRIC = "params.", "metrics."
 

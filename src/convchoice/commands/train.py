@@ -29,7 +29,7 @@ from convchoice.runs.events import count, duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.tracking.store import publish
+from convchoice.tracking.publish import publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SWEEP = ("-m", "--multirun")

@@ -21,8 +21,8 @@ from urllib.request import urlopen
 from convchoice.commands import CommandParser
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import JobError, UserError
-from convchoice.tracking.store import URI, MlflowStore
-from convchoice.tracking.views import FIRST_VIEW
+from convchoice.tracking.mlflow_store import URI, MlflowStore
+from convchoice.tracking.saved_views import FIRST_VIEW
 
 HOST = "127.0.0.1"
 PORTS = range(1, 2**16)

@@ -13,7 +13,7 @@ import numpy as np
 
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.provenance import provenance_of_runs
-from convchoice.analysis.sensitivity import SOURCES, VARIANCE, VarianceSources, decompositions
+from convchoice.analysis.variance_sources import SOURCES, VARIANCE, VarianceSources, decompositions
 from convchoice.commands import CommandParser
 from convchoice.commands.survive import parser as grid_parser
 from convchoice.commands.survive import runs_of_grid, study_and_output

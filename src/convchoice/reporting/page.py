@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from convchoice.analysis import cautions, sentences, text
 from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast
+from convchoice.analysis.literature_values import PublishedValue
 from convchoice.analysis.measure import measure_of
-from convchoice.analysis.published_results import PublishedValue
 from convchoice.analysis.result import Claim, Comparison
 from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
 from convchoice.reporting import curve_figures as curves

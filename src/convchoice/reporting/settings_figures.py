@@ -6,14 +6,9 @@ from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
 from convchoice.analysis.cautions import training_length
-from convchoice.analysis.sensitivity import (
-    SOURCES,
-    Cell,
-    Survival,
-    SurvivingContrast,
-    VarianceSources,
-)
 from convchoice.analysis.sentences import spoken, survival_lines
+from convchoice.analysis.survival import Cell, Survival, SurvivingContrast
+from convchoice.analysis.variance_sources import SOURCES, VarianceSources
 from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
 

@@ -1,4 +1,4 @@
-"""What MLflow shows of a run, an arm or a study, ready to be written by `tracking.store`.
+"""What MLflow shows of a run, an arm or a study, ready to be written by `tracking.mlflow_store`.
 
 The id of a run follows from what its folder holds, never from where it is, so that a folder from a
 cache or another machine is recognised.

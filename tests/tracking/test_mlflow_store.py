@@ -13,7 +13,8 @@ from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.runs import locks
 from convchoice.tracking.entry import Entry, Point
-from convchoice.tracking.store import MlflowStore, TrackingError, one_line
+from convchoice.tracking.mlflow_store import MlflowStore, TrackingError
+from convchoice.tracking.publish import one_line
 from made_up_runs import make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 
@@ -22,7 +23,7 @@ OPEN = """
 import sys
 from pathlib import Path
 from convchoice.config.schema import TrackingConfig
-from convchoice.tracking.store import publish
+from convchoice.tracking.publish import publish
 print(publish(Path(sys.argv[1]), TrackingConfig(uri=sys.argv[2])))
 """
 
@@ -90,7 +91,7 @@ def test_a_database_of_another_mlflow_is_named_rightly(tmp_path, version, advice
         connection.execute("UPDATE alembic_version SET version_num = ?", [version])
     code = (
         "import sys; from convchoice.config.schema import TrackingConfig;"
-        "from convchoice.tracking.store import MlflowStore;"
+        "from convchoice.tracking.mlflow_store import MlflowStore;"
         "MlflowStore(TrackingConfig(uri=sys.argv[1]))"
     )  # another process: MLflow remembers which databases it has checked
     done = subprocess.run(

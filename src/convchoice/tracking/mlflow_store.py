@@ -1,25 +1,21 @@
-"""An MLflow store, and `publish`: log runs to it once they are complete, each once.
+"""An experiment in an MLflow store: find runs, log each once.
 
-Nothing is ever read back from MLflow for a result, and a problem with MLflow is one warning that
-never fails a run. MLflow is imported when a store is opened, because the import takes two seconds.
+MLflow is imported when a store is opened, because the import takes two seconds.
 """
 
 import logging
 import os
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from convchoice import PROJECT_ROOT
-from convchoice.config.schema import Store, TrackingConfig
-from convchoice.errors import UserError, without_password
+from convchoice.config.schema import TrackingConfig
+from convchoice.errors import UserError
 from convchoice.runs.locks import WaitingLock
-from convchoice.tracking.entry import ARM, ID, Entry, arm_entry, entry_of
-from convchoice.tracking.views import experiment_tags
+from convchoice.tracking.entry import ARM, ID, Entry, arm_entry
+from convchoice.tracking.saved_views import experiment_tags
 
 KIND = "convchoice.kind"
 CONTENT = "convchoice.content"  # digest of all that was logged; set last: complete runs have it
@@ -256,46 +252,3 @@ def advice(error: Exception, uri: str) -> TrackingError | None:
     another = f"Install that version, or use another database: {URI}=sqlite:////path/to/another.db."
     fix = "Back it up, then run: mlflow db upgrade URI." if older else another
     return TrackingError(f"the database was made by {what}. {fix}")
-
-
-def one_line(error: Exception) -> str:
-    """An error in one line, without credentials."""
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return without_password(line).rstrip(".")
-
-
-# Stores that failed in this process: a server that is down is tried, and reported, once.
-_unavailable: set[tuple[str | None, str | None]] = set()
-
-
-def publish(run_folder: Path, settings: TrackingConfig) -> str | None:
-    """Log a complete or failed run, unless MLflow has it already, and update its arm.
-
-    Returns:
-        The run's id in MLflow; None without tracking, for a run that is not evaluated yet, or after
-        a problem with MLflow, which is printed as one warning.
-    """
-    return publish_entry(lambda: entry_of(run_folder)[0], settings)
-
-
-def publish_entry(make: Callable[[], Entry | None], settings: TrackingConfig) -> str | None:
-    """Log what `make` returns, which may be None, in the way of `publish`."""
-    key = (settings.uri, settings.experiment)
-    if settings.store is Store.none or key in _unavailable:
-        return None
-    try:
-        store, entry = _store(*key), make()
-        run_id = store.log(entry)[0] if entry else None
-        if entry and ARM in entry.tags:
-            store.update_arm(entry.tags[ARM])
-    except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a lock raises
-        _unavailable.add(key)
-        fix = "Run `convchoice publish` to log the missing runs."
-        print(f"warning: MLflow logging failed: {one_line(error)}. {fix}", file=sys.stderr)
-        return None
-    return run_id
-
-
-@cache
-def _store(uri: str | None, experiment: str | None) -> MlflowStore:
-    return MlflowStore(TrackingConfig(uri=uri, experiment=experiment))

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from convchoice.errors import did_you_mean, shortened
-from convchoice.tracking.store import (
+from convchoice.tracking.mlflow_store import (
     DEFAULTS,
     TrackingError,
     advice,
-    one_line,
     search,
     sqlite_path,
     store_uri,
 )
+from convchoice.tracking.publish import one_line
 
 READABLE = {**DEFAULTS, "MLFLOW_ALLOW_FILE_STORE": "true"}
 """A folder `mlruns` of an earlier MLflow can still be read."""

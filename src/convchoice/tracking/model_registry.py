@@ -24,7 +24,7 @@ from convchoice.config.yaml_files import read_yaml
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG, WEIGHTS
 from convchoice.tracking.entry import ID, digest, run_id_of
-from convchoice.tracking.store import MlflowStore, TrackingError
+from convchoice.tracking.mlflow_store import MlflowStore, TrackingError
 
 CHAMPION = "champion"
 PINNED = ("mlflow", "numpy", "omegaconf", "pandas", "pyyaml", "safetensors", "torch")

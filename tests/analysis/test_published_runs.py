@@ -11,7 +11,7 @@ import yaml
 
 from convchoice import PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.run_tables import FILES, LABELS, PREDICTIONS, RUNS, STUDY, _merged
+from convchoice.analysis.published_runs import FILES, LABELS, PREDICTIONS, RUNS, STUDY, _merged
 from convchoice.analysis.sentences import described
 from convchoice.commands.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json

@@ -20,7 +20,8 @@ from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import run, specify
 from convchoice.runs.run import read_run
-from convchoice.tracking.store import MlflowStore, publish
+from convchoice.tracking.mlflow_store import MlflowStore
+from convchoice.tracking.publish import publish
 from convchoice.training.batches import scaled
 from made_up_runs import make_run, study_values
 from mlflows_warnings import MLFLOWS_WARNINGS
@@ -30,7 +31,7 @@ pytestmark = [*MLFLOWS_WARNINGS, pytest.mark.filterwarnings("ignore::UserWarning
 
 
 def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(tmp_path):
-    from convchoice.tracking.models import chosen_run, input_shape  # noqa: PLC0415 - warns
+    from convchoice.tracking.model_registry import chosen_run, input_shape  # noqa: PLC0415 - warns
 
     accuracies = enumerate([0.97, 0.99, 0.99])
     made = [
@@ -126,7 +127,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(tr
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     where, rows, signature, pixels = done.stdout.splitlines()[-4:]
-    assert "models.py" not in where
+    assert "model_registry.py" not in where
     assert str(Path(where).parent.parent) != str(Path(command.__file__).parent.parent)
     answers = json.loads(rows)
     np.testing.assert_allclose([row["logits"] for row in answers], trained.wanted(), rtol=1e-6)
@@ -137,7 +138,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(tr
     model = client.get_logged_model(crowned.source.removeprefix("models:/"))
     folder = Path(model.artifact_location)
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert {"weights.safetensors", "config.yaml", "models.py", "requirements.txt"} <= names
+    assert {"weights.safetensors", "config.yaml", "model_registry.py", "requirements.txt"} <= names
     assert {"input_example.json", "serving_input_example.json"} & names
     (pinned,) = folder.rglob("requirements.txt")
     pins = dict(pin.split("==") for pin in pinned.read_text().split())
@@ -159,7 +160,7 @@ def test_a_logged_model_holds_no_pickle_and_answers_as_the_training_code_does(tr
     ],
 )
 def test_pixels_on_another_scale_are_refused(change, message):
-    from convchoice.tracking.models import checked_pixels  # noqa: PLC0415 - warns
+    from convchoice.tracking.model_registry import checked_pixels  # noqa: PLC0415 - warns
 
     images = np.resize(np.arange(256, dtype=np.uint8), (2, 28, 28))
     assert np.array_equal(checked_pixels(images.astype(float)), images)

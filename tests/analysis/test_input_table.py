@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from convchoice.analysis.comparison_files import read_comparison
+from convchoice.analysis.input_table import Columns, ResultsTable, read_source, results_table
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.results_table import Columns, ResultsTable, read_source, results_table
 from convchoice.commands.compare import main
 from convchoice.errors import UserError
 from made_up_runs import Compare, study_values
