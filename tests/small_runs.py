@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from convchoice.config.validation import config_from_mapping
+from convchoice.evaluation.evaluate import evaluate_together, read_trained
 from convchoice.runs.events import EpochEnded, Event
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, RunSpecification, read_run
@@ -37,6 +38,11 @@ def trained(item: RunSpecification) -> Run:
     train([item], lambda event: None)
     finalise(item.folder)
     return read_run(item.folder)
+
+
+def evaluate_run(item: RunSpecification) -> None:
+    """Evaluate a trained run by itself."""
+    evaluate_together([read_trained(item)])
 
 
 class StoppedError(Exception):

@@ -63,16 +63,16 @@ def strokes(side: int, columns: list[int]) -> tuple[Tensor, Tensor]:
 def test_scores_by_hand():
     images, labels = strokes(2, [0, 1, 1])
     # The right column has a logit of 2 (two pixels of 1), the other one of 0.
-    accuracy, nll = scores(ColumnReader(), images, labels, lambda batch: batch)
+    [(accuracy, nll)] = scores(ColumnReader(), images, labels, lambda batch: batch)
     assert accuracy == 1
     assert nll == pytest.approx(math.log(1 + math.exp(-2)))
-    mirrored = scores(ColumnReader(), images, labels, lambda batch: batch.flip(3))
+    [mirrored] = scores(ColumnReader(), images, labels, lambda batch: batch.flip(3))
     assert mirrored == (0, pytest.approx(math.log(1 + math.exp(2))))
 
 
 def test_shifts_by_hand():
     images, labels = strokes(30, [14, 15, 15])
-    points = list(robustness_curve(Curve.shift, ColumnReader(), images, labels))
+    points = [point for [point] in robustness_curve(Curve.shift, ColumnReader(), images, labels)]
     assert len({point.key for point in points}) == len(points) == 63
     by_key = {(point.kind, point.value): point for point in points}
     assert all(by_key["vertical", pixels].accuracy == 1 for pixels in range(-10, 11))
@@ -86,7 +86,7 @@ def test_shifts_by_hand():
 
 def by_value(curve: Curve, images: Tensor, labels: Tensor) -> dict[float, CurvePoint]:
     points = robustness_curve(curve, ColumnReader(), images, labels)
-    return {point.value: point for point in points}
+    return {point.value: point for [point] in points}
 
 
 def test_rotations_and_scales_by_hand():
@@ -95,7 +95,7 @@ def test_rotations_and_scales_by_hand():
     assert sorted(points) == list(range(0, 360, 15))
     assert points[0].accuracy == 1
     assert (points[180].accuracy, points[180].ink_lost) == (0, 0)
-    swapped = scores(ColumnReader(), images, labels.flip(0), lambda batch: batch)
+    [swapped] = scores(ColumnReader(), images, labels.flip(0), lambda batch: batch)
     assert points[180].nll == pytest.approx(swapped[1])
     points = by_value(Curve.scale, *strokes(10, [4, 5, 9]))
     assert sorted(points) == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
@@ -114,10 +114,10 @@ class Constant(nn.Module):
 
 def test_consistency_counts_equal_predictions():
     images, labels = strokes(20, [10] * 300)
-    same = consistency_point(Constant(), images, torch.tensor([0, 1] * 150))
+    [same] = consistency_point(Constant(), images, torch.tensor([0, 1] * 150))
     assert same.consistency == 1
     assert same.accuracy == 0.5
-    moved = consistency_point(ColumnReader(), images, labels)
+    [moved] = consistency_point(ColumnReader(), images, labels)
     shifts = random_shifts(300)
     # Of a stroke that is moved, the column is the answer.
     expected = (shifts[:, 0, 1] == shifts[:, 1, 1]).double().mean()
@@ -137,8 +137,8 @@ def test_every_size_that_torch_accepts_is_accepted(operator, padding):
     )
     network = Network(config).eval()
     images = torch.randint(0, 256, (4, 28, 28), dtype=torch.uint8)
-    curve = input_size_curve(network, config, images, torch.arange(4))
-    points = {point.value: point for point in curve}
+    curve = input_size_curve([network], config, images, torch.arange(4))
+    points = {point.value: point for [point] in curve}
     assert list(points) == list(INPUT_SIDES)
     for side in range(18, 57):
         ours = network_for(network, config, side, side)
@@ -168,11 +168,11 @@ def test_an_unchanged_image_has_the_scores_of_the_network(shape):
     network = Network(config, shape).eval()
     images = torch.randint(0, 256, (20, *shape[1:]), dtype=torch.uint8)
     labels = torch.arange(20) % 10
-    clean = scores(network, images, labels, lambda batch: batch)
-    points = list(input_size_curve(network, config, images, labels))
+    [clean] = scores(network, images, labels, lambda batch: batch)
+    points = list(input_size_curve([network], config, images, labels))
     for curve in (Curve.shift, Curve.rotation, Curve.scale):
         points += robustness_curve(curve, network, images, labels)
     unmoved = {Curve.shift: 0, Curve.rotation: 0, Curve.scale: 1, Curve.input_size: shape[1]}
-    found = [point for point in points if point.value == unmoved[point.curve]]
+    found = [point for [point] in points if point.value == unmoved[point.curve]]
     assert {point.curve for point in found} == set(unmoved)
     assert {(point.accuracy, point.nll) for point in found} == {clean}

@@ -9,21 +9,31 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 import small_runs
 from convchoice.config.schema import Curve, EvaluationConfig
 from convchoice.data import dataset as datasets
 from convchoice.errors import UserError
-from convchoice.evaluation.evaluate import evaluate, evaluate_run, load_network
+from convchoice.evaluation.curves import scores
+from convchoice.evaluation.evaluate import (
+    evaluate,
+    evaluate_together,
+    load_network,
+    read_trained,
+)
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
+from convchoice.evaluation.image_transforms import rotated
 from convchoice.evaluation.introspection import chosen_images
+from convchoice.evaluation.stacking import together
+from convchoice.networks.network import Network
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
 from made_up_runs import altered
 from small_data import store_digits
-from small_runs import small_run
+from small_runs import evaluate_run, small_run
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +180,55 @@ def test_a_run_that_cannot_be_evaluated_does_not_affect_the_others(trained):
     assert "which is not what the name of its folder says" in ended[1]
     assert read_run(good.folder).evaluated
     assert not bad.folder.exists()
+
+
+ALL_KINDS = [Curve.rotation, Curve.consistency, Curve.equivariance, Curve.input_size]
+
+
+def test_seeds_evaluated_together_agree_with_each_alone_in_double_precision():
+    config = small_runs.small_run(Path("runs"), Path("raw")).config
+    networks = [Network(replace(config, seed=seed)).double().eval() for seed in (0, 3, 1)]
+    images = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(40) % 10
+
+    def moved(batch: Tensor) -> Tensor:
+        return rotated(batch.double(), 30)
+
+    stacked, alone = together(networks), [together([each]) for each in networks]
+    pixels = torch.rand(5, 1, 28, 28, dtype=torch.float64)
+    torch.testing.assert_close(
+        stacked(pixels), torch.stack([each(pixels) for each in alone]), rtol=1e-9, atol=1e-9
+    )
+    found = scores(stacked, images, labels, moved)
+    expected = [scores(each, images, labels, moved)[0] for each in alone]
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-9, atol=1e-9)
+    assert len({nll for _, nll in found}) == len(networks)
+
+
+def test_seeds_evaluated_together_write_the_folders_that_each_writes_alone(once_trained, tmp_path):
+    trained = tmp_path / "trained"
+    evaluation = EvaluationConfig(ALL_KINDS, images=30)
+    items = [small_run(trained, once_trained / "raw", seed=seed) for seed in (0, 3)]
+    for item in items:
+        small_runs.trained(item)
+    wanted = [replace(each, config=replace(each.config, evaluation=evaluation)) for each in items]
+
+    def evaluated(root: Path) -> list[RunSpecification]:
+        return [
+            replace(each, trained=each.folder, folder=run_path(root, *each.key)) for each in wanted
+        ]
+
+    both, single = evaluated(tmp_path / "both"), evaluated(tmp_path / "single")
+    evaluate_together([read_trained(each) for each in both])
+    for each in single:
+        evaluate_run(each)
+    for ours, theirs in zip(both, single, strict=True):
+        run, alone = read_run(ours.folder), read_run(theirs.folder)
+        assert run.metrics == pytest.approx(alone.metrics, rel=1e-5)
+        np.testing.assert_allclose(run.predictions()[0], alone.predictions()[0], atol=1e-4)
+        for point, other in zip(run.curves(), alone.curves(), strict=True):
+            assert replace(point, nll=None) == replace(other, nll=None)
+            assert (point.nll or 0) == pytest.approx(other.nll or 0, rel=1e-5)
+        inside = {each: (each / INSIDE).read_bytes() for each in (run.path, alone.path)}
+        assert inside[run.path] == inside[alone.path]
+    assert read_run(both[0].folder).metrics != read_run(both[1].folder).metrics

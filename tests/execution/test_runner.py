@@ -120,6 +120,19 @@ def test_only_seeds_of_one_arm_are_stacked_and_on_a_gpu_of_this_machine(
     assert [[seed for _, seed in job.keys] for job in executor.jobs] == groups * 2
 
 
+@pytest.mark.parametrize(
+    ("gpu", "groups"), [(True, [[0, 1, 2]]), (False, [[0], [1], [2]])], ids=["GPU", "CPU"]
+)
+def test_seeds_are_evaluated_in_one_process_on_a_gpu_however_they_were_trained(
+    tmp_path, configs, monkeypatch, gpu, groups
+):
+    monkeypatch.setattr(executors, "gpu_is_usable", lambda: gpu)
+    arm = configs(3, trainer={"accelerator": "auto", "seeds_together": 2})
+    executor = Recording(stacks_seeds=True)
+    run(specify(arm, tmp_path), executor, trains=False)
+    assert [[seed for _, seed in job.keys] for job in executor.jobs] == groups
+
+
 def test_a_training_whose_process_died_before_the_rename_is_finalised(tmp_path, configs):
     (item,) = specify(configs(1), tmp_path)
     assert run([item], LocalExecutor(1), evaluates=False) == []

@@ -17,7 +17,6 @@ from convchoice.config.schema import Config
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import arm_from_mapping, config_from_mapping
 from convchoice.errors import UserError
-from convchoice.evaluation.evaluate import evaluate_run
 from convchoice.networks.own_network import network_of
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.events import RunStarted
@@ -27,7 +26,7 @@ from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path
 from convchoice.training.lightning_module import can_stack
 from made_up_runs import study_values
-from small_runs import SMALL, events_of
+from small_runs import SMALL, evaluate_run, events_of
 
 NET = """
 from torch import nn

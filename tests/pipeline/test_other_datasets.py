@@ -17,12 +17,12 @@ from convchoice.data import preparation
 from convchoice.data.dataset import StoredDataset
 from convchoice.data.download import ensure
 from convchoice.data.split import split
-from convchoice.evaluation.evaluate import evaluate_run, load_network
+from convchoice.evaluation.evaluate import load_network
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import WEIGHTS
 from convchoice.training.batches import scaled, training_batches
 from small_data import replace_by_tiny
-from small_runs import small_run, trained
+from small_runs import evaluate_run, small_run, trained
 
 
 def train_and_evaluate(stored: StoredDataset, folder: Path, arm: str, **data: Any) -> Run:

@@ -11,10 +11,9 @@ import torch
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.evaluation.evaluate import evaluate_run
 from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
-from small_runs import OVERRIDES, trained
+from small_runs import OVERRIDES, evaluate_run, trained
 from stages import bits
 
 

@@ -77,11 +77,12 @@ def test_each_library_computes_with_avx2_and_no_more(tmp_path, data_root, verbos
     code = (
         "from pathlib import Path\n"
         "from convchoice.config.schema import Config\n"
-        "from convchoice.evaluation.evaluate import evaluate_run\n"
+        "from convchoice.evaluation.evaluate import evaluate_together, read_trained\n"
         "from convchoice.runs.run import RunSpecification\n"
         f"folder, trained = Path({str(tmp_path / 'again' / 'seed-0')!r}), Path({str(run.path)!r})\n"
         f"data = Path({str(data_root)!r})\n"
-        "evaluate_run(RunSpecification(Config(), data, folder, trained=trained))\n"
+        "run = RunSpecification(Config(), data, folder, trained=trained)\n"
+        "evaluate_together([read_trained(run)])\n"
     )
     evaluation = python(["-c", code], VERBOSE)
     assert evaluation.returncode == 0, evaluation.stderr

@@ -3,10 +3,11 @@
 Accuracy and log-likelihood on shifted, rotated and rescaled test images, consistency under random
 shifts, and which input sizes the network accepts; for equivariance see `equivariance`. Pixels stay
 bytes until their batch; each batch is scaled, transformed and classified, so that memory does not
-grow with the number of points.
+grow with the number of points. Several networks of one plan are measured together: each batch is
+transformed once, and stacked networks classify it in one pass.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from convchoice.evaluation.image_transforms import (
     rotated,
     shifted,
 )
+from convchoice.evaluation.stacking import together
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
@@ -45,7 +47,9 @@ INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
 """Heights in pixels; single steps around the range that the lecture's network accepts, 26 to 29."""
 
 Classify = Callable[[Tensor], Tensor]
-"""Pixels (B, C, H, W) to logits (B, 10)."""
+"""Pixels (B, C, H, W) to the logits of a network (B, 10), or of S networks (S, B, 10)."""
+Points = list[CurvePoint]
+"""A point of a curve for each network, in their order."""
 Step = tuple[str, float, dict[str, Any]]
 """Kind and value of a point, and the arguments of its transform and of `ink_lost`."""
 TRANSFORMS: dict[Curve, tuple[Callable[..., Tensor], Unit, list[Step]]] = {
@@ -59,25 +63,29 @@ TRANSFORMS: dict[Curve, tuple[Callable[..., Tensor], Unit, list[Step]]] = {
 
 
 def measure_curves(
-    network: Network, config: Config, curves: Sequence[Curve], images: Tensor, labels: Tensor
-) -> list[CurvePoint]:
-    """All points of some curves, in the order of `Curve`.
+    networks: Sequence[Network],
+    config: Config,
+    curves: Sequence[Curve],
+    images: Tensor,
+    labels: Tensor,
+) -> list[Points]:
+    """All points of some curves, in the order of `Curve`, by network.
 
     Args:
-        network: trained, in evaluation mode.
-        config: its configuration; if it permutes pixels, images are transformed before.
+        networks: trained, in evaluation mode, of one plan.
+        config: their configuration; if it permutes pixels, images are transformed before.
         curves: which.
-        images: uint8, (N, H, W) or (N, C, H, W), on the network's device and on its canvas, not
+        images: uint8, (N, H, W) or (N, C, H, W), on the networks' device and on its canvas, not
             permuted.
         labels: int64 (N,), on the same device.
     """
-    seed = config.data.permutation_seed
+    seed, network = config.data.permutation_seed, together(networks)
 
     def classify(pixels: Tensor) -> Tensor:
         logits: Tensor = network(pixels if seed is None else permuted(pixels, seed))
         return logits
 
-    points: list[CurvePoint] = []
+    points: list[Points] = []
     for curve in (curve for curve in Curve if curve in curves):
         if config.network and curve in {Curve.equivariance, Curve.input_size}:
             continue  # the layers of a module of one's own are unknown
@@ -86,53 +94,66 @@ def measure_curves(
         elif curve is Curve.consistency:
             points.append(consistency_point(classify, images, labels))
         elif curve is Curve.equivariance:
-            points += equivariance_curve(network, images)
+            of_each = (equivariance_curve(each, images) for each in networks)
+            points += map(list, zip(*of_each, strict=True))
         else:
-            points += input_size_curve(network, config, images, labels)
-    return points
+            points += input_size_curve(networks, config, images, labels)
+    return [[of_each[place] for of_each in points] for place in range(len(networks))]
 
 
 @torch.inference_mode()
 def scores(
     network: Classify, images: Tensor, labels: Tensor, transform: Transform
-) -> tuple[float, float]:
-    """Accuracy (a fraction of 1) and mean negative log-likelihood (nats) on transformed images.
+) -> list[tuple[float, float]]:
+    """Accuracy (a fraction of 1) and mean negative log-likelihood (nats) of each network.
 
     Args:
-        network: whose scores.
+        network: one or several.
         images: uint8, (N, H, W) or (N, C, H, W), on the network's device.
         labels: int64 (N,), on the same device.
         transform: of a batch of pixels in 0 … 1.
     """
-    correct, nll = 0, 0.0
-    for batch, truth in Batches(images, labels, EVALUATION_BATCH):
-        right, loss = _classify(network, transform(batch), truth)[1:]
-        correct += right
-        nll += loss
-    return correct / len(labels), nll / len(labels)
+    batches = Batches(images, labels, EVALUATION_BATCH)
+    classified = (_classify(network, transform(batch), truth)[1:] for batch, truth in batches)
+    return _means(classified, len(labels))
 
 
-def _classify(network: Classify, batch: Tensor, truth: Tensor) -> tuple[Tensor, int, float]:
-    """Predicted classes (B,), number of correct ones, and summed negative log-likelihood."""
+def _means(sums: Iterable[tuple[Tensor, Tensor]], images: int) -> list[tuple[float, float]]:
+    """Sums over batches, (S,) each, over the number of images, by network.
+
+    They stay on the device until the end, so that no batch waits for the one before it.
+    """
+    correct, nll = (sum(each[1:], each[0]) for each in zip(*sums, strict=True))
+    return [
+        (right / images, loss / images)
+        for right, loss in zip(correct.tolist(), nll.tolist(), strict=True)
+    ]
+
+
+def _classify(network: Classify, batch: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Classes (S, B), numbers of correct ones (S,), summed negative log-likelihoods (S,)."""
     logits = network(batch.contiguous(memory_format=torch.channels_last)).double()
-    classes = logits.argmax(1)
-    nll = functional.cross_entropy(logits, truth, reduction="sum").item()
-    return classes, int((classes == truth).sum()), nll
+    logits = logits.reshape(-1, *logits.shape[-2:])
+    classes = logits.argmax(2)
+    nll = [functional.cross_entropy(each, truth, reduction="sum") for each in logits]
+    return classes, (classes == truth).sum(1), torch.stack(nll)
 
 
 def robustness_curve(
     curve: Curve, network: Classify, images: Tensor, labels: Tensor
-) -> Iterator[CurvePoint]:
+) -> Iterator[Points]:
     """The points of a curve of `TRANSFORMS`; all of them keep the canvas. Arguments as `scores`."""
     ink = mean_ink(images)
     transform, unit, steps = TRANSFORMS[curve]
     for kind, value, arguments in steps:
-        accuracy, nll = scores(network, images, labels, partial(transform, **arguments))
         lost = ink_lost(ink, **arguments)
-        yield CurvePoint(
-            curve=curve, kind=kind, unit=unit, value=value, images=len(labels),
-            accuracy=accuracy, nll=nll, ink_lost=lost,
-        )  # fmt: skip
+        yield [
+            CurvePoint(
+                curve=curve, kind=kind, unit=unit, value=value, images=len(labels),
+                accuracy=accuracy, nll=nll, ink_lost=lost,
+            )
+            for accuracy, nll in scores(network, images, labels, partial(transform, **arguments))
+        ]  # fmt: skip
 
 
 def random_shifts(images: int) -> Tensor:
@@ -148,7 +169,7 @@ def random_shifts(images: int) -> Tensor:
 
 
 @torch.inference_mode()
-def consistency_point(network: Classify, images: Tensor, labels: Tensor) -> CurvePoint:
+def consistency_point(network: Classify, images: Tensor, labels: Tensor) -> Points:
     """The share of images with the same prediction, correct or not, under two random shifts.
 
     Source: Zhang (2019), Making convolutional networks shift-invariant again, ICML, with smaller
@@ -156,7 +177,7 @@ def consistency_point(network: Classify, images: Tensor, labels: Tensor) -> Curv
     Arguments as `scores`.
     """
     ink, shifts = mean_ink(images), random_shifts(len(labels))
-    same, correct, nll, first = 0, 0, 0.0, 0
+    same, sums, first = list[Tensor](), list[tuple[Tensor, Tensor]](), 0
     for batch, truth in Batches(images, labels, EVALUATION_BATCH):
         predictions = []
         for pair in (0, 1):
@@ -164,17 +185,21 @@ def consistency_point(network: Classify, images: Tensor, labels: Tensor) -> Curv
             moved = torch.stack([shifted(one, *by) for one, by in zip(batch, chosen, strict=True)])
             classes, right, loss = _classify(network, moved, truth)
             predictions.append(classes)
-            correct += right
-            nll += loss
-        same += int((predictions[0] == predictions[1]).sum())
+            sums.append((right, loss))
+        same.append((predictions[0] == predictions[1]).sum(1))
         first += len(truth)
     spread = range(-CONSISTENCY_PIXELS, CONSISTENCY_PIXELS + 1)
     lost = [ink_lost(ink, rows=rows, columns=columns) for rows in spread for columns in spread]
-    return CurvePoint(
-        curve=Curve.consistency, unit="pixels", value=CONSISTENCY_PIXELS, images=len(labels),
-        accuracy=correct / (2 * len(labels)), nll=nll / (2 * len(labels)),
-        ink_lost=sum(lost) / len(lost), consistency=same / len(labels),
-    )  # fmt: skip
+    return [
+        CurvePoint(
+            curve=Curve.consistency, unit="pixels", value=CONSISTENCY_PIXELS, images=len(labels),
+            accuracy=accuracy, nll=nll, ink_lost=sum(lost) / len(lost),
+            consistency=equal / len(labels),
+        )
+        for (accuracy, nll), equal in zip(
+            _means(sums, 2 * len(labels)), torch.stack(same).sum(0).tolist(), strict=True
+        )
+    ]  # fmt: skip
 
 
 def accepts(trained: Plan, other: Plan) -> bool:
@@ -205,27 +230,31 @@ def network_for(network: Network, config: Config, height: int, width: int) -> Ne
 
 
 def input_size_curve(
-    network: Network, config: Config, images: Tensor, labels: Tensor
-) -> Iterator[CurvePoint]:
+    networks: Sequence[Network], config: Config, images: Tensor, labels: Tensor
+) -> Iterator[Points]:
     """Accuracy and log-likelihood for inputs of 18 to 56 pixels, and which sizes are accepted.
 
     Args:
-        network: trained.
-        config: its configuration.
-        images: uint8, (N, H, W) or (N, C, H, W), on the network's device. An image that is not
+        networks: trained, of one plan.
+        config: their configuration.
+        images: uint8, (N, H, W) or (N, C, H, W), on the networks' device. An image that is not
             square keeps its proportions; its height is n.
         labels: int64 (N,), on the same device.
     """
     height, width = images.shape[-2:]
     for side in INPUT_SIDES:
         other_width = max(1, round(side * width / height))
-        other = network_for(network, config, side, other_width)
-        measured: dict[str, Any] = {}
-        if other is not None:
+        built = (network_for(each, config, side, other_width) for each in networks)
+        others = [each for each in built if each is not None]
+        measured: list[dict[str, Any]] = [{} for _ in networks]
+        if others:
             transform = partial(resized, height=side, width=other_width)
-            accuracy, nll = scores(other, images, labels, transform)
-            measured = {"accuracy": accuracy, "nll": nll}
-        yield CurvePoint(
-            curve=Curve.input_size, unit="pixels", value=side, images=len(labels),
-            accepted=other is not None, **measured,
-        )  # fmt: skip
+            found = scores(together(others), images, labels, transform)
+            measured = [{"accuracy": accuracy, "nll": nll} for accuracy, nll in found]
+        yield [
+            CurvePoint(
+                curve=Curve.input_size, unit="pixels", value=side, images=len(labels),
+                accepted=bool(others), **each,
+            )
+            for each in measured
+        ]  # fmt: skip

@@ -5,6 +5,8 @@ curves, some images with wrong predictions, and the introspection of the network
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from convchoice.config.field_types import plain_values
-from convchoice.config.schema import Config, EvaluationConfig
+from convchoice.config.schema import Accelerator, Config, EvaluationConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.introspection import chosen_images, introspect
+from convchoice.evaluation.stacking import together
 from convchoice.networks.network import Network
 from convchoice.networks.own_network import network_of
 from convchoice.runs import run_folder
@@ -42,58 +45,116 @@ from convchoice.training.environment_variables import use_instructions
 COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
 
 
-def evaluate(runs: Sequence[RunSpecification], listener: Listener) -> None:
-    """Evaluate trained runs one after another, and write their final folders.
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained run that can be evaluated.
 
-    A run that cannot be evaluated ends with a failure; the others are evaluated nevertheless.
+    Attributes:
+        specification: what to evaluate, and where to write it.
+        run: its training.
+        config: of its training.
+        network: in evaluation mode, on the configuration's device.
+    """
+
+    specification: RunSpecification
+    run: Run
+    config: Config
+    network: Network
+
+    @property
+    def arm(self) -> tuple[Config, EvaluationConfig]:
+        """What runs have in common that differ in their seeds alone."""
+        return replace(self.config, seed=0), self.specification.config.evaluation
+
+
+def evaluate(runs: Sequence[RunSpecification], listener: Listener) -> None:
+    """Evaluate trained runs and write their final folders.
+
+    On a GPU, the seeds of an arm are evaluated in one pass; on the CPU one after another. A run
+    that cannot be evaluated ends with a failure; the others are evaluated nevertheless.
     """
     keep_freed_memory()
-    for run in runs:
-        listener(RunStarted(*run.key, epochs=0, epochs_done=0))
-        failure = ""
-        try:
-            with storing_in(run_folder.partial_path(run.folder)):
-                evaluate_run(run)
-        except UserError as error:
-            failure = str(error)
-        listener(RunEnded(*run.key, failure))
+    for some in [runs] if _can_stack(runs) else [[run] for run in runs]:
+        trained = []
+        for run in some:
+            listener(RunStarted(*run.key, epochs=0, epochs_done=0))
+            try:
+                trained.append(read_trained(run))
+            except UserError as error:
+                listener(RunEnded(*run.key, str(error)))
+        for _, group in groupby(trained, key=lambda each: each.arm):
+            of_arm, failure = list(group), ""
+            try:
+                with storing_in(run_folder.partial_path(of_arm[0].specification.folder)):
+                    evaluate_together(of_arm)
+            except UserError as error:
+                failure = str(error)
+            for each in of_arm:
+                listener(RunEnded(*each.specification.key, failure))
 
 
-def evaluate_run(specification: RunSpecification) -> None:
-    """Evaluate one trained run and write its final folder.
+def _can_stack(runs: Sequence[RunSpecification]) -> bool:
+    """Whether the runs are evaluated in one pass: the CPU's digits are those of each alone."""
+    config = runs[0].config
+    on_gpu = config.trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
+    return len(runs) > 1 and on_gpu and not config.network
+
+
+def read_trained(specification: RunSpecification) -> TrainedRun:
+    """Read a trained run and its network; this process computes as the run's configuration says.
 
     Raises:
-        UserError: if the trained folder or the data set is missing, damaged or another one.
+        UserError: if its folder is missing, damaged or another one.
     """
     run = read_run(specification.trained or specification.folder)
     config = config_from_mapping(run.config)
-    trainer = config.trainer
-    device = device_of(trainer.accelerator)
+    device = device_of(config.trainer.accelerator)
     if device.type == "cpu":
-        use_instructions(trainer.instructions)
+        use_instructions(config.trainer.instructions)
     use_precision("32-true", device)
-    torch.set_num_threads(trainer.threads)
-    network = load_network(run)
-    images, labels = open_test_set(run, config, specification.data_root)
-    network.to(device)
+    torch.set_num_threads(config.trainer.threads)
+    return TrainedRun(specification, run, config, load_network(run).to(device))
+
+
+def evaluate_together(runs: Sequence[TrainedRun]) -> None:
+    """Evaluate runs that differ in their seeds alone, in one pass; write their final folders.
+
+    Raises:
+        UserError: if the data set is missing, damaged or another one.
+    """
+    config, evaluation = runs[0].arm
+    data_root, networks = runs[0].specification.data_root, [each.network for each in runs]
+    images, labels = open_test_set([each.run for each in runs], config, data_root)
+    network, device = together(networks), device_of(config.trainer.accelerator)
     batches = Batches(
         test_images(images.to(device), config.data), labels.to(device), EVALUATION_BATCH
     )
     with torch.inference_mode():
-        logits = torch.cat([network(batch).float() for batch, _ in batches]).cpu()
-    evaluation = specification.config.evaluation
-    points = test_curves(network, config, evaluation, images, labels)
+        logits = torch.cat([network(batch).float() for batch, _ in batches], dim=-2).cpu()
+    points = test_curves(networks, config, evaluation, images, labels)
+    for each, predicted, measured in zip(
+        runs, logits.reshape(len(runs), *logits.shape[-2:]), points, strict=True
+    ):
+        _write(each, predicted, measured, images, labels)
+
+
+def _write(
+    trained: TrainedRun, logits: Tensor, points: list[CurvePoint], images: Tensor, labels: Tensor
+) -> None:
+    """Look inside a network and write the evaluated run's folder."""
+    specification, run, config = trained.specification, trained.run, trained.config
     own = bool(config.network)  # its layers are unknown
-    inside = None if own else introspect(network, config, images, labels)
-    trained = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
-    metrics = {**trained, **test_metrics(logits, labels), **summary_metrics(points)}
+    inside = None if own else introspect(trained.network, config, images, labels)
+    kept = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
+    metrics = {**kept, **test_metrics(logits, labels), **summary_metrics(points)}
     predictions, classes = logits.numpy(), labels.numpy().astype(np.uint8)
     files = {name: (run.path / name).read_bytes() for name in COPIED}
     with written(specification.folder) as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         # The run may have been trained with another evaluation in its configuration.
-        run_folder.write_config(folder, {**run.config, "evaluation": plain_values(evaluation)})
+        evaluation = plain_values(specification.config.evaluation)
+        run_folder.write_config(folder, {**run.config, "evaluation": evaluation})
         run_folder.write_json(folder / run_folder.METRICS, metrics)
         write_predictions(folder, predictions, classes)
         write_pictures(folder, predictions, classes, images.numpy())
@@ -121,36 +182,41 @@ def load_network(run: Run) -> Network:
     return network.eval()
 
 
-def open_test_set(run: Run, config: Config, data_root: Path) -> tuple[Tensor, Tensor]:
+def open_test_set(runs: Sequence[Run], config: Config, root: Path) -> tuple[Tensor, Tensor]:
     """The test set: images uint8 (N, H, W) or (N, C, H, W) and labels int64 (N,), on the CPU.
 
     Raises:
-        UserError: if the data set is not the one that the run was trained on.
+        UserError: if the data set is not the one that a run was trained on.
     """
-    stored = load(data_root, config.data.name)
-    trained_on = run.environment["dataset"]["digest"]
-    if stored.digest != trained_on:
-        raise UserError(
-            f"{run.path}: was trained on a data set with digest {trained_on[:12]}…, but"
-            f" {data_root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
-        )
+    stored = load(root, config.data.name)
+    for run in runs:
+        trained_on = run.environment["dataset"]["digest"]
+        if stored.digest != trained_on:
+            raise UserError(
+                f"{run.path}: was trained on a data set with digest {trained_on[:12]}…, but"
+                f" {root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
+            )
     images, labels = stored.test()
     return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
 def test_curves(
-    network: Network, config: Config, evaluation: EvaluationConfig, images: Tensor, labels: Tensor
-) -> list[CurvePoint]:
-    """The points of the curves of an evaluation, on some images of the test set."""
+    networks: Sequence[Network],
+    config: Config,
+    evaluation: EvaluationConfig,
+    images: Tensor,
+    labels: Tensor,
+) -> list[list[CurvePoint]]:
+    """The points of the curves of an evaluation, on some images of the test set, by network."""
     if not evaluation.curves:
-        return []
+        return [[] for _ in networks]
     # torchvision takes a second to import
     from convchoice.evaluation.curves import measure_curves  # noqa: PLC0415
 
-    device = next(network.parameters()).device
+    device = next(networks[0].parameters()).device
     chosen = torch.from_numpy(chosen_images(labels.numpy(), evaluation.images))
     canvas = on_canvas(images[chosen].to(device), config.data.canvas)
-    return measure_curves(network, config, evaluation.curves, canvas, labels[chosen].to(device))
+    return measure_curves(networks, config, evaluation.curves, canvas, labels[chosen].to(device))
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:

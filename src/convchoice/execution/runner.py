@@ -186,30 +186,30 @@ def _checked(event: RunEnded, item: RunSpecification, *, evaluates: bool) -> Run
 def _jobs(
     runs: Sequence[RunSpecification], executor: Executor, *, trains: bool, evaluates: bool
 ) -> list[Job]:
-    """The runs as jobs: those that differ only in their seed may be trained in one pass."""
+    """The runs as jobs: those that differ only in their seed may be worked on in one pass."""
     alike: dict[str, list[RunSpecification]] = {}
     for item in runs:
         without_seed = json.dumps(config_to_mapping(replace(item.config, seed=0)), sort_keys=True)
         alike.setdefault(without_seed, []).append(item)
     jobs = []
     for group in alike.values():
-        size = _seeds_together(group[0], executor) or len(group) if trains else 1
+        size = _seeds_together(group[0], executor, trains=trains) or len(group)
         starts = range(0, len(group), size)
         jobs += [Job(tuple(group[at : at + size]), trains, evaluates) for at in starts]
     return jobs
 
 
-def _seeds_together(item: RunSpecification, executor: Executor) -> int | None:
-    """How many seeds one process trains in one pass; None for all.
+def _seeds_together(item: RunSpecification, executor: Executor, *, trains: bool) -> int | None:
+    """How many seeds one process trains or evaluates in one pass; None for all.
 
     All on a GPU of this machine, where a step costs its kernel launches; one on the CPU. In float16
     each seed needs a loss scale of its own, so seeds are trained separately.
     """
     trainer = item.config.trainer
-    if trainer.seeds_together is not None:
+    if trains and trainer.seeds_together is not None:
         return trainer.seeds_together
-    stacks = executor.stacks_seeds and trainer.precision != "16-mixed" and uses_gpu(item.config)
-    return None if stacks else 1
+    possible = executor.stacks_seeds and not (trains and trainer.precision == "16-mixed")
+    return None if possible and uses_gpu(item.config) else 1
 
 
 def print_plan(configs: Sequence[Config], name: str) -> None:
