@@ -7,10 +7,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from convchoice.config.schema import Accelerator, Config, TrainerConfig
 from convchoice.execution import executors
 from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
@@ -26,6 +28,10 @@ class ScriptedJob:
     @property
     def keys(self) -> list[RunKey]:
         return [(self.action, seed) for seed in range(2)]
+
+    @property
+    def runs(self) -> list[Any]:
+        return [SimpleNamespace(config=Config(trainer=TrainerConfig(accelerator=Accelerator.cpu)))]
 
     def work(self, listener: Listener) -> None:
         listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
@@ -64,6 +70,21 @@ def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_on_a_gpu_a_process_takes_the_jobs_one_after_another_until_it_dies(tmp_path, monkeypatch):
+    monkeypatch.setattr(executors, "uses_gpu", lambda config: True)
+    events: list[Event] = []
+    folders = [tmp_path / name for name in "abcd"]
+    for folder in folders:
+        folder.mkdir()
+    actions = ("a", "b", "killed", "c", "d")
+    jobs: Any = [ScriptedJob(name, tmp_path / name) for name in actions]
+    LocalExecutor(1).run(jobs, events.append)
+    a, b, c, d = ([each.name for each in folder.iterdir()] for folder in folders)
+    assert a == b != c == d
+    failed = [event.key for event in events if isinstance(event, RunEnded) and event.failure]
+    assert failed == [("killed", 1)]
+
+
 def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
     tmp_path, configs, monkeypatch
 ):
@@ -99,8 +120,8 @@ def test_a_worker_ends_silently_when_its_parent_is_killed(action):
     """Whether it sends events or not: the next start of the same runs works in the same folders."""
     done = python(
         "import os, signal\n"
-        "from convchoice.execution import executors\n"
-        "executors.PRELOADED = ()\n"  # workers start faster, without torch
+        "from convchoice.execution import executors, worker\n"
+        "worker.PRELOADED = ()\n"  # workers start faster, without torch
         "from test_executors import ScriptedJob\n"
         "def die(event): os.kill(os.getpid(), signal.SIGKILL)\n"
         f"executors.LocalExecutor(2).run([ScriptedJob('{action}')] * 2, die)\n"

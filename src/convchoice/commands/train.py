@@ -16,14 +16,10 @@ from convchoice.config.datasets import spec_of
 from convchoice.config.schema import Config, Store, TrackingConfig
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, UserError
-from convchoice.execution.executors import (
-    Executor,
-    LocalExecutor,
-    available_cores,
-    worker_context,
-)
+from convchoice.execution.executors import Executor, LocalExecutor, available_cores
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
+from convchoice.execution.worker import worker_context
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.events import count, duration
 from convchoice.runs.locks import WORK

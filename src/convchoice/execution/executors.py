@@ -1,35 +1,25 @@
 """Executors: what runs jobs. The interface, processes of this machine, and joblib.
 
 Slurm and Ray have modules of their own. A fresh process for each job keeps runs independent: no
-state is left over, memory is measured for each run, and a process that dies ends no other run.
-Processes are forked from a server that has imported torch once (spawned on Windows), and end with
-their parent.
+state is left over, memory is measured for each run, and a process that dies ends no other run. On a
+GPU, whose own start takes seconds, a process takes one job after another.
 """
 
-import multiprocessing
 import os
-import signal
-import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, Protocol
 
 from convchoice.config.schema import Accelerator, Config
 from convchoice.execution.job import Job
 from convchoice.execution.progress import Display
+from convchoice.execution.worker import POLL_SECONDS, Worker, end_after, worker_context
 from convchoice.runs.events import Event, Listener, RunEnded
-from convchoice.training.environment_variables import CLEARED
-
-PRELOADED = ("convchoice.execution.worker_imports",)
-POLL_SECONDS = 0.5
-TERMINATION_SECONDS = 5.0
 
 
 class Executor(Protocol):
@@ -48,42 +38,6 @@ class Executor(Protocol):
         Raises:
             BaseException: whatever the listener or a signal raises, after all jobs were stopped.
         """
-
-
-@contextmanager
-def _worker_surroundings() -> Iterator[None]:
-    """Start processes without the variables in `CLEARED` and with Ctrl-C blocked.
-
-    A terminal sends Ctrl-C to every process of its group; only the parent answers it.
-    """
-    cleared = {key: value for key, value in os.environ.items() if key.startswith(CLEARED)}
-    for key in cleared:
-        del os.environ[key]
-    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
-    try:
-        yield
-    finally:
-        if masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.environ.update(cleared)
-
-
-@cache
-def worker_context() -> Any:
-    """What creates worker processes. Its server starts at the first call, and imports torch."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
-
-    context = multiprocessing.get_context("forkserver")
-    # A process of joblib has a start method of joblib's, which exists only where that is imported.
-    joblib = ["joblib"] if "joblib" in sys.modules else []
-    context.set_forkserver_preload([*PRELOADED, *joblib])
-    resource_tracker.ensure_running()  # unblocks Ctrl-C when it has to be started
-    with _worker_surroundings():
-        forkserver.ensure_running()
-    return context
 
 
 def _cuda_is_available() -> bool:
@@ -119,61 +73,6 @@ def default_workers(config: Config) -> int:
     return max(1, available_cores() // config.trainer.threads)
 
 
-def _end_after(waiting: Callable[[], object]) -> None:
-    """End this process as soon as a function returns, which a thread calls."""
-
-    def watch() -> None:
-        waiting()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-class _Worker:
-    """A process that works on a job.
-
-    Attributes:
-        left: keys of the runs that have not ended.
-        connection: where its events arrive.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self.left = set(job.keys)
-        self.connection, sender = worker_context().Pipe(duplex=False)
-        with _worker_surroundings():
-            given = (job, sender, dict(os.environ))
-            self.process = worker_context().Process(target=self._work, args=given, daemon=True)
-            self.process.start()
-        sender.close()
-
-    @staticmethod
-    def _work(job: Job, connection: Connection, variables: Mapping[str, str]) -> None:
-        os.environ.update(variables)  # the server may have started before they were set
-        parent: Any = multiprocessing.parent_process()
-        _end_after(parent.join)
-        try:
-            job.work(connection.send)
-        except BrokenPipeError:
-            os._exit(1)  # the parent is gone
-
-    def forward(self, listener: Listener) -> None:
-        """Pass on the next event; if the process died, end its remaining runs."""
-        try:
-            events = [self.connection.recv()]
-        except EOFError:
-            self.process.join()
-            # A signal that ended the worker may be meant for the parent too; let it arrive first.
-            time.sleep(POLL_SECONDS)
-            reason = f"the process ended with exit status {self.process.exitcode}"
-            events = [RunEnded(arm, seed, reason) for arm, seed in sorted(self.left)]
-        self.left -= {event.key for event in events if isinstance(event, RunEnded)}
-        if not self.left:
-            self.process.join()
-            self.connection.close()
-        for event in events:
-            listener(event)
-
-
 @dataclass(frozen=True)
 class LocalExecutor:
     """Runs jobs in processes of this machine.
@@ -188,23 +87,26 @@ class LocalExecutor:
     def run(self, jobs: Sequence[Job], listener: Listener) -> None:
         """Run all jobs; see `Executor`."""
         workers = self.workers or default_workers(jobs[0].runs[0].config)
-        waiting = deque(jobs)
-        running: list[_Worker] = []
+        waiting, running = deque(jobs), list[Worker]()
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    running.append(_Worker(waiting.popleft()))
+                    running.append(Worker())
+                    running[-1].start(waiting.popleft())
                 ready = wait([worker.connection for worker in running])
                 for worker in [worker for worker in running if worker.connection in ready]:
                     worker.forward(listener)
-                running = [worker for worker in running if worker.left]
+                for worker in [worker for worker in running if not worker.left]:
+                    if waiting and not worker.ended and uses_gpu(waiting[0].runs[0].config):
+                        worker.start(waiting.popleft())
+                    else:
+                        running.remove(worker)
+                        worker.close()
         finally:
             for worker in running:
-                worker.process.terminate()
+                worker.process.terminate()  # all at once, before waiting for one
             for worker in running:
-                worker.process.join(TERMINATION_SECONDS)
-                if worker.process.is_alive():
-                    worker.process.kill()
+                worker.stop()
 
 
 @cache
@@ -216,7 +118,7 @@ def end_with_parent(parent: int) -> None:
             time.sleep(POLL_SECONDS)
 
     if os.getppid() == parent:
-        _end_after(waiting)
+        end_after(waiting)
 
 
 def run_job(job: Job, parent: int | None = None) -> list[RunEnded]:

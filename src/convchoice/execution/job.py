@@ -131,6 +131,9 @@ class Job:
 
     def _work(self, left: dict[RunKey, RunSpecification], listener: Listener) -> None:
         """Train and evaluate the runs in `left`; `listener` removes those that have ended."""
+        from convchoice.training.device import release_memory  # noqa: PLC0415 - torch
+
+        release_memory()
         missing = [
             run for run in left.values() if self.trains and not (is_trained(run) or _finalised(run))
         ]

@@ -1,6 +1,7 @@
 """The device of a training: choice, name, clock and memory."""
 
 import ctypes
+import gc
 import sys
 import time
 from contextlib import suppress
@@ -84,6 +85,14 @@ def peak_memory_bytes(device: torch.device) -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def release_memory() -> None:
+    """Free the GPU memory of this process's earlier work, and start its peak anew."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        gc.collect()  # a trainer and its module refer to each other
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def keep_freed_memory() -> None:
