@@ -1,15 +1,14 @@
-"""The network against plain torch, vmap over seeds; initial weights against torch's own."""
+"""The network against plain torch; initial weights against torch's own."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from convchoice.config.schema import Initialisation, Operator
-from convchoice.config.validation import UNPADDED, config_from_mapping
+from convchoice.config.validation import config_from_mapping
 from convchoice.networks.conv_arithmetic import Axes, Axis
 from convchoice.networks.initialisation import derived_seed, draw_, fans
 from convchoice.networks.layers import Convolution, DenseMap, LocallyConnected
@@ -58,56 +57,6 @@ def test_seeds_and_layers_of_one_shape_have_different_initial_weights():
     assert not torch.equal(first[second], first[third])
     assert not torch.equal(first[second], other[second])
     assert derived_seed(0, "weights", "a") == 1_821_965_217_576_806_684  # for good
-
-
-# Every operator and every first layer, in networks small enough for float64.
-VARIANTS = [
-    *[
-        {"downsample": {"operator": operator.name, "window": 3, "padding": padding}}
-        for operator in Operator
-        for padding in (0, 1)
-        if padding == 0 or operator not in UNPADDED
-        if operator is not Operator.none
-    ],
-    {"downsample": {"operator": "none"}, "model": {"downsample_after": []}},
-    {"conv": {"padding": "same", "padding_mode": "circular"}},
-    {"model": {"first_layer": "dense"}, "conv": {"padding": "same", "padding_mode": "replicate"}},
-    {"conv": {"kernel_size": [2, 3], "padding": [1, 2], "stride": [2, 1]}},
-    {"conv": {"kernel_size": 4, "padding": "full"}, "model": {"first_layer": "locally_connected"}},
-    {"downsample": {"operator": "average"}, "model": {"activation": "gelu"}},
-    {"model": {"activation": "tanh", "head": "global_average", "initialisation": "pytorch"}},
-]
-
-
-@pytest.mark.parametrize("values", VARIANTS, ids=str)
-def test_networks_stacked_with_vmap_compute_the_same(values):
-    """Logits and gradients of two seeds at once, on images in another memory format."""
-    model = {"filters": [6, 5], "downsample_after": [1], "hidden_units": 16}
-    mapping = {**values, "model": model | values.get("model", {})}
-    networks = [
-        Network(config_from_mapping({"seed": seed, **mapping}), (3, 15, 13)).double()
-        for seed in (0, 1)
-    ]
-    weights, buffers = torch.func.stack_module_state(networks)  # type: ignore[arg-type]
-    images = torch.rand(2, 6, 3, 15, 13, dtype=torch.float64)
-    labels = torch.arange(6) % 10
-
-    def loss(weights: Any, buffers: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        logits = torch.func.functional_call(networks[0], (weights, buffers), (images,))
-        return functional.cross_entropy(logits, labels), logits
-
-    stacked = torch.func.vmap(torch.func.grad(loss, has_aux=True))
-    gradients, logits = stacked(weights, buffers, images)
-    for number, alone in enumerate(networks):
-        expected = alone(images[number].contiguous(memory_format=torch.channels_last))
-        torch.testing.assert_close(logits[number], expected, rtol=1e-12, atol=1e-12)
-        functional.cross_entropy(expected, labels).backward()
-        for name, weight in alone.named_parameters():
-            assert weight.grad is not None
-            assert weight.grad.any(), name
-            torch.testing.assert_close(
-                gradients[name][number], weight.grad, rtol=1e-10, atol=1e-12, msg=name
-            )
 
 
 @pytest.mark.parametrize(

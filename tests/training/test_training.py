@@ -128,12 +128,14 @@ def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(
     assert not work.folder.exists()
 
 
-def test_blocks_of_optimiser_steps_change_no_bit(tmp_path, data_root, monkeypatch):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_blocks_of_optimiser_steps_change_no_bit(tmp_path, data_root, monkeypatch, precision):
     """Ten batches an epoch, the last of 12 images, one by one, four and sixteen at a time."""
+    trainer = SMALL["trainer"] | {"precision": precision}
     results = []
     for steps in (1, 4, 16):
         monkeypatch.setattr(batches, "BLOCK_IMAGES", 32 * steps)
-        work = small_run(tmp_path / str(steps), data_root)
+        work = small_run(tmp_path / str(steps), data_root, trainer=trainer)
         train([work], lambda event: None)
         checkpoint = torch.load(partial_path(work.folder) / CHECKPOINT, weights_only=True)
         finalise(work.folder)

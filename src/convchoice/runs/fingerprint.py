@@ -33,6 +33,7 @@ NUMERIC_MODULES = (
     "networks.layers",
     "networks.network",
     "networks.own_network",
+    "networks.stacked_networks",
     "config.own_code",
     "config.datasets",
     "networks.conv_arithmetic",

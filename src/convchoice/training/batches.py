@@ -66,13 +66,14 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch."""
-        order = self.permutation() if self.seeds else None
+        # As a whole: to wait for a transfer in each block would leave a GPU without work.
+        order = self.permutation().to(self.images.device) if self.seeds else None
         for first in range(0, len(self.labels), self.size):
             some = slice(first, first + self.size)
             if order is None:
                 yield scaled(self.images[some]), self.labels[some]
             else:
-                chosen = order[..., some].to(self.images.device)
+                chosen = order[..., some]
                 pixels = scaled(self.images.index_select(0, chosen.flatten()))
                 yield pixels.reshape(*chosen.shape, *pixels.shape[1:]), self.labels[chosen]
 

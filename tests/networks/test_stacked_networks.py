@@ -1,0 +1,77 @@
+"""Stacked networks compute what each network computes alone."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from convchoice.config.schema import Operator
+from convchoice.config.validation import UNPADDED, config_from_mapping
+from convchoice.networks.network import Network
+from convchoice.networks.stacked_networks import SeparateWindows, StackedNetworks
+
+# Every operator and every first layer, in networks small enough for float64.
+VARIANTS = [
+    *[
+        {"downsample": {"operator": operator.name, "window": 3, "padding": padding}}
+        for operator in Operator
+        for padding in (0, 1)
+        if padding == 0 or operator not in UNPADDED
+        if operator is not Operator.none
+    ],
+    {"downsample": {"operator": "none"}, "model": {"downsample_after": []}},
+    {"conv": {"padding": "same", "padding_mode": "circular"}},
+    {"model": {"first_layer": "dense"}, "conv": {"padding": "same", "padding_mode": "replicate"}},
+    {"conv": {"kernel_size": [2, 3], "padding": [1, 2], "stride": [2, 1]}},
+    {"conv": {"kernel_size": 4, "padding": "full"}, "model": {"first_layer": "locally_connected"}},
+    {"downsample": {"operator": "average"}, "model": {"activation": "gelu"}},
+    {"model": {"filters": [3, 5]}, "downsample": {"operator": "max"}},
+    {"model": {"activation": "tanh", "head": "global_average", "initialisation": "pytorch"}},
+]
+
+
+@pytest.mark.parametrize("values", VARIANTS, ids=str)
+def test_logits_and_gradients_are_those_of_each_network_alone(values):
+    """A batch for each of three networks, and one for all."""
+    model = {"filters": [6, 5], "downsample_after": [1], "hidden_units": 16}
+    mapping = {**values, "model": model | values.get("model", {})}
+    networks = [
+        Network(config_from_mapping({"seed": seed, **mapping}), (3, 15, 13)).double()
+        for seed in (0, 3, 1)
+    ]
+    stacked = StackedNetworks(networks)
+    assert all(weight.is_contiguous() for weight in stacked.parameters())  # channels first
+    images = torch.rand(3, 6, 3, 15, 13, dtype=torch.float64)
+    images[:, :, :, :6] = 0  # windows of equal values
+    labels = torch.arange(6) % 10
+    logits, shared = stacked(images), stacked(images[0])
+    functional.cross_entropy(logits.flatten(0, 1), labels.repeat(3), reduction="sum").backward()
+    for place, (alone, state) in enumerate(zip(networks, stacked.states(), strict=True)):
+        expected = alone(images[place].contiguous(memory_format=torch.channels_last))
+        torch.testing.assert_close(logits[place], expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(shared[place], alone(images[0]), rtol=1e-10, atol=1e-12)
+        functional.cross_entropy(expected, labels, reduction="sum").backward()
+        assert state.keys() == alone.state_dict().keys()
+        for name, weight in alone.named_parameters():
+            assert torch.equal(state[name], weight)
+            assert weight.grad is not None
+            assert weight.grad.any(), name
+            child, _, own = name.partition(".")
+            gradient = stacked.network.get_submodule(child).weights()[own].grad[place]
+            torch.testing.assert_close(gradient, weight.grad, rtol=1e-9, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("kernel", [(2, 2), (3, 2)])
+@pytest.mark.parametrize("pooling", [nn.MaxPool2d, nn.AvgPool2d])
+def test_pooling_of_separate_windows_is_torchs_forward_and_backward(pooling, kernel):
+    """Small integers, so that maxima tie; pixels behind the last whole window."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randint(0, 3, (2, 3, 11, 9), generator=generator).double()
+    ours, theirs = (maps.clone().requires_grad_() for _ in range(2))
+    layer = pooling(kernel)
+    found, wanted = SeparateWindows(layer)(ours), layer(theirs)
+    assert torch.equal(found, wanted)
+    slope = torch.rand(found.shape, generator=generator, dtype=torch.float64)
+    (found * slope).sum().backward()
+    (wanted * slope).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=0)
