@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convchoice.networks.network import Network
-from convchoice.training.lightning_module import StackedNetworks
+from convchoice.networks.stacked_networks import StackedNetworks
 
 
 def together(networks: Sequence[Network]) -> Network | StackedNetworks:
