@@ -81,6 +81,17 @@ def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(tmp_path
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_a_sweep_trains_the_seeds_of_an_arm_together(tmp_path, train, launcher):
+    """On a GPU all of them; on the CPU as many as `trainer.seeds_together` says."""
+    chosen = [] if launcher == "local" else [f"launch={launcher}"]
+    status, output, _ = train("-m", "arm=max", "seed=0,1,2", "trainer.seeds_together=2", *chosen)
+    assert status == 0
+    assert "sweep seed: 3 runs, 0 kept, 3 to do" in output
+    runs = [read_run(tmp_path / "runs" / "max" / f"seed-{seed}") for seed in range(3)]
+    assert [run.environment["seeds_together"] for run in runs] == [2, 2, 1]
+
+
 def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_published(
     tmp_path, train, monkeypatch
 ):

@@ -67,6 +67,23 @@ def test_stacked_seeds_agree_with_single_ones_and_are_recorded(tmp_path, data_ro
             assert row == pytest.approx(expected | {"seconds": row["seconds"]}, rel=1e-9)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("operator", ["max", "average", "all_conv"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_gpu_has_the_numbers_of_the_cpu(tmp_path, data_root, capfd, operator, seeds):
+    """Three steps are called, the fourth is captured, and the last of an epoch is called again."""
+    changes = {"downsample": {"operator": operator}}
+    trainer = SMALL["trainer"] | {"accelerator": "gpu"}
+    replayed = jobs(tmp_path / "gpu", data_root, **changes, trainer=trainer)[:seeds]
+    train(replayed, lambda event: None)
+    assert "not captured" not in capfd.readouterr().err
+    for found, alone in zip(replayed, jobs(tmp_path / "cpu", data_root, **changes), strict=False):
+        run, expected = finalised(found), trained(alone)
+        torch.testing.assert_close(
+            load_file(run.path / WEIGHTS), load_file(expected.path / WEIGHTS), rtol=1e-9, atol=1e-9
+        )
+
+
 def test_interrupted_stacked_seeds_resume_to_the_last_bit(tmp_path, data_root):
     whole, parts = jobs(tmp_path / "whole", data_root), jobs(tmp_path / "parts", data_root)
     train(whole, lambda event: None)

@@ -169,7 +169,7 @@ class JoblibExecutor:
 
     n_jobs: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    stacks_seeds = False
+    stacks_seeds = True
 
     def run(self, jobs: Sequence[Job], listener: Listener) -> None:
         """Run all jobs; see `Executor`."""

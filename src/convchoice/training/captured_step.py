@@ -29,6 +29,7 @@ class CapturedStep:
         self._step = step
         self._eager_steps: float = EAGER_STEPS
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Do a step; the next call overwrites the tensors that this one returns."""
@@ -43,8 +44,13 @@ class CapturedStep:
         return self._results
 
     def _aside(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """Call the step on a stream other than the default one, as before a capture."""
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        """Call the step on a stream other than the default one, as torch asks before a capture.
+
+        It is the same one in every call: each stream keeps the memory that was freed on it.
+        """
+        if self._stream is None:
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = self._stream
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             results = self._step(images, labels)
@@ -55,7 +61,8 @@ class CapturedStep:
         self._images, self._labels = torch.empty_like(images), torch.empty_like(labels)
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
+            # The outer context brings the stream back, which `graph` does not after a failure.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 self._results = self._step(self._images, self._labels)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]

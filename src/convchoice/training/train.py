@@ -101,6 +101,8 @@ def _silence_lightning() -> None:
     for name in ("pytorch_lightning", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+    # Of an optimiser whose steps will be captured, or are not for the last batch of an epoch.
+    warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
 
 
 def _now() -> str:
