@@ -152,5 +152,7 @@ def test_the_data_sets_of_the_arms_are_chosen_with_them(own, conf, params):
 def test_the_study_of_precisions_composes(conf, params):
     parameters = chosen(str(PROJECT_ROOT / "bench" / "precision.yaml"), "full", params, conf)
     arms = composed_arms(parameters, chosen_studies(parameters, conf), conf)
-    assert [arm.trainer.precision for arm in arms] == ["32-true", "bf16-mixed"]
-    assert [arm.seeds for arm in arms] == [30, 30]
+    assert [arm.trainer.precision for arm in arms] == ["32-true", "tf32", "bf16-mixed"]
+    assert [arm.seeds for arm in arms] == [30, 30, 30]
+    [study] = chosen_studies(parameters, conf)
+    assert study.margin == 0.05

@@ -166,6 +166,8 @@ FIVE = {"epochs": 5}
         (6, FIVE, {"instructions": "native"}, ["devices"], "CPU instructions (avx2 and native)"),
         (6, {**FIVE, "environment": {"tf32": False}}, {"tf32": True}, ["devices"],
          "use of TF32 (False and True)"),
+        (6, {**FIVE, "environment": {"precision": "bf16-mixed"}}, {"precision": "32-true"},
+         ["devices"], "precision (32-true and bf16-mixed)"),
         (6, FIVE, {"device": "cuda:0", "commit": "unknown", "dirty": True},
          ["devices", "commits", "dirty"], ""),
     ],
@@ -178,6 +180,12 @@ def test_cautions_most_important_first(
     cautions = comparison_of(errors, options={"max": options, "average": other}).cautions
     assert [item.kind for item in cautions] == kinds
     assert words in " ".join(item.text for item in cautions)
+
+
+def test_a_precision_that_an_arm_chose_is_no_caution(comparison_of: Compare):
+    chosen = {"config": {"trainer": {"precision": "tf32"}}, "environment": {"tf32": True}}
+    options = {"max": {**FIVE, "environment": {"tf32": False}}, "average": FIVE | chosen}
+    assert comparison_of({"max": [10] * 6, "average": [12] * 6}, options=options).cautions == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, SeedsNeeded
 from convchoice.analysis.definition import amendments
 from convchoice.analysis.model import MOST_SEEDS
-from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
 from convchoice.analysis.text import listed
 from convchoice.analysis.verdict import FEWEST_SEEDS
@@ -98,9 +97,15 @@ def _confounded(comparison: Comparison) -> str:
     return f"Not one choice alone: {'; '.join(found)}. A difference may come from any of them."
 
 
-def _devices(made: Provenance) -> str:
-    """On what different devices, or with what different arithmetic, the runs were made."""
-    names = {"device": "device", "instructions": "CPU instructions", "tf32": "use of TF32"}
+def _devices(comparison: Comparison) -> str:
+    """On what different devices, or with what different arithmetic, the runs were made.
+
+    A precision that an arm chose differs on purpose; `auto` may differ between devices.
+    """
+    made, arms = comparison.provenance, comparison.arms.values()
+    names = {"device": "device", "instructions": "CPU instructions"}
+    if not any("trainer.precision" in arm.differs_from_reference for arm in arms):
+        names |= {"precision": "precision", "tf32": "use of TF32"}
     different = [
         f"{name} ({' and '.join(map(str, made.recorded[key]))})"
         for key, name in names.items()
@@ -157,7 +162,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("confounded", _confounded(comparison)),
         ("scale", "" if made.table else _scale(comparison)),
         ("unconverged", _unconverged(comparison)),
-        ("devices", _devices(made)),
+        ("devices", _devices(comparison)),
         (
             "commits",
             len(commits) > 1 and f"The runs were made by {len(commits)} different commits.",

@@ -139,9 +139,12 @@ def _runs_described(made: Provenance) -> list[tuple[str, str]]:
     )
     on_cpu = "instructions" in made.recorded
     instructions = f"instructions {several('instructions')}, " if on_cpu else ""
+    on_gpu = made.recorded.get("tf32")
+    tf32 = several("tf32", " or ", lambda used: "with TF32" if used else "without TF32")
     device = (
         f"{several('device_name')} ({several('device')}), {instructions}threads"
-        f" {several('threads')}, precision {several('precision')}, {determinism}"
+        f" {several('threads')}, precision {several('precision')},"
+        f"{f' {tf32},' if on_gpu else ''} {determinism}"
     )
     rows = [
         ("Epochs", counts("epochs")),

@@ -196,7 +196,8 @@ class TrainerConfig:
     max_epochs: Annotated[int, between(1, 1_000_000)] = 5
     precision: Precision = "32-true"
     """`tf32` lets a GPU round factors of float32 products to 10 bits; `auto` takes the fastest that
-    was shown to give the accuracy of 32-true on that kind of device: 32-true until then."""
+    `bench/precision.yaml` has shown to give the accuracy of 32-true on that kind of device. None is
+    shown yet, so `auto` is 32-true everywhere."""
     accelerator: Accelerator = Accelerator.auto
     deterministic: Switch = False
     """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""
