@@ -98,7 +98,7 @@ bench: install ## measure speed against other programs (half an hour)
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/freed_memory.py
 
-bench-gpu: ## measure stacked seeds and the full studies on a GPU (PYTHON=…, no network needed)
+bench-gpu: ## measure stacked seeds and peers on a GPU (PYTHON=…, no network needed)
 	@PYTHONPATH=src:bench $(PYTHON) bench/gpu.py
 
 ui: install ## show the runs in MLflow, on http://127.0.0.1:5000 or a free port
