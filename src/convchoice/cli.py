@@ -25,6 +25,7 @@ VERBS = {
     "gate": "exit with 0 if no arm is worse than the baseline, 1 if one is, 3 if open",
     "survive": "repeat a study's contrasts over learning rates, epochs and others",
     "variance": "decompose the spread between runs: weights, order, training subset",
+    "full": "compute studies at full scale on a GPU within some minutes, and pack them",
     "report": "write the report: one HTML page and a Markdown file",
     "summary": "print the verdicts of all studies",
     "table": "print a study's result as a table: LaTeX, Markdown or CSV",

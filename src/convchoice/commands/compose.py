@@ -128,6 +128,22 @@ def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
         )  # fmt: skip
 
 
+def composed_texts(
+    parameters: Parameters, studies: Sequence[Study], arms: Sequence[Config]
+) -> dict[str, str]:
+    """The composed files by name; each study's definition is recorded in the reports' folder."""
+    reports = Path(parameters.reports)
+    reports = reports.parent if reports.name == parameters.scale else reports  # of all scales
+    texts = {f"{arm.arm}.yaml": arm_text(arm) for arm in arms}
+    for study in studies:
+        texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
+        record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
+        planned = min(arm.seeds for arm in arms if arm.arm in study.all_arms())
+        record = record.before(planned)  # a result does not make itself out of date
+        texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
+    return texts
+
+
 def parser() -> CommandParser:
     """The command line."""
     made, content = CommandParser("convchoice compose", __doc__), "`scale`, `arms` and `studies`"
@@ -152,14 +168,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"lacks {plain_values(needed)}, on which an arm trains.",
             "Run `make repro STUDY=…`, which chooses the data, or add it.",
         )  # fmt: skip
-    reports = Path(parameters.reports)
-    reports = reports.parent if reports.name == parameters.scale else reports  # of all scales
-    texts = {f"{arm.arm}.yaml": arm_text(arm) for arm in arms}
-    for study in studies:
-        texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
-        record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
-        planned = min(arm.seeds for arm in arms if arm.arm in study.all_arms())
-        record = record.before(planned)  # a result does not make itself out of date
-        texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
+    texts = composed_texts(parameters, studies, arms)
     write_output(given.output, texts)
     print(f"composed at scale {parameters.scale}; arms: {len(arms)}, studies: {len(studies)}")

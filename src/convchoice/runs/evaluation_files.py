@@ -50,6 +50,20 @@ def read_predictions(path: Path) -> tuple[Numbers, Bytes]:
     return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
 
 
+def write_classes(folder: Path, classes: Bytes, labels: Bytes) -> None:
+    """Write predicted classes (N,) and labels (N,) in the place of logits and labels."""
+    np.savez_compressed(folder / PREDICTIONS, classes=classes, labels=labels)
+
+
+def read_classes(path: Path) -> tuple[Bytes, Bytes]:
+    """Predicted classes and labels, which `write_predictions` or `write_classes` wrote."""
+    arrays = _arrays(path)
+    if "classes" in arrays:
+        return arrays["classes"].astype(np.uint8), arrays["labels"].astype(np.uint8)
+    logits, labels = read_predictions(path)
+    return logits.argmax(axis=1).astype(np.uint8), labels
+
+
 def kept_pictures(logits: Numbers, labels: Bytes, most: int) -> Places:
     """The images whose prediction is most likely to be right in another arm.
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from convchoice.config.schema import Config
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import RunFolderError
@@ -129,17 +127,19 @@ class Run:
         return self.path / name
 
     def predictions(self) -> tuple[measured.Numbers, measured.Bytes]:
-        """The test set's logits (N, 10) and labels (N,)."""
-        found = self._read(PREDICTIONS, "predictions", measured.read_predictions)
+        """The test set's logits (N, 10) and labels (N,); a compact copy of a run has no logits."""
+        return self._predicted(measured.read_predictions)
+
+    def classes(self) -> tuple[measured.Bytes, measured.Bytes] | None:
+        """The predicted and the true class of each test image, (N,) each; None if not recorded."""
+        return self._predicted(measured.read_classes)
+
+    def _predicted(self, read: Callable[[Path], T]) -> T:
+        found = self._read(PREDICTIONS, "predictions", read)
         if found is None:
             missing = f"{self.path / PREDICTIONS}: is missing."
             raise RunFolderError(f"{missing} {measured.EVALUATE_AGAIN}")
         return found
-
-    def classes(self) -> tuple[measured.Bytes, measured.Bytes] | None:
-        """The predicted and the true class of each test image, (N,) each; None if not recorded."""
-        logits, labels = self.predictions()
-        return logits.argmax(axis=1).astype(np.uint8), labels
 
     def pictures(self) -> dict[int, measured.Bytes]:
         """Some test images with wrong predictions, by index; empty if none are stored."""

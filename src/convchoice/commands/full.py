@@ -1,0 +1,296 @@
+"""Compute studies at full scale on a GPU within some minutes, and pack what a repository needs.
+
+    convchoice full --minutes 9
+    convchoice full --plan                     # what it would do
+    convchoice full --dry-run                  # two small studies on the CPU, a minute
+    convchoice full --bring outputs/full/packed
+
+Arms are trained and evaluated one after another, the first study's first; none is started that
+would not end in time. A study whose arms are complete is compared at once. At the end everything
+is packed: results with their runs as text, and, for studies that are not complete, compact run
+folders and the checkpoint of an arm that was cut off. The same command goes on in the same folder;
+on another machine with --continue-from. --bring writes packed results to reports/full.
+
+The machine needs Python, torch, Lightning and few other packages (bench/README.md), but neither
+MLflow nor DVC. Without Hydra the configurations are those that --plan has composed elsewhere.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+
+from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.commands import CommandParser
+from convchoice.config.schema import Accelerator, Config, Parameters
+from convchoice.config.study import Study, read_study
+from convchoice.config.validation import read_arm, runs_of
+from convchoice.errors import JobError, require
+from convchoice.execution.executors import gpu_is_usable
+from convchoice.execution.runner import failure_text, missing_runs, specify
+from convchoice.execution.within_time import Arm, Estimate, run_within
+from convchoice.runs.archive import (
+    ARCHIVE,
+    MOST_PARTS,
+    PART_BYTES,
+    copy_compact,
+    extract_archive,
+    write_archive,
+)
+from convchoice.runs.events import count, duration
+from convchoice.runs.output_files import check_output, read_manifest, write_output
+from convchoice.runs.run import RunSpecification
+from convchoice.runs.run_folder import failed_path, read_failure
+
+STUDIES = (
+    "pooling", "strides_vs_pooling", "width", "lecture", "padding", "pooling_cost", "filter_size",
+    "invariance", "locality", "sharing",
+)  # fmt: skip
+"""The most wanted first: the two central claims, then what takes few more arms; last the studies
+with dense first layers of 17 million parameters."""
+TRIED = ("strides_vs_pooling", "width")
+"""Two studies that share arms."""
+PACKING_SECONDS = 30.0
+"""At the end: the last comparison, compact copies, compression."""
+CONFIGS, RUNS, REPORTS, UNFINISHED = "configs", "runs", "reports", "unfinished"
+
+
+def compose(output: Path, scale: str, wanted: Sequence[str], *, tried: bool) -> None:
+    """Write the configurations of the studies' arms, if Hydra is there; else they must be there.
+
+    Raises:
+        UserError: without Hydra and without configurations, or for anything illegal.
+    """
+    folder = output / CONFIGS
+    try:
+        from convchoice.commands.choose import study_files  # noqa: PLC0415 - imports Hydra
+        from convchoice.commands.compose import composed_arms, composed_texts  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        fix = "Compose them where Hydra is installed, and copy the folder: convchoice full --plan"
+        require(folder.is_dir(), "full", error.name, f"is missing, and so is {folder}.", fix)
+        print(f"{error.name} is not installed; the configurations are those of {folder}")
+        return
+    # What is evaluated of an arm depends on all studies that it is in.
+    names = wanted if tried else dict.fromkeys([*wanted, *STUDIES])
+    studies = [read_study(file) for file in study_files(",".join(names))]
+    arms = list(dict.fromkeys(arm for study in studies for arm in study.all_arms()))
+    reports = str(output / REPORTS) if tried else f"reports/{scale}"
+    parameters = Parameters(scale, arms, [study.name for study in studies], reports)
+    made = [_adapted(arm, tried=tried) for arm in composed_arms(parameters, studies)]
+    write_output(folder, composed_texts(parameters, studies, made))
+
+
+def _adapted(arm: Config, *, tried: bool) -> Config:
+    """An arm for the CPU, or one that refuses a stand-in for its data."""
+    if tried:
+        return replace(arm, trainer=replace(arm.trainer, accelerator=Accelerator.cpu))
+    return replace(arm, data=replace(arm.data, fallback=None))
+
+
+class Work:
+    """The studies that are wanted, and what is complete of them.
+
+    Args:
+        output: folder of configurations, runs and results.
+        wanted: names of studies, the most wanted first.
+    """
+
+    def __init__(self, output: Path, wanted: Sequence[str]) -> None:
+        """Read the configurations and look at the runs of studies without a result."""
+        self.output, self.configs = output, output / CONFIGS
+        files = [self.configs / "studies" / f"{name}.yaml" for name in wanted]
+        self.studies = [read_study(file) for file in files]
+        arms = [read_arm(self.configs / f"{arm}.yaml") for arm in self.open_arms()]
+        self.runs: dict[str, list[RunSpecification]] = {str(arm.arm): [] for arm in arms}
+        for run in specify([run for arm in arms for run in runs_of(arm)], output / RUNS):
+            self.runs[run.arm].append(run)
+        missing = {arm: _missing(runs) for arm, runs in self.runs.items()}
+        self.todo = [Arm(arm, tuple(runs)) for arm, runs in missing.items() if runs]
+        self.complete = {arm for arm, runs in missing.items() if not runs}
+        self._comparisons: list[subprocess.Popen[bytes]] = []
+
+    def has_result(self, study: Study) -> bool:
+        """Whether the comparison of a study is written."""
+        return (self.output / REPORTS / study.name / COMPARISON).is_file()
+
+    def open_arms(self) -> dict[str, list[str]]:
+        """The names of the studies without a result, by arm in their order."""
+        arms: dict[str, list[str]] = {}
+        for study in self.studies:
+            for arm in () if self.has_result(study) else study.all_arms():
+                arms.setdefault(arm, []).append(study.name)
+        return arms
+
+    def add_complete(self, arm: str) -> None:
+        """Note that an arm is complete, and compare the studies that have waited for it."""
+        self.complete.add(arm)
+        self.compare([study for study in self.studies if arm in study.all_arms()])
+
+    def compare(self, studies: Sequence[Study]) -> None:
+        """Start to compare those of some studies whose arms are complete."""
+        for study in studies:
+            if self.has_result(study) or not self.complete.issuperset(study.all_arms()):
+                continue
+            command = [
+                sys.executable, "-m", "convchoice", "compare", "--brief",
+                "--study", self.configs / "studies" / f"{study.name}.yaml",
+                "--definition", self.configs / "definitions" / f"{study.name}.json",
+                "--configs", self.configs, "--runs", self.output / RUNS,
+                "--output", self.output / REPORTS / study.name,
+            ]  # fmt: skip
+            self._comparisons.append(subprocess.Popen(list(map(str, command))))
+
+    def finish(self) -> int:
+        """Wait for the comparisons; how many failed."""
+        return sum(each.wait() != 0 for each in self._comparisons)
+
+
+def _missing(runs: Sequence[RunSpecification]) -> list[RunSpecification]:
+    """The runs that are neither complete nor known to diverge."""
+    failures = {run.key: read_failure(run.folder) or {} for run in runs}
+    return missing_runs([r for r in runs if failures[r.key].get("fingerprint") != r.fingerprint])
+
+
+def print_plan(work: Work, minutes: float, packed: Path) -> None:
+    """Print what is to be done, in its order, how long it takes, and what will be written."""
+    estimate, studies = Estimate(), work.open_arms()
+    runs, done = sum(len(arm.runs) for arm in work.todo), sum(map(work.has_result, work.studies))
+    print(
+        f"{len(work.studies)} studies, {done} with a result; {len(work.todo)} arms to do, ", end=""
+    )
+    print(f"{count(runs, 'run')}; by an H200's speed:")
+    seconds = [estimate.training(arm) for arm in work.todo]
+    ends = list(accumulate(seconds))
+    for arm, each, end in zip(work.todo, seconds, ends, strict=True):
+        times = f"{each:5.0f} s, until {end / 60:5.1f} min"
+        print(f"  {arm.name:<24}{len(arm.runs):>3} seeds {times}  {', '.join(studies[arm.name])}")
+    within = sum(end + estimate.evaluation() <= 60 * minutes - PACKING_SECONDS for end in ends)
+    print(f"about {duration(sum(seconds))}; {within} arms within {minutes:g} minutes")
+    most = f"at most {MOST_PARTS} files of {PART_BYTES >> 20} MiB"
+    print(f"runs: {work.output / RUNS}; packed: {packed / ARCHIVE}.0, …, {most}", flush=True)
+
+
+def pack(work: Work, packed: Path) -> None:
+    """Pack the results, and what the next start needs on another machine."""
+    with tempfile.TemporaryDirectory(dir=work.output) as name:
+        folder = Path(name)
+        (folder / REPORTS).mkdir()
+        for result in (work.output / REPORTS).glob(f"*/{COMPARISON}"):
+            shutil.copytree(result.parent, folder / REPORTS / result.parent.name)
+        for arm in work.open_arms():
+            if arm in work.complete:
+                _copy_arm(work.runs[arm], folder / RUNS / arm)
+                continue
+            unfinished = work.output / RUNS / arm
+            files = [path for path in unfinished.rglob("*") if path.is_file()]
+            if files and sum(path.stat().st_size for path in files) < MOST_PARTS * PART_BYTES:
+                shutil.copytree(unfinished, folder / UNFINISHED / arm)
+        parts = write_archive(folder, packed, without=(RUNS, UNFINISHED))
+    size = sum(part.stat().st_size for part in parts)
+    print(f"packed: {count(len(parts), 'file')}, {size / 2**20:.1f} MiB, in {packed}", flush=True)
+
+
+def _copy_arm(runs: Sequence[RunSpecification], folder: Path) -> None:
+    """Copy the runs of an arm compactly, the lowest seed with its weights, and its failures."""
+    folder.mkdir(parents=True)
+    for run in runs:
+        if run.folder.is_dir():
+            weights = not any(folder.iterdir())
+            copy_compact(run.folder, folder / run.folder.name, weights=weights)
+        elif (record := failed_path(run.folder)).is_file():
+            shutil.copyfile(record, folder / record.name)
+
+
+def continue_from(packed: Path, output: Path) -> None:
+    """Extract what another machine has packed, unless there is something already."""
+    if (output / RUNS).exists() or (output / REPORTS).exists():
+        print(f"goes on with {output}; {packed} is not extracted")
+        return
+    extract_archive(packed, output)
+    for arm in (output / UNFINISHED).glob("*"):
+        shutil.move(arm, output / RUNS / arm.name)
+
+
+def bring(packed: Path, reports: Path) -> None:
+    """Write packed results to a folder of reports.
+
+    Raises:
+        UserError: if a file is damaged, or one there was not written by convchoice; nothing is
+            written then.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        extract_archive(packed, Path(name))
+        results: dict[Path, dict[str, str]] = {}
+        for result in sorted(Path(name, REPORTS).glob(f"*/{COMPARISON}")):
+            read_comparison(result)
+            names = read_manifest(result.parent)
+            texts = {name: (result.parent / name).read_text(encoding="utf-8") for name in names}
+            results[reports / result.parent.name] = texts
+        for folder, texts in results.items():
+            check_output(folder, texts)
+        for folder, texts in results.items():
+            write_output(folder, texts)
+            print(f"{folder}: {count(len(texts), 'file')}")
+
+
+def parser() -> CommandParser:
+    """The command line."""
+    made = CommandParser("convchoice full", __doc__)
+    add = made.add_argument
+    add("--minutes", type=float, default=9.0, help="for everything (default: 9)")
+    add("--studies", metavar="A,B", help="the most wanted first (default: all)")
+    add("--plan", action="store_true", help="print what would be done, compose, and end")
+    add("--dry-run", action="store_true", help="two studies of the scale demo, on the CPU")
+    usual = "runs and results (default: outputs/full, of a dry run outputs/full-dry-run)"
+    add("--output", type=Path, metavar="FOLDER", help=usual)
+    add("--packed", type=Path, metavar="FOLDER", help="where to pack (default: <output>/packed)")
+    packed = "what another machine has packed"
+    add("--continue-from", type=Path, metavar="FOLDER", help=f"extract {packed} first")
+    add("--bring", type=Path, metavar="FOLDER", help=f"write the results in {packed} to --reports")
+    add("--reports", type=Path, metavar="FOLDER", default=Path("reports/full"),
+        help="of --bring (default: reports/full)")  # fmt: skip
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compute and pack, or bring what was packed.
+
+    Raises:
+        UserError: for wrong arguments, or without a GPU, data or configurations.
+        JobError: if a run or a comparison failed, after everything else was done and packed.
+    """
+    started, given = time.monotonic(), parser().parse_args(arguments)
+    require(given.minutes > 0, "--minutes", given.minutes, "must be above 0.")
+    if given.bring:
+        bring(given.bring, given.reports)
+        return
+    tried = given.dry_run
+    output = given.output or Path("outputs", "full-dry-run" if tried else "full")
+    packed = given.packed or output / "packed"
+    wanted = given.studies.split(",") if given.studies else TRIED if tried else STUDIES
+    if given.continue_from:
+        continue_from(given.continue_from, output)
+    compose(output, "demo" if tried else "full", wanted, tried=tried)
+    work = Work(output, wanted)
+    print_plan(work, given.minutes, packed)
+    if given.plan:
+        return
+    usable, fix = tried or gpu_is_usable(), "Try it on the CPU: convchoice full --dry-run"
+    require(usable, "full", "a GPU", "torch finds none.", fix)
+    try:
+        work.compare(work.studies)
+        end = started + 60 * given.minutes - PACKING_SECONDS
+        failures = run_within(work.todo, end, work.add_complete)
+    finally:
+        not_compared = work.finish()
+        pack(work, packed)
+    if failures:
+        runs = sum(len(arm.runs) for arm in work.todo)
+        raise JobError(failure_text(failures, runs, "failed"))
+    if not_compared:
+        raise JobError(f"{count(not_compared, 'comparison')} failed; the reasons are above.")

@@ -1,0 +1,90 @@
+"""Arms within a given time: real small trainings in the two worker processes."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convchoice.config.validation import config_from_mapping
+from convchoice.execution import within_time
+from convchoice.execution.within_time import Arm, Estimate, run_within, work_of_seed
+from convchoice.networks.plan import plan
+from convchoice.runs.run import read_run
+from convchoice.runs.run_folder import read_failure
+from small_runs import SMALL, small_run
+
+
+def arm(root: Path, data_root: Path, name: str, **changes: Any) -> Arm:
+    values = {"trainer": {"max_epochs": 1, "accelerator": "cpu"}} | changes
+    return Arm(
+        name,
+        tuple(small_run(root, data_root, arm=name, seed=seed, **values) for seed in range(2)),
+    )
+
+
+def test_the_work_of_a_seed_by_hand():
+    config = config_from_mapping({**SMALL, "data": {"train_size": 100, "batch_size": 32}})
+    layers = plan(config)
+    # Four steps an epoch, three epochs; activations are counted for whole batches.
+    images = 10 * layers.activation_bytes(32) + int(0.18 * layers.macs * 32)
+    assert work_of_seed(config) == 12 * (images + 32 * layers.parameters)
+    most = config_from_mapping({"data": {"train_size": 60_000}, "trainer": {"max_epochs": 1}})
+    without = replace(most, data=replace(most.data, validation_size=0))
+    assert work_of_seed(without) / work_of_seed(most) == 938 / 860  # 60,000 and 55,000 images
+
+
+def test_estimates_follow_the_arms_that_are_done(tmp_path, data_root):
+    one, estimate = arm(tmp_path, data_root, "one"), Estimate()
+    assert estimate.training(one) < 1
+    estimate.add(one, 7.0, "trained")
+    estimate.add(one, 3.0, "evaluated")
+    estimate.add(one, 9.0, "trained")
+    assert estimate.training(one) == pytest.approx(8)
+    assert estimate.evaluation() == 3
+
+
+def test_arms_are_complete_and_one_that_fails_or_diverges_stops_no_other(
+    tmp_path, data_root, capfd
+):
+    diverging = {"name": "sgd", "learning_rate": 1e3, "weight_decay": 1e3}
+    arms = [
+        arm(tmp_path, data_root, "first"),
+        arm(tmp_path, tmp_path / "nothing", "without_data"),
+        arm(tmp_path, data_root, "diverges", optimizer=diverging),
+        arm(tmp_path, data_root, "last"),
+    ]
+    complete: list[str] = []
+    failures = run_within(arms, time.monotonic() + 300, complete.append)
+    assert sorted(complete) == ["diverges", "first", "last"]
+    assert [each.key for each in failures] == [("without_data", 0), ("without_data", 1)]
+    for done in (arms[0], arms[3]):
+        for run in done.runs:
+            found = read_run(run.folder)
+            assert found.evaluated
+            assert found.environment["seeds_together"] == 2
+    assert all(read_failure(run.folder) for run in arms[2].runs)
+    said = capfd.readouterr().out
+    assert "holds no data set" in said
+    assert "no time was left" not in said
+    # Trained runs that are not evaluated are not trained again.
+    assert run_within([arms[0]], time.monotonic() + 300, complete.append) == []
+    assert "trained" not in capfd.readouterr().out
+
+
+def test_no_arm_is_started_that_will_not_fit_and_one_that_does_not_end_is_stopped(
+    tmp_path, data_root, capfd, monkeypatch
+):
+    monkeypatch.setattr(within_time, "FIRST_EVALUATION", 1.0)
+    long = arm(tmp_path, data_root, "long", trainer={"max_epochs": 3_000, "accelerator": "cpu"})
+    complete: list[str] = []
+    estimated = Estimate().training(long) + Estimate().evaluation()
+    assert run_within([long], time.monotonic() + estimated / 2, complete.append) == []
+    assert capfd.readouterr().out == "no time was left for long\n"
+    assert run_within([long], time.monotonic() + estimated + 2, complete.append) == []
+    said = capfd.readouterr().out
+    assert said.startswith("long: training takes about")
+    assert said.endswith("no time was left for long\n")
+    assert complete == []
+    assert not long.runs[0].folder.exists()
