@@ -1,11 +1,12 @@
 # Everything is installed into .venv, with the versions of constraints.txt. For Linux and macOS;
 # README.md has the commands for Windows.
 .DEFAULT_GOAL := help
-.PHONY: help install download repro repro-locked test soak test-engines test-servers check stats format bench bench-gpu ui clean
+.PHONY: help install download repro repro-locked test soak test-engines test-servers check stats format bench bench-gpu full-gpu ui clean
 
 VENV := .venv
 PYTHON ?= python3
 PORT ?= 5000
+MINUTES ?= 9
 BIN := $(VENV)/bin
 # Stages find `convchoice` and `python` here first: no environment needs to be activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -100,6 +101,9 @@ bench: install ## measure speed against other programs (half an hour)
 
 bench-gpu: ## measure stacked seeds and peers on a GPU (PYTHON=…, no network needed)
 	@PYTHONPATH=src:bench $(PYTHON) bench/gpu.py
+
+full-gpu: ## studies at full scale on a GPU (MINUTES=9 ARGUMENTS=… PYTHON=…; without network)
+	@PYTHONPATH=src $(PYTHON) -m convchoice full --minutes $(MINUTES) $(ARGUMENTS)
 
 ui: install ## show the runs in MLflow, on http://127.0.0.1:5000 or a free port
 	@$(BIN)/convchoice ui --port $(PORT)
