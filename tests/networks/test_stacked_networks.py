@@ -61,6 +61,25 @@ def test_logits_and_gradients_are_those_of_each_network_alone(values):
             torch.testing.assert_close(gradient, weight.grad, rtol=1e-9, atol=1e-12, msg=name)
 
 
+@pytest.mark.parametrize("operator", ["max", "average"])
+def test_mixed_precision_rounds_to_bfloat16_and_no_further(operator):
+    values = {"model": {"filters": [6, 5]}, "downsample": {"operator": operator}}
+    networks = [Network(config_from_mapping({"seed": seed, **values})) for seed in (0, 3)]
+    stacked, images = StackedNetworks(networks), torch.rand(2, 8, 1, 28, 28)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = stacked(images)
+    assert not torch.equal(logits.float(), stacked(images))
+    expected = torch.stack([one(each) for one, each in zip(networks, images, strict=True)])
+    torch.testing.assert_close(logits.float(), expected, rtol=0, atol=0.02)
+    logits.float().square().sum().backward()
+    expected.square().sum().backward()
+    for name, found in stacked.network.get_submodule("block2_convolution").weights().items():
+        for place, alone in enumerate(networks):
+            wanted = alone.get_parameter(f"block2_convolution.{name}").grad
+            close = (found.grad[place] - wanted).norm() / wanted.norm()
+            assert close < 0.05, name
+
+
 @pytest.mark.parametrize("kernel", [(2, 2), (3, 2)])
 @pytest.mark.parametrize("pooling", [nn.MaxPool2d, nn.AvgPool2d])
 def test_pooling_of_separate_windows_is_torchs_forward_and_backward(pooling, kernel):
