@@ -7,6 +7,7 @@ start each in a process of its own.
 
 ours        this project's training of one run: Lightning, callbacks, checkpoint, history
 bare        a plain PyTorch loop of the same arithmetic, data in memory
+ours_bf16, bare_bf16   the same in bf16-mixed, for processors with such instructions
 tutorial    Lightning with torchvision's data set and transforms and a DataLoader, as in tutorials
 keras       the lecture's program: Keras 3 on TensorFlow (needs the extra `bench`)
 keras_seeds the same, four seeds one after another, one epoch each
@@ -17,6 +18,7 @@ import gzip
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ SEEDS = 4
 DATA = Path("data/raw")
 
 
-def ours(images: int, threads: int) -> float:
+def ours(images: int, threads: int, precision: str = "32-true") -> float:
     """One run, as `convchoice.train` does it."""
     from convchoice.config.validation import config_from_mapping
     from convchoice.runs.events import EpochEnded, Event
@@ -43,7 +45,12 @@ def ours(images: int, threads: int) -> float:
         {
             "arm": "ours",
             "data": {"train_size": images, "validation_size": 0},
-            "trainer": {"max_epochs": EPOCHS, "threads": threads, "instructions": "native"},
+            "trainer": {
+                "max_epochs": EPOCHS,
+                "threads": threads,
+                "instructions": "native",
+                "precision": precision,
+            },
         }
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +58,7 @@ def ours(images: int, threads: int) -> float:
     return images / seconds[-1]
 
 
-def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
+def bare_seconds(images: int, epochs: int, device: Any, *, bfloat16: bool = False) -> list[float]:
     """Seconds of each epoch of a plain loop, on a torch device."""
     import numpy as np
     import torch
@@ -80,18 +87,20 @@ def bare_seconds(images: int, epochs: int, device: Any) -> list[float]:
         began = time.perf_counter()
         for some_images, some_labels in batches:
             optimizer.zero_grad()
-            functional.cross_entropy(network(some_images), some_labels).backward()
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                loss = functional.cross_entropy(network(some_images), some_labels)
+            loss.backward()
             optimizer.step()
         seconds.append(finished_time(device) - began)
     return seconds
 
 
-def bare(images: int, threads: int) -> float:
+def bare(images: int, threads: int, *, bfloat16: bool = False) -> float:
     """A plain loop on the CPU."""
     import torch
 
     torch.set_num_threads(threads)
-    return images / bare_seconds(images, EPOCHS, torch.device("cpu"))[-1]
+    return images / bare_seconds(images, EPOCHS, torch.device("cpu"), bfloat16=bfloat16)[-1]
 
 
 def tutorial(images: int, threads: int) -> float:
@@ -204,6 +213,8 @@ def keras_seeds(images: int, threads: int) -> float:
 PEERS = {
     "ours": ours,
     "bare": bare,
+    "ours_bf16": partial(ours, precision="bf16-mixed"),
+    "bare_bf16": partial(bare, bfloat16=True),
     "tutorial": tutorial,
     "keras": keras,
     "keras_seeds": keras_seeds,

@@ -35,8 +35,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12_800)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keras-python", help="interpreter with the extra `bench`")
+    parser.add_argument("--bf16", action="store_true", help="measure both in bf16-mixed too")
     given = parser.parse_args()
     peers = ["ours", "bare", "tutorial"] + (["keras"] if given.keras_python else [])
+    peers += ["ours_bf16", "bare_bf16"] if given.bf16 else []
     figures = alternate(
         given.rounds,
         {
@@ -58,6 +60,9 @@ def main() -> None:
         }
         for peer, speeds in figures.items()
     }
+    if given.bf16:
+        bf16 = ratio(figures["ours_bf16"], figures["bare_bf16"])
+        table["bare_bf16"]["ours_bf16_over_peer"] = bf16
     settings = {"rounds": given.rounds, "images": given.images, "threads": given.threads}
     publish("training", {**settings, "peers": table})
 

@@ -52,7 +52,7 @@ def test_a_free_port_is_found_and_a_server_that_does_not_start_is_an_error(
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path):
+def test_the_printed_link_shows_the_arms_with_accuracy_and_costs_and_charts_in_order(tmp_path):
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     environment = {"MLFLOW_TRACKING_URI": store, "MLFLOW_EXPERIMENT_NAME": "convchoice"}
     for seed in (0, 1):
@@ -67,12 +67,18 @@ def test_the_printed_link_shows_the_arms_with_accuracy_and_costs(tmp_path):
             link = next(line.strip() for line in server.stdout if "http://127.0.0.1" in line)
             wide = ("--virtual-time-budget=30000", "--window-size=2400,900")
             page = open_in_chromium(link, tmp_path / "profile", *wide).stdout
+            charts = f"{link}&compareRunsMode=CHART"
+            drawn = open_in_chromium(charts, tmp_path / "profile", *wide).stdout
         finally:
             os.killpg(server.pid, signal.SIGKILL)
     rows = set(re.findall(r"<a[^>]*/runs/[^>]*>(?:<[^>]*>)*([^<]+)", page))
     assert rows == {"max"}
     for column in ("test/accuracy", "test/nll", "cost/parameters", "cost/macs"):
         assert f">{column}<" in page
+    titles = re.findall(r">((?:test|val|train|cost)(?:/\w+)?)(?: \(|<)", drawn)
+    start = titles.index("test")  # before it are the table's columns
+    assert titles[start : start + 3] == ["test", "test/accuracy", "test/nll"]
+    assert [title for title in titles if "/" not in title] == ["test", "val", "train", "cost"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
 from convchoice.analysis.statistics import mean_interval
+from convchoice.analysis.text import MINUS, difference
 from convchoice.config.study import study_from_mapping
 from convchoice.errors import UserError
 from convchoice.runs.run_folder import PREDICTIONS
@@ -274,3 +275,14 @@ def test_an_arm_is_compared_with_each_of_its_references(comparison_of: Compare):
     assert result.arms["strided"].reference == "max"
     [[part]] = [claim.parts for claim in result.claims]
     assert (part.arm, part.reference, part.verdict) == ("strided", "average", "inconclusive")
+
+
+def test_a_claims_sentence_has_the_digits_of_the_table(comparison_of: Compare):
+    # The mean is −2.1750000000000003 in floating point, and −2.175 in the result.
+    claim = {"says": "A claim.", "predicts": {"average": "worse"}}
+    errors = {"max": [10, 10, 10, 10], "average": [31, 31, 31, 34]}
+    result = comparison_of(errors, study_values(claims=[claim]))
+    [contrast], [answered] = result.contrasts, result.claims
+    size = difference(contrast, result.measure).removeprefix(MINUS)
+    assert contrast.difference.mean == -2.175
+    assert f"worse than max by {size} points" in answered.sentence

@@ -7,7 +7,7 @@ run folders record is added to it.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from convchoice.analysis import claims, predictions
 from convchoice.analysis.arm import (
@@ -27,6 +27,7 @@ from convchoice.analysis.input_table import ResultsTable
 from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.literature_values import published_results
 from convchoice.analysis.measure import Measure, measure_of, sample
+from convchoice.analysis.model import Model
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
 from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
@@ -39,6 +40,7 @@ SCORES = ("test/accuracy", "test/nll")
 DIGITS = 10
 """Significant digits of every number: more than a result means, fewer than two machines' arithmetic
 agrees on."""
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 def missing_seeds(
@@ -61,6 +63,10 @@ def rounded(value: Any) -> Any:
     return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _rounded(model: AnyModel) -> AnyModel:
+    return type(model).model_validate(rounded(model.model_dump()))
+
+
 def _result(
     study: Study,
     found: Sequence[Contrast],
@@ -77,18 +83,12 @@ def _result(
     """
     definition = plain_values(study)
     definition["published"] = definition.pop("printed")
-    comparison = Comparison(
-        study=StudyDefinition.model_validate(definition),
-        contrasts=list(found),
-        **fields,
-    )
-    comparison = comparison.model_copy(
-        update={
-            "claims": claims.claims_of(study, comparison, own or {}),
-            "cautions": cautions(comparison),
-        }
-    )
-    return Comparison.model_validate(rounded(comparison.model_dump()))
+    asked = StudyDefinition.model_validate(definition)
+    # Rounded before sentences are made of it: a sentence and a table show the same digits.
+    comparison = _rounded(Comparison(study=asked, contrasts=list(found), **fields))
+    by_claim = {index: [_rounded(each) for each in some] for index, some in (own or {}).items()}
+    answered = claims.claims_of(study, comparison, by_claim)
+    return comparison.model_copy(update={"claims": answered, "cautions": cautions(comparison)})
 
 
 def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: Any) -> ArmResult:

@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from mlflow.cli import cli  # noqa: PLC0415 - seconds
 
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # for MLflow's own jobs
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of deprecations, for MLflow's developers
     own = ["--host", HOST, "--port", str(port), "--workers", "1"]
     stores = ["--backend-store-uri", store.uri, "--registry-store-uri", store.uri]
     # It returns when the server has ended, whatever the server's exit status.

@@ -254,7 +254,6 @@ def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
     finished = list(by_seed.values())
     first = (finished or list(runs))[0]
     failed = sum(run.info.status == "FAILED" for run in runs)
-    epochs = int(first.data.params.get("max_epochs", 0))
     end = max(run.info.end_time for run in runs)
     at = end + len(runs)  # so that of several writers the one that saw most runs wins
     found: dict[str, float] = {}
@@ -267,7 +266,6 @@ def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
             found[f"{key}_sd"] = statistics.stdev(values)
     # Last, since MLflow's comparison opens on the metric that was logged first.
     found |= {"seeds": len(finished)} | ({"seeds_failed": failed} if failed else {})
-    steps = {key: epochs if key.startswith(CURVE_METRICS) else 0 for key in found}
     inputs = [item.dataset for item in first.inputs.dataset_inputs]
     name = str(first.data.params["arm"])
     return Entry(
@@ -279,7 +277,7 @@ def arm_entry(identity: str, runs: Sequence[Any]) -> Entry:
         status="FINISHED" if finished else "FAILED",
         # Without `arm` and `seed`, "group by arm" counts each seed once.
         parameters={k: v for k, v in first.data.params.items() if k not in ("arm", "seed")},
-        points=[Point(key, value, steps[key], at) for key, value in found.items()],
+        points=[Point(key, value, 0, at) for key, value in found.items()],
         tags={
             "study": first.data.tags.get("study", ""),
             NOTE: f"Mean over the seeds of arm **{name}**, which are the runs below it.",

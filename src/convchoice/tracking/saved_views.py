@@ -19,6 +19,23 @@ FIRST_VIEW = "arms"
 COSTS = ("cost/parameters", "cost/macs", "cost/train_seconds")
 ARM_COLUMNS = ("test/accuracy", "test/nll", *COSTS, "test/accuracy_sd", "seeds")
 BY_ARM = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "arm"}]}
+SECTIONS = [
+    {"uuid": name, "name": name, "display": True, "isReordered": True, "isGenerated": True}
+    for name in ("test", "val", "train", "cost")
+]
+"""Groups of charts, in this order; MLflow's own is that of the alphabet."""
+FIRST_CHARTS = [
+    {
+        "type": "BAR",
+        "uuid": name,
+        "metricKey": name,
+        "metricSectionId": "test",
+        "isGenerated": True,
+        "runsCountToCompare": 20,
+    }
+    for name in ("test/accuracy", "test/nll")
+]
+"""MLflow appends the charts of all other metrics."""
 CREATED = 1_767_225_600_000
 """Milliseconds since 1970; always the same, so that equal views are equal tags."""
 
@@ -31,6 +48,9 @@ def metrics_view(kind: str, *metrics: str) -> dict[str, Any]:
         "selectedColumns": columns,
         "columnOrder": columns,
         "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": FIRST_CHARTS,
+        "compareRunSections": SECTIONS,
+        "isAccordionReordered": True,
     }
 
 
