@@ -87,7 +87,8 @@ def test_another_machine_goes_on_with_what_is_packed(project, monkeypatch):
     monkeypatch.chdir(root)
     train_until(average("one"), 2)
     said = full(project, *BOTH, *NO_TIME, "--output", "one")
-    assert "2 studies, 1 with a result; 1 arms to do, 2 runs" in said
+    assert "studies: 2, with a result: 1;" in said
+    assert "arms to do: 1, runs: 2, about" in said
     assert "no time was left for average" in said
 
     continue_from(Path("one/packed"), Path("resumed"))
@@ -107,6 +108,7 @@ def test_another_machine_goes_on_with_what_is_packed(project, monkeypatch):
 
 def test_the_plan_names_arms_files_and_what_fits(project):
     said = full(project, *BOTH, "--output", "planned", "--plan")
-    assert "2 studies, 0 with a result; 3 arms to do, 6 runs" in said
+    assert "studies: 2, with a result: 0;" in said
+    assert "arms to do: 3, runs: 6, about" in said
     assert f"at most {MOST_PARTS} files of {PART_BYTES >> 20} MiB" in said
     assert not (project.root / "planned/runs").exists()

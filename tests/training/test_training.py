@@ -2,8 +2,10 @@
 
 import re
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from convchoice.runs.ownership import finalise, start_partial
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
 from convchoice.training import batches
+from convchoice.training.callbacks import Recorder
 from convchoice.training.device import use_precision
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
@@ -163,3 +166,27 @@ def test_running_means_weight_batches_by_their_size():
     means.add(torch.tensor([1.0, 2.0]), torch.tensor([3, 0]), 3)
     means.add(torch.tensor([5.0, 2.0]), torch.tensor([0, 1]), 1)
     assert means.values() == [(2.0, 0.75), (2.0, 0.25)]
+
+
+@pytest.mark.parametrize(("device", "saved"), [("cpu", [1, 2, 3, 4, 5, 6, 7, 8]), ("cuda", [1, 6])])
+def test_checkpoints_take_a_twentieth_of_the_time_on_a_gpu(
+    tmp_path, data_root, monkeypatch, device, saved
+):
+    """Epochs of 4 s, checkpoints of 1 s: after the first, the next one is due 20 s later."""
+    clock, written = [0.0], list[int]()
+
+    class Saving:
+        current_epoch = 0
+
+        def save_checkpoint(self, path: Path) -> None:
+            clock[0] += 1
+            written.append(self.current_epoch)
+
+    classifier: Any = SimpleNamespace(device=torch.device(device))
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    recorder = Recorder([small_run(tmp_path, data_root)], classifier, lambda event: None)
+    trainer: Any = Saving()
+    for trainer.current_epoch in range(1, 9):
+        clock[0] += 4
+        recorder._save(trainer)
+    assert written == saved

@@ -30,7 +30,7 @@ from convchoice.commands import CommandParser
 from convchoice.config.schema import Accelerator, Config, Parameters
 from convchoice.config.study import Study, read_study
 from convchoice.config.validation import read_arm, runs_of
-from convchoice.errors import JobError, require
+from convchoice.errors import JobError, UserError, require
 from convchoice.execution.executors import gpu_is_usable
 from convchoice.execution.runner import failure_text, missing_runs, specify
 from convchoice.execution.within_time import Arm, Estimate, run_within
@@ -97,13 +97,13 @@ class Work:
 
     Args:
         output: folder of configurations, runs and results.
-        wanted: names of studies, the most wanted first.
+        wanted: names or files of studies, the most wanted first.
     """
 
     def __init__(self, output: Path, wanted: Sequence[str]) -> None:
         """Read the configurations and look at the runs of studies without a result."""
         self.output, self.configs = output, output / CONFIGS
-        files = [self.configs / "studies" / f"{name}.yaml" for name in wanted]
+        files = [self.configs / "studies" / f"{Path(name).stem}.yaml" for name in wanted]
         self.studies = [read_study(file) for file in files]
         arms = [read_arm(self.configs / f"{arm}.yaml") for arm in self.open_arms()]
         self.runs: dict[str, list[RunSpecification]] = {str(arm.arm): [] for arm in arms}
@@ -160,17 +160,15 @@ def print_plan(work: Work, minutes: float, packed: Path) -> None:
     """Print what is to be done, in its order, how long it takes, and what will be written."""
     estimate, studies = Estimate(), work.open_arms()
     runs, done = sum(len(arm.runs) for arm in work.todo), sum(map(work.has_result, work.studies))
-    print(
-        f"{len(work.studies)} studies, {done} with a result; {len(work.todo)} arms to do, ", end=""
-    )
-    print(f"{count(runs, 'run')}; by an H200's speed:")
+    print(f"studies: {len(work.studies)}, with a result: {done}; by an H200's speed:")
     seconds = [estimate.training(arm) for arm in work.todo]
     ends = list(accumulate(seconds))
     for arm, each, end in zip(work.todo, seconds, ends, strict=True):
         times = f"{each:5.0f} s, until {end / 60:5.1f} min"
         print(f"  {arm.name:<24}{len(arm.runs):>3} seeds {times}  {', '.join(studies[arm.name])}")
     within = sum(end + estimate.evaluation() <= 60 * minutes - PACKING_SECONDS for end in ends)
-    print(f"about {duration(sum(seconds))}; {within} arms within {minutes:g} minutes")
+    total = f"arms to do: {len(work.todo)}, runs: {runs:,}, about {duration(sum(seconds))}"
+    print(f"{total}; within {minutes:g} minutes: {within}")
     most = f"at most {MOST_PARTS} files of {PART_BYTES >> 20} MiB"
     print(f"runs: {work.output / RUNS}; packed: {packed / ARCHIVE}.0, …, {most}", flush=True)
 
@@ -243,7 +241,7 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice full", __doc__)
     add = made.add_argument
     add("--minutes", type=float, default=9.0, help="for everything (default: 9)")
-    add("--studies", metavar="A,B", help="the most wanted first (default: all)")
+    add("--studies", metavar="A,B", help="names or files, the most wanted first (default: all)")
     add("--plan", action="store_true", help="print what would be done, compose, and end")
     add("--dry-run", action="store_true", help="two studies of the scale demo, on the CPU")
     usual = "runs and results (default: outputs/full, of a dry run outputs/full-dry-run)"
@@ -280,8 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_plan(work, given.minutes, packed)
     if given.plan:
         return
-    usable, fix = tried or gpu_is_usable(), "Try it on the CPU: convchoice full --dry-run"
-    require(usable, "full", "a GPU", "torch finds none.", fix)
+    if not tried and not gpu_is_usable():
+        raise UserError("torch finds no CUDA GPU. Try it on the CPU: convchoice full --dry-run")
     try:
         work.compare(work.studies)
         end = started + 60 * given.minutes - PACKING_SECONDS

@@ -14,6 +14,8 @@ from convchoice.training.lightning import Callback, Trainer
 from convchoice.training.lightning_module import Classifier
 
 TICK_SECONDS = 0.5
+CHECKPOINT_SHARE = 0.05
+"""Of the time that checkpoints may take on a GPU, whose epochs may be shorter than one of them."""
 
 
 class DivergedError(UserError):
@@ -36,7 +38,7 @@ class Recorder(Callback):
         self.epochs_before = 0
         self.started = self.epoch_started = time.perf_counter()
         self.training_ended: float | None = None
-        self.next_tick = 0.0
+        self.next_tick = self.next_checkpoint = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """The content of a checkpoint."""
@@ -116,7 +118,17 @@ class Recorder(Callback):
             self.rows[place].append(row)
             left = self._seconds_left(row["epoch"] / self.epochs)
             self.listener(EpochEnded(*self.runs[place].key, row, self.epochs, left))
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        """Write the checkpoint; on a GPU not after each epoch, if that would take long."""
+        started = time.perf_counter()
+        if started < self.next_checkpoint:
+            return
         trainer.save_checkpoint(partial_path(self.runs[0].folder) / CHECKPOINT)
+        if self.classifier.device.type == "cuda":
+            seconds = time.perf_counter() - started
+            self.next_checkpoint = started + seconds / CHECKPOINT_SHARE
 
     def _check(self, losses: Sequence[float], trainer: Trainer) -> None:
         """End the runs whose loss is not finite; the others continue.
