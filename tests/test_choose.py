@@ -10,9 +10,10 @@ from convchoice.commands.choose import chosen, study_files
 from convchoice.commands.choose import main as choose
 from convchoice.commands.compose import chosen_studies, composed_arms
 from convchoice.config.composition import options
-from convchoice.config.schema import DataFolder, Dataset
+from convchoice.config.parameters import DataFolder, read_parameters
+from convchoice.config.schema import Dataset
 from convchoice.config.study import read_study
-from convchoice.config.validation import arm_text, read_parameters
+from convchoice.config.validation import arm_text
 from convchoice.errors import UserError
 
 OWN = """\

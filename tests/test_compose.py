@@ -10,9 +10,10 @@ import yaml
 
 from convchoice import CONF_DIR
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of, main
-from convchoice.config.schema import Config, Curve, Parameters
+from convchoice.config.parameters import Parameters, read_parameters
+from convchoice.config.schema import Config, Curve
 from convchoice.config.study import read_study
-from convchoice.config.validation import read_arm, read_parameters
+from convchoice.config.validation import read_arm
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.plan import Kind, plan
 from made_up_runs import compose_arm

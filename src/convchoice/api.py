@@ -16,7 +16,8 @@ from convchoice.commands.compose import composed_arms
 from convchoice.commands.table import FORMATS, written
 from convchoice.commands.table_comparison import compared_table
 from convchoice.config.field_types import plain_values
-from convchoice.config.schema import Parameters, Store, TrackingConfig
+from convchoice.config.parameters import Parameters
+from convchoice.config.schema import Store, TrackingConfig
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.validation import runs_of
 from convchoice.errors import JobError, require

@@ -24,8 +24,9 @@ from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.input_table import Columns, read_source, results_table
 from convchoice.commands.summary import study_table
 from convchoice.config.arm_keys import read_arm_file
+from convchoice.config.parameters import read_parameters
 from convchoice.config.study import read_study
-from convchoice.config.validation import arm_text, read_arm, read_parameters
+from convchoice.config.validation import arm_text, read_arm
 from convchoice.errors import UserError
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.reporting.page import page_view

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR, PROJECT_ROOT
+from convchoice.config.parameters import read_parameters
 from convchoice.config.study import read_study
-from convchoice.config.validation import read_parameters
 from imports import needed_modules, package_of
 
 
@@ -65,7 +65,7 @@ def test_a_stage_depends_on_exactly_the_code_that_it_imports_and_on_what_exists(
             for path in paths(other.get(kind, []))]  # fmt: skip
     made += ["data", "runs", "compared/${scale}"]
     for path in STAGES[stage]["deps"]:
-        path = path.replace("${item.data.name}", "mnist")  # noqa: PLW2901
+        path = path.replace("${item.data.source}", "conf/data/mnist.yaml")  # noqa: PLW2901
         from_a_stage = any(path == out or path.startswith(f"{out}/") for out in made)
         assert from_a_stage or (PROJECT_ROOT / path).exists(), path
 

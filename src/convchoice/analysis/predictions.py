@@ -4,7 +4,7 @@ Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -22,8 +22,8 @@ from convchoice.analysis.model import (
     Scale,
     same_length,
 )
+from convchoice.analysis.provenance import dataset_of
 from convchoice.analysis.statistics import mean_interval, new_images_interval
-from convchoice.config.datasets import CLASSES
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import UNKNOWN_CLASS, Run
 
@@ -35,7 +35,11 @@ ACCURACY_TOLERANCE = 0.001
 """A tie between two logits may be broken either way, so a few images may differ."""
 
 
-Labels = NDArray[np.uint8]
+MOST_CONFUSED = 50
+"""The confusions of more classes are not recorded: no figure could show them."""
+CLASSES = 10
+"""Of runs that did not record the names of the classes, which were of MNIST."""
+Labels = NDArray[np.unsignedinteger[Any]]
 
 
 class ClassErrors(Model):
@@ -90,6 +94,7 @@ class Predictions:
     seeds: tuple[int, ...]
     classes: Labels
     labels: Labels
+    class_count: int = CLASSES
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -99,7 +104,7 @@ class Predictions:
     def of(self, seeds: Sequence[int]) -> "Predictions":
         """The predictions of some of the seeds, in their order."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return Predictions(tuple(seeds), self.classes[rows], self.labels)
+        return replace(self, seeds=tuple(seeds), classes=self.classes[rows])
 
 
 def read_predictions(runs: Sequence[Run]) -> Predictions | None:
@@ -123,7 +128,9 @@ def read_predictions(runs: Sequence[Run]) -> Predictions | None:
                 f" metrics.json has {recorded:.4f}. Evaluate it again."
             )
     classes = np.stack([classes for classes, _ in found])
-    return Predictions(tuple(run.seed for run in runs), classes, first_labels)
+    names = dataset_of(runs[0]).class_names
+    seeds, count = tuple(run.seed for run in runs), len(names) if names else CLASSES
+    return Predictions(seeds, classes, first_labels, count)
 
 
 def check_same_images(read: Mapping[str, Predictions | None]) -> None:
@@ -141,12 +148,13 @@ def check_same_images(read: Mapping[str, Predictions | None]) -> None:
             )
 
 
-def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int]] | None:
+def confusion(predictions: Predictions) -> list[list[int]] | None:
     """Predictions summed over seeds: a row a true class, a column a predicted class.
 
-    None if a class is unknown.
+    None if a class is unknown, or there are more than `MOST_CONFUSED`.
     """
-    if UNKNOWN_CLASS in predictions.classes:
+    classes = predictions.class_count
+    if UNKNOWN_CLASS in predictions.classes or classes > MOST_CONFUSED:
         return None
     cells = predictions.labels.astype(np.int64) * classes + predictions.classes
     counts = np.bincount(cells.ravel(), minlength=classes * classes)
@@ -154,9 +162,9 @@ def confusion(predictions: Predictions, classes: int = CLASSES) -> list[list[int
     return rows
 
 
-def errors_by_class(predictions: Predictions, classes: int = CLASSES) -> NDArray[np.int64]:
+def errors_by_class(predictions: Predictions) -> NDArray[np.int64]:
     """Wrong predictions by run and true class, (seeds, classes)."""
-    wrong, labels = ~predictions.correct, predictions.labels
+    wrong, labels, classes = ~predictions.correct, predictions.labels, predictions.class_count
     return np.stack([np.bincount(labels[row], minlength=classes) for row in wrong])
 
 
@@ -225,7 +233,7 @@ def _counts(classes: Labels) -> dict[int, int]:
     """How many seeds predict each class, the most frequent first; empty if one is unknown."""
     if UNKNOWN_CLASS in classes:
         return {}
-    counts = np.bincount(classes, minlength=CLASSES)
+    counts = np.bincount(classes)
     return {int(i): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
 
 
@@ -233,7 +241,7 @@ def recorded_of_arm(predictions: Predictions | None) -> dict[str, Any]:
     """The fields of an arm's result that come from its predictions."""
     if predictions is None:
         return {}
-    images = np.bincount(predictions.labels, minlength=CLASSES).tolist()
+    images = np.bincount(predictions.labels, minlength=predictions.class_count).tolist()
     return {
         "class_errors": _class_errors(errors_by_class(predictions), images),
         "confusion": confusion(predictions),

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from convchoice.analysis.model import Count, Model
+from convchoice.config.datasets import DIGITS, MNIST
 from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
 from convchoice.runs.run import Run
@@ -29,6 +30,11 @@ class Dataset(Model):
     test_images: Count | None = Field(default=None, description="Images of the test set.")
     fallback_note: str | None = Field(default=None, description="Why another one was used.")
     retry: str | None = Field(default=None, description="Command that tries again.")
+
+    @property
+    def shows_digits(self) -> bool:
+        """Whether its images are handwritten digits of 28×28 pixels."""
+        return self.name in {MNIST.name, DIGITS.name}
 
 
 class Table(Model):

@@ -4,7 +4,7 @@
     runs.csv          a row a run: its metrics, and the environment that it was made in
     histories.csv     a row a run and epoch
     predictions.csv   a row a run: its wrong predictions, as image:class with blanks between
-    test_labels.txt   the true class of each test image, a digit each
+    test_labels.txt   the true class of each test image: a digit each, or numbers and blanks
     run_curves.csv    a row a run and point of its curves
 
 An image without a class was predicted wrongly as an unknown class. What a result has besides, from
@@ -74,7 +74,7 @@ TAKEN_OVER = {
 IDENTITIES = ("arm", "reference", "image")
 
 
-Labels = NDArray[np.uint8]
+Labels = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ def _errors(classes: Labels, labels: Labels) -> str:
     )
 
 
+def _labels_text(labels: Labels) -> str:
+    """A digit a label; with classes of two digits a blank after each."""
+    wide = labels.max(initial=0) >= 10  # noqa: PLR2004 - decimal
+    return "".join(f"{label} " if wide else f"{label}" for label in labels) + "\n"
+
+
 @dataclass(frozen=True)
 class PublishedStudy:
     """A study and the runs that answer it.
@@ -166,7 +172,7 @@ class PublishedStudy:
             points += [identity | vars(each) | {"curve": each.curve.name} for each in run.curves()]
             if (classes := run.classes()) is not None:
                 predictions.append(identity | {"errors": _errors(*classes)})
-                labels = "".join(map(str, classes[1])) + "\n"
+                labels = _labels_text(classes[1])
         return {
             STUDY: yaml_text(definition),
             RUNS: _table(rows),
@@ -226,7 +232,8 @@ def read_published(folder: Path) -> PublishedStudy:
     study = study_from_mapping(definition.get("study") or {}, str(folder / STUDY))
     runs: dict[str, list[Run]] = {}
     with reading(folder, "the runs of a published study", FIX):
-        labels = np.array(list((folder / LABELS).read_text().strip()), dtype=np.uint8)
+        written = (folder / LABELS).read_text().strip("\n")
+        labels = np.array(written.split() if " " in written else list(written), dtype=np.uint16)
         histories, predictions, curves = (
             _rows(folder / name) for name in (HISTORIES, PREDICTIONS, CURVES)
         )

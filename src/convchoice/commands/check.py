@@ -16,7 +16,7 @@ from convchoice.analysis.comparison_files import COMPARISON
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import read_comparisons
 from convchoice.config.field_types import within
-from convchoice.config.validation import read_parameters
+from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, printable
 from convchoice.runs.fingerprint import git
 

@@ -21,9 +21,9 @@ from convchoice.commands import CommandParser
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options, study_file
 from convchoice.config.field_types import plain_values
-from convchoice.config.schema import Config, Parameters
+from convchoice.config.parameters import Parameters, read_parameters
+from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study
-from convchoice.config.validation import read_parameters
 from convchoice.config.yaml_files import yaml_line
 from convchoice.errors import UserError, require
 from convchoice.execution.launch import pipeline_executor
@@ -154,5 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.study is None and given.scale is None and given.survive is None:
             return
     parameters = chosen(given.study, given.scale, given.params, survive=given.survive)
-    values = {name: yaml_line(value) for name, value in plain_values(parameters).items()}
+    plain = plain_values(parameters)
+    plain["data"] = [{k: v for k, v in each.items() if v is not None} for each in plain["data"]]
+    values = {name: yaml_line(value) for name, value in plain.items()}
     replace_files(given.params.parent, {given.params.name: TEMPLATE.format(**values)})

@@ -16,10 +16,12 @@ from convchoice.commands import CommandParser
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
 from convchoice.config.field_types import plain_values
-from convchoice.config.schema import Config, Curve, DataFolder, Parameters
+from convchoice.config.parameters import DataFolder, Parameters, read_parameters
+from convchoice.config.schema import Config, Curve
 from convchoice.config.study import Study, new_arms_of, read_study
-from convchoice.config.validation import arm_text, read_parameters
+from convchoice.config.validation import arm_text
 from convchoice.config.yaml_files import yaml_text
+from convchoice.data.conversion import with_contents
 from convchoice.errors import nearest, require
 from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
@@ -83,6 +85,7 @@ def composed_arms(
             arms[name] = composer.new_arm(name, [*new[name], *curves], origins[name])
         else:
             arms[name] = composer.arm(name, curves)
+        arms[name] = with_contents(arms[name])
         fitting_plan(arms[name])
     for study in studies:
         check_comparable(study, arms)
@@ -95,7 +98,7 @@ def data_of(arms: Iterable[Config]) -> list[DataFolder]:
     Raises:
         ConfigurationError: for one outside the folder `data`, on which the stages depend.
     """
-    folders = dict.fromkeys(DataFolder(arm.data.name, arm.data.root) for arm in arms)
+    folders = dict.fromkeys(DataFolder.of(arm.data) for arm in arms)
     for each in folders:
         inside = Path(each.root).parts[:1] == ("data",) and ".." not in Path(each.root).parts
         rule = "must be a folder in `data`, on which the stages of dvc.yaml depend."
@@ -111,14 +114,15 @@ def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
         ConfigurationError: naming the two arms.
     """
     field_name, known = f"conf/study/{study.name}.yaml: arms", dict[str, str]()
-    ours = arms[study.baseline].data.name.name
+    ours = DataFolder.of(arms[study.baseline].data)
     for arm in study.all_arms():
         config = arms[arm]
-        theirs = config.data.name.name
+        theirs = DataFolder.of(config.data)
         require(
             theirs == ours, field_name, arm,
-            f"trains on {theirs}, and the baseline {study.baseline} on {ours}: their difference"
-            " would be one between data sets.", f"Make a study of its own for {theirs}.",
+            f"trains on {theirs.short}, and the baseline {study.baseline} on {ours.short}: their"
+            " difference would be one between data sets.",
+            f"Make a study of its own for {theirs.short}.",
         )  # fmt: skip
         first = known.setdefault(json.dumps(numeric_identity(config), sort_keys=True), arm)
         require(

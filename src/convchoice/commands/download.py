@@ -1,5 +1,8 @@
 """The stage `download`: store verified data sets, or the fallback, in their folders.
 
+With `--params` it stores the data set that `params.yaml` names for a folder, which may also be made
+from a folder of images or by torchvision.
+
 If only the fallback is stored, the data set is requested again. A data set's folder and fallback
 (null for none) are `root` and `fallback` of its file in `conf/data`. `CONVCHOICE_FALLBACK=none`
 overrides the latter, so that a machine that must have MNIST stops without it.
@@ -13,10 +16,12 @@ from pathlib import Path
 from convchoice import CONF_DIR
 from convchoice.commands import CommandParser
 from convchoice.config.datasets import SPECS
+from convchoice.config.parameters import DataFolder, read_parameters
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.config.yaml_files import read_yaml
+from convchoice.data.conversion import prepare
 from convchoice.data.download import ensure
-from convchoice.errors import UserError, require
+from convchoice.errors import UserError, nearest, require
 
 FALLBACK_VARIABLE = "CONVCHOICE_FALLBACK"
 CHOICES = (*Fallback.__members__, "none")
@@ -24,7 +29,7 @@ CHOICES = (*Fallback.__members__, "none")
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    names = list(Dataset.__members__)
+    names = [name for name in Dataset.__members__ if name in SPECS]
     variables = ", ".join(SPECS[name].mirror_variable for name in names)
     made = CommandParser(
         prog="convchoice download",
@@ -37,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
         "--data", nargs="+", choices=names, default=["mnist"], metavar="NAME", help=which
     )
     made.add_argument("--root", type=Path, help="folder (default: `root` in conf/data/<name>.yaml)")
+    from_params = "file whose `data` has the data set of the folder --root"
+    made.add_argument("--params", type=Path, help=from_params)
     fallback = "replacement if no source answers (default: `fallback` in conf/data/<name>.yaml)"
     made.add_argument("--fallback", choices=CHOICES, help=fallback)
     return made
@@ -57,13 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--root {options.root}: each data set needs a folder of its own. Name one data set, or"
             " omit --root."
         )
-    for name in options.data:
-        settings = read_yaml(CONF_DIR / "data" / f"{name}.yaml")
-        fallback = Fallback.__members__.get(chosen or settings["fallback"])
-        root = Path(options.root or settings["root"])
-        stored = ensure(root, Dataset[name], fallback, retry=True)
+    wanted = [_of_parameters(options.params, options.root)] if options.params else options.data
+    for data in wanted:
+        if isinstance(data, DataFolder):
+            stored = prepare(data.data())
+        else:
+            settings = read_yaml(CONF_DIR / "data" / f"{data}.yaml")
+            fallback = Fallback.__members__.get(chosen or settings["fallback"])
+            root = Path(options.root or settings["root"])
+            stored = ensure(root, Dataset[data], fallback, retry=True)
         spec = stored.spec
         print(
             f"{spec.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
             f" SHA-256 {stored.digest[:12]}…, in {stored.root / spec.name}"
         )
+
+
+def _of_parameters(path: Path, root: Path | None) -> DataFolder | str:
+    """The data set of a folder in `params.yaml`, by its name if it is a published one."""
+    folders = {Path(each.root): each for each in read_parameters(path).data}
+    rule = f"must be a folder of `data` in {path}."
+    require(root in folders, "--root", str(root), rule, nearest(str(root), [*map(str, folders)]))
+    found = folders[Path(root or "")]
+    return found.name.name if found.name.name in SPECS else found

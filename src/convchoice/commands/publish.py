@@ -20,8 +20,9 @@ from convchoice.analysis.champion import champion
 from convchoice.analysis.result import Comparison
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import read_comparisons
+from convchoice.config.parameters import read_parameters
 from convchoice.config.schema import TrackingConfig
-from convchoice.config.validation import config_from_mapping, read_parameters
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import JobError, RunFolderError, UserError, without_password
 from convchoice.reporting.study_entry import study_entry
 from convchoice.runs.events import count

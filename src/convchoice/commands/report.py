@@ -29,7 +29,8 @@ from convchoice.analysis.variance_sources import VARIANCE, VarianceSources
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
-from convchoice.config.validation import read_arm, read_parameters
+from convchoice.config.parameters import read_parameters
+from convchoice.config.validation import read_arm
 from convchoice.errors import RunFolderError, UserError
 from convchoice.reporting.laboratory import laboratory
 from convchoice.reporting.page import figures_of, page_view

@@ -24,6 +24,7 @@ from convchoice.commands import CommandParser
 from convchoice.config.composition import compose_values
 from convchoice.config.field_types import once, shown
 from convchoice.config.validation import config_from_mapping
+from convchoice.data.conversion import with_contents
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, Shape
 from convchoice.networks.suggestions import fitting_plan
 
@@ -142,7 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: for an illegal configuration, or one whose layers do not fit.
     """
     given = parser().parse_intermixed_args(arguments)
-    config = config_from_mapping(compose_values(given.overrides, "command line"), "command line")
+    values = compose_values(given.overrides, "command line")
+    config = with_contents(config_from_mapping(values, "command line"))
     plan, batch_size = fitting_plan(config), config.data.batch_size
     if given.json:
         totals = {

@@ -17,7 +17,7 @@ from convchoice.analysis import cautions, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.commands import CommandParser
-from convchoice.config.validation import read_parameters
+from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, printable
 
 REPORT_FILES = ("index.html", "README.md")

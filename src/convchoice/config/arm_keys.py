@@ -1,9 +1,9 @@
 """Which keys decide a run's numbers, and so which keys an arm may set.
 
 Fingerprints, comparisons and arms share this one list. A study may come from somebody else, and its
-`new_arms` are overrides. So that such a file can neither send data to a server nor choose a folder,
-an arm sets no other key, uses no other group of `conf/`, and refers to nothing but numbers: no
-environment variable, no resolver.
+`new_arms` are overrides. So that such a file can neither send data to a server nor choose a folder
+outside the project, an arm sets no other key (but the folder of its images), uses no other group of
+`conf/`, and refers to nothing but numbers: no environment variable, no resolver.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.field_types import flattened, is_name, within
+from convchoice.config.field_types import flattened, is_inside, is_name, within
 from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, config_to_mapping
@@ -20,6 +20,7 @@ from convchoice.errors import nearest, require
 
 NOT_NUMERIC = (
     "arm", "run_root", "tracking", "evaluation", "trainer.workers", "data.root", "data.fallback",
+    "data.path",
 )  # fmt: skip
 """Keys, and groups of keys, that decide no number of a training: names, folders, tracking, the
 number of processes, and what is evaluated afterwards."""
@@ -41,17 +42,19 @@ def numeric_identity(config: Config) -> dict[str, Any]:
     plain = config_to_mapping(config)
     for name in NOT_NUMERIC:
         group, _, key = name.rpartition(".")
-        del (plain[group] if group else plain)[key]
+        (plain[group] if group else plain).pop(key, None)
     return plain
 
 
 GROUPS = ("arm", "conv", "data", "downsample", "evaluation", "model", "optimizer", "trainer")
+PATH = "data.path"
 REFERENCE = re.compile(r"\$\{([a-z_0-9.]+)\}")
 
 ARM_KEYS = tuple(
     key
     for key in DEFAULTS
-    if not within(key, ("seed", "scale")) and (is_numeric(key) or within(key, ("evaluation",)))
+    if not within(key, ("seed", "scale", "data.contents"))
+    and (is_numeric(key) or within(key, ("evaluation", PATH)))
 )
 """Dotted names of the keys that an arm may set."""
 
@@ -68,6 +71,7 @@ def check_new_arm(overrides: Iterable[str], origin: str) -> None:
         if key in GROUPS:
             _check_option(value.strip("'\""), override, origin)
         check_references(value, origin)
+        _check_path(key, value.strip("'\""), origin)
 
 
 def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
@@ -92,6 +96,7 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     for key, value in flattened({**values, "arm": {}}).items():
         _check_key(key, key, origin, ARM_KEYS, FIELDS)
         check_references(str(value), f"{origin}: {key}")
+        _check_path(key, value, origin)
     return choices, values
 
 
@@ -112,6 +117,14 @@ def _check_key(
     """Refuse a key that is neither legal nor within a group whose keys are somebody's own."""
     rule = "an arm sets only keys that decide numbers."
     require(key in legal or within(key, groups), origin, given, rule, nearest(key, legal))
+
+
+def _check_path(key: str, value: Any, origin: str) -> None:
+    """Refuse a folder of images outside the project: somebody else's study must not read it."""
+    rule = "an arm takes its images from a folder within the project."
+    fix = "Copy or link the folder there. A sweep (convchoice train -m) takes any folder."
+    legal = key != PATH or value is None or is_inside(str(value))
+    require(legal, f"{origin}: {PATH}", value, rule, fix)
 
 
 def _check_option(option: str, given: str, origin: str) -> None:

@@ -1,13 +1,18 @@
 """The data sets: names, classes, shapes, sizes and the SHA-256s of their published files.
 
 The SHA-256s are those that torchvision's prototype data sets pin; its released data sets pin MD5s
-of the same files. Imports nothing heavy.
+of the same files. What a folder of images or another data set of torchvision holds is found by
+`data.conversion`. Imports nothing heavy.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from convchoice.config.schema import DataConfig, Fallback
+from convchoice.config.field_types import name_from
+from convchoice.config.schema import Contents, DataConfig, Dataset, Fallback
+from convchoice.errors import require
 
 Shape3 = tuple[int, int, int]
 
@@ -17,8 +22,10 @@ IDX_FILES = (
 )  # fmt: skip
 """The files of a data set in MNIST's format: training images and labels, test images and labels."""
 CIFAR_ARCHIVE = "cifar-10-python.tar.gz"
-
-CLASSES = 10
+ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
+"""The files of a data set that was converted here, in the order of `IDX_FILES`."""
+VALIDATION_SHARE = 12
+"""Without a number and without `val/`, one in so many images validates: MNIST's share."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,20 @@ class DatasetSpec:
     validation_size: int = 5_000
     """Default number of training images that are held out for validation."""
     class_names: tuple[str, ...] = tuple("0123456789")
-    """The meaning of labels 0 to 9."""
+    """The meaning of labels 0, 1, …."""
     image_shape: Shape3 = (1, 28, 28)
     """(C, H, W) of every image."""
     more_mirrors: tuple[str, ...] = ()
     """Public mirrors that torchvision does not list."""
     fallback: Fallback | None = None
     """What replaces the data set if it cannot be downloaded."""
+    own_validation: int = 0
+    """The last so many training images are the validation images; 0 where a split chooses them."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
 
     @property
     def short_title(self) -> str:
@@ -125,11 +139,61 @@ DIGITS = DatasetSpec(
 )
 
 SPECS = {spec.name: spec for spec in (MNIST, FASHION_MNIST, KMNIST, CIFAR10, DIGITS)}
+"""The published data sets by name."""
+
+
+def converted_spec(
+    name: str, contents: Contents, class_names: Sequence[str] | None = None
+) -> DatasetSpec:
+    """What is known about a folder of images, or a data set of torchvision, once it is converted.
+
+    Without `class_names` classes are numbered.
+    """
+    given, side = contents.validation_images, contents.side
+    train_size = contents.train_images + given
+    images = f"{train_size + contents.test_images:,} images of {contents.classes:,} classes"
+    return DatasetSpec(
+        name=name,
+        title=f"{name} ({images}, {side}×{side} pixels)",
+        files=dict.fromkeys(ARRAY_FILES, ""),
+        train_size=train_size,
+        test_size=contents.test_images,
+        validation_size=given or max(contents.classes, round(train_size / VALIDATION_SHARE)),
+        class_names=tuple(class_names or map(str, range(contents.classes))),
+        image_shape=(contents.channels, side, side),
+        own_validation=given,
+    )
+
+
+def data_name(data: DataConfig) -> str:
+    """The name of the data set of a configuration: that of a folder, or torchvision's."""
+    if data.name is Dataset.folder:
+        return name_from(Path(data.path or "").name, "folder")
+    return data.dataset or "" if data.name is Dataset.torchvision else data.name.name
+
+
+def data_folder(data: DataConfig) -> Path:
+    """The folder of a data set's verified files: `root`, or in it one for each conversion."""
+    if data.name.name in SPECS:
+        return Path(data.root)
+    parts = [data_name(data), *([] if data.size is None else [str(data.size)])]
+    if data.name is Dataset.folder:  # other folders may have the same name
+        parts.append(hashlib.sha256(str(data.path).encode()).hexdigest()[:8])
+    return Path(data.root) / "-".join(parts)
 
 
 def spec_of(data: DataConfig) -> DatasetSpec:
-    """The data set of a configuration."""
-    return SPECS[data.name.name]
+    """The data set of a configuration.
+
+    Raises:
+        ConfigurationError: for one whose contents are not filled in.
+    """
+    if data.name.name in SPECS:
+        return SPECS[data.name.name]
+    rule = "is filled in when the configuration is composed."
+    require(data.contents is not None, "data.contents", None, rule, "Compose it again.")
+    assert data.contents is not None  # noqa: S101 - for mypy
+    return converted_spec(data_name(data), data.contents)
 
 
 def image_shape(data: DataConfig) -> Shape3:

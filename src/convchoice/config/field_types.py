@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from itertools import chain, count
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -98,6 +99,11 @@ def is_text(text: str) -> bool:
 def is_folder(text: str) -> bool:
     """Whether a text can be the path of a folder."""
     return is_text(text) and not text.startswith("~") and not is_url(text)
+
+
+def is_inside(text: str) -> bool:
+    """Whether a text can be the path of a folder within the working folder."""
+    return is_folder(text) and not Path(text).is_absolute() and ".." not in Path(text).parts
 
 
 Name = Annotated[str, legal(is_name, NAME_RULE)]

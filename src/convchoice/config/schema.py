@@ -1,4 +1,4 @@
-"""Every key of a configuration and of `params.yaml`: its type, default, legal values and meaning.
+"""Every key of a configuration: its type, default, legal values and meaning.
 
 Hydra checks `conf/` and the command line against `Config`, so an unknown key or a wrong type is an
 error before anything runs. Rules between keys are in `validation`.
@@ -6,7 +6,6 @@ error before anything runs. Rules between keys are in `validation`.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -20,7 +19,6 @@ from convchoice.config.field_types import (
     Uri,
     between,
     canonical,
-    is_folder,
     legal,
     size,
 )
@@ -30,8 +28,8 @@ PRECISIONS = ("auto", "32-true", "tf32", "bf16-mixed", "16-mixed", "64-true")
 
 
 # Lower case, because OmegaConf matches an enum by the member's name.
-Dataset = StrEnum("Dataset", "mnist fashion_mnist kmnist cifar10")
-"""Data sets the pipeline can train on."""
+Dataset = StrEnum("Dataset", "mnist fashion_mnist kmnist cifar10 folder torchvision")
+"""Published data sets; a folder of images (`data.path`); one of torchvision's (`data.dataset`)."""
 Fallback = StrEnum("Fallback", "digits")
 """What to train on if the data set cannot be downloaded."""
 Padding = StrEnum("Padding", "valid same full")
@@ -90,12 +88,35 @@ def padding_of(value: Any) -> Padding | PairValue:
 
 
 @dataclass
+class Contents:
+    """What a folder of images, or a data set of torchvision, holds."""
+
+    classes: int
+    channels: int  # 1 if every image is grey, else 3
+    side: int  # pixels
+    train_images: int  # without those of `val/`
+    validation_images: int  # of `val/`, 0 if there is none
+    test_images: int
+
+
+@dataclass
 class DataConfig:
     """Which images, and how they are split and transformed."""
 
     name: Dataset = Dataset.mnist
     root: Folder = "data/raw"
     """Folder of the verified files."""
+    path: Folder | None = None
+    """Of `folder`: the tree of images. Of `torchvision`: the folder of its downloads; null takes
+    `downloads` in `root`."""
+    dataset: Text | None = None
+    """Of `torchvision`: the name of its class, such as `SVHN`."""
+    size: Side | None = None
+    """Side, in pixels, to which every image of `folder` and `torchvision` is brought: its shorter
+    side is resized (bilinear, antialiased), and the middle is cut out. Null keeps square images of
+    one size as they are."""
+    contents: Contents | None = None
+    """Of `folder` and `torchvision`; filled in."""
     fallback: Fallback | None = Fallback.digits
     """What to use if MNIST cannot be downloaded; null (for other data sets always) is an error."""
     train_size: Count | None = None
@@ -273,29 +294,3 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
-
-
-@dataclass(frozen=True)
-class DataFolder:
-    """A data set, and the folder of its files."""
-
-    name: Dataset = Dataset.mnist
-    root: str = "data/raw"
-
-
-def _is_inside(path: str) -> bool:
-    return is_folder(path) and not Path(path).is_absolute() and ".." not in path
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """What the pipeline runs: the content of `params.yaml`."""
-
-    scale: str  # an option of conf/scale
-    arms: list[Name]  # files in conf/arm, or new arms of the studies
-    studies: list[Name]  # files in conf/study
-    reports: Annotated[str, legal(_is_inside, "must be a folder within the project.")] = "reports"
-    """Folder of the reports."""
-    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])  # of the arms
-    survive: list[Name] = field(default_factory=list)
-    """Those of the studies whose contrasts are repeated over other settings, which takes long."""

@@ -1,4 +1,4 @@
-"""Read, check and write configurations and `params.yaml`: the rules between keys.
+"""Read, check and write configurations: the rules between keys.
 
 `schema` declares the keys, their types and legal values. Here are the rules that need more than one
 key. Whether layers fit an image is the network plan's question.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convchoice.config import own_code
-from convchoice.config.datasets import CLASSES, spec_of
+from convchoice.config.datasets import SPECS, DatasetSpec, spec_of
 from convchoice.config.field_types import (
     flattened,
     from_mapping,
@@ -26,16 +26,18 @@ from convchoice.config.field_types import (
 from convchoice.config.schema import (
     Config,
     Curve,
+    DataConfig,
+    Dataset,
     DownsampleConfig,
     FirstLayer,
     ModelConfig,
     Operator,
     OptimizerName,
     Padding,
-    Parameters,
 )
+from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.config.yaml_files import read_yaml, yaml_text
-from convchoice.errors import ConfigurationError, require
+from convchoice.errors import ConfigurationError, nearest, require
 
 Broken = Iterator[tuple[str, str]]
 """Keys whose value breaks a rule, and the rule."""
@@ -79,9 +81,15 @@ def _one_form(config: Config) -> Config:
     return config
 
 
+IMAGE_KEYS = ("path", "dataset", "size", "contents")
+"""The keys of `data` that published data sets do not have."""
+
+
 def _plain(config: Config) -> dict[str, Any]:
-    """Plain values; without the keys that name code, where they name none."""
+    """Plain values; without the keys that name code or images, where they name none."""
     values: dict[str, Any] = plain_values(config)
+    unused = [key for key in IMAGE_KEYS if values["data"][key] is None]
+    values["data"] = {k: v for k, v in values["data"].items() if k not in unused}
     values["optimizer"] = {k: v for k, v in values["optimizer"].items() if v or k != "own"}
     return {k: v for k, v in values.items() if v or k not in {"network", "code"}}
 
@@ -123,38 +131,39 @@ def runs_of(arm: Config) -> list[Config]:
     return [replace(arm, seed=seed) for seed in range(arm.seeds)]
 
 
-def read_parameters(path: Path) -> Parameters:
-    """The parameters of the pipeline.
-
-    Raises:
-        UserError: if the file cannot be read, or a value is not legal.
-    """
-    parameters = from_mapping(Parameters, read_yaml(path), str(path))
-    for key, names in (("arms", parameters.arms), ("studies", parameters.studies)):
-        require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
-    rule = f"must be among the studies {', '.join(parameters.studies)}."
-    chosen = set(parameters.survive) <= set(parameters.studies)
-    require(chosen, f"{path}: survive", parameters.survive, rule)
-    return parameters
-
-
 def validated(config: Config) -> Config:
     """Check a configuration that was changed in Python, like `config_from_mapping`."""
     return config_from_mapping(plain_values(config))
 
 
 def _data_rules(config: Config) -> Broken:
-    data, spec = config.data, spec_of(config.data)
+    data = config.data
+    if data.name is Dataset.folder and data.path is None:
+        yield "data.path", "name the folder of the images: data.path=my_images"
+    if data.name is Dataset.torchvision and data.dataset not in TORCHVISION:
+        rule = "there is no such data set of torchvision with test images."
+        yield "data.dataset", f"{rule} {nearest(data.dataset, list(TORCHVISION))}"
+    if data.name.name not in SPECS and data.contents is None:
+        if data.fallback is not None:
+            yield "data.fallback", "nothing can replace these images: set data.fallback=null."
+    else:
+        yield from _image_rules(data, spec_of(data))
+
+
+def _image_rules(data: DataConfig, spec: DatasetSpec) -> Broken:
+    """The rules that need to know what the images are."""
     if data.fallback not in {None, spec.fallback}:
         rule = f"scikit-learn's digits can replace MNIST, not {spec.short_title}."
         yield "data.fallback", f"{rule} Use data={spec.name}, or set data.fallback=null."
-    if data.train_size is not None and data.train_size < CLASSES:
-        yield "data.train_size", f"must be at least {CLASSES}: one image of each class."
-    most = spec.train_size - CLASSES
-    if data.validation_size and not CLASSES <= data.validation_size <= most:
-        rule = f"a stratified choice needs {CLASSES} to {most:,} of {spec.short_title}'s images."
+    classes = spec.classes
+    if data.train_size is not None and data.train_size < classes:
+        yield "data.train_size", f"must be at least {classes}: one image of each class."
+    most = spec.train_size - classes
+    if data.validation_size and spec.own_validation:
+        rule = f"{spec.short_title} has validation images of its own."
+        yield "data.validation_size", f"{rule} Leave it out; 0 leaves them out."
+    elif data.validation_size and not classes <= data.validation_size <= most:
+        rule = f"a stratified choice needs {classes} to {most:,} of {spec.short_title}'s images."
         yield "data.validation_size", f"{rule} 0 holds out none."
     side = spec.image_shape[-1]
     if data.canvas is not None and data.canvas <= side:
@@ -223,7 +232,7 @@ def _evaluation_rules(config: Config) -> Broken:
 def _effect_rules(config: Config) -> Broken:
     """Refuse a value that has no effect: two arms that differ in it alone would be the same."""
     values = flattened(plain_values(config))
-    for key, users in chain(_replaced(config), _without_effect(config)):
+    for key, users in chain(_replaced(config), _unused_image_keys(config), _without_effect(config)):
         if values[key] != DEFAULTS[key]:
             yield key, f"has an effect only with {users}. Leave {key} out, or choose what uses it."
 
@@ -236,6 +245,14 @@ def _replaced(config: Config) -> Iterator[tuple[str, str]]:
         blocks = within(key, ("conv", "downsample", "model")) and key != "model.weights_seed"
         if config.network and blocks:
             yield key, "blocks, and not with `network`"
+
+
+def _unused_image_keys(config: Config) -> Iterator[tuple[str, str]]:
+    if config.data.name.name in SPECS:
+        yield "data.path", "data=folder and data=torchvision"
+        yield "data.size", "data=folder and data=torchvision"
+    if config.data.name is not Dataset.torchvision:
+        yield "data.dataset", "data=torchvision"
 
 
 def _without_effect(config: Config) -> Iterator[tuple[str, str]]:

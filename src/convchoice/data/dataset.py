@@ -4,6 +4,7 @@
     <root>/<name>/                the files as published
         mnist, fashion_mnist, kmnist, digits: four gzipped IDX files
         cifar10: the archive of the Python version
+        any other, as `data.conversion` made them: arrays in NumPy's format
 
 Every file is checked against its SHA-256 each time it is read. `StoredDataset.test` alone reads
 test images. `data.download` stores the files.
@@ -17,20 +18,44 @@ import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES, SPECS, DatasetSpec
-from convchoice.config.schema import Dataset
+from convchoice.config.datasets import (
+    ARRAY_FILES,
+    CIFAR_ARCHIVE,
+    IDX_FILES,
+    SPECS,
+    DatasetSpec,
+    converted_spec,
+)
+from convchoice.config.schema import Contents, Dataset
 from convchoice.errors import UserError
 
 PROVENANCE = "provenance.json"
 RETRY = "MNIST_MIRROR=<folder or URL> make download, then make repro"
 
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Labels = NDArray[np.unsignedinteger[Any]]
+"""Of 8 bits, or of 16 where there are more than 256 classes."""
+Arrays = tuple[NDArray[np.uint8], Labels]
+
+
+class Conversion(BaseModel):
+    """How a folder of images, or a data set of torchvision, became arrays."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    """The folder, or the name in torchvision."""
+    signature: str
+    """Of the files that were converted, and of how."""
+    class_names: list[str]
+    images: list[int]
+    """Training images of each class, without those of `val/`."""
+    contents: Contents
 
 
 class Provenance(BaseModel):
@@ -42,9 +67,14 @@ class Provenance(BaseModel):
     used: str
     files: dict[str, str]
     """SHA-256 by file name."""
+    conversion: Conversion | None = None
 
     @model_validator(mode="after")
     def _describes_a_known_dataset(self) -> Self:
+        if self.conversion is not None:
+            if self.requested in SPECS or set(self.files) != set(ARRAY_FILES):
+                raise ValueError("its files are not those of a conversion")
+            return self
         requested, used = SPECS.get(self.requested), SPECS.get(self.used)
         fallback = requested and requested.fallback and SPECS[requested.fallback.name]
         if not used or used not in (requested, fallback):
@@ -77,7 +107,10 @@ class StoredDataset:
     @property
     def spec(self) -> DatasetSpec:
         """What is known about the data set without its files."""
-        return SPECS[self.provenance.used]
+        made = self.provenance.conversion
+        if made is None:
+            return SPECS[self.provenance.used]
+        return converted_spec(self.provenance.used, made.contents, made.class_names)
 
     @property
     def digest(self) -> str:
@@ -88,7 +121,7 @@ class StoredDataset:
     @property
     def is_fallback(self) -> bool:
         """Whether this is the fallback for the requested data set."""
-        return self.provenance.used != self.provenance.requested
+        return not self.provenance.conversion and self.provenance.used != self.provenance.requested
 
     @property
     def fallback_note(self) -> str | None:
@@ -105,9 +138,9 @@ class StoredDataset:
         return self.root / self.spec.name / name
 
     def train(self) -> Arrays:
-        """Training images, 0 to 255, and labels (N,), 0 to 9.
+        """Training images, 0 to 255, and labels (N,), from 0.
 
-        Images are (N, H, W) if they have one channel, else (N, C, H, W).
+        Images are (N, H, W) if they have one channel, else (N, C, H, W). Those of `val/` are last.
 
         Raises:
             UserError: if a file is missing or has another SHA-256 than at its download.
@@ -135,14 +168,19 @@ class StoredDataset:
         except OSError as error:
             found, fault = "", f"{error.strerror}"
         if found != expected:
-            command = download_command(self.root, self.provenance.requested)
-            raise UserError(f"{path}: {fault}. Fetch it again: {command}")
+            fix = f"Fetch it again: {download_command(self.root, self.provenance.requested)}"
+            if self.provenance.conversion:
+                fix = f"Delete {self.root}, and repeat the command: it converts the images again."
+            raise UserError(f"{path}: {fault}. {fix}")
         return path
 
     def _arrays(self, *, train: bool) -> Arrays:
         if CIFAR_ARCHIVE in self.spec.files:
             return _read_cifar(self._verified(CIFAR_ARCHIVE), train)
-        images, labels = IDX_FILES[:2] if train else IDX_FILES[2:]
+        names = ARRAY_FILES if self.provenance.conversion else IDX_FILES
+        images, labels = names[:2] if train else names[2:]
+        if self.provenance.conversion:
+            return np.load(self._verified(images)), np.load(self._verified(labels))
         shape = (-1, *self.spec.image_shape[1:])
         pixels = _read_idx(self._verified(images), header=16).reshape(shape)
         return pixels, _read_idx(self._verified(labels), header=8)
@@ -185,6 +223,8 @@ def load(root: Path, wanted: Dataset = Dataset.mnist) -> StoredDataset:
     """
     root = root.expanduser()
     path, command = root / PROVENANCE, download_command(root, wanted.name)
+    if wanted.name not in SPECS:
+        command = "make repro, or the command that composed this configuration"
     try:
         provenance = Provenance.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
@@ -196,8 +236,9 @@ def load(root: Path, wanted: Dataset = Dataset.mnist) -> StoredDataset:
         ) from None
     stored = StoredDataset(root, provenance)
     if provenance.requested != wanted.name:
+        title = SPECS[wanted.name].title if wanted.name in SPECS else f"data={wanted.name}"
         raise UserError(
-            f"{root}: holds {stored.spec.title}, not {SPECS[wanted.name].title}. Choose the data"
+            f"{root}: holds {stored.spec.title}, not {title}. Choose the data"
             f" set (data={wanted.name}) or another folder (data.root=<folder>, or --root <folder>)."
         )
     return stored

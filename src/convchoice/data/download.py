@@ -26,7 +26,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from convchoice.config.datasets import CLASSES, DIGITS, IDX_FILES, MNIST, SPECS, DatasetSpec
+from convchoice.config.datasets import DIGITS, IDX_FILES, MNIST, SPECS, DatasetSpec
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data.dataset import (
     PROVENANCE,
@@ -271,7 +271,7 @@ def is_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Shares are rounded by the largest remainder. The choice is not random: the data are ordered by
     writer, and evenly spaced images put every writer into both parts.
     """
-    counts = np.bincount(labels, minlength=CLASSES)
+    counts = np.bincount(labels, minlength=DIGITS.classes)
     shares, remainders = np.divmod(DIGITS.test_size * counts, len(labels))
     left_over = DIGITS.test_size - int(shares.sum())
     shares[np.argsort(-remainders, kind="stable")[:left_over]] += 1

@@ -21,7 +21,9 @@ class Split(NamedTuple):
     validation: Indices
 
 
-def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -> Split:
+def split(
+    labels: NDArray[np.integer], config: DataConfig, validation_size: int, own: int = 0
+) -> Split:
     """Split the official training set, stratified by label and fixed by the seeds of `config`.
 
     A `train_size` larger than the rest of the validation split takes the whole rest.
@@ -30,6 +32,8 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
         labels: (N,) of the official training set.
         config: sizes, and the seed of the split.
         validation_size: number of validation images, may be 0.
+        own: of a data set with validation images of its own, their number; they are the last ones,
+            and all of them or none validate.
 
     Raises:
         ConfigurationError: if a stratified split of these sizes is impossible.
@@ -37,7 +41,9 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
     every = np.arange(len(labels), dtype=np.int64)
     classes = len(np.unique(labels))
     training, validation = every, every[:0]
-    if validation_size:
+    if own:
+        training, validation = every[:-own], every[-own:] if validation_size else every[:0]
+    elif validation_size:
         _check_size("data.validation_size", validation_size, classes, len(every) - classes)
         training, validation = stratified_split(labels, validation_size, config.validation_seed)
     if config.train_size is not None and config.train_size < len(training):
@@ -49,7 +55,7 @@ def split(labels: NDArray[np.uint8], config: DataConfig, validation_size: int) -
     return Split(np.sort(training), np.sort(validation))
 
 
-def stratified_split(labels: NDArray[np.uint8], size: int, seed: int) -> tuple[Indices, Indices]:
+def stratified_split(labels: NDArray[np.integer], size: int, seed: int) -> tuple[Indices, Indices]:
     """What scikit-learn's `train_test_split(stratify=labels)` returns for the indices of `labels`.
 
     Written out because importing it takes one to three seconds in every training.
@@ -88,7 +94,7 @@ def _shares(counts: Indices, draws: int, random: np.random.RandomState) -> Indic
     return counted
 
 
-def stratified_order(labels: NDArray[np.uint8], seed: int) -> Indices:
+def stratified_order(labels: NDArray[np.integer], seed: int) -> Indices:
     """An order of images in which every prefix is stratified, so that subsets are nested.
 
     Within a class the order is random; the r-th of a class's n images is placed at (r + 1/2)/n. A

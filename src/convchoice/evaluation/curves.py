@@ -47,7 +47,7 @@ INPUT_SIDES = tuple(sorted({*range(18, 57, 2), 25, 27, 29}))
 """Heights in pixels; single steps around the range that the lecture's network accepts, 26 to 29."""
 
 Classify = Callable[[Tensor], Tensor]
-"""Pixels (B, C, H, W) to the logits of a network (B, 10), or of S networks (S, B, 10)."""
+"""Pixels (B, C, H, W) to the logits of a network (B, classes), or of S networks (S, B, classes)."""
 Points = list[CurvePoint]
 """A point of a curve for each network, in their order."""
 Step = tuple[str, float, dict[str, Any]]

@@ -147,7 +147,8 @@ def _write(
     inside = None if own else introspect(trained.network, config, images, labels)
     kept = {key: value for key, value in run.metrics.items() if not key.startswith("test/")}
     metrics = {**kept, **test_metrics(logits, labels), **summary_metrics(points)}
-    predictions, classes = logits.numpy(), labels.numpy().astype(np.uint8)
+    predictions, classes = logits.numpy(), labels.numpy()
+    classes = classes.astype(np.min_scalar_type(predictions.shape[1] - 1))
     files = {name: (run.path / name).read_bytes() for name in COPIED}
     with written(specification.folder) as folder:
         for name, content in files.items():
@@ -220,7 +221,7 @@ def test_curves(
 
 
 def test_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The `test/*` metrics of logits (N, 10) and labels (N,).
+    """The `test/*` metrics of logits (N, classes) and labels (N,).
 
     Returns:
         `test/accuracy` (a fraction of 1), `test/errors` (images), `test/nll` (mean negative

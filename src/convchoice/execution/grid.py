@@ -10,6 +10,7 @@ from convchoice import CONF_DIR
 from convchoice.config.composition import ArmComposer
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.config.study import Study
+from convchoice.data.conversion import with_contents
 from convchoice.errors import JobError, UserError
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.naming import derived_name
@@ -67,6 +68,7 @@ class Grid:
                 config = composer.new_arm(arm, new, origin)
             else:
                 config = composer.arm(arm, overrides)
+            config = with_contents(config)
             fitting_plan(config)
             named = replace(
                 config,

@@ -8,6 +8,7 @@ from convchoice.config.arm_keys import is_numeric
 from convchoice.config.field_types import within
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
+from convchoice.data.conversion import with_contents
 from convchoice.errors import ConfigurationError
 from convchoice.networks.suggestions import fitting_plan
 
@@ -78,6 +79,6 @@ def run_config(
     arm = composed.get("arm")
     derived = derived_name(overrides, swept) if swept or arm is None else ""
     name = "-".join(part for part in (arm, derived) if part) or "default"
-    config = arm_from_mapping({**composed, "arm": name})
+    config = with_contents(arm_from_mapping({**composed, "arm": name}))
     fitting_plan(config)
     return config

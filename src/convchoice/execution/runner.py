@@ -9,11 +9,12 @@ from pathlib import Path
 from statistics import fmean
 
 from convchoice.config.arm_keys import numeric_identity
+from convchoice.config.datasets import data_folder, spec_of
 from convchoice.config.field_types import flattened
 from convchoice.config.schema import Config, Dataset
 from convchoice.config.validation import config_from_mapping, config_to_mapping, read_arm
+from convchoice.data.conversion import prepare
 from convchoice.data.dataset import RETRY, StoredDataset, load
-from convchoice.data.download import ensure
 from convchoice.errors import RunFolderError, UserError, require
 from convchoice.execution.executors import Executor, uses_gpu
 from convchoice.execution.job import Job, is_evaluated, is_trained
@@ -43,11 +44,18 @@ def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpec
     specifications = []
     for config in configs:
         data = config.data
-        digest = stored(data.root, data.name, data.fallback is not None).digest
+        found = stored(data_folder(data), data.name, data.fallback is not None)
+        made = found.provenance.conversion
+        if made is not None and made.contents != data.contents:
+            raise UserError(
+                f"{found.root}: holds {found.spec.title}, and arm {config.arm} was composed for"
+                f" {spec_of(data).title}. The images changed since: compose it again."
+            )
+        digest = found.digest
         folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
         identity = fingerprint(config, digest, code)
-        made = {**described, "arm_fingerprint": fingerprint(config, digest, code, of_arm=True)}
-        specifications.append(RunSpecification(config, Path(data.root), folder, identity, made))
+        own = {**described, "arm_fingerprint": fingerprint(config, digest, code, of_arm=True)}
+        specifications.append(RunSpecification(config, found.root, folder, identity, own))
     return specifications
 
 
@@ -58,7 +66,7 @@ def specify_evaluation(
     return [
         RunSpecification(
             config,
-            Path(config.data.root),
+            data_folder(config.data),
             folder=run_path(output, str(config.arm), config.seed),
             trained=run_path(trained, str(config.arm), config.seed),
         )
@@ -66,8 +74,8 @@ def specify_evaluation(
     ]
 
 
-def _stored(root: str, name: Dataset, fallback: bool) -> StoredDataset:
-    stored = load(Path(root), name)
+def _stored(root: Path, name: Dataset, fallback: bool) -> StoredDataset:
+    stored = load(root, name)
     if stored.is_fallback and not fallback:
         raise UserError(
             f"data.fallback = None: {root} holds {stored.spec.title}, not {name.name}."
@@ -247,9 +255,9 @@ def update_runs(
 
 def _missing(configs: Sequence[Config], name: str) -> list[RunSpecification]:
     """The runs to do, after the data was prepared; their number is printed."""
-    needed = {(config.data.root, config.data.name, config.data.fallback) for config in configs}
-    for root, data, fallback in needed:
-        ensure(Path(root), data, fallback)
+    needed = {(data_folder(each.data), each.data.fallback): each.data for each in configs}
+    for data in needed.values():
+        prepare(data)
     runs = specify(configs)
     missing = missing_runs(runs)
     for item in missing:

@@ -34,7 +34,7 @@ from convchoice.config.composition import check_option, compose_values, given_va
 from convchoice.config.field_types import flattened, within
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
-from convchoice.data.download import ensure
+from convchoice.data.conversion import prepare, with_contents
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import missing_runs, run, specify
@@ -165,7 +165,7 @@ class Search:
                 f"arm {arm} holds out no validation images, and nothing is chosen on the test set.",
                 "Set one for the search: data.validation_size=5000",
             )  # fmt: skip
-            ensure(Path(data.root), data.name, data.fallback)
+            prepare(data)
 
     def recipe(self, arm: str) -> dict[str, Any]:
         """The arm's own values of the searched keys.
@@ -183,6 +183,7 @@ class Search:
         overrides = [f"arm={arm}", *self.space.fixed, *overrides_of(settings)]
         values = compose_values(overrides, f"arm {arm}, trial {number}")
         config = arm_from_mapping({**values, "arm": f"{arm}-trial-{number}"}, f"arm {arm}")
+        config = with_contents(config)
         fitting_plan(config)
         return config
 

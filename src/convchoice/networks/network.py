@@ -53,7 +53,7 @@ def _module(layer: PlannedLayer, config: Config) -> nn.Module:
 
 
 class Network(nn.Sequential):
-    """Images (N, C, H, W) to logits (N, 10).
+    """Images (N, C, H, W) to logits (N, classes).
 
     The children have the planned layers' names with ``_`` for ``.``: ``block1_convolution``,
     ``head_output``.

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from convchoice.config.datasets import image_shape
+from convchoice.config.datasets import image_shape, spec_of
 from convchoice.config.own_code import TARGET, built, check_code
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
 from convchoice.networks.initialisation import derived_seed
 from convchoice.networks.network import Network
-from convchoice.networks.plan import CLASSES, Kind, Plan, PlannedLayer
+from convchoice.networks.plan import Kind, Plan, PlannedLayer
 
 PROBED_IMAGES = 2
 
@@ -23,7 +23,7 @@ def network_of(config: Config) -> Network:
 
     Raises:
         GeometryError: if the layers do not fit the images.
-        UserError: for a module of one's own that cannot be built, or does not give logits (N, 10).
+        UserError: for a module of one's own that cannot be built, or does not give a logit a class.
     """
     return OwnNetwork(config) if config.network else Network(config)
 
@@ -34,7 +34,7 @@ def own_plan(config: Config) -> Plan:
 
 
 class OwnNetwork(Network):
-    """A module of one's own: images (N, C, H, W) to logits (N, 10).
+    """A module of one's own: images (N, C, H, W) to logits (N, classes).
 
     Its initial weights are its own, drawn from a generator that the run's seed fixes.
     """
@@ -88,9 +88,9 @@ def _measured(config: Config, network: nn.Module) -> Plan:
         network.train(was_training)
         for handle in handles:
             handle.remove()
-    if not isinstance(logits, Tensor) or logits.shape != (PROBED_IMAGES, CLASSES):
+    wanted = (PROBED_IMAGES, spec_of(config.data).classes)
+    if not isinstance(logits, Tensor) or logits.shape != wanted:
         given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        wanted = f"({PROBED_IMAGES}, {CLASSES})"
         raise UserError(f"network: {target} gives {given} for two images; logits are {wanted}.")
     root, counts = type(network).__name__, counter.get_flop_counts()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from convchoice.config.datasets import image_shape
+from convchoice.config.datasets import image_shape, spec_of
 from convchoice.config.field_types import Pair, shown
 from convchoice.config.schema import (
     Activation,
@@ -30,7 +30,6 @@ from convchoice.networks.conv_arithmetic import (
     strided_axes,
 )
 
-CLASSES = 10
 BYTES_PER_VALUE = 4
 
 Shape = tuple[int, ...]
@@ -248,7 +247,7 @@ class _Planner:
         if model.hidden_units:
             self.dense("head.hidden", Kind.dense, (model.hidden_units,))
             self.detector("head.detector")
-        self.dense("head.output", Kind.dense, (CLASSES,))
+        self.dense("head.output", Kind.dense, (spec_of(self.config.data).classes,))
 
 
 def plan(config: Config, input_shape: tuple[int, int, int] | None = None) -> Plan:

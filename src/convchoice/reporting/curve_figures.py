@@ -4,7 +4,7 @@ A figure for which no arm has the numbers is left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -18,7 +18,7 @@ from convchoice.reporting.rendering import RenderedFigure, rendered
 from convchoice.runs.events import count
 
 VISIBLE_INK = 0.01
-"""A larger share of lost ink is shaded: from there on the digit itself is cut."""
+"""A larger share of lost ink is shaded: from there on the object itself is cut."""
 FEWEST_EPOCHS = 2
 """A single epoch is a point and not a curve."""
 MEAN_AND_BAND = "Mean over seeds with its 95 % interval as a band."
@@ -79,6 +79,13 @@ class Change(NamedTuple):
     kinds: tuple[str, ...] = ("",)
     note: str = ""
 
+    def of_images(self) -> Self:
+        """The same for images that are no digits."""
+        title, axis, note = (
+            each.replace("digit", "image") for each in (self.title, self.axis, self.note)
+        )
+        return self._replace(title=title, axis=axis, note=note)
+
 
 CHANGES = (
     Change(
@@ -103,7 +110,9 @@ CHANGES = (
 
 def accuracy_figures(comparison: Comparison) -> list[RenderedFigure | None]:
     """Accuracy over each kind of change."""
-    return [_accuracy_figure(comparison, change) for change in CHANGES]
+    digits = comparison.provenance.dataset.shows_digits
+    changes = (change if digits else change.of_images() for change in CHANGES)
+    return [_accuracy_figure(comparison, change) for change in changes]
 
 
 def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure | None:
@@ -132,7 +141,7 @@ def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure |
     height = 3.1 if len(kinds) == 1 else 1.8
     figure, places, words = plots.line_panels(comparison.arms, every, height, share=True)
     shaded = [
-        _shade_cut_digits(axes, lines, change.unchanged)
+        _shade_cut_images(axes, lines, change.unchanged)
         for axes, lines in zip(places, kinds.values(), strict=True)
     ]
     low, high = places[0].get_ylim()
@@ -150,7 +159,7 @@ def _accuracy_figure(comparison: Comparison, change: Change) -> RenderedFigure |
     )
 
 
-def _shade_cut_digits(axes: Axes, lines: Lines, unchanged: float) -> str:
+def _shade_cut_images(axes: Axes, lines: Lines, unchanged: float) -> str:
     """Shade where ink leaves the canvas, if that is the same for all arms; describe the shade."""
     bands = [series.bands.get("ink_lost") for series in lines.values()]
     [lost, *others] = [[share or 0.0 for share in band.mean] if band else [] for band in bands]

@@ -140,7 +140,6 @@ def study_view(
     too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
     strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
     mild = [each.text for each in comparison.cautions if each.kind not in STRONG_CAUTIONS] + seeds
-    first = next(iter(comparison.arms.values()))
     published = comparison.published
     return {
         "comparison": comparison,
@@ -154,7 +153,8 @@ def study_view(
         "cautions": strong + mild,
         "mild_cautions": mild,
         "too_few_seeds": next(iter(seeds), "") if too_few else "",
-        "class_names": predictions.class_names(comparison) if first.class_errors else [],
+        "classes": predictions.shown_classes(comparison),
+        "class_count": len(predictions.class_names(comparison)),
         "published": [*published.by_epoch, *published.final] if published else [],
     }
 
@@ -221,6 +221,7 @@ def page_view(
         "title": title,
         "tables": tables,
         "headline": None,
+        "explorer": any(each.provenance.dataset.shows_digits for each in comparisons),
         "laboratory": None,
         "banners": banners(comparisons),
         "margins": sorted(

@@ -13,9 +13,11 @@ from convchoice.runs.events import count
 
 PANEL_CHARACTERS = 30
 HEADING_CHARACTERS = 56
-SHORT_NAME = 3
-"""Characters of a class's name that fit beside a cell."""
+AXIS_CHARACTERS = 30
+"""Characters of all classes' names that fit along an axis; numbers replace longer ones."""
+MOST_TICKS = 20
 FLIPS_A_ROW = 6
+CLASSES_A_TABLE = 12
 
 
 def class_names(comparison: Comparison) -> list[str]:
@@ -23,6 +25,18 @@ def class_names(comparison: Comparison) -> list[str]:
     names = comparison.provenance.dataset.class_names
     errors = next(iter(comparison.arms.values())).class_errors
     return names or [str(label) for label in range(len(errors.images) if errors else 0)]
+
+
+def shown_classes(comparison: Comparison) -> dict[int, str]:
+    """The names of the classes by label: of many those with the most wrong predictions."""
+    names = class_names(comparison)
+    errors = [
+        np.array(arm.class_errors.mean) for arm in comparison.arms.values() if arm.class_errors
+    ]
+    if not errors:
+        return {}
+    most = np.argsort(-np.sum(errors, axis=0), kind="stable")[:CLASSES_A_TABLE]
+    return {int(label): names[label] for label in sorted(most)}
 
 
 def confusion_figure(comparison: Comparison) -> RenderedFigure | None:
@@ -33,14 +47,15 @@ def confusion_figure(comparison: Comparison) -> RenderedFigure | None:
         return None
     matrices = {arm: matrix * (1 - np.eye(len(matrix))) for arm, matrix in found.items()}
     numbers = [str(label) for label in range(len(names))]
-    short = names if max(map(len, names)) <= SHORT_NAME else numbers
+    short = names if len(names) * max(map(len, names)) <= AXIS_CHARACTERS else numbers
     largest = max(float(matrix.max()) for matrix in matrices.values())
     figure, every = panels(len(matrices), 2.75 if len(matrices) > 1 else 4.4, columns=2)
     words = []
     for axes, (arm, matrix) in zip(every, matrices.items(), strict=True):
         axes.imshow(shades(matrix, largest), interpolation="none")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(range(len(names)), short, fontsize=8)
+            step = 1 + len(names) // MOST_TICKS
+            axis.set_ticks(range(0, len(names), step), short[::step], fontsize=8)
         axes.tick_params(pad=2)
         axes.set_title(wrapped(arm, PANEL_CHARACTERS), fontsize=SMALL_TEXT)
         axes.set_xlabel("predicted class", fontsize=SMALL_TEXT)

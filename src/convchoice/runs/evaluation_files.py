@@ -25,6 +25,7 @@ KEPT_BYTES = 500_000
 MEASURES = ("accuracy", "nll", "ink_lost", "consistency", "error_interior", "error_whole")
 
 Bytes = NDArray[np.uint8]
+Labels = NDArray[np.unsignedinteger[Any]]
 Numbers = NDArray[np.float32]
 Places = NDArray[np.int64]
 Unit = Literal["pixels", "degrees", "factor"]
@@ -39,32 +40,32 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         return {name: stored[name] for name in stored.files}
 
 
-def write_predictions(folder: Path, logits: Numbers, labels: Bytes) -> None:
+def write_predictions(folder: Path, logits: Numbers, labels: Labels) -> None:
     """Write the test set's logits (N, classes) and labels (N,)."""
     np.savez_compressed(folder / PREDICTIONS, logits=logits, labels=labels)
 
 
-def read_predictions(path: Path) -> tuple[Numbers, Bytes]:
+def read_predictions(path: Path) -> tuple[Numbers, Labels]:
     """The logits and labels that `write_predictions` wrote."""
     arrays = _arrays(path)
-    return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint8)
+    return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint16)
 
 
-def write_classes(folder: Path, classes: Bytes, labels: Bytes) -> None:
+def write_classes(folder: Path, classes: Labels, labels: Labels) -> None:
     """Write predicted classes (N,) and labels (N,) in the place of logits and labels."""
     np.savez_compressed(folder / PREDICTIONS, classes=classes, labels=labels)
 
 
-def read_classes(path: Path) -> tuple[Bytes, Bytes]:
+def read_classes(path: Path) -> tuple[Labels, Labels]:
     """Predicted classes and labels, which `write_predictions` or `write_classes` wrote."""
     arrays = _arrays(path)
     if "classes" in arrays:
-        return arrays["classes"].astype(np.uint8), arrays["labels"].astype(np.uint8)
+        return arrays["classes"].astype(np.uint16), arrays["labels"].astype(np.uint16)
     logits, labels = read_predictions(path)
-    return logits.argmax(axis=1).astype(np.uint8), labels
+    return logits.argmax(axis=1).astype(np.uint16), labels
 
 
-def kept_pictures(logits: Numbers, labels: Bytes, most: int) -> Places:
+def kept_pictures(logits: Numbers, labels: Labels, most: int) -> Places:
     """The images whose prediction is most likely to be right in another arm.
 
     Args:
@@ -81,7 +82,7 @@ def kept_pictures(logits: Numbers, labels: Bytes, most: int) -> Places:
     return np.sort(wrong[narrowest]).astype(np.int64)
 
 
-def write_pictures(folder: Path, logits: Numbers, labels: Bytes, images: Bytes) -> None:
+def write_pictures(folder: Path, logits: Numbers, labels: Labels, images: Bytes) -> None:
     """Write `kept_pictures`, for the images whose prediction flips between arms.
 
     `images` (N, H, W) or (N, C, H, W) are those of the data set, before any canvas or permutation.

@@ -35,7 +35,7 @@ from convchoice.runs.run_folder import (
     verify,
 )
 
-UNKNOWN_CLASS = 255
+UNKNOWN_CLASS = 2**16 - 1
 """Predicted class of an image of which only that it was predicted wrongly is recorded."""
 T = TypeVar("T")
 
@@ -126,11 +126,11 @@ class Run:
         verify(self.path / name, self.checksums.get(name))
         return self.path / name
 
-    def predictions(self) -> tuple[measured.Numbers, measured.Bytes]:
-        """The test set's logits (N, 10) and labels (N,); a compact copy of a run has no logits."""
+    def predictions(self) -> tuple[measured.Numbers, measured.Labels]:
+        """The test set's logits (N, classes) and labels (N,); a compact copy of a run has no logits."""
         return self._predicted(measured.read_predictions)
 
-    def classes(self) -> tuple[measured.Bytes, measured.Bytes] | None:
+    def classes(self) -> tuple[measured.Labels, measured.Labels] | None:
         """The predicted and the true class of each test image, (N,) each; None if not recorded."""
         return self._predicted(measured.read_classes)
 

@@ -6,7 +6,7 @@
         metrics.json          final train/*, val/*, cost/*, and after the evaluation test/*
         environment.json      commit, versions, device, threads, data set, fingerprint
         weights.safetensors   weights after the last epoch
-        predictions.npz       after the evaluation: logits (N, 10) and labels (N,) of the test set
+        predictions.npz       after the evaluation: logits (N, classes), labels (N,) of the test set
         curves.csv            if the evaluation measures curves: a row a point
         pictures.npz          after the evaluation: images with wrong predictions
         inside.npz            after the evaluation: filters and maps

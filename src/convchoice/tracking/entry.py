@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from convchoice.config.datasets import data_name
 from convchoice.config.field_types import pair_of, shown
 from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
@@ -117,7 +118,7 @@ def parameters_of(config: Config) -> dict[str, Any]:
         "optimizer": config.optimizer.own.get("_target_", config.optimizer.name.name),
         "network": config.network.get("_target_", "blocks"),
         "learning_rate": config.optimizer.learning_rate,
-        "data": config.data.name.name,
+        "data": data_name(config.data),
         "canvas": config.data.canvas or "none",
         "rotated": config.data.rotated,
         "permutation_seed": "none" if permuted is None else permuted,

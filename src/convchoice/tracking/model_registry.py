@@ -18,7 +18,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
-from convchoice.config.datasets import SPECS
+from convchoice.config.datasets import spec_of
 from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.runs.run import Run
@@ -53,7 +53,7 @@ def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
 
 def input_shape(run: Run) -> tuple[int, ...]:
     """The shape of one image of the data set: (H, W), or (C, H, W) with colours."""
-    channels, height, width = SPECS[run.environment["dataset"]["name"]].image_shape
+    channels, height, width = spec_of(config_from_mapping(run.config).data).image_shape
     return (height, width) if channels == 1 else (channels, height, width)
 
 

@@ -92,7 +92,8 @@ def training_batches(
     pixels, classes = stored.train()
     images, labels = torch.from_numpy(pixels), torch.from_numpy(classes.astype(np.int64))
     size = stored.spec.validation_size if config.validation_size is None else config.validation_size
-    training, validation = (torch.from_numpy(each) for each in split(classes, config, size))
+    parts = split(classes, config, size, stored.spec.own_validation)
+    training, validation = map(torch.from_numpy, parts)
 
     def batches(chosen: Tensor, size: int, seeds: Sequence[int] = ()) -> Batches:
         kept = training_images(images, chosen, config)

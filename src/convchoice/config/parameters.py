@@ -1,0 +1,76 @@
+"""Every key of `params.yaml`: its type, default, legal values and meaning."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Self
+
+from convchoice.config.datasets import SPECS, data_folder
+from convchoice.config.field_types import Name, from_mapping, is_inside, legal
+from convchoice.config.schema import DataConfig, Dataset
+from convchoice.config.yaml_files import read_yaml
+from convchoice.errors import require
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A data set, and the folder of its files; of one that is converted, what it is made from."""
+
+    name: Dataset = Dataset.mnist
+    root: str = "data/raw"
+    source: str = "conf/data/mnist.yaml"
+    """What DVC watches: a folder of images, else the file of the data set."""
+    path: str | None = None
+    dataset: str | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, data: DataConfig) -> Self:
+        """That of a configuration."""
+        source = f"conf/data/{data.name.name}.yaml"
+        if data.name is Dataset.folder:
+            source = str(data.path)
+        root = str(data_folder(data))
+        return cls(data.name, root, source, data.path, data.dataset, data.size)
+
+    @property
+    def short(self) -> str:
+        """A name for messages."""
+        return self.name.name if self.name.name in SPECS else Path(self.root).name
+
+    def data(self) -> DataConfig:
+        """A configuration of these images."""
+        root = self.root if self.name.name in SPECS else str(Path(self.root).parent)
+        return DataConfig(
+            self.name, root, path=self.path, dataset=self.dataset, size=self.size, fallback=None
+        )
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the pipeline runs: the content of `params.yaml`."""
+
+    scale: str  # an option of conf/scale
+    arms: list[Name]  # files in conf/arm, or new arms of the studies
+    studies: list[Name]  # files in conf/study
+    reports: Annotated[str, legal(is_inside, "must be a folder within the project.")] = "reports"
+    """Folder of the reports."""
+    data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])  # of the arms
+    survive: list[Name] = field(default_factory=list)
+    """Those of the studies whose contrasts are repeated over other settings, which takes long."""
+
+
+def read_parameters(path: Path) -> Parameters:
+    """The parameters of the pipeline.
+
+    Raises:
+        UserError: if the file cannot be read, or a value is not legal.
+    """
+    parameters = from_mapping(Parameters, read_yaml(path), str(path))
+    for key, names in (("arms", parameters.arms), ("studies", parameters.studies)):
+        require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        require(not repeated, f"{path}: {key}", repeated, "each name may be there once.")
+    rule = f"must be among the studies {', '.join(parameters.studies)}."
+    chosen = set(parameters.survive) <= set(parameters.studies)
+    require(chosen, f"{path}: survive", parameters.survive, rule)
+    return parameters

@@ -1,0 +1,193 @@
+"""Where images that are converted come from: a folder of them, or a class of torchvision.
+
+Both give a data set of torchvision for each part: pairs of a PIL image and a label.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from convchoice.config.datasets import data_name
+from convchoice.config.schema import DataConfig, Dataset
+from convchoice.config.torchvision_datasets import TORCHVISION
+from convchoice.errors import UserError
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+MOST_CLASSES = 10_000
+DEEP = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of more than 8 bits a channel: their conversion would cut values off."""
+
+
+class Images(Protocol):
+    """Labelled images, as torchvision's data sets give them."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """A PIL image and its label."""
+
+
+class Source(NamedTuple):
+    """Images to convert: those of each part, and the name of each label."""
+
+    parts: Mapping[str, Images]
+    class_names: Mapping[int, str]
+
+
+def source_of(data: DataConfig) -> Source:
+    """The images that a configuration names; those of torchvision are downloaded if necessary.
+
+    Raises:
+        UserError: for a folder without the parts, without images of a class, or with classes that
+            differ between the parts; if a download fails.
+    """
+    if data.name is Dataset.folder:
+        return _folder(Path(data.path or ""))
+    return _of_torchvision(data_name(data), downloads_of(data))
+
+
+def downloads_of(data: DataConfig) -> Path:
+    """The folder into which torchvision downloads."""
+    return Path(data.path or Path(data.root) / "downloads")
+
+
+def signature_of(data: DataConfig) -> str:
+    """What changes when the images, or how they are converted, may have changed.
+
+    Of a folder the name, size and times of every file: no file is opened.
+
+    Raises:
+        UserError: for a folder that is not there, or lacks `train/` or `test/`.
+    """
+    digest = hashlib.sha256(f"{data.size}".encode())
+    if data.name is Dataset.folder:
+        for part in _part_folders(Path(data.path or "")):
+            for path, seen in _files(part):
+                digest.update(json.dumps([path, *seen]).encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Every file below a folder with its size, and the times of its content and of its inode."""
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(parent, name)  # noqa: PTH118 - ten times as fast for 100,000 files
+            found = os.stat(path)  # noqa: PTH116
+            yield os.path.relpath(path, folder), (
+                found.st_size, found.st_mtime_ns, found.st_ctime_ns
+            )  # fmt: skip
+
+
+def _part_folders(path: Path) -> list[Path]:
+    layout = "It must hold train/<class>/… and test/<class>/…, and may hold val/<class>/…"
+    if not path.is_dir():
+        raise UserError(f"data.path = {path}: there is no such folder. {layout}")
+    for part in (TRAIN, TEST):
+        if not (path / part).is_dir():
+            raise UserError(f"data.path = {path}: there is no folder {part}/ in it. {layout}")
+    return [path / part for part in (TRAIN, VALIDATION, TEST) if (path / part).is_dir()]
+
+
+def _folder(path: Path) -> Source:
+    # Importing torchvision takes seconds, and a folder that was converted before does not need it.
+    from torchvision.datasets import ImageFolder  # noqa: PLC0415
+    from torchvision.datasets.folder import IMG_EXTENSIONS  # noqa: PLC0415
+
+    names = {each: _classes(each) for each in _part_folders(path)}
+    train = names[path / TRAIN]
+    if not 2 <= len(train) <= MOST_CLASSES:  # noqa: PLR2004 - nothing to tell apart
+        rule = f"there must be 2 to {MOST_CLASSES:,} folders, one a class, not {len(train):,}."
+        raise UserError(f"{path / TRAIN}: {rule}")
+    for folder, found in names.items():
+        different = set(train) ^ set(found)
+        if different:
+            listed = ", ".join(
+                f"{name} only in {TRAIN if name in train else folder.name}/"
+                for name in sorted(different)[:5]
+            )
+            raise UserError(f"{folder}: its classes are not those of {TRAIN}/: {listed}.")
+    parts = {
+        folder.name: ImageFolder(str(folder), loader=_opened, allow_empty=True) for folder in names
+    }
+    for name, images in parts.items():
+        present = set(images.targets)
+        for label, class_name in enumerate(images.classes):
+            if label not in present:
+                extensions = ", ".join(IMG_EXTENSIONS)
+                empty = path / name / class_name
+                raise UserError(f"{empty}: a class without an image ({extensions}).")
+    return Source(parts, dict(enumerate(train)))
+
+
+def _classes(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir() if each.is_dir())
+
+
+def _opened(path: str) -> Any:
+    """An image of a folder in RGB, as torchvision's own loader gives it.
+
+    Raises:
+        UserError: naming a file that cannot be read, or has more than 8 bits a channel.
+    """
+    from PIL import Image  # noqa: PLC0415 - with torchvision
+
+    try:
+        with Image.open(path) as image:
+            if image.mode not in DEEP:
+                return image.convert("RGB")
+            mode = image.mode
+    except Exception as error:  # Pillow raises many types for a damaged file
+        reason = str(error).replace(repr(path), "it")
+        raise UserError(f"{path}: cannot be read as an image: {reason}. Replace it.") from error
+    raise UserError(
+        f"{path}: has more than 8 bits a channel (mode {mode}), which a conversion would cut off."
+        " Save it with 8 bits."
+    )
+
+
+def _of_torchvision(name: str, downloads: Path) -> Source:
+    from torchvision import datasets  # noqa: PLC0415 - seconds
+
+    known = TORCHVISION[name]
+    wanted = {TRAIN: known.train, VALIDATION: known.validation, TEST: known.test}
+    downloads.mkdir(parents=True, exist_ok=True)
+    made = getattr(datasets, known.class_name)
+    parts = {
+        part: _stored_or_downloaded(made, name, downloads, arguments)
+        for part, arguments in wanted.items()
+        if arguments is not None
+    }
+    return Source(parts, _Names(getattr(parts[TRAIN], "classes", ())))
+
+
+def _stored_or_downloaded(
+    made: Any, name: str, downloads: Path, arguments: Mapping[str, Any]
+) -> Images:
+    try:
+        images: Images = made(str(downloads), **arguments)
+    except RuntimeError:  # not there yet
+        try:
+            images = made(str(downloads), download=True, **arguments)
+        except Exception as error:  # of the network, of a server, of an archive
+            raise UserError(
+                f"data.dataset = {name}: torchvision could not download it into {downloads}:"
+                f" {type(error).__name__}: {error}. Try again, or put its files there, as"
+                f" torchvision.datasets.{made.__name__} expects them."
+            ) from error
+    return images
+
+
+class _Names(dict[int, str]):
+    """The name of each label, or its number."""
+
+    def __init__(self, names: Sequence[Any]) -> None:
+        first = (each[0] if isinstance(each, tuple) else each for each in names)
+        super().__init__(enumerate(map(str, first)))
+
+    def __missing__(self, label: int) -> str:
+        return str(label)
