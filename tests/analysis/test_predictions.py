@@ -56,9 +56,9 @@ def test_confusion_and_errors_against_loops(classes: np.ndarray, labels: np.ndar
         for image in range(20):
             expected[labels[image], classes[seed, image]] += 1
             wrong[seed, labels[image]] += classes[seed, image] != labels[image]
-    given_ones = Predictions((0, 1, 2), classes, labels)
-    assert confusion(given_ones, 4) == expected.tolist()
-    assert errors_by_class(given_ones, 4).tolist() == wrong.tolist()
+    given_ones = Predictions((0, 1, 2), classes, labels, 4)
+    assert confusion(given_ones) == expected.tolist()
+    assert errors_by_class(given_ones).tolist() == wrong.tolist()
 
 
 def test_flips_by_hand():

@@ -13,6 +13,7 @@ from made_up_runs import study_values
     [
         "tracking.uri=http://somewhere", "tracking.experiment=x-${oc.env:TOKEN}", "tracking=none",
         "data.root=/home", "data.fallback=null", "run_root=elsewhere", "trainer.workers=9",
+        "data.contents.classes=2",
         "seed=1", "scale=full", "scale.seeds=9", "launch=ray", "hydra/launcher=ray",
         "hydra.searchpath=[file:///tmp]", "hydra.run.dir=/tmp", "+conv.kernel_size=5",
         "++conv.kernel_size=5", "~conv.kernel_size", "conv@tracking=default",

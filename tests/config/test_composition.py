@@ -42,7 +42,17 @@ def test_every_option_of_every_group_composes():
     composer = ArmComposer("quick")
     for group in GROUPS:
         for option in options(group):
-            composer.arm("max", [f"{group}={option}"])
+            wanted = {"folder": ["data.path=images"], "torchvision": ["data.dataset=SVHN"]}
+            composer.arm("max", [f"{group}={option}", *wanted.get(option, [])])
+
+
+@pytest.mark.parametrize("path", ["/home", " /home", "'/home'", "../images", "a/../../b", "'~/a'"])
+def test_an_arm_takes_its_images_from_within_the_project(path):
+    composer = ArmComposer("quick")
+    for made in (composer.arm, lambda *rest: composer.new_arm(*rest, "mine.yaml")):
+        with pytest.raises(ConfigurationError, match=r"data\.path = .* an arm takes its images"):
+            made("max" if made == composer.arm else "own", ["data=folder", f"data.path={path}"])
+    assert composer.arm("max", ["data=folder", "data.path=my/images"]).data.path == "my/images"
 
 
 QUICK_MAX = """\

@@ -18,6 +18,10 @@ data.validation_size=60000 | validation_size = 60000: a stratified choice
 data.canvas=28 | canvas = 28: must be larger than the 28 pixels of MNIST
 data.name=cifar10 data.fallback=null data.canvas=30 | data.canvas = 30: *32 pixels of CIFAR-10's
 data.name=kmnist | data.fallback = 'digits': *set data.fallback=null
+data.name=folder data.fallback=null | data.path = None: name the folder of the images
+data.name=folder data.path=images | data.fallback = 'digits': nothing can replace these images
+data.name=torchvision data.fallback=null | data.dataset = None: there is no such *Legal: CIFAR10
+data.name=torchvision data.fallback=null data.dataset=SVNH | there is no such *Did you mean SVHN?
 conv.padding=3 | at most the kernel size less 1 (2 for a kernel of 3), or
 conv.kernel_size=[1,5] conv.padding=1 | padding = 1: * (0×4 for a kernel of 1×5)*padding=full
 downsample.operator=weighted downsample.window=2 | window = 2: *exactly average*Use downsample=aver
@@ -33,6 +37,10 @@ evaluation.images=9 | images = 9: has an effect only with evaluation.curves
 data.permutation_seed=0 evaluation.curves=[shift,equivariance] | equivariance*need neighbouring
 """
 WITHOUT_EFFECT = """
+data.size=32 | data.size
+data.path=images | data.path
+data.dataset=SVHN | data.dataset
+data.name=folder data.fallback=null data.path=images data.dataset=SVHN | data.dataset
 downsample.operator=average model.downsample_after=[] | downsample.operator
 downsample.operator=none downsample.window=5 | downsample.window
 downsample.operator=none downsample.stride=1 | downsample.stride
@@ -103,5 +111,6 @@ def test_names_folders_and_evaluation_decide_no_number():
     other += " evaluation.curves=[rotation] evaluation.images=100"
     assert numeric_identity(here) == numeric_identity(config_from_mapping(values_of(other)))
     left_out = ("arm", "run_root", "tracking", "evaluation", "scale", "seeds", "code", *NOT_NUMERIC)
+    left_out += ("data.dataset", "data.size", "data.contents")  # of MNIST, which has them not
     wanted = {key for key in DEFAULTS if not within(key, left_out)}
     assert set(flattened(numeric_identity(Config()))) == wanted

@@ -30,6 +30,9 @@ def test_notebook(
     assert wide.costs.parameters == 16 * 9 + 16 + 16 * 169 * 10 + 10
     assert wide.costs.macs == 16 * 9 * 169 + 16 * 169 * 10
     assert wide.seeds == [0, 1]
+    title = "shapes (180 images of 2 classes, 32×32 pixels)"
+    assert names["found"].provenance.dataset.title == title
+    assert f"{title} ['disc', 'square']" in printed
     assert (tmp_path / "tries" / "narrow" / "seed-1" / "metrics.json").is_file()
 
 

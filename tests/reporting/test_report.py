@@ -25,7 +25,7 @@ from convchoice.reporting.page import (
     study_view,
 )
 from convchoice.reporting.rendering import render
-from made_up_reports import HOSTILE, renamed
+from made_up_reports import HOSTILE, RECORDED, renamed
 from made_up_results import made_up_comparison
 from made_up_runs import DIGITS, LECTURE, MNIST, study_values
 
@@ -303,6 +303,20 @@ def test_badges_and_banners_name_the_fallback_and_its_studies(comparison_of):
         [banner] = [each for each in banners(studies) if each.strong]
         assert banner.text.startswith("No source of MNIST answered")
         assert banner.studies == named
+
+
+def test_other_images_are_no_digits(tmp_path, comparison, comparison_of):
+    pets = {**MNIST, "name": "pets", "title": "pets (8 images of 2 classes)"}
+    options = {arm: {**RECORDED, "dataset": pets} for arm in PAIR}
+    other = comparison_of(PAIR, None, options)
+    titles = [{each.title for each in figures_of(item)} for item in (comparison, other)]
+    for title in ("shifted {}", "rotated {}", "larger and smaller {}"):
+        assert f"Accuracy on {title.format('digits')}" in titles[0] - titles[1]
+        assert f"Accuracy on {title.format('images')}" in titles[1] - titles[0]
+    page, _ = written(tmp_path / "mine", other)
+    assert not re.search("digit|try-it", page)
+    both = page_view([other, comparison], [[], []])
+    assert both["explorer"]  # of the study with digits
 
 
 def test_costs_and_ratios(comparison):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from convchoice.config.field_types import flattened, is_inside, is_name, within
+from convchoice.config.field_types import flattened, is_name, within
 from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, config_to_mapping
@@ -71,7 +71,6 @@ def check_new_arm(overrides: Iterable[str], origin: str) -> None:
         if key in GROUPS:
             _check_option(value.strip("'\""), override, origin)
         check_references(value, origin)
-        _check_path(key, value.strip("'\""), origin)
 
 
 def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
@@ -96,7 +95,6 @@ def read_arm_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     for key, value in flattened({**values, "arm": {}}).items():
         _check_key(key, key, origin, ARM_KEYS, FIELDS)
         check_references(str(value), f"{origin}: {key}")
-        _check_path(key, value, origin)
     return choices, values
 
 
@@ -117,14 +115,6 @@ def _check_key(
     """Refuse a key that is neither legal nor within a group whose keys are somebody's own."""
     rule = "an arm sets only keys that decide numbers."
     require(key in legal or within(key, groups), origin, given, rule, nearest(key, legal))
-
-
-def _check_path(key: str, value: Any, origin: str) -> None:
-    """Refuse a folder of images outside the project: somebody else's study must not read it."""
-    rule = "an arm takes its images from a folder within the project."
-    fix = "Copy or link the folder there. A sweep (convchoice train -m) takes any folder."
-    legal = key != PATH or value is None or is_inside(str(value))
-    require(legal, f"{origin}: {PATH}", value, rule, fix)
 
 
 def _check_option(option: str, given: str, origin: str) -> None:

@@ -29,7 +29,7 @@ from omegaconf.errors import (
 
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
-from convchoice.config.field_types import flattened, from_mapping
+from convchoice.config.field_types import flattened, from_mapping, is_inside
 from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, arm_from_mapping
@@ -259,7 +259,13 @@ class ArmComposer:
             merged = OmegaConf.merge(base, arm_values)
             for key, value in settings:
                 OmegaConf.update(merged, key, value, merge=True)
-        return plain(cast("DictConfig", merged))
+        values = plain(cast("DictConfig", merged))
+        images = values["data"]["path"]
+        rule = "an arm takes its images from a folder within the project."
+        fix = "Copy or link the folder there. A sweep (convchoice train -m) takes any folder."
+        legal = images is None or is_inside(str(images))
+        require(legal, f"{origin}: data.path", images, rule, fix)
+        return values
 
     def _base(self, choices: Mapping[str, str], origin: str) -> DictConfig:
         """The composition of a choice of options, without an arm."""

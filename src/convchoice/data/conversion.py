@@ -114,7 +114,7 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
     count = sum(map(len, source.parts.values()))
     name = data_name(data)
     print(f"converting {count:,} images of {name} to {root}", file=sys.stderr, flush=True)
-    pixels, labels, class_names = _converted(source, data.size)
+    pixels, labels, class_names = converted(source, data.size)
     given = VALIDATION in source.parts
     contents = Contents(
         classes=len(class_names),
@@ -150,7 +150,7 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
     return StoredDataset(root, provenance)
 
 
-def _converted(
+def converted(
     source: Source, size: int | None
 ) -> tuple[dict[str, Pixels], dict[str, NDArray[Any]], list[str]]:
     """Pixels (N, H, W) or (N, 3, H, W) and labels (N,) of each part, and the classes' names.

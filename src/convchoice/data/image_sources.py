@@ -170,7 +170,7 @@ def _stored_or_downloaded(
 ) -> Images:
     try:
         images: Images = made(str(downloads), **arguments)
-    except RuntimeError:  # not there yet
+    except (RuntimeError, OSError):  # not there yet
         try:
             images = made(str(downloads), download=True, **arguments)
         except Exception as error:  # of the network, of a server, of an archive

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from convchoice.config.arm_keys import is_numeric
+from convchoice.config.arm_keys import PATH, is_numeric
 from convchoice.config.field_types import within
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
@@ -20,7 +20,7 @@ LIST = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
 def is_named(override: str) -> bool:
     """Whether an override says what a run is, and not where or how it is made."""
     key = override.lstrip("+~").partition("=")[0].replace("/", ".")
-    return is_numeric(key) and not within(key, ("seed", "launch", "hydra"))
+    return (is_numeric(key) or key == PATH) and not within(key, ("seed", "launch", "hydra"))
 
 
 def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:

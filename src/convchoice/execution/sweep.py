@@ -20,7 +20,9 @@ from filelock import FileLock, Timeout
 
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import quoted
+from convchoice.config.parameters import DataFolder
 from convchoice.config.schema import Config
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.naming import job_name, run_config
@@ -85,7 +87,8 @@ def checked_configs(
     equal: dict[str, list[str]] = defaultdict(list)
     names = dict[str, str]()
     for overrides, config in jobs:
-        name = names.setdefault(json.dumps(numeric_identity(config)), job_name(config))
+        identity = [numeric_identity(config), config.data.path]  # in two folders are two data sets
+        name = names.setdefault(json.dumps(identity), job_name(config))
         equal[f"all of these are {name}: nothing else that decides a number differs."].append(
             own_overrides(overrides, swept)
         )
@@ -198,7 +201,7 @@ class Sweep:
         broken: list[str] = []
         by_data: dict[str, list[Run]] = defaultdict(list)
         for run in self._complete(failed):
-            by_data[run.config["data"]["name"]].append(run)
+            by_data[DataFolder.of(config_from_mapping(run.config).data).short].append(run)
         for data, runs in by_data.items():
             arms = list(dict.fromkeys(run.arm for run in runs))
             if len(arms) == 1:
