@@ -147,7 +147,8 @@ def test_the_data_sets_of_the_arms_are_chosen_with_them(own, conf, params):
         ("new_arms:\n", "new_arms:\n  fashion: [data=fashion_mnist]\n"),
     )
     parameters = chosen(str(own), None, params, conf)
-    assert parameters.data == [DataFolder(Dataset.fashion_mnist, "data/fashion_mnist")]
+    folder = ("data/fashion_mnist", "conf/data/fashion_mnist.yaml")
+    assert parameters.data == [DataFolder(Dataset.fashion_mnist, *folder)]
 
 
 def test_the_study_of_precisions_composes(conf, params):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from torchvision.datasets import FakeData, ImageFolder
+from torchvision.datasets import USPS, FakeData, ImageFolder
 from torchvision.transforms import v2
 
 from convchoice.config.datasets import data_folder, spec_of
@@ -307,9 +307,11 @@ def test_a_data_set_of_torchvision(tmp_path, monkeypatch):
     assert data_folder(data) == Path("data/torchvision/MNIST")
 
 
-def test_a_failed_download_says_where_the_files_belong(tmp_path, monkeypatch):
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9/")  # nothing listens on the discard port
+def test_a_failed_download_says_where_the_files_belong(monkeypatch):
+    url = "http://127.0.0.1:9/usps.bz2"  # nothing listens on the discard port
+    monkeypatch.setattr(USPS, "split_list", {"train": [url, "usps.bz2", "0" * 32]})
     data = DataConfig(Dataset.torchvision, "data/torchvision", dataset="USPS", fallback=None)
-    with pytest.raises(UserError, match=r"data\.dataset = USPS: torchvision could not download it"):
+    with pytest.raises(
+        UserError, match=r"data\.dataset = USPS: .* into data/torchvision/downloads"
+    ):
         prepare(data)

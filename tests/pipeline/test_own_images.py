@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from convchoice.analysis.run_tables import LABELS, read_published
+from convchoice.analysis.published_runs import LABELS, read_published
 from convchoice.commands import compare, report
 from convchoice.commands.train import main as train
 from convchoice.config.schema import DataConfig, Dataset, TrainerConfig

@@ -7,8 +7,8 @@ from convchoice.networks.stacked_networks import StackedNetworks
 
 
 def together(networks: Sequence[Network]) -> Network | StackedNetworks:
-    """The networks as one module, whose logits are (S, B, 10).
+    """The networks as one module, whose logits are (S, B, classes).
 
-    A single network stays as it is, with logits (B, 10) and the same bits.
+    A single network stays as it is, with logits (B, classes) and the same bits.
     """
     return networks[0] if len(networks) == 1 else StackedNetworks(networks)

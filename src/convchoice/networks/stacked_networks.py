@@ -205,7 +205,7 @@ class StackedNetworks(nn.Module):
             setattr(self.network, name, _stacked(layers))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits of each network, (S, N, 10).
+        """The logits of each network, (S, N, classes).
 
         Args:
             images: (S, N, C, H, W), a batch for each network, or (N, C, H, W), one for all.

@@ -136,7 +136,7 @@ class Classifier(LightningModule):
 
     def _answers(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss of each run on a batch, and its correct predictions: both (runs,)."""
-        logits = self.network(images)  # (N, 10); of several runs, (S, N, classes)
+        logits = self.network(images)  # (N, classes); of several runs, (S, N, classes)
         if self.runs == 1:
             losses = functional.cross_entropy(logits, labels).reshape(1)
         else:
