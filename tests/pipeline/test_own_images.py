@@ -15,12 +15,11 @@ from convchoice.commands.train import main as train
 from convchoice.config.schema import DataConfig, Dataset, TrainerConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.conversion import prepare, with_contents
-from convchoice.evaluation.evaluate import evaluate_run
 from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
 from own_images import CLASSES, write_images
 from project_copy import ProjectCopy
-from small_runs import OVERRIDES, trained
+from small_runs import OVERRIDES, evaluate_run, trained
 
 MANY = [f"class {number:03}" for number in range(300)]
 

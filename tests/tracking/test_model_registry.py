@@ -43,8 +43,8 @@ def test_the_best_seed_on_validation_images_else_the_first_represents_its_arm(tm
     run, reason = chosen_run([read_run(folder) for folder in made])
     assert (run.seed, "no validation images" in reason) == (1, True)
     assert input_shape(run) == (28, 28)
-    colours = {"dataset": {"name": "cifar10"}}
-    assert input_shape(read_run(make_run(tmp_path, "max", 4, environment=colours))) == (3, 32, 32)
+    colours = {"data": {"name": "cifar10", "fallback": None}}
+    assert input_shape(read_run(make_run(tmp_path, "max", 4, config=colours))) == (3, 32, 32)
 
 
 class Trained:
