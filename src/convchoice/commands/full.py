@@ -27,7 +27,8 @@ from pathlib import Path
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.commands import CommandParser
-from convchoice.config.schema import Accelerator, Config, Parameters
+from convchoice.config.parameters import Parameters
+from convchoice.config.schema import Accelerator, Config
 from convchoice.config.study import Study, read_study
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.errors import JobError, UserError, require

@@ -53,7 +53,9 @@ def read_predictions(path: Path) -> tuple[Numbers, Labels]:
 
 def write_classes(folder: Path, classes: Labels, labels: Labels) -> None:
     """Write predicted classes (N,) and labels (N,) in the place of logits and labels."""
-    np.savez_compressed(folder / PREDICTIONS, classes=classes, labels=labels)
+    kind = np.min_scalar_type(max(classes.max(), labels.max()))
+    predicted, true = classes.astype(kind), labels.astype(kind)
+    np.savez_compressed(folder / PREDICTIONS, classes=predicted, labels=true)
 
 
 def read_classes(path: Path) -> tuple[Labels, Labels]:

@@ -127,7 +127,7 @@ class Run:
         return self.path / name
 
     def predictions(self) -> tuple[measured.Numbers, measured.Labels]:
-        """The test set's logits (N, classes) and labels (N,); a compact copy of a run has no logits."""
+        """The test set's logits (N, classes) and labels (N,); a compact copy has no logits."""
         return self._predicted(measured.read_predictions)
 
     def classes(self) -> tuple[measured.Labels, measured.Labels] | None:
