@@ -100,7 +100,7 @@ def page(
 ) -> Path:
     """A report with every figure, long names, and a name that is markup."""
     study = study_values(arms=["average", NAME], source="https://example.org/" + "long/" * 30)
-    errors = {"max": [10, 11, 12], "average": [15, 17, 16], NAME: [9, 9, 10]}
+    errors = {"max": [10, 11, 12], "average": [14, 16, 15], NAME: [9, 9, 10]}
     options = {"max": RECORDED, "average": PADDED, NAME: RECORDED}
     pooling = renamed(comparison_of(errors, study, options), {"average": HOSTILE})
     reports = tmp_path_factory.mktemp("reports")
