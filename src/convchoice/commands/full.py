@@ -11,8 +11,8 @@ is packed: results with their runs as text, and, for studies that are not comple
 folders and the checkpoint of an arm that was cut off. The same command goes on in the same folder;
 on another machine with --continue-from. --bring writes packed results to reports/full.
 
-The machine needs Python, torch, Lightning and few other packages (bench/README.md), but neither
-MLflow nor DVC. Without Hydra the configurations are those that --plan has composed elsewhere.
+The machine needs neither network nor MLflow nor DVC (docs/scaling.md). Without Hydra the
+configurations are those that --plan has composed elsewhere.
 """
 
 import shutil
@@ -279,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_plan(work, given.minutes, packed)
     if given.plan:
         return
-    if not tried and not gpu_is_usable():
+    if work.todo and not tried and not gpu_is_usable():
         raise UserError("torch finds no CUDA GPU. Try it on the CPU: convchoice full --dry-run")
     try:
         work.compare(work.studies)
