@@ -102,6 +102,15 @@ def test_a_conversion_is_kept_until_an_image_changes(capsys):
         prepare(folder())
 
 
+def test_test_images_that_are_training_images_are_counted(capsys):
+    write_images(Path("images"), PARTS)
+    shutil.copy("images/train/dog/0.png", "images/test/owl/8.png")
+    shutil.copy("images/train/dog/0.png", "images/test/dog/8.png")
+    prepare(folder())
+    caution = "caution: images: 2 of 14 test images are training images, too: accuracies are too"
+    assert caution in capsys.readouterr().err
+
+
 def test_a_damaged_file_is_refused_and_converted_again():
     write_images(Path("images"), PARTS)
     stored = prepare(folder())

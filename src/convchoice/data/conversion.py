@@ -8,6 +8,7 @@ size or time). What enters a fingerprint is the SHA-256 of the arrays, so that a
 copied or touched retrains nothing.
 """
 
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
@@ -115,6 +116,9 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
     name = data_name(data)
     print(f"converting {count:,} images of {name} to {root}", file=sys.stderr, flush=True)
     pixels, labels, class_names = converted(source, data.size)
+    if shared := shared_images(pixels[TRAIN], pixels[TEST]):
+        found = f"{shared:,} of {len(pixels[TEST]):,} test images are training images, too"
+        print(f"caution: {name}: {found}: accuracies are too high.", file=sys.stderr, flush=True)
     given = VALIDATION in source.parts
     contents = Contents(
         classes=len(class_names),
@@ -181,6 +185,12 @@ def converted(
             part: np.ascontiguousarray(each.transpose(0, 3, 1, 2)) for part, each in pixels.items()
         }
     return channels, labels, [source.class_names[value] for value in values]
+
+
+def shared_images(train: Pixels, test: Pixels) -> int:
+    """How many test images are training images, pixel for pixel."""
+    known = {hashlib.sha256(image).digest() for image in train}
+    return sum(hashlib.sha256(image).digest() in known for image in test)
 
 
 def check_memory(images: int, side: int, memory: int) -> None:
