@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from convchoice.analysis.cautions import short_training
 from convchoice.analysis.champion import champion
 from convchoice.analysis.claims import parts_sentence
 from convchoice.analysis.measure import EDGE_USE, measure_of
@@ -161,6 +162,20 @@ def test_the_answer_names_labels_and_the_short_training(comparison_of: Compare) 
     study["claims"][0]["predicts"] = {"average": "better"}
     [claim] = comparison_of(errors, study).claims
     assert claim.sentence.startswith("No, after 1 epoch of 55,000 images: average pooling is worse")
+
+
+@pytest.mark.parametrize(("held", "short"), [(300, False), (9_000, True)])
+def test_a_folder_smaller_than_the_scale_is_no_subset(comparison_of: Compare, held, short) -> None:
+    """`train_size` is 6,000 at the scale `quick`, also for a folder with fewer images."""
+    contents = {
+        "classes": 10, "channels": 1, "side": 28,
+        "train_images": held, "validation_images": 0, "test_images": 1_000,
+    }  # fmt: skip
+    data = {"name": "folder", "path": "images", "fallback": None, "contents": contents}
+    option = {"epochs": 5, "config": {"data": {**data, "train_size": 6_000}}}
+    errors = {"max": [10, 11, 12], "average": [15, 16, 17]}
+    comparison = comparison_of(errors, None, dict.fromkeys(errors, option))
+    assert bool(short_training(comparison)) == short
 
 
 def test_a_claim_may_have_a_measure_of_its_own(comparison_of: Compare) -> None:

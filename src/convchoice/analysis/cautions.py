@@ -56,9 +56,17 @@ def training_length(recorded: Mapping[str, Sequence[Any]]) -> str:
 def short_training(comparison: Comparison) -> str:
     """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
     recorded, arms = comparison.provenance.recorded, comparison.arms.values()
-    subset = any(arm.configuration.get("data.train_size") is not None for arm in arms)
+    subset = any(_takes_a_subset(arm.configuration) for arm in arms)
     full = max(map(int, recorded.get("epochs", [])), default=0) >= FULL_EPOCHS and not subset
     return "" if full else training_length(recorded)
+
+
+def _takes_a_subset(configuration: Mapping[str, Any]) -> bool:
+    """Whether a number of training images is set, and not above what a folder of images holds."""
+    size, held = (
+        configuration.get(f"data.{key}") for key in ("train_size", "contents.train_images")
+    )
+    return size is not None and (held is None or size < held)
 
 
 def _scale(comparison: Comparison) -> str:

@@ -1,5 +1,7 @@
 """Figures of predictions: confused classes, and images that flip between two arms."""
 
+import math
+
 import numpy as np
 
 from convchoice.analysis import text
@@ -15,7 +17,7 @@ PANEL_CHARACTERS = 30
 HEADING_CHARACTERS = 56
 AXIS_CHARACTERS = 30
 """Characters of all classes' names that fit along an axis; numbers replace longer ones."""
-MOST_TICKS = 20
+MOST_TICKS = 12
 FLIPS_A_ROW = 6
 CLASSES_A_TABLE = 12
 
@@ -54,7 +56,7 @@ def confusion_figure(comparison: Comparison) -> RenderedFigure | None:
     for axes, (arm, matrix) in zip(every, matrices.items(), strict=True):
         axes.imshow(shades(matrix, largest), interpolation="none")
         for axis in (axes.xaxis, axes.yaxis):
-            step = 1 + len(names) // MOST_TICKS
+            step = math.ceil(len(names) / MOST_TICKS)
             axis.set_ticks(range(0, len(names), step), short[::step], fontsize=8)
         axes.tick_params(pad=2)
         axes.set_title(wrapped(arm, PANEL_CHARACTERS), fontsize=SMALL_TEXT)
