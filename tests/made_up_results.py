@@ -7,9 +7,9 @@ from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast, Difference, Family, RobustDifference
 from convchoice.analysis.curves import Band, LearningCurves
 from convchoice.analysis.measure import Sample, measure_of
-from convchoice.analysis.model import Interval
 from convchoice.analysis.provenance import Dataset, Provenance
 from convchoice.analysis.result import Claim, Comparison, StudyDefinition
+from convchoice.analysis.result_types import Interval
 from convchoice.analysis.verdict import Answer, Verdict
 
 

@@ -14,7 +14,7 @@ from chromium import CHROMIUM, open_in_chromium
 from convchoice.commands.ui import main
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import JobError, UserError
-from convchoice.tracking.entry import NOTE
+from convchoice.tracking.mlflow_entry import NOTE
 from convchoice.tracking.mlflow_store import MlflowStore
 from convchoice.tracking.publish import publish
 from convchoice.tracking.saved_views import experiment_tags

@@ -9,8 +9,8 @@ import pytest
 
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.curves import CurveSeries
-from convchoice.analysis.model import Scale
 from convchoice.analysis.result import Comparison
+from convchoice.analysis.result_types import Scale
 from convchoice.analysis.statistics import mean_interval
 from convchoice.config.schema import Curve
 from convchoice.config.study import study_from_mapping

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from convchoice.analysis import multiplicity
-from convchoice.analysis.model import Interval
 from convchoice.analysis.multiplicity import simultaneous, uses_flips
 from convchoice.analysis.predictions import mcnemar_p
+from convchoice.analysis.result_types import Interval
 from convchoice.analysis.statistics import (
     mean_interval,
     new_images_interval,

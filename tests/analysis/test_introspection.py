@@ -17,7 +17,7 @@ from convchoice.analysis.introspection import (
     half_pixels,
     ring_means,
 )
-from convchoice.analysis.model import PackedArray
+from convchoice.analysis.result_types import PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.evaluation_files import Introspection
 from made_up_reports import introspected

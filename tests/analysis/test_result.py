@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from convchoice.analysis.model import Interval
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
+from convchoice.analysis.result_types import Interval
 
 DOCS = Path(__file__).parents[2] / "docs"
 

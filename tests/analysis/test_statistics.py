@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from convchoice.analysis.model import Interval, Scale
 from convchoice.analysis.multiplicity import (
     FEWEST_FLIPPED,
     largest_t,
@@ -18,6 +17,7 @@ from convchoice.analysis.multiplicity import (
     unplanned_level,
     uses_flips,
 )
+from convchoice.analysis.result_types import Interval, Scale
 from convchoice.analysis.statistics import (
     mean_and_deviation,
     mean_interval,

@@ -7,7 +7,7 @@ import pytest
 from convchoice.analysis import text
 from convchoice.analysis.cautions import intervals_line, seed_lines, seed_notes, spike_lines
 from convchoice.analysis.contrast import Contrast, Family, RobustDifference, SeedsNeeded
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_types import Interval
 from convchoice.analysis.sentences import alike_lines, answer, see_lines
 from convchoice.analysis.verdict import Verdict
 from made_up_results import made_up_comparison, made_up_contrast

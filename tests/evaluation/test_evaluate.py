@@ -15,7 +15,6 @@ import small_runs
 from convchoice.config.schema import Curve, EvaluationConfig
 from convchoice.data import dataset as datasets
 from convchoice.errors import UserError
-from convchoice.evaluation.curves import scores
 from convchoice.evaluation.evaluate import (
     evaluate,
     evaluate_together,
@@ -25,6 +24,7 @@ from convchoice.evaluation.evaluate import (
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.image_transforms import rotated
 from convchoice.evaluation.introspection import chosen_images
+from convchoice.evaluation.robustness_curves import scores
 from convchoice.evaluation.stacking import together
 from convchoice.networks.network import Network
 from convchoice.runs.evaluation_files import summary_metrics

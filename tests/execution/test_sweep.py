@@ -8,7 +8,7 @@ import pytest
 
 from convchoice.config.composition import compose_values
 from convchoice.errors import ConfigurationError, UserError
-from convchoice.execution.naming import derived_name, job_name, run_config, sweep_name
+from convchoice.execution.job_names import derived_name, job_name, run_config, sweep_name
 from convchoice.execution.sweep import Sweep, checked_configs
 
 

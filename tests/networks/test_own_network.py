@@ -17,8 +17,8 @@ from convchoice.config.schema import Config
 from convchoice.config.study import study_from_mapping
 from convchoice.config.validation import arm_from_mapping, config_from_mapping
 from convchoice.errors import UserError
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.networks.own_network import network_of
-from convchoice.networks.suggestions import fitting_plan
 from convchoice.runs.events import RunStarted
 from convchoice.runs.fingerprint import fingerprint
 from convchoice.runs.ownership import finalise

@@ -14,9 +14,9 @@ from convchoice.config.schema import Activation, FirstLayer, Operator, Padding, 
 from convchoice.config.validation import UNPADDED, config_from_mapping, config_to_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.networks.conv_arithmetic import GeometryError
+from convchoice.networks.geometry_suggestions import fitting_plan, what_fits
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
-from convchoice.networks.suggestions import fitting_plan, what_fits
 from made_up_runs import values_of
 
 

@@ -28,7 +28,7 @@ from convchoice.config.parameters import read_parameters
 from convchoice.config.study import read_study
 from convchoice.config.validation import arm_text, read_arm
 from convchoice.errors import UserError
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.reporting.page import page_view
 from convchoice.reporting.rendering import render
 from made_up_runs import compose_arm

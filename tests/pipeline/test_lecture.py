@@ -13,8 +13,8 @@ from convchoice.config.composition import compose_values
 from convchoice.config.schema import ConvConfig, Operator, Padding, PaddingMode
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError
-from convchoice.evaluation.curves import network_for
 from convchoice.evaluation.image_transforms import shifted
+from convchoice.evaluation.robustness_curves import network_for
 from convchoice.networks.conv_arithmetic import Axes, Axis, convolution_axes
 from convchoice.networks.layers import (
     Convolution,

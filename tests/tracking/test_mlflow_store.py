@@ -12,7 +12,7 @@ from filelock import Timeout
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.runs import locks
-from convchoice.tracking.entry import Entry, Point
+from convchoice.tracking.mlflow_entry import Entry, Point
 from convchoice.tracking.mlflow_store import MlflowStore, TrackingError
 from convchoice.tracking.publish import one_line
 from made_up_runs import make_run

@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue
 from convchoice.analysis.curves import CurveSeries, LearningCurves
 from convchoice.analysis.introspection import Introspection
 from convchoice.analysis.measure import Measure, Sample
-from convchoice.analysis.model import Count, Matrix, Model, Name
 from convchoice.analysis.predictions import ClassErrors
+from convchoice.analysis.result_types import Count, Matrix, Model, Name
 from convchoice.analysis.statistics import outlying
 from convchoice.config.arm_keys import SEEDS, is_numeric
 from convchoice.config.field_types import flattened

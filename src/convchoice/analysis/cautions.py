@@ -5,9 +5,9 @@ from typing import Any
 
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, SeedsNeeded
-from convchoice.analysis.definition import amendments
-from convchoice.analysis.model import MOST_SEEDS
 from convchoice.analysis.result import Caution, Comparison
+from convchoice.analysis.result_types import MOST_SEEDS
+from convchoice.analysis.study_definition import amendments
 from convchoice.analysis.text import listed
 from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.config.field_types import within

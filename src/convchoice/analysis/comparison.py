@@ -27,10 +27,10 @@ from convchoice.analysis.input_table import ResultsTable
 from convchoice.analysis.introspection import arm_introspection, check_one_image
 from convchoice.analysis.literature_values import published_results
 from convchoice.analysis.measure import Measure, measure_of, sample
-from convchoice.analysis.model import Model
 from convchoice.analysis.predictions import Predictions
 from convchoice.analysis.provenance import Dataset, Provenance, Table, provenance_of_runs
 from convchoice.analysis.result import Comparison, DefinitionHistory, StudyDefinition
+from convchoice.analysis.result_types import Model
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError, require

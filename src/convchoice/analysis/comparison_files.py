@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from convchoice.analysis.model import Model
 from convchoice.analysis.result import SCHEMA_VERSION, Comparison
+from convchoice.analysis.result_types import Model
 from convchoice.analysis.survival import SURVIVAL
 from convchoice.analysis.variance_sources import VARIANCE
 from convchoice.errors import RunFolderError, UserError, shortened

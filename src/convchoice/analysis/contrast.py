@@ -8,8 +8,8 @@ from pydantic import Field
 
 from convchoice.analysis import multiplicity, statistics
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import Count, Interval, Model, Name, Probability
 from convchoice.analysis.predictions import ClassErrors, Flips, McNemar
+from convchoice.analysis.result_types import Count, Interval, Model, Name, Probability
 from convchoice.analysis.verdict import Verdict, verdict_of
 from convchoice.config.margin import SMALLEST_MARGIN, margin_points
 from convchoice.config.study import Study

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from convchoice.analysis.measure import scale_of
-from convchoice.analysis.model import Count, Model, same_length
+from convchoice.analysis.result_types import Count, Model, same_length
 from convchoice.analysis.statistics import mean_interval
 from convchoice.errors import UserError
 from convchoice.runs.evaluation_files import EVALUATE_AGAIN, MEASURES, CurvePoint, Key

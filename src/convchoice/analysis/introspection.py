@@ -15,7 +15,7 @@ from pydantic import Field
 
 from convchoice.analysis.curves import Band, band
 from convchoice.analysis.measure import EDGE_USE, sample
-from convchoice.analysis.model import (
+from convchoice.analysis.result_types import (
     Count,
     ImagePixels,
     Model,

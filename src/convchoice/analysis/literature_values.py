@@ -7,8 +7,8 @@ from pydantic import Field
 from convchoice.analysis import text
 from convchoice.analysis.arm import values_of
 from convchoice.analysis.measure import Sample, sample
-from convchoice.analysis.model import Count, Interval, Model
 from convchoice.analysis.provenance import Dataset
+from convchoice.analysis.result_types import Count, Interval, Model
 from convchoice.analysis.statistics import wilson_interval
 from convchoice.analysis.verdict import Answer
 from convchoice.config.study import Study

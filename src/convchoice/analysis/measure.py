@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import Field
 
-from convchoice.analysis.model import (
+from convchoice.analysis.result_types import (
     Interval,
     Model,
     Scale,

@@ -14,7 +14,7 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import ArrayLike, NDArray
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_types import Interval
 from convchoice.analysis.statistics import (
     SIGNIFICANCE,
     mean_and_deviation,

@@ -13,7 +13,8 @@ import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from convchoice.analysis.model import (
+from convchoice.analysis.provenance import dataset_of
+from convchoice.analysis.result_types import (
     Count,
     ImagePixels,
     Interval,
@@ -22,7 +23,6 @@ from convchoice.analysis.model import (
     Scale,
     same_length,
 )
-from convchoice.analysis.provenance import dataset_of
 from convchoice.analysis.statistics import mean_interval, new_images_interval
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import UNKNOWN_CLASS, Run

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from convchoice.analysis.model import Count, Model
+from convchoice.analysis.result_types import Count, Model
 from convchoice.config.datasets import DIGITS, MNIST
 from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError

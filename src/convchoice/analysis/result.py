@@ -13,8 +13,8 @@ from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast, Family
 from convchoice.analysis.literature_values import PublishedResults
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import Count, ImagePixels, Interval, Model, Name
 from convchoice.analysis.provenance import Provenance
+from convchoice.analysis.result_types import Count, ImagePixels, Interval, Model, Name
 from convchoice.analysis.verdict import Answer, Outcome, Verdict
 from convchoice.config.margin import Margin
 from convchoice.config.study import Prediction

@@ -12,7 +12,7 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import ArrayLike, NDArray
 
-from convchoice.analysis.model import MOST_SEEDS, Interval, Scale
+from convchoice.analysis.result_types import MOST_SEEDS, Interval, Scale
 
 SIGNIFICANCE = 0.05
 POWER = 0.80

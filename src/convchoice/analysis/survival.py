@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue
 
 from convchoice.analysis.contrast import Family, contrasts_of
 from convchoice.analysis.measure import Measure, measure_of
-from convchoice.analysis.model import Count, Interval, Model, Name
 from convchoice.analysis.provenance import Provenance, provenance_of_runs
+from convchoice.analysis.result_types import Count, Interval, Model, Name
 from convchoice.analysis.verdict import Verdict
 from convchoice.config.study import Study
 from convchoice.runs.run import Run

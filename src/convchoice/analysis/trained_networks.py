@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from safetensors.numpy import load_file
 
-from convchoice.analysis.model import Count, Model, Name, PackedArray
+from convchoice.analysis.result_types import Count, Model, Name, PackedArray
 from convchoice.config.schema import Activation, Config, Dataset, Operator
 from convchoice.config.validation import config_from_mapping
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, plan

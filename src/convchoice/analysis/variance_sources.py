@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import Count, Model, Name
 from convchoice.analysis.provenance import Provenance
+from convchoice.analysis.result_types import Count, Model, Name
 
 VARIANCE = "variance.json"
 """The result's file, in the folder `variance` of a study's report."""

@@ -6,7 +6,7 @@ Pure functions. Words and boundaries are fixed before any result exists.
 from collections.abc import Sequence
 from enum import StrEnum
 
-from convchoice.analysis.model import Interval
+from convchoice.analysis.result_types import Interval
 from convchoice.config.study import Prediction
 
 FEWEST_SEEDS = 6

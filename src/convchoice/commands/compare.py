@@ -20,7 +20,6 @@ from convchoice.analysis.arm import effective_configuration
 from convchoice.analysis.collect import collected_runs, failures_of_study, runs_of_study
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
-from convchoice.analysis.definition import history_of, read_definition
 from convchoice.analysis.measure import known_direction
 from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
 from convchoice.analysis.published_runs import (
@@ -31,6 +30,7 @@ from convchoice.analysis.published_runs import (
 )
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.sentences import answer, data_line
+from convchoice.analysis.study_definition import history_of, read_definition
 from convchoice.analysis.trained_networks import NETWORKS, networks_text, trained_networks
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_study

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from convchoice import CONF_DIR
-from convchoice.analysis.definition import record_definition
 from convchoice.analysis.measure import OTHERS, is_score
+from convchoice.analysis.study_definition import record_definition
 from convchoice.commands import CommandParser
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.composition import ArmComposer, options
@@ -23,7 +23,7 @@ from convchoice.config.validation import arm_text
 from convchoice.config.yaml_files import yaml_text
 from convchoice.data.conversion import with_contents
 from convchoice.errors import nearest, require
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
 

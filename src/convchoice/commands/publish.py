@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convchoice.analysis.champion import champion
+from convchoice.analysis.best_arm import champion
 from convchoice.analysis.result import Comparison
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import read_comparisons
@@ -24,11 +24,11 @@ from convchoice.config.parameters import read_parameters
 from convchoice.config.schema import TrackingConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import JobError, RunFolderError, UserError, without_password
-from convchoice.reporting.study_entry import study_entry
+from convchoice.reporting.mlflow_study import study_entry
 from convchoice.runs.events import count
 from convchoice.runs.run import Run, run_folders
 from convchoice.runs.run_folder import FAILED_SUFFIX
-from convchoice.tracking.entry import ARM, Entry, entry_of
+from convchoice.tracking.mlflow_entry import ARM, Entry, entry_of
 from convchoice.tracking.mlflow_store import EXPERIMENT, URI, MlflowStore
 from convchoice.tracking.publish import one_line, publish_entry
 

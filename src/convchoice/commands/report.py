@@ -33,6 +33,7 @@ from convchoice.config.parameters import read_parameters
 from convchoice.config.validation import read_arm
 from convchoice.errors import RunFolderError, UserError
 from convchoice.reporting.laboratory import laboratory
+from convchoice.reporting.mlflow_study import FIGURES, PAGE, study_entry
 from convchoice.reporting.page import figures_of, page_view
 from convchoice.reporting.plots import style
 from convchoice.reporting.rendering import render
@@ -41,7 +42,6 @@ from convchoice.reporting.settings_figures import (
     survival_figures,
     variance_figure,
 )
-from convchoice.reporting.study_entry import FIGURES, PAGE, study_entry
 from convchoice.runs.output_files import write_output
 from convchoice.tracking.publish import publish_entry
 

@@ -25,8 +25,8 @@ from convchoice.config.composition import compose_values
 from convchoice.config.field_types import once, shown
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.conversion import with_contents
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, Shape
-from convchoice.networks.suggestions import fitting_plan
 
 PIPED_WIDTH = 200
 """Columns of a table that is piped into a file or a pager."""

@@ -20,7 +20,7 @@ from convchoice.execution.executors import Executor, LocalExecutor, available_co
 from convchoice.execution.job import is_trained
 from convchoice.execution.runner import failure_text, missing_runs, run, specify
 from convchoice.execution.worker import worker_context
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.events import count, duration
 from convchoice.runs.locks import WORK
 from convchoice.runs.ownership import remove_leftovers

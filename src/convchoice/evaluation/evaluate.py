@@ -212,7 +212,7 @@ def test_curves(
     if not evaluation.curves:
         return [[] for _ in networks]
     # torchvision takes a second to import
-    from convchoice.evaluation.curves import measure_curves  # noqa: PLC0415
+    from convchoice.evaluation.robustness_curves import measure_curves  # noqa: PLC0415
 
     device = next(networks[0].parameters()).device
     chosen = torch.from_numpy(chosen_images(labels.numpy(), evaluation.images))

@@ -13,9 +13,9 @@ from convchoice.config.study import Study
 from convchoice.data.conversion import with_contents
 from convchoice.errors import JobError, UserError
 from convchoice.execution.executors import LocalExecutor
-from convchoice.execution.naming import derived_name
+from convchoice.execution.job_names import derived_name
 from convchoice.execution.runner import failure_text, update_runs
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.run import Run, read_run
 from convchoice.runs.run_folder import run_path
 

@@ -53,7 +53,7 @@ from convchoice.errors import (
     require,
 )
 from convchoice.execution.executors import Executor, JoblibExecutor, LocalExecutor
-from convchoice.execution.naming import is_named, job_name, run_config, sweep_name
+from convchoice.execution.job_names import is_named, job_name, run_config, sweep_name
 from convchoice.execution.runner import print_plan, print_result, update_runs
 from convchoice.execution.sweep import Sweep, checked_configs, own_overrides
 

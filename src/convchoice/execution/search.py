@@ -38,7 +38,7 @@ from convchoice.data.conversion import prepare, with_contents
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import missing_runs, run, specify
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 

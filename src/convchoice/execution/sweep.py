@@ -25,7 +25,7 @@ from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError, require, without_password
 from convchoice.execution.executors import Executor
-from convchoice.execution.naming import job_name, run_config
+from convchoice.execution.job_names import job_name, run_config
 from convchoice.execution.runner import OnComplete, update_runs
 from convchoice.runs.events import RunEnded, RunKey, count
 from convchoice.runs.output_files import write_output

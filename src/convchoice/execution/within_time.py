@@ -16,7 +16,7 @@ from convchoice.config.datasets import spec_of
 from convchoice.config.schema import Config
 from convchoice.execution.job import Job, is_trained
 from convchoice.execution.worker import Worker
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.events import Event, RunEnded, count
 from convchoice.runs.run import RunSpecification
 

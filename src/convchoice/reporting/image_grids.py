@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from convchoice.analysis.model import ImagePixels
+from convchoice.analysis.result_types import ImagePixels
 from convchoice.reporting.plots import TEXT, WIDTH_INCHES, new_figure
 
 BELOW, GROUND, ABOVE = "#7b52c9", "#80808024", "#e06a10"

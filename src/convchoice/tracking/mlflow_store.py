@@ -14,7 +14,7 @@ from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import UserError
 from convchoice.runs.locks import WaitingLock
-from convchoice.tracking.entry import ARM, ID, Entry, arm_entry
+from convchoice.tracking.mlflow_entry import ARM, ID, Entry, arm_entry
 from convchoice.tracking.saved_views import experiment_tags
 
 KIND = "convchoice.kind"

@@ -23,7 +23,7 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.config.yaml_files import read_yaml
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import CONFIG, WEIGHTS
-from convchoice.tracking.entry import ID, digest, run_id_of
+from convchoice.tracking.mlflow_entry import ID, digest, run_id_of
 from convchoice.tracking.mlflow_store import MlflowStore, TrackingError
 
 CHAMPION = "champion"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import without_password
-from convchoice.tracking.entry import ARM, Entry, entry_of
+from convchoice.tracking.mlflow_entry import ARM, Entry, entry_of
 from convchoice.tracking.mlflow_store import MlflowStore
 
 

@@ -7,7 +7,7 @@ MLflow keeps a saved view in a tag of the experiment, under a key that a link ca
 import json
 from typing import Any
 
-from convchoice.tracking.entry import NOTE
+from convchoice.tracking.mlflow_entry import NOTE
 
 DESCRIPTION = """\
 **Arms** (`max`, `average`, …) with the means over their seeds. *Views*: every seed, the studies.

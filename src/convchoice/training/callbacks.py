@@ -10,7 +10,7 @@ from convchoice.runs.events import EpochEnded, EpochProgress, Listener, RunEnded
 from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import CHECKPOINT, partial_path
 from convchoice.training.device import finished_time
-from convchoice.training.lightning import Callback, Trainer
+from convchoice.training.lightning_import import Callback, Trainer
 from convchoice.training.lightning_module import Classifier
 
 TICK_SECONDS = 0.5

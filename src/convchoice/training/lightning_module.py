@@ -22,7 +22,7 @@ from convchoice.errors import UserError
 from convchoice.networks.own_network import network_of
 from convchoice.networks.stacked_networks import StackedNetworks
 from convchoice.training.captured_step import CapturedStep
-from convchoice.training.lightning import LightningModule
+from convchoice.training.lightning_import import LightningModule
 
 
 class RunningMeans:

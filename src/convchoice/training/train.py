@@ -45,7 +45,7 @@ from convchoice.training.device import (
     use_precision,
 )
 from convchoice.training.environment_variables import use_instructions
-from convchoice.training.lightning import TorchCheckpointIO, Trainer
+from convchoice.training.lightning_import import TorchCheckpointIO, Trainer
 from convchoice.training.lightning_module import Classifier, can_stack
 
 

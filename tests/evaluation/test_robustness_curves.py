@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from convchoice.config.schema import Curve
 from convchoice.config.validation import config_from_mapping
-from convchoice.evaluation.curves import (
+from convchoice.evaluation.introspection import chosen_images
+from convchoice.evaluation.robustness_curves import (
     CONSISTENCY_PIXELS,
     INPUT_SIDES,
     accepts,
@@ -23,7 +24,6 @@ from convchoice.evaluation.curves import (
     robustness_curve,
     scores,
 )
-from convchoice.evaluation.introspection import chosen_images
 from convchoice.networks.network import Network
 from convchoice.networks.plan import plan
 from convchoice.runs.evaluation_files import CurvePoint

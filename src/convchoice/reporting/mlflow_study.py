@@ -9,7 +9,7 @@ from convchoice.analysis import sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, flat_metrics
 from convchoice.analysis.result import Comparison
 from convchoice.reporting.rendering import render
-from convchoice.tracking.entry import NOTE, SOURCE, Entry, Point, digest
+from convchoice.tracking.mlflow_entry import NOTE, SOURCE, Entry, Point, digest
 
 PAGE = "index.html"
 FIGURES = "figures"

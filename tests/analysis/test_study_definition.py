@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
-from convchoice.analysis.definition import (
+from convchoice.analysis.measure import measure_of
+from convchoice.analysis.multiplicity import unplanned_level
+from convchoice.analysis.result import Amendment, Comparison, DefinitionHistory
+from convchoice.analysis.sentences import described
+from convchoice.analysis.study_definition import (
     DEFINITION,
     amendments,
     history_of,
     read_definition,
     record_definition,
 )
-from convchoice.analysis.measure import measure_of
-from convchoice.analysis.multiplicity import unplanned_level
-from convchoice.analysis.result import Amendment, Comparison, DefinitionHistory
-from convchoice.analysis.sentences import described
 from convchoice.commands.compare import main as compare
 from convchoice.config.study import Study, read_study
 from convchoice.runs.output_files import MANIFEST

@@ -8,7 +8,7 @@ import pytest
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
-from convchoice.tracking.entry import ARM, NOTE, arm_id, failure_entry, run_entry
+from convchoice.tracking.mlflow_entry import ARM, NOTE, arm_id, failure_entry, run_entry
 from made_up_runs import make_run
 
 STARTED = 1_767_225_600_000  # 2026-01-01T00:00:00, in milliseconds

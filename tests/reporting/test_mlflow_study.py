@@ -1,8 +1,8 @@
 """A study as a run of MLflow."""
 
 from convchoice.analysis.comparison_files import flat_metrics
-from convchoice.reporting.study_entry import study_entry
-from convchoice.tracking.entry import NOTE
+from convchoice.reporting.mlflow_study import study_entry
+from convchoice.tracking.mlflow_entry import NOTE
 from made_up_runs import study_values
 
 

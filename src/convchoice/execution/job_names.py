@@ -10,7 +10,7 @@ from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
 from convchoice.data.conversion import with_contents
 from convchoice.errors import ConfigurationError
-from convchoice.networks.suggestions import fitting_plan
+from convchoice.networks.geometry_suggestions import fitting_plan
 
 AMBIGUOUS_VALUES = ("true", "false", "null", "none")
 """Values that mean nothing without their key."""

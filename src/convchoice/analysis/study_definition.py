@@ -17,8 +17,8 @@ from pydantic import Field, JsonValue, ValidationError
 from convchoice.analysis import text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.measure import Measure
-from convchoice.analysis.model import Count, Model, Name
 from convchoice.analysis.result import Amendment, DefinitionHistory
+from convchoice.analysis.result_types import Count, Model, Name
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import RunFolderError, StorageError
