@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, Protocol
 
 from convchoice.config.schema import Accelerator, Config
@@ -121,11 +122,13 @@ def end_with_parent(parent: int) -> None:
         end_after(waiting)
 
 
-def run_job(job: Job, parent: int | None = None) -> list[RunEnded]:
+def run_job(job: Job, folder: str = "", parent: int | None = None) -> list[RunEnded]:
     """Run a job of an engine in a process of its own, on the machine that the engine chose.
 
     Args:
         job: what to do.
+        folder: the sender's working directory, unless it is this process's, too. A process that
+            joblib uses again may have been started in another one.
         parent: process id of the process that sent the job; if it is the parent of this process,
             as with joblib, this process ends with it.
 
@@ -134,6 +137,8 @@ def run_job(job: Job, parent: int | None = None) -> list[RunEnded]:
     """
     if parent is not None:
         end_with_parent(parent)
+    if folder:
+        os.chdir(folder)
     ended = []
     with Display(len(job.runs), lines=True) as display:
 
@@ -178,7 +183,8 @@ class JoblibExecutor:
         n_jobs = self.n_jobs or default_workers(jobs[0].runs[0].config)
         left = dict.fromkeys(key for job in jobs for key in job.keys)
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", **self.options)
-        results = parallel(joblib.delayed(run_job)(job, os.getpid()) for job in jobs)
+        sender = str(Path.cwd()), os.getpid()
+        results = parallel(joblib.delayed(run_job)(job, *sender) for job in jobs)
         reason = ""
         while left and not reason:
             try:
