@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.datasets import USPS, FakeData, ImageFolder
 from torchvision.transforms import v2
 
-from convchoice.config.datasets import data_folder, spec_of
+from convchoice.config.datasets import data_folder, data_name, spec_of
 from convchoice.config.schema import Config, DataConfig, Dataset
 from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.data.conversion import check_memory, converted, prepare, with_contents
@@ -136,6 +136,8 @@ def test_two_folders_of_one_name_and_two_sizes_are_kept_apart():
         for size in (None, 16)
     }
     assert len(found) == 4
+    assert data_name(folder(path="my/mnist")) == "mnist.2"  # not taken for MNIST
+    assert data_name(folder(path="my old pets")) == "my_old_pets"
     assert all(re.fullmatch(r"data/folder/images(-16)?-[0-9a-f]{8}", str(each)) for each in found)
 
 

@@ -168,7 +168,7 @@ def converted_spec(
 def data_name(data: DataConfig) -> str:
     """The name of the data set of a configuration: that of a folder, or torchvision's."""
     if data.name is Dataset.folder:
-        return name_from(Path(data.path or "").name, "folder")
+        return name_from(Path(data.path or "").name, "folder", taken=SPECS)
     return data.dataset or "" if data.name is Dataset.torchvision else data.name.name
 
 
