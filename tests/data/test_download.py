@@ -210,6 +210,11 @@ def test_the_variable_sets_the_fallback_and_the_option_overrides_it(root, monkey
     stage.main(["--root", str(root)])  # conf/data/mnist.yaml allows the fallback
     with pytest.raises(UserError, match="each data set needs a folder of its own"):
         stage.main(["--data", "mnist", "kmnist", "--root", str(root)])
+    params = root.parent / "params.yaml"
+    params.write_text(f"scale: quick\narms: [max]\nstudies: [a]\ndata: [{{root: {root}}}]\n")
+    stage.main(["--params", str(params), "--root", str(root)])
+    with pytest.raises(UserError, match=r"--root = 'x': must be a folder of `data` in .*Legal: /"):
+        stage.main(["--params", str(params), "--root", "x"])
     monkeypatch.setenv(stage.FALLBACK_VARIABLE, "letters")
     with pytest.raises(UserError, match=r"^CONVCHOICE_FALLBACK = 'letters': must be one of digits"):
         stage.main([])

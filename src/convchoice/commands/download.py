@@ -64,15 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--root {options.root}: each data set needs a folder of its own. Name one data set, or"
             " omit --root."
         )
-    wanted = [_of_parameters(options.params, options.root)] if options.params else options.data
-    for data in wanted:
-        if isinstance(data, DataFolder):
-            stored = prepare(data.data())
+    for each in _wanted(options):
+        if each.name.name in SPECS:
+            default = read_yaml(CONF_DIR / "data" / f"{each.name.name}.yaml")["fallback"]
+            fallback = Fallback.__members__.get(chosen or default)
+            stored = ensure(Path(each.root), each.name, fallback, retry=True)
         else:
-            settings = read_yaml(CONF_DIR / "data" / f"{data}.yaml")
-            fallback = Fallback.__members__.get(chosen or settings["fallback"])
-            root = Path(options.root or settings["root"])
-            stored = ensure(root, Dataset[data], fallback, retry=True)
+            stored = prepare(each.data())
         spec = stored.spec
         print(
             f"{spec.title}: {spec.train_size:,} training and {spec.test_size:,} test images,"
@@ -80,10 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def _of_parameters(path: Path, root: Path | None) -> DataFolder | str:
-    """The data set of a folder in `params.yaml`, by its name if it is a published one."""
-    folders = {Path(each.root): each for each in read_parameters(path).data}
-    rule = f"must be a folder of `data` in {path}."
-    require(root in folders, "--root", str(root), rule, nearest(str(root), [*map(str, folders)]))
-    found = folders[Path(root or "")]
-    return found.name.name if found.name.name in SPECS else found
+def _wanted(options: argparse.Namespace) -> list[DataFolder]:
+    """The data sets that the options name, with their folders."""
+    if options.params is None:
+        roots = {
+            name: options.root or read_yaml(CONF_DIR / "data" / f"{name}.yaml")["root"]
+            for name in options.data
+        }
+        return [DataFolder(Dataset[name], str(root)) for name, root in roots.items()]
+    known = read_parameters(options.params).data
+    found = [each for each in known if Path(each.root) == options.root]
+    rule = f"must be a folder of `data` in {options.params}."
+    fix = nearest(str(options.root), [each.root for each in known])
+    require(bool(found), "--root", str(options.root), rule, fix)
+    return found[:1]

@@ -38,11 +38,9 @@ class DataFolder:
         return self.name.name if self.name.name in SPECS else Path(self.root).name
 
     def data(self) -> DataConfig:
-        """A configuration of these images."""
-        root = self.root if self.name.name in SPECS else str(Path(self.root).parent)
-        return DataConfig(
-            self.name, root, path=self.path, dataset=self.dataset, size=self.size, fallback=None
-        )
+        """A configuration of these images, which are converted."""
+        root = str(Path(self.root).parent)
+        return DataConfig(self.name, root, self.path, self.dataset, self.size, fallback=None)
 
 
 @dataclass(frozen=True)
