@@ -1,6 +1,8 @@
 """Results compared with those of git's last commit."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,15 @@ def test_the_same_numbers_are_identical(project, capsys):
     assert capsys.readouterr().out == (
         "Identical to the published results: 4 runs, every digit.\n" * 2
     )
+
+
+def test_the_locale_does_not_count(project):
+    """Git writes UTF-8."""
+    assert "−" in (project / "reports" / "pooling" / COMPARISON).read_text("utf-8")
+    ascii_alone = {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    line = [sys.executable, "-m", "convchoice", "check"]
+    done = subprocess.run(line, env=os.environ | ascii_alone, capture_output=True, check=False)
+    assert done.stdout.startswith(b"Identical to the published results: 4 runs"), done.stderr
 
 
 def test_each_run_that_differs_is_named_with_the_likely_reason(project, comparison_of, capsys):

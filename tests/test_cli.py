@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from convchoice import PROJECT_ROOT
 from convchoice.cli import VERBS, completion, main
 
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "mlflow", "hydra", "omegaconf", "sklearn")
@@ -72,6 +73,20 @@ def test_output_in_any_encoding_is_utf8():
     assert "a 9×9 window" in refused.stderr.decode("utf-8")
 
 
+def test_a_search_without_its_package_names_the_extra():
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "from convchoice.cli import main\n"
+        "main(['tune', 'arm=max', 'optimizer.learning_rate=0.1,0.001'])\n"
+    )
+    done = run("-c", code)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == (
+        "error: convchoice tune = 'optuna': is not installed."
+        ' Install it: pip install -c constraints.txt -e ".[search]"\n'
+    )
+
+
 def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m convchoice shapes | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
@@ -95,9 +110,12 @@ def test_ctrl_c_during_the_imports_is_one_word(verb: str):
     assert (done.returncode, done.stderr) == (130, b"interrupted\n")
 
 
-@pytest.mark.parametrize("columns", ["0", "-5", "x"])
+@pytest.mark.parametrize("columns", ["0", "-5", "x", "²", "9" * 5_000])
 def test_a_terminal_of_no_width_gets_a_table(columns: str):
     assert b"93,322 parameters" in run("-m", "convchoice", "shapes", COLUMNS=columns).stdout
+    reports = str(PROJECT_ROOT / "reports")
+    summary = run("-m", "convchoice", "summary", reports, COLUMNS=columns, LINES=columns).stdout
+    assert "max pooling" in summary.decode()
 
 
 def test_completion_script_is_valid_bash_with_verbs_and_options():

@@ -171,8 +171,9 @@ def exit_codes() -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _terminate)
     _use_utf8()
-    if os.environ.get("COLUMNS") == "0":  # rich would print nothing
-        del os.environ["COLUMNS"]
+    for name in ("COLUMNS", "LINES"):  # rich prints nothing at 0, and fails on ²
+        if not re.fullmatch("[1-9][0-9]{0,5}", os.environ.get(name, "1")):
+            del os.environ[name]
     try:
         yield
         sys.stdout.flush()

@@ -54,7 +54,7 @@ def test_text_is_literal_with_signs_intervals_and_verdicts(
 def test_one_pair_of_runs_of_other_images(comparison_of: Compare, monkeypatch: pytest.MonkeyPatch):
     options = {arm: {"dataset": DIGITS} for arm in ("max", "average")}
     text = printed(comparison_of({"max": [0], "average": [40]}, options=options), monkeypatch, 400)
-    expected = "average against max, seed 0: 0 images are right in average alone, 40 in max alone;"
+    expected = "average against max, seed 0: images that one alone gets right: average 0, max 40;"
     assert expected in text
     assert "McNemar's exact p < 0.001, for these two networks only." in text
     assert text.count("No source of MNIST answered") == 1

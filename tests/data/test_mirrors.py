@@ -1,8 +1,11 @@
 """Mirrors: legal addresses, and servers on loopback that answer wrongly, slowly or not at all."""
 
 import hashlib
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -101,3 +104,35 @@ def test_a_bad_answer_is_an_error(server, tmp_path, monkeypatch, behaviour, erro
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(error, match=message):
         fetch_file(f"{server}/{behaviour}/file", tmp_path / "file", SHA256)
+
+
+def test_certificates_that_are_not_trusted_are_named_and_the_next_mirror_is_tried(
+    tmp_path, monkeypatch, capsys
+):
+    key, own, stale = (tmp_path / name for name in ("key.pem", "own.pem", "stale.pem"))
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    of = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made, *of, "-keyout", key, "-out", own], check=True, capture_output=True)
+    (tmp_path / "good").write_bytes(CONTENT)
+    (tmp_path / "into").mkdir()
+    spec = replace(MNIST, files={"good": SHA256})
+    monkeypatch.setattr(Handler, "over", threading.Event())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stale))  # not read
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own, key)
+        running.socket = context.wrap_socket(running.socket, server_side=True)
+        running.handle_error = lambda *_: None  # type: ignore[method-assign] # our client hangs up
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        mirrors = [f"https://127.0.0.1:{running.server_port}/", f"{tmp_path.as_uri()}/"]
+        monkeypatch.setattr(download, "mirrors", lambda _: iter(mirrors))
+        for trusted in (stale, own):
+            monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+            assert download._fetch(spec, ["good"], tmp_path / "into") is None
+            assert (tmp_path / "into" / "good").read_bytes() == CONTENT
+            errors = capsys.readouterr().err
+            named = f"Trusted certificates: SSL_CERT_FILE={stale}. Other ones: SSL_CERT_FILE=<file>"
+            assert ("CERTIFICATE_VERIFY_FAILED" in errors) == (trusted == stale)
+            assert (named in errors) == (trusted == stale)
+        running.shutdown()

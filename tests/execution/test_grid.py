@@ -100,3 +100,9 @@ def test_settings_that_cannot_be_run_are_refused_before_anything_is_trained(
     with pytest.raises(UserError, match=message):
         survive.main([study])
     assert not Path("survive").exists()
+
+
+@pytest.mark.parametrize("levels", ["1,2,2", "2,2", "a,2,2", "²,2,2", f"{'9' * 5_000},2,2"])
+def test_illegal_levels_are_refused(study, levels):
+    with pytest.raises(UserError, match=r"--levels = .* must be 3 whole numbers from 2 to 100"):
+        variance.main([study, "--levels", levels])

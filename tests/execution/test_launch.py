@@ -159,6 +159,14 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, tra
         (["nonsense"], "nonsense"),
         (["run_root='s3://me:secretpw@bucket/x'"], "no URL"),
         (["-m", "seed=0,1", "hydra.sweeper.zip=[seed,arm]"], "{'seed': 2, 'arm': 0}"),
+        (["-m", "seed=0,1", "hydra.sweeper.zip=seed"], "zip = 'seed': must be a list of keys."),
+        (["-m", "hydra.sweeper.params=3"], "hydra.sweeper.params = 3: must map keys to their"),
+        (["-m", "seed=0,1", "hydra.sweeper.only=3"], "hydra.sweeper.only = 3: must be ARM/seed-N"),
+        (["-m", "arm=glob(z*)"], "error: arm = 'arm=glob(z*)': there is no such value."),
+        (["-m", "seed=range(3,1)"], "error: seed = 'seed=range(3,1)': there is no such value."),
+        (["-m", "seed=range(1000000000000)"], "': must be at most 100,000 values."),
+        (["-m", "seed=range(2000)", "data.order_seed=range(2000)"], "sweep = 4000000: must be at"),
+        (["-m", "seed=interval(0,9)"], "an interval is no list of values. To search it: convchoic"),
         (["optimizer.learning_rate=???", "tracking.uri=//me:secretpw@host"], "needs a value."),
         (
             ["run_root=/tmp/é"],
@@ -184,16 +192,14 @@ def test_an_illegal_command_line_is_refused_before_anything_is_written(
         (["--cfg", "job", "arm=max"], "arm: max"),
         (["arm=max", "--info", "defaults"], "| hydra/launcher/basic"),
         (["--config-dir", "{conf}", "arm=theirs", "--cfg", "job"], "kernel_size: 2"),
+        (["--config-dir", "{conf}", "-m", "arm=glob(the*)", DRY], "to do theirs/seed-0"),
         (["--help"], "convchoice train -m downsample=max,average"),
     ],
 )
-def test_flags_of_hydra_work_as_its_users_know_them(
-    tmp_path, train, monkeypatch, arguments, expected
-):
+def test_flags_of_hydra_work_as_its_users_know_them(tmp_path, train, arguments, expected):
     (tmp_path / "conf" / "arm").mkdir(parents=True)
     overlay = "# @package _global_\narm: theirs\nconv:\n  kernel_size: 2\n"
     (tmp_path / "conf" / "arm" / "theirs.yaml").write_text(overlay)
-    monkeypatch.setattr(launch, "options", lambda group: ["max", "theirs"])
     status, output, _ = train(*(part.format(conf=tmp_path / "conf") for part in arguments))
     assert status == 0
     assert expected in output

@@ -43,6 +43,11 @@ def read_all(folder: Path) -> Run:
     return run
 
 
+@pytest.mark.parametrize("name", ["1e-3", "1.5", "on", "0o7", "1_000"])
+def test_an_arm_may_be_named_like_a_number(tmp_path, name):
+    assert read_run(make_run(tmp_path, name, 0)).arm == name
+
+
 def alter(path: Path) -> None:
     """Change a file so that it can still be read."""
     content = path.read_bytes()

@@ -100,7 +100,7 @@ def test_a_studys_models_are_registered_once_and_its_winner_is_the_champion(trai
     crowned = client.get_model_version_by_alias("convchoice-pooling", "champion")
     assert crowned.tags["arm"] == "max"
     assert "max is the baseline, and no other arm is shown to be better." in crowned.description
-    assert "seed 0, the best of 1 seeds on validation images" in crowned.description
+    assert "seed 0, the only seed, " in crowned.description
     run = client.get_run(crowned.run_id)
     assert (run.info.run_name, run.info.status) == ("max/seed-0", "FINISHED")
     model = client.get_logged_model(crowned.source.removeprefix("models:/"))

@@ -101,9 +101,9 @@ def check_runs(arm: str, runs: Sequence[Run]) -> dict[int, Run]:
     """
     if not runs:
         raise UserError(f"arm {arm}: there is no run. Train and evaluate it first.")
-    if waiting := [str(run.seed) for run in runs if not run.evaluated]:
+    if waiting := [f"seed-{run.seed}" for run in runs if not run.evaluated]:
         raise UserError(
-            f"arm {arm}: seeds {', '.join(waiting)} have no test results."
+            f"arm {arm}: no test results in {', '.join(waiting)}."
             " Evaluate them first: convchoice evaluate."
         )
     first = runs[0]

@@ -288,9 +288,9 @@ def spike_lines(comparison: Comparison) -> list[str]:
 def one_pair_lines(comparison: Comparison) -> list[str]:
     """McNemar's test of each contrast that has a single pair of runs."""
     return [
-        f"{item.arm} against {item.reference}, seed {test.seed}: {test.only_arm_correct:,} images"
-        f" are right in {item.arm} alone, {test.only_reference_correct:,} in {item.reference}"
-        f" alone; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
+        f"{item.arm} against {item.reference}, seed {test.seed}: images that one alone gets right:"
+        f" {item.arm} {test.only_arm_correct:,}, {item.reference} {test.only_reference_correct:,}"
+        f"; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
         for item in comparison.contrasts
         if item.n == 1 and (test := item.mcnemar) is not None
     ]

@@ -18,6 +18,7 @@ from convchoice.commands.summary import read_comparisons
 from convchoice.config.field_types import within
 from convchoice.config.parameters import read_parameters
 from convchoice.errors import UserError, printable
+from convchoice.runs.events import count
 from convchoice.runs.fingerprint import git
 
 Result = Mapping[str, Any]
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     read_comparisons(reports, names or None)  # refuses what is no result
     checked = {name: check_study(reports / name / COMPARISON) for name in names}
     known = {name: result for name, result in checked.items() if result is not None}
-    runs = sum(count for count, _, _ in known.values())
+    runs = sum(each for each, _, _ in known.values())
     differing = sum(len(lines) for _, lines, _ in known.values())
     if not given.params:
         if not known:
@@ -151,9 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print("\n  ".join([f"{name}: differs from the published results", *lines]))
                 print("\n    ".join(["  Likely because of:", *(why or ["nothing recorded"])]))
     if known and not differing:
-        print(f"Identical to the published results: {runs} runs, every digit.")
+        print(f"Identical to the published results: {count(runs, 'run')}, every digit.")
     elif known:
         hint = " Which, and why: convchoice check" if given.params else ""
-        print(f"{differing} of {runs} runs differ from the published results.{hint}")
+        print(f"{differing} of {count(runs, 'run')} differ from the published results.{hint}")
         if not given.params:
             raise SystemExit(1)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import yaml
 
 from convchoice.commands import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
+from convchoice.config.yaml_files import yaml_text
 from convchoice.errors import JobError, UserError, require
+from convchoice.runs.events import count
 from convchoice.runs.fingerprint import commit_state
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
@@ -49,14 +50,14 @@ def study_text(search: "Search", name: str, command: str) -> str:
     arms = [name for group in named for name in group if name != baseline]
     if not arms:
         raise UserError(
-            f"{search.budget} trials found nothing better for {baseline} than its own recipe;"
-            " no study is written."
+            f"{count(search.budget, 'trial')} found nothing better for {baseline} than its own"
+            " recipe; no study is written."
         )
     study = {
         "name": name,
         "question": "Do the arms differ once each is tuned, as they do with their recipes?",
         "notes": "No claim: the settings were searched on validation images.",
-        "source": f"a search of {search.budget} trials for each arm",
+        "source": f"a search of {count(search.budget, 'trial')} for each arm",
         "baseline": baseline,
         "arms": arms,
         "new_arms": {
@@ -66,7 +67,7 @@ def study_text(search: "Search", name: str, command: str) -> str:
         "against": {f"{arm}{SUFFIX}": reference for arm in others if arm in tuned},
     }
     study_from_mapping(study, name)
-    return "\n".join([*_comment(search, command), "", yaml.safe_dump(study, sort_keys=False)])
+    return "\n".join([*_comment(search, command), "", yaml_text(study)])
 
 
 def _comment(search: "Search", command: str) -> list[str]:
@@ -76,12 +77,14 @@ def _comment(search: "Search", command: str) -> list[str]:
     run = read_run(run_path(search.root, f"{arm}-trial-{best.number}", space.seeds[0]))
     data = run.environment["dataset"]
     commit, dirty = commit_state()
+    budget = count(search.budget, "trial")
+    epochs = count(first.trainer.max_epochs, "epoch")
     seeds, split = ", ".join(map(str, space.seeds)), first.data.validation_seed
     lines = [
         FIRST_LINE,
         f"#   {command}",
-        f"# Budget: {search.budget} trials for each arm, its recipe the first; seeds {seeds}.",
-        f"# Metric: {search.metric}, mean over seeds, after {first.trainer.max_epochs} epochs.",
+        f"# Budget: {budget} for each arm, its recipe the first; seeds {seeds}.",
+        f"# Metric: {search.metric}, mean over seeds, after {epochs}.",
         f"# Data: {data['title']}: {data['train_images']:,} images for training,",
         f"#   {data['validation_images']:,} for validation, data.validation_seed={split}.",
         f"# Sampler: Optuna {version('optuna')}, TPE, seed 0 for every arm.",
@@ -94,7 +97,8 @@ def _comment(search: "Search", command: str) -> list[str]:
         found = f"nothing better than its recipe ({scores[0]})"
         if winner and winner.number > 0:
             found = f"trial {winner.number}: {scores[winner.number]}; its recipe: {scores[0]}"
-        lines.append(f"# {arm}: {found}{f'; {failed} trials failed' if failed else ''}.")
+        found += f"; {count(failed, 'trial')} failed" if failed else ""
+        lines.append(f"# {arm}: {found}.")
     return lines
 
 

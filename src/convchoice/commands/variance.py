@@ -35,7 +35,7 @@ def parser() -> CommandParser:
 def _levels(given: str) -> dict[str, int]:
     parts = given.split(",")
     legal = len(parts) == len(SOURCES) and all(part.isdecimal() for part in parts)
-    legal = legal and all(2 <= int(part) <= 100 for part in parts)  # noqa: PLR2004 - as the rule says
+    legal = legal and all(len(part) < 4 and 2 <= int(part) <= 100 for part in parts)  # noqa: PLR2004 - as the rule says
     rule = f"must be {len(SOURCES)} whole numbers from 2 to 100."
     require(legal, "--levels", given, rule, f"For example --levels {LEVELS}")
     return dict(zip(SOURCES, map(int, parts), strict=True))

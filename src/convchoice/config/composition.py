@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,13 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    Override,
+    OverrideType,
+    RangeSweep,
+)
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -36,6 +43,8 @@ from convchoice.config.validation import DEFAULTS, arm_from_mapping
 from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
+MOST_VALUES = 100_000
+"""Values of one key, and jobs of a sweep."""
 
 # What Hydra raises for a file in conf/ that is no plain YAML, among others.
 UNSPECIFIC = (AssertionError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError)
@@ -178,11 +187,27 @@ def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
 
 
 def given_values(override: Override) -> list[Any]:
-    """The values of an override; none if it is a range or a glob."""
-    value = override.value()
+    """The values that an override stands for; none for an interval.
+
+    Raises:
+        ConfigurationError: for a choice, range or glob of no value, or of more than `MOST_VALUES`.
+    """
+    value: Any = override.value()
+    found: Sequence[Any]
     if isinstance(value, ChoiceSweep):
-        return [getattr(item, "text", item) for item in value.list]
-    return [] if override.is_sweep_override() else [value]
+        found = [getattr(item, "text", item) for item in value.list]
+    elif isinstance(value, RangeSweep):
+        found = list(islice(value.range(), MOST_VALUES + 1))
+    elif isinstance(value, Glob):
+        loader: Any = override.config_loader  # None without a configuration
+        group = override.key_or_group
+        found = value.filter(loader.get_group_options(group) if loader else options(group))
+    else:
+        return [] if override.is_sweep_override() else [value]
+    key, rule = str(override.key_or_group), f"must be at most {MOST_VALUES:,} values."
+    require(bool(found), key, override.input_line, "there is no such value.")
+    require(len(found) <= MOST_VALUES, key, override.input_line, rule)
+    return found
 
 
 def compose_values(overrides: Sequence[str], origin: str, conf: Path = CONF_DIR) -> dict[str, Any]:

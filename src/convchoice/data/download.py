@@ -15,6 +15,7 @@ import errno
 import os
 import re
 import shutil
+import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,8 @@ from convchoice.errors import UserError, require, storing_in, without_password
 TIMEOUT_SECONDS = 20.0
 """For connecting, and for each read of an answer."""
 URL = re.compile(r"https?://[^/@?#]+(/[^?#]*)?|file:///[^?#]*", re.IGNORECASE)
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that replace the certificates of the system."""
 BORDER = 4
 """MNIST's digits fill at most 20×20 of their 28×28 pixels."""
 
@@ -217,10 +220,20 @@ def _fetch(spec: DatasetSpec, names: list[str], folder: Path) -> str | None:
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise  # the fault is not the mirror's
-            reason = without_password(f"{wanted[0]}: {getattr(error, 'reason', None) or error}")
+            reason = without_password(f"{wanted[0]}: {_reason(error)}")
             _log(f"  failed: {reason}")
             failures += f"  {mirror}\n    {reason}\n"
     return failures if wanted else None
+
+
+def _reason(error: Exception) -> str:
+    """Why a download failed; of a certificate, where Python looks for those that it trusts."""
+    cause = getattr(error, "reason", None) or error
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return str(cause)
+    given = [f"{name}={os.environ[name]}" for name in CERTIFICATES if os.environ.get(name)]
+    trusted = f"Trusted certificates: {' '.join(given) or 'those of the system'}."
+    return f"{cause}. {trusted} Other ones: SSL_CERT_FILE=<file>"
 
 
 def _refusal(spec: DatasetSpec, root: Path, failures: str) -> str:

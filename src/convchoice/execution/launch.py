@@ -27,7 +27,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
@@ -228,19 +228,20 @@ def _set_environment(hydra_settings: Any) -> None:
     os.environ.update({key: str(value) for key, value in hydra_settings.job.env_set.items()})
 
 
-def offer_new_names(arguments: Sequence[str]) -> None:
+def offer_new_names(arguments: Sequence[str], more: Path | None = None) -> None:
     """Let `arm=NAME` name a configuration of the user's own.
 
-    A name that `conf/arm` does not have becomes an overlay that only sets the name, if something
-    else is set too and the name is not a misspelling of a known one.
+    A name that neither `conf/arm` nor `arm` in the folder `more` has becomes an overlay that only
+    sets the name, if something else is set too and the name is not a misspelling of a known one.
 
     Raises:
         ConfigurationError: for an unknown name alone, or one that is close to a known one.
     """
-    known = options("arm")
+    known = options("arm") + (options("arm", more) if more else [])
     own_settings = any("=" in part and is_named(part) for part in arguments)
     chosen = [each for each in parsed(arguments, "command line") if each.key_or_group == "arm"]
-    for name in (str(value) for each in chosen for value in given_values(each) if value):
+    listed = [each for each in chosen if not isinstance(each.value(), Glob)]
+    for name in (str(value) for each in listed for value in given_values(each) if value):
         if name in known:
             continue
         variant = any(name.startswith((f"{arm}_", f"{arm}-")) for arm in known)
@@ -279,6 +280,6 @@ def run_application(arguments: Sequence[str], publish: Publish, prepare: Prepare
     application = Application(publish, prepare, given.dry_run)
     main = hydra.main(str(CONF_DIR), "config", HYDRA_VERSION_BASE)(application)
     with composition_errors("command line", overrides):
-        offer_new_names(overrides)
+        offer_new_names(overrides, given.config_dir and Path(given.config_dir))
         main()
     application.action()

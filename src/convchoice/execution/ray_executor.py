@@ -14,7 +14,7 @@ import ray
 
 from convchoice.execution.executors import last_line, lost, run_job
 from convchoice.execution.job import Job
-from convchoice.runs.events import Listener, RunEnded
+from convchoice.runs.events import Listener, RunEnded, count
 
 POLL_SECONDS = 1.0
 
@@ -82,7 +82,8 @@ class RayExecutor:
         )(_run_on_node)  # fmt: skip
         logs = [self.logs / f"{job.name.replace('/', '.')[:100]}.log" for job in jobs]
         sent = {task.remote(job, Path.cwd(), log): job for job, log in zip(jobs, logs, strict=True)}
-        print(f"ray: {len(sent)} jobs sent to {len(ray.nodes())} nodes; logs in {self.logs}")
+        to = f"{count(len(sent), 'job')} sent to {count(len(ray.nodes()), 'node')}"
+        print(f"ray: {to}; logs in {self.logs}")
         waiting = list(sent)
         with _deferred_sigterm() as received:
             while waiting and not received:

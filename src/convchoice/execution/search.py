@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 import optuna
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import IntervalSweep, Override
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -89,10 +89,7 @@ def read_space(arguments: Sequence[str]) -> SearchSpace:
 
 
 def _values(override: Override | None) -> list[Any]:
-    if override is None:
-        return []
-    value = override.value()
-    return list(value.range()) if isinstance(value, RangeSweep) else given_values(override)
+    return [] if override is None else given_values(override)
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:

@@ -19,7 +19,7 @@ from submitit.helpers import DelayedSubmission
 from convchoice.errors import UserError, exit_codes
 from convchoice.execution.executors import last_line, lost, run_job
 from convchoice.execution.job import Job
-from convchoice.runs.events import Listener, RunEnded
+from convchoice.runs.events import Listener, RunEnded, count
 
 # Parameters that submitit names without an engine's prefix; the others are Slurm's.
 SHARED = {
@@ -58,8 +58,9 @@ def queue() -> dict[str, tuple[str, str]] | None:
     command = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T|%k"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=COMMAND_SECONDS
-        )
+            command, capture_output=True, check=True, timeout=COMMAND_SECONDS,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
     rows = [line.split("|", 2) for line in done.stdout.splitlines()]
@@ -90,7 +91,10 @@ class SubmititExecutor:
         sent = self._submit(jobs)
         last = "" if len(sent) == 1 else f" … {sent[-1].job_id}"
         names = f"{sent[0].job_id}{last}"
-        print(f"{self.cluster}: {len(sent)} jobs sent: {names}; logs in {self.folder}", flush=True)
+        print(
+            f"{self.cluster}: {count(len(sent), 'job')} sent: {names}; logs in {self.folder}",
+            flush=True,
+        )
         waiting = {each.job_id: (each, job) for each, job in zip(sent, jobs, strict=True)}
         asked = float("-inf")
         gone: dict[str, float] = {}

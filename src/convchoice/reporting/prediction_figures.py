@@ -114,8 +114,9 @@ def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> Rendere
         picture_grid(rows, FLIPS_A_ROW),
         f"{comparison.study.name}-flips-{slug(key)}",
         f"Images that flip between {reference} and {arm}",
-        f"With one seed or more {count(flips.images, 'image')} are correct in one of the two"
-        f" alone; with most seeds {text.whole(flips.mostly_gained)} in {arm} alone and"
+        f"With one seed or more {count(flips.images, 'image')}"
+        f" {'is' if flips.images == 1 else 'are'} correct in one of the two alone;"
+        f" with most seeds {text.whole(flips.mostly_gained)} in {arm} alone and"
         f" {text.whole(flips.mostly_lost)} in {reference} alone. Shown are those that flip most"
         " often. Below each: its true class, the most frequent wrong prediction of the other arm,"
         " and for how many of the common seeds this holds. They were selected because they flip,"

@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ NUMERIC_MODULES = (
 )
 RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
 UNKNOWN = "unknown"
+_version = cache(version)
+"""Of a package; reading it takes milliseconds, and a sweep has thousands of runs."""
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
@@ -71,7 +74,7 @@ def fingerprint(config: Config, data: str, code: str, *, of_arm: bool = False) -
     settings = numeric_identity(config)
     if of_arm:
         del settings["seed"]
-    parts = {"configuration": settings, "data": data, "code": code, "torch": version("torch")}
+    parts = {"configuration": settings, "data": data, "code": code, "torch": _version("torch")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -79,7 +82,10 @@ def git(root: Path, *arguments: str) -> str | None:
     """What git prints in a folder; None if it is missing or fails."""
     command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            command, capture_output=True, timeout=30, check=True,
+            encoding="utf-8", errors="surrogateescape",  # whatever the locale is
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         if "dubious ownership" in (getattr(error, "stderr", None) or ""):
             fix = f"Allow it: git config --global --add safe.directory {root}"

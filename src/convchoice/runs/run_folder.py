@@ -28,8 +28,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from convchoice.config.yaml_files import yaml_text
 from convchoice.errors import RunFolderError
 from convchoice.runs.output_files import replace_files
 
@@ -121,8 +120,7 @@ def read_failure(path: Path) -> dict[str, Any] | None:
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write the resolved configuration."""
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / CONFIG).write_text(yaml_text(dict(config)), encoding="utf-8")
 
 
 def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:

@@ -53,7 +53,8 @@ def experiment_rows(
         raise advice(error, uri) or TrackingError(f"MLflow: {one_line(error)}.") from error
     if name not in found:
         fix = did_you_mean(name, list(found))
-        rule = f"there is no such experiment. {fix} It has: {', '.join(map(shortened, found))}."
+        known = f"{fix} It has: {', '.join(map(shortened, found))}.".strip()
+        rule = f"there is no such experiment, or it was deleted. {known}"
         raise TrackingError(f"--mlflow {shortened(name)}: {rule}")
     rows = list[tuple[str, Mapping[str, Any]]]()
     for run in runs:

@@ -48,6 +48,8 @@ def chosen_run(runs: Sequence[Run]) -> tuple[Run, str]:
         return ordered[0], "the first seed: there are no validation images to choose by"
     best = max(ordered, key=lambda run: run.metrics["val/accuracy"])
     share = f"{100 * best.metrics['val/accuracy']:.2f} %"
+    if len(runs) == 1:
+        return best, f"the only seed, {share} on validation images"
     return best, f"the best of {len(runs)} seeds on validation images, {share}"
 
 

@@ -5,6 +5,7 @@ Hydra imports this module at every start, so it imports little. The sweep itself
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -71,13 +72,35 @@ class ConvchoiceSweeper(Sweeper):
         self.application: Any = task_function
         self.config = config
 
+    def _check_options(self) -> None:
+        legal = isinstance(self.params, Mapping)
+        require(legal, "hydra.sweeper.params", self.params, "must map keys to their values.")
+        legal = not isinstance(self.zipped, str) and isinstance(self.zipped, Sequence)
+        require(legal, "hydra.sweeper.zip", self.zipped, "must be a list of keys.")
+        only = self.options["only"]
+        legal = only is None or isinstance(only, str | Sequence)
+        require(legal, "hydra.sweeper.only", only, "must be ARM/seed-N, or a list of such names.")
+
     def sweep(self, arguments: list[str]) -> None:
         """Expand the overrides of the command line into jobs."""
         from convchoice.commands.publish import publish_studies  # noqa: PLC0415 - only for a sweep
+        from convchoice.config.composition import MOST_VALUES, given_values  # noqa: PLC0415
 
+        self._check_options()
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         parser = OverridesParser.create(self.loader)
         overrides = parser.parse_overrides(given)
+        for each in overrides:
+            rule, fix = "an interval is no list of values.", "To search it: convchoice tune"
+            key = each.get_key_element()
+            require(not each.is_interval_sweep(), key, each.input_line, rule, fix)
+        counts = {
+            each.get_key_element(): len(given_values(each))
+            for each in overrides
+            if each.is_discrete_sweep()
+        }
+        jobs = prod(number for key, number in counts.items() if key not in self.zipped[1:])
+        require(jobs <= MOST_VALUES, "sweep", jobs, f"must be at most {MOST_VALUES:,} jobs.")
         batch = [
             job
             for line in zipped(overrides, self.zipped)
