@@ -94,6 +94,13 @@ def test_a_closed_pipe_is_no_error():
     assert not done.stderr
 
 
+def test_a_working_folder_that_was_deleted_is_an_error(tmp_path):
+    command = f"cd {tmp_path} && rmdir {tmp_path} && {sys.executable} -m convchoice shapes"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"error: the working folder was deleted. Change to one that exists.\n"
+
+
 @pytest.mark.parametrize("verb", ["report", "publish"])
 def test_ctrl_c_during_the_imports_is_one_word(verb: str):
     """The first heavy import sends the signal."""

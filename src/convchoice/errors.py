@@ -154,6 +154,13 @@ def _use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
+def _check_working_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise UserError("the working folder was deleted. Change to one that exists.") from error
+
+
 def _terminate(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
@@ -175,6 +182,7 @@ def exit_codes() -> Iterator[None]:
         if not re.fullmatch("[1-9][0-9]{0,5}", os.environ.get(name, "1")):
             del os.environ[name]
     try:
+        _check_working_folder()
         yield
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough

@@ -16,8 +16,8 @@ from convchoice.analysis.comparison_files import read_comparison
 from convchoice.commands.compare import main
 from convchoice.errors import RunFolderError, UserError
 from convchoice.runs.run import Run
-from convchoice.runs.run_folder import CONFIG
-from made_up_runs import MNIST, make_run, study_values
+from convchoice.runs.run_folder import CONFIG, ENVIRONMENT, HISTORY
+from made_up_runs import MNIST, altered, make_run, study_values
 
 
 @pytest.fixture
@@ -140,6 +140,36 @@ def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
     assert seeds(collected_runs([sweep / "today"], ["max"])) == {"max": [0, 2, 10]}
     with pytest.raises(RunFolderError):
         collected_runs([sweep / "today"])
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        (ENVIRONMENT, '"device": "cpu"', '"device": [1]'),
+        (ENVIRONMENT, '"test_images": 1000', '"test_images": -1'),
+        (ENVIRONMENT, '"name": "mnist"', '"name": {}'),
+        (ENVIRONMENT, '"started": "2026', '"started": 5, "x": "'),
+        (HISTORY, "\n1,", "\nnan,"),
+        (HISTORY, "epoch,", "age,"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_its_path(project, name, before, after):
+    folder = project / "runs" / "max" / "seed-0"
+    with altered(folder):
+        text = (folder / name).read_text("utf-8")
+        assert before in text
+        (folder / name).write_text(text.replace(before, after), "utf-8")
+    with pytest.raises(UserError) as caught:
+        run(project)
+    assert str(folder.parent) in str(caught.value)
+
+
+def test_a_run_without_an_epoch_is_refused(project):
+    folder = project / "runs" / "max" / "seed-0"
+    with altered(folder):
+        (folder / HISTORY).write_text("epoch,train/loss\n")
+    with pytest.raises(RunFolderError, match=r"history.csv: cannot be read as a table of numbers"):
+        run(project)
 
 
 def test_comparison_without_output_writes_nothing(

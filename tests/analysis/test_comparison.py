@@ -128,7 +128,7 @@ REVERSED = [MAX, AVERAGE_RUN]
         ([MAX, {**MAX, "seed": 1, "metrics": {"cost/macs": 1}}], "disagree on cost/macs"),
         ([MAX, {**AVERAGE_RUN, "dataset": DIGITS}], "Use one study a data set"),
         ([MAX, {**AVERAGE_RUN, "dataset": OTHER_FILES}], "digest is '0123456789abcdef' and 'anoth"),
-        ([MAX, {**AVERAGE_RUN, "evaluated": False}], "arm average: seeds 0 have no test results"),
+        ([MAX, {**AVERAGE_RUN, "evaluated": False}], "arm average: no test results in seed-0"),
         ([MAX, {**AVERAGE_RUN, "seed": 1}], "no seed in common"),
         ([{**MAX, "metrics": {"test/accuracy": 0.9999}}, AVERAGE_RUN],
          "predictions give a test accuracy of 0.9900"),

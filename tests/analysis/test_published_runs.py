@@ -13,6 +13,7 @@ from convchoice import PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.published_runs import FILES, LABELS, PREDICTIONS, RUNS, STUDY, _merged
 from convchoice.analysis.sentences import described
+from convchoice.analysis.trained_networks import NETWORKS
 from convchoice.commands.compare import main
 from convchoice.runs.run_folder import FAILED_SUFFIX, write_json
 from made_up_reports import introspected
@@ -131,6 +132,8 @@ def test_another_question_to_published_runs(published: Path, tmp_path: Path):
         (LABELS, "01x", "cannot be read as the runs"),
         (PREDICTIONS, "arm,seed,errors\nmax,0,1001:3\n", "cannot be read as the runs"),
         (STUDY, "study: {}\n", "study.yaml: name"),
+        (COMPARISON, '{"arms": {"max": {"introspection": 5}}}', "cannot be read as a result of"),
+        (NETWORKS, '{"networks": 5}', "networks.json: "),
     ],
 )
 def test_damaged_files_are_refused(

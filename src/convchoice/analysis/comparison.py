@@ -34,7 +34,7 @@ from convchoice.analysis.result_types import Model
 from convchoice.config.field_types import plain_values
 from convchoice.config.study import Study
 from convchoice.errors import UserError, require
-from convchoice.runs.run import Run
+from convchoice.runs.run import Run, reading
 
 SCORES = ("test/accuracy", "test/nll")
 DIGITS = 10
@@ -184,19 +184,20 @@ def compare(
             for metric in dict.fromkeys([*SCORES, study.metric])
         }
         reference = study.references(arm)[0] if arm in study.arms else arm
-        results[arm] = _arm(
-            study,
-            arm,
-            measure,
-            scores[arm],
-            configuration=effective_configuration(each[0]),
-            differs_from_reference=changes(each[0], ordered[reference][0]),
-            costs=costs(arm, each),
-            learning_curves=learning_curves(each),
-            **predictions.recorded_of_arm(predicted[arm]),
-            curves=arm_curves(arm, each),
-            introspection=arm_introspection(each),
-        )
+        with reading(each[0].path.parent, "the runs of an arm", keep=UserError):
+            results[arm] = _arm(
+                study,
+                arm,
+                measure,
+                scores[arm],
+                configuration=effective_configuration(each[0]),
+                differs_from_reference=changes(each[0], ordered[reference][0]),
+                costs=costs(arm, each),
+                learning_curves=learning_curves(each),
+                **predictions.recorded_of_arm(predicted[arm]),
+                curves=arm_curves(arm, each),
+                introspection=arm_introspection(each),
+            )
     check_one_image({arm: each.introspection for arm, each in results.items()})
     earlier_looks = definition.earlier_looks if definition else []
     contrasts, family = contrasts_of(study, measure, scores, earlier_looks)

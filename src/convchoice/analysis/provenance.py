@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from convchoice.analysis.result_types import Count, Model
 from convchoice.config.datasets import DIGITS, MNIST
 from convchoice.config.field_types import flattened, within
 from convchoice.errors import UserError
-from convchoice.runs.run import Run
+from convchoice.runs.run import Run, reading
+from convchoice.runs.run_folder import ENVIRONMENT
 
 RECORDED = (
     "epochs", "commit", "dirty", "python", "platform", "versions", "device", "device_name",
@@ -18,6 +19,8 @@ RECORDED = (
 )  # fmt: skip
 """Keys, and groups of keys, of `environment.json` whose distinct values are part of the result; and
 the number of epochs."""
+_VALUES = TypeAdapter(dict[str, bool | int | str | None])
+_TIMES = TypeAdapter(dict[str, str | None])
 
 
 class Dataset(Model):
@@ -72,7 +75,8 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 def dataset_of(run: Run) -> Dataset:
     """A run's data set; its fields are None where they are not recorded."""
     found = flattened(run.environment)
-    return Dataset(**{key: found.get(f"dataset.{key}") for key in Dataset.model_fields})
+    with reading(run.path / ENVIRONMENT, "an environment"):
+        return Dataset(**{key: found.get(f"dataset.{key}") for key in Dataset.model_fields})
 
 
 def _one_dataset(runs: Sequence[Run]) -> Dataset:
@@ -90,15 +94,23 @@ def _one_dataset(runs: Sequence[Run]) -> Dataset:
     return ours
 
 
+def _made(run: Run) -> dict[str, Any]:
+    """What a result records of one run, by dotted key, and its times."""
+    found = {"epochs": len(run.history), **flattened(run.environment)}
+    with reading(run.path / ENVIRONMENT, "an environment"):
+        _TIMES.validate_python({key: found.get(key) for key in ("started", "finished")})
+        _VALUES.validate_python({key: found[key] for key in found if within(key, RECORDED)})
+    return found
+
+
 def provenance_of_runs(runs: Sequence[Run]) -> Provenance:
     """How the runs of a study were made.
 
     Raises:
+        RunFolderError: for a value that no run records.
         UserError: if two runs used different data sets, or different files of one.
     """
-    made: list[dict[str, Any]] = [
-        {"epochs": len(run.history), **flattened(run.environment)} for run in runs
-    ]
+    made = [_made(run) for run in runs]
     keys = sorted(key for key in {key for each in made for key in each} if within(key, RECORDED))
     seconds = [run.metrics.get("cost/train_seconds") for run in runs]
     return Provenance(

@@ -270,9 +270,10 @@ def with_earlier(result: Comparison, folder: Path) -> Comparison:
     if not (folder / COMPARISON).exists():
         return result
     taken: set[str] = set()
-    content = _merged(result.model_dump(mode="json"), read_content(folder / COMPARISON), taken)
-    content["provenance"]["taken_over"] = sorted(taken)
-    return Comparison.model_validate(content)
+    with reading(folder / COMPARISON, "a result of these runs", FIX):
+        content = _merged(result.model_dump(mode="json"), read_content(folder / COMPARISON), taken)
+        content["provenance"]["taken_over"] = sorted(taken)
+        return Comparison.model_validate(content)
 
 
 def _merged(ours: Any, earlier: Any, taken: set[str]) -> Any:

@@ -19,7 +19,7 @@ from pathlib import Path
 from convchoice.analysis.arm import effective_configuration
 from convchoice.analysis.collect import collected_runs, failures_of_study, runs_of_study
 from convchoice.analysis.comparison import compare
-from convchoice.analysis.comparison_files import COMPARISON, FILES, write_comparison
+from convchoice.analysis.comparison_files import COMPARISON, FILES, read_beside, write_comparison
 from convchoice.analysis.measure import known_direction
 from convchoice.analysis.published_runs import FILES as PUBLISHED_FILES
 from convchoice.analysis.published_runs import (
@@ -31,7 +31,12 @@ from convchoice.analysis.published_runs import (
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.sentences import answer, data_line
 from convchoice.analysis.study_definition import history_of, read_definition
-from convchoice.analysis.trained_networks import NETWORKS, networks_text, trained_networks
+from convchoice.analysis.trained_networks import (
+    NETWORKS,
+    TrainedNetworks,
+    networks_text,
+    trained_networks,
+)
 from convchoice.commands import CommandParser
 from convchoice.commands.summary import print_study
 from convchoice.commands.table_comparison import (
@@ -81,7 +86,7 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
     texts = PublishedStudy(study, planned, failed, runs, history).texts()
     if not published:
         texts[NETWORKS] = networks_text(trained_networks(runs))
-    elif (folder / NETWORKS).is_file():
+    elif read_beside(folder / NETWORKS, TrainedNetworks):
         texts[NETWORKS] = (folder / NETWORKS).read_text(encoding="utf-8")
     return with_earlier(result, folder) if published else result, texts
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from convchoice.config.schema import Config
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import RunFolderError
+from convchoice.errors import RunFolderError, UserError
 from convchoice.runs import evaluation_files as measured
 from convchoice.runs.events import RunKey
 from convchoice.runs.run_folder import (
@@ -76,11 +76,13 @@ class RunSpecification:
 
 
 @contextmanager
-def reading(path: Path, content: str, fix: str = FIX) -> Iterator[None]:
-    """Turn whatever a library raises for a damaged file into a `RunFolderError`."""
+def reading(
+    path: Path, content: str, fix: str = FIX, *, keep: type[UserError] = RunFolderError
+) -> Iterator[None]:
+    """Turn whatever is raised for a damaged file into a `RunFolderError`, except errors to keep."""
     try:
         yield
-    except RunFolderError:
+    except keep:
         raise
     except Exception as error:
         raise RunFolderError(
@@ -191,6 +193,8 @@ def read_run(path: Path, *, partial: bool = False) -> Run:
     table = folder / HISTORY
     with reading(table, "a table of numbers"), table.open(newline="", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        if not rows or any(not math.isfinite(value) for row in rows for value in row.values()):
+            raise ValueError(rows)
     metrics = read_json(folder / METRICS)
     for key, value in metrics.items():
         if type(value) not in {int, float} or not math.isfinite(value):
