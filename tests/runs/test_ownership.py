@@ -78,7 +78,8 @@ def test_a_run_of_ours_is_removed_even_if_a_file_is_damaged(tmp_path, damaged):
     folder = make_run(tmp_path, "max", 0, evaluated=damaged == "none")
     if damaged != "none":
         (folder / damaged).write_bytes(b"\xff")
-    (folder / ".metrics.json.4711").touch()  # a killed process leaves it
+    (folder / ".metrics.json.4711").touch()  # a killed process leaves it,
+    (folder / ".tmpWGQ4Hq").touch()  # as it does what safetensors was writing
     remove_run(folder)
     assert list(folder.parent.iterdir()) == []
 

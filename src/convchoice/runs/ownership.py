@@ -39,7 +39,8 @@ MARK_HEADER = "convchoice: a run in progress\n"
 PROOF = (MARK, ENVIRONMENT, SUMS)
 """Removed last and in this order, so that a killed removal can be continued."""
 _NAMES = "|".join(map(re.escape, (*CONTENT, CHECKPOINT, *PROOF)))
-_OUR_FILE = re.compile(rf"{_NAMES}|\.({_NAMES})\.\d+")  # the second: temporary
+# The second and the third: temporary files, ours and those of safetensors.
+_OUR_FILE = re.compile(rf"{_NAMES}|\.({_NAMES})\.\d+|\.tmp\w{{6}}")
 _RUN_FOLDER = re.compile(r"seed-(\d+)(?:\.partial|\.replaced|\.failed)?")
 
 
