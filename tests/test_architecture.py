@@ -1,5 +1,6 @@
 """Rules for imports: packages depend in one direction; light modules import no heavy package."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from convchoice.runs.fingerprint import NUMERIC_MODULES
 from imports import (
+    SOURCE,
     all_modules,
     cycles,
     direct_modules,
@@ -62,6 +64,22 @@ def test_stages_never_import_stages(stage):
 def test_light_modules_import_no_heavy_package(module):
     for needed in needed_modules(module, lazy=False):
         assert not top_packages(needed, lazy=False) & set(HEAVY), needed
+
+
+def test_full_scale_on_a_gpu_needs_few_packages():
+    """Those that docs/scaling.md names: on such a machine nothing can be installed later."""
+    packages = {
+        "torch", "torchvision", "pytorch_lightning", "numpy", "scipy", "pydantic", "pydantic_core",
+        "yaml", "safetensors", "filelock", "rich", "psutil", "convchoice",
+    }  # fmt: skip
+    started = ("commands.full", "commands.compare", "training.train", "evaluation.evaluate",
+               "evaluation.robustness_curves")  # fmt: skip
+    for module in {each for name in started for each in needed_modules(name, lazy=False)}:
+        needed = top_packages(module, lazy=False) - sys.stdlib_module_names
+        assert needed <= packages, module
+    listed = (SOURCE.parent / "docs/scaling.md").read_text(encoding="utf-8").casefold()
+    named = {each.replace("_", "-") for each in packages - {"yaml", "convchoice"}} | {"pyyaml"}
+    assert all(re.search(rf"\b{name}\b", listed) for name in named)
 
 
 @pytest.mark.parametrize("module", all_modules())

@@ -19,7 +19,7 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CONTENT, PREDICTIONS, WEIGHTS, write_checksums
 
 ARCHIVE = "full.tar.gz"
-MOST_PARTS = 8
+MOST_PARTS = 4
 PART_BYTES = 15 * 2**20
 KEPT_WEIGHTS = 1_000_000
 """Bytes of the largest weights that are kept: those of networks that a page can show."""
