@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convchoice.commands.full import continue_from
+from convchoice.commands.full import continue_from, main
 from convchoice.config.validation import read_arm, runs_of
 from convchoice.execution.runner import specify
 from convchoice.runs.archive import ARCHIVE, MOST_PARTS, PART_BYTES
@@ -112,3 +112,17 @@ def test_the_plan_names_arms_files_and_what_fits(project):
     assert "arms to do: 3, runs: 6, about" in said
     assert f"at most {MOST_PARTS} files of {PART_BYTES >> 20} MiB" in said
     assert not (project.root / "planned/runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--minutes", "0"], "error: --minutes = 0.0: must be above 0."),
+        (["--bring", "nothing"], "error: nothing: cannot be read as the parts full.tar.gz.0,"),
+        (["--minutes", "nan"], "error: --minutes = nan: must be above 0."),
+    ],
+)
+def test_wrong_input_is_refused_before_any_work(tmp_path, monkeypatch, refused, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert refused(main, arguments).startswith(message)
+    assert not any(tmp_path.iterdir())
