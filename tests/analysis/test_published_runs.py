@@ -11,7 +11,15 @@ import yaml
 
 from convchoice import PROJECT_ROOT
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.analysis.published_runs import FILES, LABELS, PREDICTIONS, RUNS, STUDY, _merged
+from convchoice.analysis.published_runs import (
+    FILES,
+    HISTORIES,
+    LABELS,
+    PREDICTIONS,
+    RUNS,
+    STUDY,
+    _merged,
+)
 from convchoice.analysis.sentences import described
 from convchoice.analysis.trained_networks import NETWORKS
 from convchoice.commands.compare import main
@@ -129,6 +137,8 @@ def test_another_question_to_published_runs(published: Path, tmp_path: Path):
         (RUNS, "arm,seed\n", "no run folders"),
         (RUNS, "arm,seed\nmax,x\n", "cannot be read as the runs of a published study"),
         (RUNS, "arm,seed,test/accuracy\nmin,0,0.9\n", "cannot be read as the runs"),
+        (HISTORIES, "arm,seed,epoch\nmax,0,1e400\n", "cannot be read as the runs"),
+        (HISTORIES, "arm,seed,epoch\nmax,0,\n", "cannot be read as the runs"),
         (LABELS, "01x", "cannot be read as the runs"),
         (PREDICTIONS, "arm,seed,errors\nmax,0,1001:3\n", "cannot be read as the runs"),
         (STUDY, "study: {}\n", "study.yaml: name"),

@@ -14,7 +14,13 @@ from convchoice.execution.job import Job
 from convchoice.execution.runner import missing_runs, refuse_to_replace, run, specify, update_runs
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.runs.run_folder import PREDICTIONS, WEIGHTS, partial_path, read_failure
+from convchoice.runs.run_folder import (
+    PREDICTIONS,
+    WEIGHTS,
+    failed_path,
+    partial_path,
+    read_failure,
+)
 from made_up_runs import make_run
 from stages import numbers
 
@@ -82,6 +88,20 @@ def test_a_divergence_is_recorded_once_and_leaves_the_other_runs_complete(tmp_pa
     again = replace(runs[1], fingerprint="another")
     run([again], executor, evaluates=False)
     assert [job.runs for job in executor.jobs] == [(again,)]
+
+
+def test_a_failure_that_cannot_be_recorded_ends_its_run(tmp_path, configs, monkeypatch):
+    (one,) = specify(configs(1), tmp_path)
+
+    def diverge(_: object, listener: Listener) -> None:
+        failed_path(one.folder).mkdir(parents=True)  # in the place of the record
+        listener(RunEnded(*one.key, "the loss is nan", diverged=True))
+
+    monkeypatch.setattr("convchoice.training.train.train", diverge)
+    ended: list[Event] = []
+    Job((one,)).work(ended.append)
+    assert [event.key for event in ended] == [one.key]
+    assert "seed-0.failed" in ended[0].failure  # type: ignore[attr-defined]
 
 
 def test_a_run_is_judged_by_its_folder(tmp_path, configs):

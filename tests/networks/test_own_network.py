@@ -189,6 +189,8 @@ def test_code_that_a_file_from_elsewhere_names_is_not_imported(
         ({"_target_": "their_nothing.Net"}, "there is no such module. Put their_nothing.py into"),
         ({"_target_": "Net"}, "must be MODULE.NAME"),
         ({"width": 4}, "must name a class by _target_"),
+        ({"_target_": "torch.nn.Flatten", "_args_": 5}, "'int' object is not iterable"),
+        (OWN | {"width": [1, float("inf")]}, "must hold finite numbers"),
     ],
 )
 def test_what_cannot_be_built_is_refused(network: dict[str, Any], message: str) -> None:

@@ -77,7 +77,7 @@ def failures_of_study(
 
 def runs_of_study(
     study: Study,
-    paths: Iterable[Path],
+    paths: Sequence[Path],
     planned: Mapping[str, int] | None,
     failed: Iterable[str] = (),
 ) -> dict[str, list[Run]]:
@@ -89,9 +89,10 @@ def runs_of_study(
     runs = collected_runs(paths, study.all_arms())
     for arm in study.all_arms():
         if arm not in runs and arm not in failed:
+            places = ", ".join(map(str, paths))
             raise UserError(
-                f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}."
-                " Train and evaluate it first."
+                f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}"
+                f" in {places}. Train and evaluate it first."
             )
     return {
         arm: [run for run in runs.get(arm, []) if planned is None or run.seed < planned[arm]]

@@ -13,6 +13,7 @@ inside the networks, is taken over from the earlier result.
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,7 +196,15 @@ def _value(cell: str) -> Any:
 
 
 def _numbers(row: Mapping[str, str]) -> dict[str, float]:
-    return {key: json.loads(cell) for key, cell in row.items() if cell}
+    found = {key: json.loads(cell) for key, cell in row.items() if cell}
+    if not all(map(math.isfinite, found.values())):
+        raise ValueError(row)
+    return found
+
+
+def _history(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
+    found = [_numbers(row) for row in rows]
+    return [{**row, "epoch": int(row["epoch"])} for row in found]
 
 
 def _rows(path: Path) -> dict[tuple[str, int], list[dict[str, str]]]:
@@ -243,7 +252,7 @@ def read_published(folder: Path) -> PublishedStudy:
             run = PublishedRun(
                 path=run_path(folder, arm, seed),
                 config={"arm": arm, "seed": seed, **definition["configurations"][arm]},
-                history=[_numbers(row) for row in histories.get((arm, seed), [])],
+                history=_history(histories.get((arm, seed), [])),
                 metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
                 environment=environment,
                 checksums={},

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import importlib
 import json
+import math
 import os
 import re
 import sys
@@ -32,6 +33,17 @@ TORCH = "torch"
 TORCHS = ("torch.nn.", "torch.optim.")
 OF_TORCH = ("torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer")
 """Torch's own layers and optimisers need no trust."""
+
+
+def leaves(values: Any) -> Iterator[Any]:
+    """Every value inside nested mappings and lists."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if not isinstance(values, list):
+        yield values
+        return
+    for value in values:
+        yield from leaves(value)
 
 
 def targets(values: Any) -> Iterator[str]:
@@ -129,8 +141,8 @@ def built(values: Mapping[str, Any], *arguments: Any) -> Any:
     check_trusted(target)
     _add_folder()
     keywords = {key: _value(value) for key, value in values.items() if key != TARGET}
-    arguments += tuple(keywords.pop("_args_", ()))
     try:
+        arguments += tuple(keywords.pop("_args_", ()))
         found = getattr(importlib.import_module(module), name)
         bases = getattr(found, "__mro__", ())
         plain = any(f"{base.__module__}.{base.__name__}" in OF_TORCH for base in bases)
@@ -160,6 +172,8 @@ def check_named(config: Config) -> Iterator[tuple[str, str]]:
                 key,
                 f"must name a class by {TARGET}, such as {{{TARGET}: my_net.Net, width: 32}}.",
             )
+        if any(isinstance(each, float) and not math.isfinite(each) for each in leaves(values)):
+            yield key, "must hold finite numbers."
         for target in targets(values):
             if not DOTTED.fullmatch(target):
                 yield key, f"{TARGET} must be MODULE.NAME, such as my_net.Net, not {target[:50]!r}."

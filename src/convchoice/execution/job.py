@@ -105,7 +105,7 @@ class Job:
 
         def report(event: Event) -> None:
             if isinstance(event, RunEnded):
-                run = left.pop(event.key)
+                run = left[event.key]
                 if event.diverged:
                     failure = {
                         "reason": event.failure,
@@ -115,6 +115,7 @@ class Job:
                         "environment": dict(run.environment),
                     }
                     write_failure(run.folder, failure)
+                del left[event.key]  # after the record, which may fail
             listener(event)
 
         failure, details = "", ""
