@@ -122,6 +122,16 @@ def test_power_and_seeds_needed_of_published_effects(deviation: float, seeds: in
     assert paired_t_power(10, 0.0) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("noncentrality", [9_999.0, 10_001.0, 150_000.0, 1e9])
+def test_power_at_a_strict_level_and_a_large_effect(noncentrality: float):
+    """With 2 pairs and δ large, T > c where |Z| < δ/c: scipy's series does not converge there."""
+    level = 2e-5
+    critical = 1 / math.tan(math.pi * level / 2)  # Student's t with 1 degree of freedom: Cauchy's
+    expected = math.erf(noncentrality / critical / math.sqrt(2))
+    power = paired_t_power(2, noncentrality / math.sqrt(2), level)
+    assert power == pytest.approx(expected, abs=1e-6)
+
+
 def test_seeds_needed_with_the_spread_as_known_as_it_is():
     # s = 0.2 from 6 differences: (n − 1) s² / χ² gives 0.1248 to 0.4905 for σ.
     low, high = seeds_needed_interval(0.2, 6, 0.1)

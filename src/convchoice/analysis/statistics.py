@@ -24,6 +24,8 @@ FAR = 3.5
 """Modified z of an outlying value."""
 NEGLIGIBLE_WRONG_SIDE = 5.0
 """Noncentrality above which a test rejects on the wrong side with a probability below 1e-8."""
+LARGE_NONCENTRALITY = 1e4
+"""Above it noncentral t is noncentrality / √(χ²/df) to 1e-6, and scipy's series diverges near 1e5."""
 
 Floats = NDArray[np.float64]
 
@@ -143,6 +145,9 @@ def paired_t_power(n: int, effect: float, level: float = SIGNIFICANCE) -> float:
     """
     critical = t_quantile(n - 1, level)
     noncentrality = abs(effect) * math.sqrt(n)
+    if noncentrality > LARGE_NONCENTRALITY:
+        ratio = noncentrality / critical
+        return float(scipy.stats.chi2.cdf((n - 1) * ratio * ratio, n - 1))
     above = float(scipy.stats.nct.sf(critical, n - 1, noncentrality))
     # scipy's lower tail is nan at some large noncentralities, where it is 0 to all digits.
     negligible = noncentrality > NEGLIGIBLE_WRONG_SIDE
