@@ -2,6 +2,8 @@
 
 import signal
 
+import psutil
+
 from convchoice.runs.locks import lock_runs
 from stages import Stage
 
@@ -39,3 +41,17 @@ def test_a_second_command_in_a_folder_waits_for_the_first(tmp_path):
     assert first.end() == 128 + signal.SIGTERM
     second.wait_for("second")
     assert second.end() == 3
+
+
+def test_sigterm_ends_what_a_command_has_started_too(tmp_path):
+    """As DVC its stage, which it would leave running."""
+    wait = "import os, time; print(f'stage {os.getpid()}.', flush=True); time.sleep(600)"
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {wait!r}])"
+    command = Stage("-m", "convchoice.runs.locks", "python", "-c", start, folder=tmp_path)
+    command.wait_for("stage ")
+    command.wait_for(".")
+    stage = psutil.Process(int(command.output.split()[-1].rstrip(".")))
+    command.send(signal.SIGTERM, group=False)
+    assert command.end() == 128 + signal.SIGTERM
+    stage.wait(60)
+    assert not stage.is_running()

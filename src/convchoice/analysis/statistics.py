@@ -25,7 +25,7 @@ FAR = 3.5
 NEGLIGIBLE_WRONG_SIDE = 5.0
 """Noncentrality above which a test rejects on the wrong side with a probability below 1e-8."""
 LARGE_NONCENTRALITY = 1e4
-"""Above it noncentral t is noncentrality / √(χ²/df) to 1e-6, and scipy's series diverges near 1e5."""
+"""Above it noncentral t is noncentrality / √(χ²/df) to 1e-6; scipy's series diverges near 1e5."""
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,24 @@ def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
         yield
 
 
+def _terminate(pid: int) -> None:
+    """Send SIGTERM to a process and all below it: DVC would leave its stage running."""
+    import psutil  # noqa: PLC0415 - only when it is stopped
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for each in (*process.children(recursive=True), process):
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()
+
+
 def run_locked(command: Sequence[str], folder: Path) -> int:
     """The exit status of a command, 128 + n after signal n; one runs in a folder at a time."""
     with _locked(folder / WORK / "command.lock", f"waiting for another {command[0]} in {folder}"):
         process = subprocess.Popen(list(command), cwd=folder)
-        # The terminal sends Ctrl-C to the command too; other signals are passed on.
+        # The terminal sends Ctrl-C to the command too.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        signal.signal(signal.SIGTERM, lambda *_: _terminate(process.pid))
         status = process.wait()
     return status if status >= 0 else 128 - status
 
