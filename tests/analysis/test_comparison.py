@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convchoice.analysis.arm import Change
+from convchoice.analysis.cautions import seed_lines
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
@@ -90,6 +91,21 @@ def test_new_images_widen_the_interval(comparison_of: Compare):
     errors = {"max": [10, 11, 12, 11], "average": [20, 21, 23, 22]}
     [contrast] = comparison_of(errors).contrasts
     assert np.ptp(contrast.new_images_interval_95) > np.ptp(contrast.difference.interval_95)
+
+
+def test_seeds_needed_stand_beside_inconclusive_alone(comparison_of):
+    errors = {
+        "max": [10, 12, 9, 11, 10, 13],
+        "average": [60, 61, 58, 62, 59, 61],
+        "l2": [12, 9, 14, 8, 13, 10],
+    }
+    result = comparison_of(errors, study_values(arms=["average", "l2"]))
+    worse, open_ = result.contrasts
+    assert (worse.verdict, worse.seeds_needed) == ("worse", None)
+    assert open_.verdict == "inconclusive"
+    assert open_.seeds_needed is not None
+    [line] = [line for line in seed_lines(result) if "seeds would be needed" in line]
+    assert line.startswith("l2: ")
 
 
 def test_controls_are_outside_the_family(comparison_of: Compare):

@@ -8,6 +8,7 @@ After a change of imports: CONVCHOICE_WRITE_GOLDEN=1 pytest tests/pipeline/test_
 
 import os
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -85,3 +86,12 @@ def test_the_parameters_name_exactly_the_arms_of_their_studies():
     studies = [read_study(CONF_DIR / "study" / f"{name}.yaml") for name in parameters.studies]
     arms = [arm for study in studies for arm in study.all_arms()]
     assert parameters.arms == list(dict.fromkeys(arms))
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_a_folder_with_a_blank_is_one_word_of_a_command(stage):
+    words = []
+    for folder in ("reports", "my reports"):
+        command = re.sub(r"\$\{(reports|item\.data\.root)\}", folder, STAGES[stage]["cmd"])
+        words.append(len(shlex.split(command)))
+    assert words[0] == words[1]
