@@ -1,5 +1,7 @@
 """Errors for users: short, on one line, without credentials and terminal control sequences."""
 
+import errno
+
 import pytest
 
 from convchoice.errors import (
@@ -9,6 +11,7 @@ from convchoice.errors import (
     exit_codes,
     nearest,
     shortened,
+    storage_error,
     without_password,
 )
 
@@ -98,3 +101,11 @@ def test_credentials_of_every_url_in_a_text_are_hidden(text, shown):
 def test_a_shown_value_has_no_credentials():
     for value in ("http://u:secret@host", "http://u:" + "secret" * 500 + "@host", ["//u:secret@h"]):
         assert "secret" not in str(ConfigurationError("tracking.uri", value, "is wrong."))
+
+
+def test_an_error_of_storage_is_whole_sentences():
+    error = storage_error(OSError(errno.ENOTDIR, "Not a directory", "/dev/null/x"))
+    assert str(error) == (
+        "/dev/null/x: Not a directory. Existing results are unchanged. Fix the problem and rerun"
+        " the command."
+    )

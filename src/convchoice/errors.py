@@ -115,10 +115,9 @@ def storage_error(error: OSError, path: Path | None = None) -> StorageError | No
     place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path or Path.cwd()
     present = next((each for each in (place, *place.absolute().parents) if each.exists()), Path())
     advice = ADVICE.get(error.errno, "").format(free=shutil.disk_usage(present).free)
-    return StorageError(
-        f"{place}: {os.strerror(error.errno)}. {advice} Existing results are unchanged. Fix the"
-        " problem and rerun the command."
-    )
+    kept = "Existing results are unchanged. Fix the problem and rerun the command."
+    sentences = (f"{place}: {os.strerror(error.errno)}.", advice, kept)
+    return StorageError(" ".join(filter(None, sentences)))
 
 
 @contextmanager

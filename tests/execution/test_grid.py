@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.commands import survive, variance
+from convchoice.commands import compare, survive, variance
 from convchoice.config.study import read_study
 from convchoice.errors import UserError
 from convchoice.execution.grid import narrowed, settings_of
@@ -106,3 +106,18 @@ def test_settings_that_cannot_be_run_are_refused_before_anything_is_trained(
 def test_illegal_levels_are_refused(study, levels):
     with pytest.raises(UserError, match=r"--levels = .* must be 3 whole numbers from 2 to 100"):
         variance.main([study, "--levels", levels])
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        (survive.main, ["tiny.yaml"]),
+        (variance.main, ["tiny.yaml"]),
+        (compare.main, ["made.csv", "--margin", "1"]),
+    ],
+)
+def test_a_folder_with_an_output_of_another_kind_keeps_it(study, verb, arguments):
+    write_output(Path("reports/tiny"), {"index.html": "a page"})
+    with pytest.raises(UserError, match=r"reports/tiny: holds another output \(index.html\)"):
+        verb([*arguments, "--output", "reports/tiny"])
+    assert Path("reports/tiny/index.html").read_text(encoding="utf-8") == "a page"

@@ -11,7 +11,14 @@ from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution import executors
 from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_job
 from convchoice.execution.job import Job
-from convchoice.execution.runner import missing_runs, refuse_to_replace, run, specify, update_runs
+from convchoice.execution.runner import (
+    failure_text,
+    missing_runs,
+    refuse_to_replace,
+    run,
+    specify,
+    update_runs,
+)
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import (
@@ -102,6 +109,13 @@ def test_a_failure_that_cannot_be_recorded_ends_its_run(tmp_path, configs, monke
     Job((one,)).work(ended.append)
     assert [event.key for event in ended] == [one.key]
     assert "seed-0.failed" in ended[0].failure  # type: ignore[attr-defined]
+
+
+def test_failures_in_words():
+    two = [RunEnded("max", seed, "no space") for seed in (0, 1)]
+    lines = "runs failed:\n  max seed 0: no space"
+    assert failure_text(two, 2, "failed") == f"2 of 2 {lines}\n  max seed 1: no space"
+    assert failure_text(two[:1], 2, "failed") == f"1 of 2 {lines}\nThe other runs are complete."
 
 
 def test_a_run_is_judged_by_its_folder(tmp_path, configs):

@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Compare arms, write the result, and print it."""
     given = _arguments(arguments)
     if given.output:
-        check_output(given.output, (*FILES, *PUBLISHED_FILES, NETWORKS))  # before any work
+        files = (*FILES, *PUBLISHED_FILES, NETWORKS)
+        check_output(given.output, files, COMPARISON)  # before any work
     tables = [path for path in given.paths if is_table(path)]
     if tables and len(tables) < len(given.paths):
         raise UserError(f"{tables[0]}: a table cannot be compared with run folders.")

@@ -56,7 +56,7 @@ def study_and_output(given: argparse.Namespace, folder: str, file: str) -> tuple
     study = narrowed(read_study(study_file(given.study)), given.arms and given.arms.split(","))
     reports = Path("reports") if given.scale == USUAL_SCALE else Path("reports") / given.scale
     output = given.output or reports / study.name / folder
-    check_output(output, [file])
+    check_output(output, [file], file)
     return study, output
 
 

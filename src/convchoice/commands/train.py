@@ -113,7 +113,7 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
             failures.append(event)
     if failures:
         failed = failure_text(failures, len(runs), "failed")
-        raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
+        raise JobError(f"{failed}\nTo continue: {command}")
     if missing:
         with suppress(UserError):  # another arm's file, which its own stage reports
             known = _overhead_and_speed(config, missing, time.monotonic() - started)

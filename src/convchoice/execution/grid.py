@@ -92,7 +92,7 @@ class Grid:
         broken = [event for event in failures if not event.diverged]
         if broken:
             failed = failure_text(broken, len(configs), "failed")
-            raise JobError(f"{failed}\nThe other runs are complete. To continue: {command}")
+            raise JobError(f"{failed}\nTo continue: {command}")
 
     def runs(self, arm: str, setting: Setting) -> list[Run]:
         """The complete runs of an arm with a setting, by seed; runs that diverged are missing.

@@ -282,6 +282,7 @@ def print_result(folder: Path) -> None:
 
 
 def failure_text(failures: Sequence[RunEnded], runs: int, what: str) -> str:
-    """The failures as a message: how many of the runs, then each with its reason."""
+    """The failures as a message: how many of the runs, each with its reason, and the others."""
     listed = "\n".join(f"  {event.arm} seed {event.seed}: {event.failure}" for event in failures)
-    return f"{len(failures)} of {count(runs, 'run')} {what}:\n{listed}"
+    others = "\nThe other runs are complete." if len(failures) < runs else ""
+    return f"{len(failures)} of {count(runs, 'run')} {what}:\n{listed}{others}"

@@ -181,7 +181,8 @@ class Sweep:
         lines, only = [], "hydra.sweeper.only="
         if failures:
             of = f"{len(failures)} of {count(len(self.configs), 'job')}"
-            lines.append(f"error: {of} failed; the others are complete.")
+            others = "; the others are complete" if len(failures) < len(self.configs) else ""
+            lines.append(f"error: {of} failed{others}.")
         command = [part for part in self.command if not part.startswith(only)]
         for event in failures:
             job = f"{event.arm}/seed-{event.seed}"

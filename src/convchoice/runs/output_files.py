@@ -91,16 +91,25 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def check_output(folder: Path, names: Collection[str]) -> None:
+def check_output(folder: Path, names: Collection[str], kind: str = "") -> None:
     """Refuse an output that would replace a file that convchoice did not write.
 
+    Args:
+        folder: of the output; it need not exist.
+        names: of its files.
+        kind: a file that every output of this kind has; another kind would be removed.
+
     Raises:
-        UserError: naming the first file that exists and is not listed with its present content.
+        UserError: naming the first file that exists and is not listed with its present content, or
+            one of an output of another kind.
         StorageError: if `folder` exists and is not a folder.
     """
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder}: exists and is not a folder. Choose another output folder.")
     files = read_manifest(folder)
+    if kind and files and kind not in files:
+        other = f"holds another output ({next(iter(files))}), which would be removed."
+        raise UserError(f"{folder}: {other} Choose another folder.")
     for name in sorted(names):
         path = folder / name
         if (path.exists() or path.is_symlink()) and not _is_ours(folder, name, files):
