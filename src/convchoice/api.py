@@ -15,7 +15,7 @@ from convchoice.analysis.result import Comparison
 from convchoice.commands.compose import composed_arms
 from convchoice.commands.table import FORMATS, written
 from convchoice.commands.table_comparison import compared_table
-from convchoice.config.field_types import plain_values
+from convchoice.config.field_types import is_folder, plain_values
 from convchoice.config.parameters import Parameters
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.config.study import Study, study_from_mapping
@@ -69,7 +69,15 @@ def compare(
 
 
 def _source(results: Any, name: str) -> Source:
-    rows = results.to_dict("records") if hasattr(results, "to_dict") else list(results)
+    is_frame = hasattr(results, "columns") and hasattr(results, "to_dict")
+    rows = results.to_dict("records") if is_frame else results
+    rule = "must be a file's path, a data frame, or rows that map columns to cells."
+    require(isinstance(rows, Iterable) and not isinstance(rows, Mapping), name, rows, rule)
+    rows = list(rows)
+    legal = all(
+        isinstance(row, Mapping) and all(isinstance(key, str) for key in row) for row in rows
+    )
+    require(legal, name, rows[:1], rule)
     digest = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
     return Source(name, digest, [(f"row {place}", row) for place, row in enumerate(rows)])
 
@@ -89,7 +97,9 @@ def run(study: Study, *, scale: str = "demo", folder: str | Path = "runs") -> Co
         UserError: for anything illegal in the study, before any work.
         JobError: if a training failed.
     """
-    study = study_from_mapping(plain_values(study), study.name)
+    legal = isinstance(folder, str | Path) and is_folder(str(folder))
+    require(legal, "folder", folder, "must be the path of a folder, no URL.")
+    study = study_from_mapping(plain_values(study), str(study.name))
     arms = composed_arms(Parameters(scale, study.all_arms(), [study.name]), [study])
     tracking = TrackingConfig(store=Store.none)
     own = [replace(arm, run_root=str(folder), tracking=tracking) for arm in arms]

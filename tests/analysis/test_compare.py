@@ -148,6 +148,7 @@ def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
         (ENVIRONMENT, '"device": "cpu"', '"device": [1]'),
         (ENVIRONMENT, '"test_images": 1000', '"test_images": -1'),
         (ENVIRONMENT, '"name": "mnist"', '"name": {}'),
+        (ENVIRONMENT, '"train_images": 55000', '"train_images": "many"'),
         (ENVIRONMENT, '"started": "2026', '"started": 5, "x": "'),
         (HISTORY, "\n1,", "\nnan,"),
         (HISTORY, "epoch,", "age,"),

@@ -1,12 +1,14 @@
 """The notebooks of `examples/` run from top to bottom, and print what they promise."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convchoice import PROJECT_ROOT, compare, table
+from convchoice import PROJECT_ROOT, Study, compare, run, table
 from convchoice.errors import UserError
 from small_data import store_digits
 
@@ -48,3 +50,36 @@ def test_a_data_frame_and_a_file_are_one_table(tmp_path: Path) -> None:
     assert table(first, "csv") == table(second, "csv")
     with pytest.raises(UserError, match="form = 'html': must be one of markdown, latex, csv"):
         table(first, "html")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [None, 5, b"x", [1, 2], {"arm": ["a", "b"]}, [{"arm": "a", None: 1}], [{0: "a"}]],
+)
+def test_what_is_no_table_is_refused(results: Any) -> None:
+    with pytest.raises(UserError, match="results = .*: must be a file's path, a data frame, or"):
+        compare(results, margin=0.1)
+
+
+@pytest.mark.parametrize("folder", ["s3://key:secret@bucket/x", None, "~/runs"])
+def test_runs_are_in_a_folder(folder: Any) -> None:
+    study = Study(name="s", question="Is it?", source="me", baseline="max", arms=["average"])
+    with pytest.raises(UserError, match="folder = .*: must be the path of a folder, no URL."):
+        run(study, folder=folder)
+
+
+SCRIPT = """
+from convchoice import Study, run
+print("begin")
+study = Study(name="s", question="Is it?", source="me", baseline="max", arms=["average"])
+print(len(run(study).contrasts))
+"""
+
+
+def test_a_script_without_a_guard_trains_in_workers_of_its_own(tmp_path: Path) -> None:
+    store_digits(tmp_path / "data" / "raw")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    line = [sys.executable, "script.py"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.count("begin"), done.stdout.splitlines()[-1]) == (1, "1")

@@ -20,6 +20,7 @@ RECORDED = (
 """Keys, and groups of keys, of `environment.json` whose distinct values are part of the result; and
 the number of epochs."""
 _VALUES = TypeAdapter(dict[str, bool | int | str | None])
+_COUNTS = TypeAdapter(dict[str, int | None])
 _TIMES = TypeAdapter(dict[str, str | None])
 
 
@@ -98,6 +99,8 @@ def _made(run: Run) -> dict[str, Any]:
     """What a result records of one run, by dotted key, and its times."""
     found = {"epochs": len(run.history), **flattened(run.environment)}
     with reading(run.path / ENVIRONMENT, "an environment"):
+        images = ("dataset.train_images", "dataset.validation_images")
+        _COUNTS.validate_python({key: found.get(key) for key in images}, strict=True)
         _TIMES.validate_python({key: found.get(key) for key in ("started", "finished")})
         _VALUES.validate_python({key: found[key] for key in found if within(key, RECORDED)})
     return found

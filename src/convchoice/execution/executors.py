@@ -19,7 +19,13 @@ from typing import Any, Protocol
 from convchoice.config.schema import Accelerator, Config
 from convchoice.execution.job import Job
 from convchoice.execution.progress import Display
-from convchoice.execution.worker import POLL_SECONDS, Worker, end_after, worker_context
+from convchoice.execution.worker import (
+    POLL_SECONDS,
+    Worker,
+    end_after,
+    worker_context,
+    worker_surroundings,
+)
 from convchoice.runs.events import Event, Listener, RunEnded
 
 
@@ -50,7 +56,7 @@ def _cuda_is_available() -> bool:
 @cache
 def gpu_is_usable() -> bool:
     """Whether torch can use a GPU here. A worker process asks the device itself."""
-    with ProcessPoolExecutor(1, worker_context()) as pool:
+    with ProcessPoolExecutor(1, worker_context()) as pool, worker_surroundings():
         return pool.submit(_cuda_is_available).result()
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 from convchoice.execution.job import Job
@@ -27,19 +28,23 @@ TERMINATION_SECONDS = 5.0
 
 
 @contextmanager
-def _worker_surroundings() -> Iterator[None]:
-    """Start processes without the variables in `CLEARED` and with Ctrl-C blocked.
+def worker_surroundings() -> Iterator[None]:
+    """Start processes without the variables in `CLEARED`, with Ctrl-C blocked and without a script.
 
-    A terminal sends Ctrl-C to every process of its group; only the parent answers it.
+    A terminal sends Ctrl-C to every process of its group; only the parent answers it. A user's
+    script that calls `convchoice.run` would run again in each worker, which needs nothing of it.
     """
     cleared = {key: value for key, value in os.environ.items() if key.startswith(CLEARED)}
     for key in cleared:
         del os.environ[key]
+    main = sys.modules["__main__"]
     masks = hasattr(signal, "pthread_sigmask")  # not on Windows
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
     try:
+        sys.modules["__main__"] = ModuleType("__main__")
         yield
     finally:
+        sys.modules["__main__"] = main
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.environ.update(cleared)
@@ -57,7 +62,7 @@ def worker_context() -> Any:
     joblib = ["joblib"] if "joblib" in sys.modules else []
     context.set_forkserver_preload([*PRELOADED, *joblib])
     resource_tracker.ensure_running()  # unblocks Ctrl-C when it has to be started
-    with _worker_surroundings():
+    with worker_surroundings():
         forkserver.ensure_running()
     return context
 
@@ -86,7 +91,7 @@ class Worker:
         self.left: set[RunKey] = set()
         self.ended = False
         self.connection, theirs = worker_context().Pipe()
-        with _worker_surroundings():
+        with worker_surroundings():
             given = (theirs, dict(os.environ))
             self.process = worker_context().Process(target=self._work, args=given, daemon=True)
             self.process.start()
