@@ -57,14 +57,14 @@ def test_a_data_frame_and_a_file_are_one_table(tmp_path: Path) -> None:
     [None, 5, b"x", [1, 2], {"arm": ["a", "b"]}, [{"arm": "a", None: 1}], [{0: "a"}]],
 )
 def test_what_is_no_table_is_refused(results: Any) -> None:
-    with pytest.raises(UserError, match="results = .*: must be a file's path, a data frame, or"):
+    with pytest.raises(UserError, match=r"results = .*: must be a file's path, a data frame, or"):
         compare(results, margin=0.1)
 
 
 @pytest.mark.parametrize("folder", ["s3://key:secret@bucket/x", None, "~/runs"])
 def test_runs_are_in_a_folder(folder: Any) -> None:
     study = Study(name="s", question="Is it?", source="me", baseline="max", arms=["average"])
-    with pytest.raises(UserError, match="folder = .*: must be the path of a folder, no URL."):
+    with pytest.raises(UserError, match=r"folder = .*: must be the path of a folder, no URL."):
         run(study, folder=folder)
 
 
