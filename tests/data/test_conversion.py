@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from torchvision.transforms import v2
 from convchoice.config.datasets import data_folder, data_name, spec_of
 from convchoice.config.schema import Config, DataConfig, Dataset
 from convchoice.config.torchvision_datasets import TORCHVISION
+from convchoice.config.validation import config_from_mapping
+from convchoice.data import image_sources
 from convchoice.data.conversion import check_memory, converted, prepare, with_contents
 from convchoice.data.dataset import load
 from convchoice.data.image_sources import Source
@@ -102,13 +105,34 @@ def test_a_conversion_is_kept_until_an_image_changes(capsys):
         prepare(folder())
 
 
-def test_test_images_that_are_training_images_are_counted(capsys):
+def test_images_that_are_in_two_parts_are_counted(capsys):
+    write_images(Path("images"), {"train": 12, "val": 2, "test": 4})
+    for source, copy in (("train", "test"), ("val", "test"), ("train", "val")):
+        shutil.copy(f"images/{source}/dog/0.png", f"images/{copy}/owl/{source}.png")
+    assert prepare(folder()).provenance.conversion.shared_images == {"val": 1, "test": 2}
+    printed = capsys.readouterr().err
+    assert "caution: images: 2 of 14 images of test/ are in a part before it, too: acc" in printed
+    assert "caution: images: 1 of 7 images of val/ are in" in printed
+
+
+def test_a_new_name_of_a_class_changes_the_digest():
     write_images(Path("images"), PARTS)
-    shutil.copy("images/train/dog/0.png", "images/test/owl/8.png")
-    shutil.copy("images/train/dog/0.png", "images/test/dog/8.png")
-    prepare(folder())
-    caution = "caution: images: 2 of 14 test images are training images, too: accuracies are too"
-    assert caution in capsys.readouterr().err
+    first = prepare(folder())
+    for part in PARTS:
+        Path(f"images/{part}/dog").rename(f"images/{part}/doge")
+    renamed = prepare(folder())
+    assert renamed.provenance.files == first.provenance.files
+    assert renamed.spec.class_names == ("cat", "doge", "owl")
+    assert renamed.digest != first.digest
+
+
+def test_another_version_of_the_conversion_converts_again(monkeypatch):
+    write_images(Path("images"), PARTS)
+    first = prepare(folder())
+    monkeypatch.setattr(image_sources, "CONVERSION", image_sources.CONVERSION + 1)
+    again = prepare(folder())
+    assert again.provenance != first.provenance
+    assert again.digest == first.digest
 
 
 def test_a_damaged_file_is_refused_and_converted_again():
@@ -136,6 +160,9 @@ def test_two_folders_of_one_name_and_two_sizes_are_kept_apart():
         for size in (None, 16)
     }
     assert len(found) == 4
+    for path in ("pets", "./pets", "pets/", "birds/../pets"):
+        values = {"name": "folder", "path": path, "fallback": None}
+        assert config_from_mapping({"data": values}).data.path == "pets"
     assert data_name(folder(path="my/mnist")) == "mnist.2"  # not taken for MNIST
     assert data_name(folder(path="my old pets")) == "my_old_pets"
     assert all(re.fullmatch(r"data/folder/images(-16)?-[0-9a-f]{8}", str(each)) for each in found)
@@ -315,7 +342,9 @@ def test_a_data_set_of_torchvision(tmp_path, monkeypatch):
     assert np.array_equal(stored.test()[1], labels[100:])
     assert stored.spec.title == "MNIST (120 images of 10 classes, 28×28 pixels)"
     assert stored.spec.class_names[:2] == ("0 - zero", "1 - one")
-    assert data_folder(data) == Path("data/torchvision/MNIST")
+    assert re.fullmatch(r"data/torchvision/MNIST-[0-9a-f]{8}", str(data_folder(data)))
+    assert data_folder(replace(data, path="other")) != data_folder(data)
+    assert data_folder(replace(data, path=None)) == Path("data/torchvision/MNIST")
 
 
 def test_a_failed_download_says_where_the_files_belong(monkeypatch):

@@ -54,6 +54,7 @@ def test_everything_follows_the_number_of_classes(classes, mode, tmp_path, monke
     dataset = run.environment["dataset"]
     assert dataset["class_names"] == classes
     assert (dataset["train_images"], dataset["validation_images"]) == (4 * count, count)
+    assert dataset["shared_images"] == {"val": 0, "test": 0}
     assert dataset["title"] == f"images ({7 * count:,} images of {count} classes, 26×26 pixels)"
 
     output = Path("reports/mine")

@@ -5,6 +5,7 @@ from typing import Any
 
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, SeedsNeeded
+from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
 from convchoice.analysis.result_types import MOST_SEEDS
 from convchoice.analysis.study_definition import amendments
@@ -145,6 +146,19 @@ def _unconverged(comparison: Comparison) -> str:
     )
 
 
+def _overlap(made: Provenance) -> str:
+    """How many images of a conversion are in two of its parts."""
+    kinds = {"test": "test images are training or validation images",
+             "val": "validation images are training images"}  # fmt: skip
+    found = [
+        f"{shared:,} {kind}"
+        for part, kind in kinds.items()
+        for shared in made.recorded.get(f"dataset.shared_images.{part}", [])
+        if shared
+    ]
+    return f"Too high accuracies: {', '.join(found)}, pixel for pixel." if found else ""
+
+
 def _amended(comparison: Comparison) -> str:
     if comparison.definition is None:
         return ""
@@ -165,6 +179,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
     found = [
         *(("failed", text) for text in _failures(comparison)),
         ("fallback", f"{note}{hint}"),
+        ("overlap", _overlap(made)),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
         ("amended", amended),
         ("confounded", _confounded(comparison)),

@@ -15,7 +15,7 @@ from convchoice.runs.run_folder import ENVIRONMENT
 RECORDED = (
     "epochs", "commit", "dirty", "python", "platform", "versions", "device", "device_name",
     "instructions", "cpu_capability", "tf32", "threads", "precision", "deterministic",
-    "dataset.train_images", "dataset.validation_images",
+    "dataset.train_images", "dataset.validation_images", "dataset.shared_images",
 )  # fmt: skip
 """Keys, and groups of keys, of `environment.json` whose distinct values are part of the result; and
 the number of epochs."""

@@ -124,6 +124,7 @@ class Caution(Model):
 
     kind: Literal[
         "fallback",
+        "overlap",
         "failed",
         "partial",
         "amended",

@@ -177,7 +177,7 @@ def data_folder(data: DataConfig) -> Path:
     if data.name.name in SPECS:
         return Path(data.root)
     parts = [data_name(data), *([] if data.size is None else [str(data.size)])]
-    if data.name is Dataset.folder:  # other folders may have the same name
+    if data.path is not None:  # other folders may have the same name
         parts.append(hashlib.sha256(str(data.path).encode()).hexdigest()[:8])
     return Path(data.root) / "-".join(parts)
 

@@ -6,6 +6,7 @@ error before anything runs. Rules between keys are in `validation`.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from os.path import normpath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -106,7 +107,7 @@ class DataConfig:
     name: Dataset = Dataset.mnist
     root: Folder = "data/raw"
     """Folder of the verified files."""
-    path: Folder | None = None
+    path: Annotated[Folder, AfterValidator(normpath)] | None = None
     """Of `folder`: the tree of images. Of `torchvision`: the folder of its downloads; null takes
     `downloads` in `root`."""
     dataset: Text | None = None

@@ -11,7 +11,7 @@ copied or touched retrains nothing.
 import hashlib
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -116,9 +116,12 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
     name = data_name(data)
     print(f"converting {count:,} images of {name} to {root}", file=sys.stderr, flush=True)
     pixels, labels, class_names = converted(source, data.size)
-    if shared := shared_images(pixels[TRAIN], pixels[TEST]):
-        found = f"{shared:,} of {len(pixels[TEST]):,} test images are training images, too"
-        print(f"caution: {name}: {found}: accuracies are too high.", file=sys.stderr, flush=True)
+    shared = shared_images(pixels)
+    for part, found in shared.items():
+        if found:
+            images = f"{found:,} of {len(pixels[part]):,} images of {part}/"
+            which = f"{images} are in a part before it, too: accuracies are too high."
+            print(f"caution: {name}: {which}", file=sys.stderr, flush=True)
     given = VALIDATION in source.parts
     contents = Contents(
         classes=len(class_names),
@@ -130,14 +133,19 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
     )
     training = (TRAIN, VALIDATION) if given else (TRAIN,)
     arrays = [
-        np.concatenate([found[part] for part in parts])
+        np.concatenate([found[part] for part in parts]) if len(parts) > 1 else found[parts[0]]
         for parts in (training, (TEST,))
         for found in (pixels, labels)
     ]
     images = np.bincount(labels[TRAIN], minlength=len(class_names)).tolist()
     where = str(data.path) if data.dataset is None else data.dataset
     made = Conversion(
-        source=where, signature=signature, class_names=class_names, images=images, contents=contents
+        source=where,
+        signature=signature,
+        class_names=class_names,
+        images=images,
+        contents=contents,
+        shared_images=shared,
     )
     folder = root / name
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=root) as temporary:
@@ -187,10 +195,16 @@ def converted(
     return channels, labels, [source.class_names[value] for value in values]
 
 
-def shared_images(train: Pixels, test: Pixels) -> int:
-    """How many test images are training images, pixel for pixel."""
-    known = {hashlib.sha256(image).digest() for image in train}
-    return sum(hashlib.sha256(image).digest() in known for image in test)
+def shared_images(pixels: Mapping[str, Pixels]) -> dict[str, int]:
+    """How many images of `val` are in `train`, and of `test` in `train` or `val`, to the pixel."""
+    known: set[bytes] = set()
+    shared = {}
+    for part in (TRAIN, VALIDATION, TEST):
+        found = [hashlib.sha256(image).digest() for image in pixels.get(part, ())]
+        shared[part] = sum(each in known for each in found)
+        known.update(found)
+    del shared[TRAIN]
+    return shared
 
 
 def check_memory(images: int, side: int, memory: int) -> None:

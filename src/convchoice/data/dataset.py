@@ -13,6 +13,7 @@ test images. `data.download` stores the files.
 import gzip
 import hashlib
 import io
+import json
 import shutil
 import struct
 import tempfile
@@ -56,6 +57,8 @@ class Conversion(BaseModel):
     images: list[int]
     """Training images of each class, without those of `val/`."""
     contents: Contents
+    shared_images: dict[str, int] = {}
+    """Images of `val` that are in `train`, and of `test` that are in `train` or `val`."""
 
 
 class Provenance(BaseModel):
@@ -114,9 +117,14 @@ class StoredDataset:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 over the files' SHA-256s, known without reading the files."""
-        sha256s = (self.provenance.files[name] for name in self.spec.files)
-        return hashlib.sha256("".join(sha256s).encode()).hexdigest()
+        """One SHA-256 over the files' SHA-256s, known without reading the files.
+
+        That of a conversion is over the names of its classes, too, which its files do not hold.
+        """
+        found = [self.provenance.files[name] for name in self.spec.files]
+        if self.provenance.conversion:
+            found += [json.dumps(self.spec.class_names)]
+        return hashlib.sha256("".join(found).encode()).hexdigest()
 
     @property
     def is_fallback(self) -> bool:

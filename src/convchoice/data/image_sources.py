@@ -16,6 +16,8 @@ from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
+CONVERSION = 2
+"""Version of the conversion: raised with every change that may change a pixel or a label."""
 MOST_CLASSES = 10_000
 DEEP = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of more than 8 bits a channel: their conversion would cut values off."""
@@ -58,12 +60,12 @@ def downloads_of(data: DataConfig) -> Path:
 def signature_of(data: DataConfig) -> str:
     """What changes when the images, or how they are converted, may have changed.
 
-    Of a folder the name, size and times of every file: no file is opened.
+    `CONVERSION`, and of a folder the name, size and times of every file: no file is opened.
 
     Raises:
         UserError: for a folder that is not there, or lacks `train/` or `test/`.
     """
-    digest = hashlib.sha256(f"{data.size}".encode())
+    digest = hashlib.sha256(f"{CONVERSION} {data.size}".encode())
     if data.name is Dataset.folder:
         for part in _part_folders(Path(data.path or "")):
             for path, seen in _files(part):

@@ -189,7 +189,7 @@ def _cost(config: Config, plan: Plan, device: torch.device, runs: int) -> dict[s
 def _environment(
     config: Config, stored: StoredDataset, images: Batches, validation: Batches
 ) -> dict[str, Any]:
-    device = images.labels.device
+    device, made = images.labels.device, stored.provenance.conversion
     return {
         "device": str(device),
         "device_name": device_name(device),
@@ -208,6 +208,7 @@ def _environment(
             "class_names": list(stored.spec.class_names),
             "fallback_note": stored.fallback_note,
             "retry": RETRY if stored.is_fallback else None,
+            **({"shared_images": made.shared_images} if made else {}),
         },
     }
 
