@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from convchoice.config.validation import config_from_mapping
+from convchoice.errors import UserError
 from convchoice.evaluation.evaluate import evaluate_together, read_trained
-from convchoice.runs.events import EpochEnded, Event
+from convchoice.runs.events import EpochEnded, Event, RunEnded
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
@@ -41,8 +42,12 @@ def trained(item: RunSpecification) -> Run:
 
 
 def evaluate_run(item: RunSpecification) -> None:
-    """Evaluate a trained run by itself."""
-    evaluate_together([read_trained(item)])
+    """Evaluate a trained run by itself; raises what makes it fail."""
+    events: list[Event] = []
+    evaluate_together([read_trained(item)], events.append)
+    [ended] = [each for each in events if isinstance(each, RunEnded)]
+    if ended.failure:
+        raise UserError(ended.failure)
 
 
 class StoppedError(Exception):

@@ -16,6 +16,7 @@ from convchoice.config.schema import Curve, EvaluationConfig
 from convchoice.data import dataset as datasets
 from convchoice.errors import UserError
 from convchoice.evaluation.evaluate import (
+    _seeds_together,
     evaluate,
     evaluate_together,
     load_network,
@@ -25,8 +26,8 @@ from convchoice.evaluation.evaluate import test_metrics as metrics_of
 from convchoice.evaluation.image_transforms import rotated
 from convchoice.evaluation.introspection import chosen_images
 from convchoice.evaluation.robustness_curves import scores
-from convchoice.evaluation.stacking import together
 from convchoice.networks.network import Network
+from convchoice.networks.stacked_networks import together
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.run import RunSpecification, read_run
@@ -182,6 +183,22 @@ def test_a_run_that_cannot_be_evaluated_does_not_affect_the_others(trained):
     assert not bad.folder.exists()
 
 
+def test_nothing_to_evaluate():
+    evaluate([], lambda event: None)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "trainer", "size"),
+    [(True, {}, 3), (True, {"seeds_together": 2}, 2), (False, {"seeds_together": 2}, 1)],
+)
+def test_as_many_seeds_as_the_configuration_says_are_evaluated_together(
+    monkeypatch, gpu, trainer, size
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    run = small_run(Path("runs"), Path("raw"), trainer={"accelerator": "auto", **trainer})
+    assert _seeds_together([run] * 3) == size
+
+
 ALL_KINDS = [Curve.rotation, Curve.consistency, Curve.equivariance, Curve.input_size]
 
 
@@ -219,7 +236,16 @@ def test_seeds_evaluated_together_write_the_folders_that_each_writes_alone(once_
         ]
 
     both, single = evaluated(tmp_path / "both"), evaluated(tmp_path / "single")
-    evaluate_together([read_trained(each) for each in both])
+    foreign = run_path(tmp_path / "both", "tiny", 7)
+    foreign.mkdir(parents=True)
+    (foreign / "notes.txt").write_text("mine")
+    refused = replace(both[0], config=replace(both[0].config, seed=7), folder=foreign)
+    events: list[Event] = []
+    evaluate_together([read_trained(each) for each in (both[0], refused, both[1])], events.append)
+    failures = {each.seed: each.failure for each in events if isinstance(each, RunEnded)}
+    assert (failures[0], failures[3]) == ("", "")
+    assert "seed-7" in failures[7]
+    assert (foreign / "notes.txt").read_text() == "mine"
     for each in single:
         evaluate_run(each)
     for ours, theirs in zip(both, single, strict=True):

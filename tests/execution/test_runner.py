@@ -56,6 +56,7 @@ def test_complete_runs_are_kept_and_the_others_trained_and_evaluated(tmp_path, c
     assert all((folder / PREDICTIONS).is_file() for folder in complete)
     three = specify([replace(two[0], seed=seed) for seed in (0, 1, 2)])
     assert [item.seed for item in missing_runs(three)] == [2]
+    assert three[0].data_digest == read_run(complete[0]).environment["dataset"]["digest"]
     (complete[0] / PREDICTIONS).write_bytes(b"damaged")
     assert [item.folder for item in missing_runs(three)][:-1] == [complete[0]]
     weights = complete[0] / WEIGHTS

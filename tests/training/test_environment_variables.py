@@ -82,7 +82,7 @@ def test_each_library_computes_with_avx2_and_no_more(tmp_path, data_root, verbos
         f"folder, trained = Path({str(tmp_path / 'again' / 'seed-0')!r}), Path({str(run.path)!r})\n"
         f"data = Path({str(data_root)!r})\n"
         "run = RunSpecification(Config(), data, folder, trained=trained)\n"
-        "evaluate_together([read_trained(run)])\n"
+        "evaluate_together([read_trained(run)], print)\n"
     )
     evaluation = python(["-c", code], VERBOSE)
     assert evaluation.returncode == 0, evaluation.stderr

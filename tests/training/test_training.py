@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from convchoice.config.schema import OptimizerConfig
-from convchoice.errors import ConfigurationError
+from convchoice.errors import ConfigurationError, UserError
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
 from convchoice.runs.ownership import finalise, start_partial
@@ -20,7 +20,7 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
 from convchoice.training import batches
 from convchoice.training.callbacks import Recorder
-from convchoice.training.device import use_precision
+from convchoice.training.device import fitting_memory, use_precision
 from convchoice.training.lightning_module import RunningMeans, optimizer_of
 from convchoice.training.train import AtomicCheckpoints, train
 from small_runs import SMALL, events_of, small_run, train_until, trained
@@ -96,6 +96,22 @@ def test_a_checkpoint_is_written_beside_its_final_name(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "does not exist"))
     AtomicCheckpoints().save_checkpoint({"epoch": 3}, tmp_path / CHECKPOINT)
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True) == {"epoch": 3}
+
+
+def test_a_data_set_that_changed_after_the_start_is_not_trained_on(tmp_path, data_root):
+    run = replace(small_run(tmp_path / "runs", data_root), data_digest="0" * 64)
+    with pytest.raises(UserError, match=r"the data set changed after the start\. Start again\."):
+        train([run], lambda event: None)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [(30, r"does not hold 30 seeds together\. .*trainer\.seeds_together=15$"),
+     (1, r"does not hold a single seed\. .*data\.batch_size")],
+)  # fmt: skip
+def test_too_little_memory_names_the_setting(seeds, message):
+    with pytest.raises(UserError, match=message), fitting_memory(seeds):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 @pytest.mark.parametrize("precision", ["16-mixed", "tf32"])

@@ -7,7 +7,6 @@ curves, some images with wrong predictions, and the introspection of the network
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,13 +17,13 @@ from torch.nn import functional
 from convchoice.config.field_types import plain_values
 from convchoice.config.schema import Accelerator, Config, EvaluationConfig
 from convchoice.config.validation import config_from_mapping
-from convchoice.data.dataset import load
+from convchoice.data.dataset import StoredDataset, load
 from convchoice.data.preparation import on_canvas, test_images
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.evaluation.introspection import chosen_images, introspect
-from convchoice.evaluation.stacking import together
 from convchoice.networks.network import Network
 from convchoice.networks.own_network import network_of
+from convchoice.networks.stacked_networks import together
 from convchoice.runs import run_folder
 from convchoice.runs.evaluation_files import (
     CurvePoint,
@@ -39,7 +38,12 @@ from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, RunSpecification, read_run, reading
 from convchoice.runs.run_folder import FIX
 from convchoice.training.batches import EVALUATION_BATCH, Batches
-from convchoice.training.device import device_of, keep_freed_memory, use_precision
+from convchoice.training.device import (
+    device_of,
+    fitting_memory,
+    keep_freed_memory,
+    use_precision,
+)
 from convchoice.training.environment_variables import use_instructions
 
 COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
@@ -53,12 +57,14 @@ class TrainedRun:
         specification: what to evaluate, and where to write it.
         run: its training.
         config: of its training.
+        stored: the data set.
         network: in evaluation mode, on the configuration's device.
     """
 
     specification: RunSpecification
     run: Run
     config: Config
+    stored: StoredDataset
     network: Network
 
     @property
@@ -70,61 +76,93 @@ class TrainedRun:
 def evaluate(runs: Sequence[RunSpecification], listener: Listener) -> None:
     """Evaluate trained runs and write their final folders.
 
-    On a GPU, the seeds of an arm are evaluated in one pass; on the CPU one after another. A run
-    that cannot be evaluated ends with a failure; the others are evaluated nevertheless.
+    On a GPU, the seeds of an arm are evaluated in one pass, or as many as `trainer.seeds_together`
+    says; on the CPU one after another. A run that cannot be evaluated ends with a failure; the
+    others are evaluated nevertheless.
     """
     keep_freed_memory()
-    for some in [runs] if _can_stack(runs) else [[run] for run in runs]:
+    size = _seeds_together(runs)
+    for first in range(0, len(runs), size):
         trained = []
-        for run in some:
+        for run in runs[first : first + size]:
             listener(RunStarted(*run.key, epochs=0, epochs_done=0))
             try:
                 trained.append(read_trained(run))
             except UserError as error:
                 listener(RunEnded(*run.key, str(error)))
         for _, group in groupby(trained, key=lambda each: each.arm):
-            of_arm, failure = list(group), ""
-            try:
-                with storing_in(run_folder.partial_path(of_arm[0].specification.folder)):
-                    evaluate_together(of_arm)
-            except UserError as error:
-                failure = str(error)
-            for each in of_arm:
-                listener(RunEnded(*each.specification.key, failure))
+            evaluate_together(list(group), listener)
 
 
-def _can_stack(runs: Sequence[RunSpecification]) -> bool:
-    """Whether the runs are evaluated in one pass: the CPU's digits are those of each alone."""
+def _seeds_together(runs: Sequence[RunSpecification]) -> int:
+    """How many runs are evaluated in one pass: the CPU's digits are those of each alone."""
+    if not runs:
+        return 1
     config = runs[0].config
     on_gpu = config.trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
-    return len(runs) > 1 and on_gpu and not config.network
+    stacks = on_gpu and not config.network
+    return config.trainer.seeds_together or len(runs) if stacks else 1
 
 
 def read_trained(specification: RunSpecification) -> TrainedRun:
     """Read a trained run and its network; this process computes as the run's configuration says.
 
     Raises:
-        UserError: if its folder is missing, damaged or another one.
+        UserError: if its folder is missing, damaged or another one, or the data set is not the one
+            that it was trained on.
     """
     run = read_run(specification.trained or specification.folder)
     config = config_from_mapping(run.config)
+    stored = load(specification.data_root, config.data.name)
+    trained_on = run.environment["dataset"]["digest"]
+    if stored.digest != trained_on:
+        raise UserError(
+            f"{run.path}: was trained on a data set with digest {trained_on[:12]}…, but"
+            f" {stored.root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
+        )
     device = device_of(config.trainer.accelerator)
     if device.type == "cpu":
         use_instructions(config.trainer.instructions)
     use_precision("32-true", device)
     torch.set_num_threads(config.trainer.threads)
-    return TrainedRun(specification, run, config, load_network(run).to(device))
+    return TrainedRun(specification, run, config, stored, load_network(run).to(device))
 
 
-def evaluate_together(runs: Sequence[TrainedRun]) -> None:
+def evaluate_together(runs: Sequence[TrainedRun], listener: Listener) -> None:
     """Evaluate runs that differ in their seeds alone, in one pass; write their final folders.
 
-    Raises:
-        UserError: if the data set is missing, damaged or another one.
+    Each run ends with an event.
     """
+    try:
+        with fitting_memory(len(runs)):
+            images, labels = _test_set(runs[0].stored)
+            logits, points = _measured(runs, images, labels)
+    except UserError as error:
+        for each in runs:
+            listener(RunEnded(*each.specification.key, str(error)))
+        return
+    for each, predicted, measured in zip(runs, logits, points, strict=True):
+        failure = ""
+        try:
+            with storing_in(run_folder.partial_path(each.specification.folder)):
+                _write(each, predicted, measured, images, labels)
+        except UserError as error:
+            failure = str(error)
+        listener(RunEnded(*each.specification.key, failure))
+
+
+def _test_set(stored: StoredDataset) -> tuple[Tensor, Tensor]:
+    """Images uint8 (N, H, W) or (N, C, H, W) and labels int64 (N,), on the CPU."""
+    images, labels = stored.test()
+    return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
+
+
+def _measured(
+    runs: Sequence[TrainedRun], images: Tensor, labels: Tensor
+) -> tuple[Tensor, list[list[CurvePoint]]]:
+    """The logits (runs, N, classes) and the points of the curves, by run."""
     config, evaluation = runs[0].arm
-    data_root, networks = runs[0].specification.data_root, [each.network for each in runs]
-    images, labels = open_test_set([each.run for each in runs], config, data_root)
+    networks = [each.network for each in runs]
     network, device = together(networks), device_of(config.trainer.accelerator)
     batches = Batches(
         test_images(images.to(device), config.data), labels.to(device), EVALUATION_BATCH
@@ -132,16 +170,13 @@ def evaluate_together(runs: Sequence[TrainedRun]) -> None:
     with torch.inference_mode():
         logits = torch.cat([network(batch).float() for batch, _ in batches], dim=-2).cpu()
     points = test_curves(networks, config, evaluation, images, labels)
-    for each, predicted, measured in zip(
-        runs, logits.reshape(len(runs), *logits.shape[-2:]), points, strict=True
-    ):
-        _write(each, predicted, measured, images, labels)
+    return logits.reshape(len(runs), *logits.shape[-2:]), points
 
 
 def _write(
     trained: TrainedRun, logits: Tensor, points: list[CurvePoint], images: Tensor, labels: Tensor
 ) -> None:
-    """Look inside a network and write the evaluated run's folder."""
+    """Introspect a network and write the evaluated run's folder."""
     specification, run, config = trained.specification, trained.run, trained.config
     own = bool(config.network)  # its layers are unknown
     inside = None if own else introspect(trained.network, config, images, labels)
@@ -181,24 +216,6 @@ def load_network(run: Run) -> Network:
             f"{path}: does not hold the weights of the network in {run_folder.CONFIG}. {FIX}"
         ) from error
     return network.eval()
-
-
-def open_test_set(runs: Sequence[Run], config: Config, root: Path) -> tuple[Tensor, Tensor]:
-    """The test set: images uint8 (N, H, W) or (N, C, H, W) and labels int64 (N,), on the CPU.
-
-    Raises:
-        UserError: if the data set is not the one that a run was trained on.
-    """
-    stored = load(root, config.data.name)
-    for run in runs:
-        trained_on = run.environment["dataset"]["digest"]
-        if stored.digest != trained_on:
-            raise UserError(
-                f"{run.path}: was trained on a data set with digest {trained_on[:12]}…, but"
-                f" {root} holds {stored.spec.title}, {stored.digest[:12]}…. Train it again."
-            )
-    images, labels = stored.test()
-    return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
 
 
 def test_curves(

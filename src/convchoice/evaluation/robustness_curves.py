@@ -27,10 +27,10 @@ from convchoice.evaluation.image_transforms import (
     rotated,
     shifted,
 )
-from convchoice.evaluation.stacking import together
 from convchoice.networks.conv_arithmetic import GeometryError
 from convchoice.networks.network import Network
 from convchoice.networks.plan import Kind, Plan, plan
+from convchoice.networks.stacked_networks import together
 from convchoice.runs.evaluation_files import CurvePoint, Unit
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 

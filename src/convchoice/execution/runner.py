@@ -55,7 +55,7 @@ def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpec
         folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
         identity = fingerprint(config, digest, code)
         own = {**described, "arm_fingerprint": fingerprint(config, digest, code, of_arm=True)}
-        specifications.append(RunSpecification(config, found.root, folder, identity, own))
+        specifications.append(RunSpecification(config, found.root, folder, identity, own, digest))
     return specifications
 
 

@@ -182,8 +182,9 @@ def _stacked(layers: Sequence[nn.Module]) -> nn.Module:
     [first, *_] = layers
     if any(True for _ in first.parameters()):
         return StackedLayer(layers)
-    if isinstance(first, nn.MaxPool2d | nn.AvgPool2d) and first.stride == first.kernel_size:
-        return SeparateWindows(first) if first.padding == (0, 0) else first
+    if isinstance(first, nn.MaxPool2d | nn.AvgPool2d):
+        separate = first.stride == first.kernel_size and first.padding == (0, 0)
+        return SeparateWindows(first) if separate else first
     return first
 
 
@@ -228,3 +229,11 @@ class StackedNetworks(nn.Module):
             {name: values[place].clone() for name, values in stacked.items()}
             for place in range(self.count)
         ]
+
+
+def together(networks: Sequence[Network]) -> Network | StackedNetworks:
+    """The networks as one module, whose logits are (S, N, classes).
+
+    A single network stays as it is, with logits (N, classes) and the same bits.
+    """
+    return networks[0] if len(networks) == 1 else StackedNetworks(networks)

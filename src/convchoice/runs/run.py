@@ -49,6 +49,7 @@ class RunSpecification:
         folder: final run folder; files are written to its partial folder first.
         fingerprint: of configuration, data and code; only for training.
         environment: `environment()` of the current start; only for training.
+        data_digest: of the data set that the fingerprint names; only for training.
         trained: folder that the training wrote; only for evaluation.
     """
 
@@ -57,6 +58,7 @@ class RunSpecification:
     folder: Path
     fingerprint: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
+    data_digest: str = ""
     trained: Path | None = None
 
     @property

@@ -4,13 +4,14 @@ import ctypes
 import gc
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
 from convchoice.config.schema import Accelerator
-from convchoice.errors import ConfigurationError, require
+from convchoice.errors import ConfigurationError, UserError, require
 
 # Parameters of glibc's malloc.h, and values; the largest that it accepts for the first.
 MALLOC_SETTINGS = {
@@ -64,6 +65,22 @@ def use_precision(precision: str, device: torch.device) -> str:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     # auto: bench/precision.yaml has shown no other one to be equivalent, on any kind of device.
     return "32-true" if precision in {"auto", "tf32"} else precision
+
+
+@contextmanager
+def fitting_memory(seeds: int) -> Iterator[None]:
+    """Say what to do if the GPU's memory does not hold so many seeds.
+
+    Raises:
+        UserError: in the place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        fewer = f"Compute fewer at once: trainer.seeds_together={seeds // 2}"
+        fix = fewer if seeds > 1 else "Choose a smaller data.batch_size, image or network."
+        together = f"{seeds} seeds together" if seeds > 1 else "a single seed"
+        raise UserError(f"the GPU's memory does not hold {together}. {fix}") from error
 
 
 def finished_time(device: torch.device) -> float:

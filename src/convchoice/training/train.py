@@ -19,7 +19,7 @@ from convchoice.config.own_code import code_files
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
-from convchoice.errors import storing_in
+from convchoice.errors import UserError, storing_in
 from convchoice.networks.plan import Plan
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.output_files import replace_files
@@ -40,6 +40,7 @@ from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.device import (
     device_name,
     device_of,
+    fitting_memory,
     keep_freed_memory,
     peak_memory_bytes,
     use_precision,
@@ -60,7 +61,8 @@ def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
     with storing_in(partial_path(runs[0].folder)):
         stacked = len(runs) == 1 or can_stack(runs[0].config)
         for together in [runs] if stacked else [[run] for run in runs]:
-            _train(together, listener)
+            with fitting_memory(len(together)):
+                _train(together, listener)
 
 
 def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
@@ -74,6 +76,8 @@ def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
     environment: dict[str, Any] = {"started": _now()}
     checkpoint = _prepare_folders(runs)
     stored = load(runs[0].data_root, config.data.name)
+    if runs[0].data_digest not in ("", stored.digest):
+        raise UserError(f"{stored.root}: the data set changed after the start. Start again.")
     images, validation = training_batches(stored, config.data, [run.seed for run in runs], device)
     classifier = Classifier([run.config for run in runs])
     if config.trainer.precision == "64-true":
