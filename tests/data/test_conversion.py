@@ -4,7 +4,11 @@ import gzip
 import os
 import re
 import shutil
+import struct
+import time
+import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision import datasets
 from torchvision.datasets import USPS, FakeData, ImageFolder
 from torchvision.transforms import v2
 
@@ -187,6 +192,20 @@ def save_deep(name: str) -> None:
     Image.fromarray(np.full((28, 28), 60_000, np.uint16)).save(f"images/{name}")
 
 
+def save_deep_colours(name: str) -> None:
+    """A PNG of 16 bits a channel, which Pillow cannot write."""
+    header = struct.pack(">IIBBBBB", 28, 28, 16, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    pixels = zlib.compress(28 * bytes(1 + 28 * 6))
+    for chunk in (b"IHDR" + header, b"IDAT" + pixels, b"IEND"):
+        content += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    Path(f"images/{name}").write_bytes(content)
+
+
+def link(name: str, target: str) -> None:
+    Path(f"images/{name}").symlink_to(target)
+
+
 CAT, DOG, OWL = (f"train/{name}/0.png" for name in CLASSES)
 UNUSABLE: list[tuple[Callable[[], object], str]] = [
     (
@@ -218,6 +237,19 @@ UNUSABLE: list[tuple[Callable[[], object], str]] = [
         r"images/test/owl/0\.png: cannot be read as an image: ",
     ),
     (lambda: save_deep(OWL), r"owl/0\.png: has more than 8 bits a channel .*Save it with 8 bits"),
+    (lambda: save_deep_colours(OWL), r"owl/0\.png: has more than 8 bits a channel \(mode RGB;16B"),
+    (
+        lambda: link("train/cat/gone.png", "nowhere"),
+        r"train/cat/gone\.png: No such file or directory\. data\.path = images: remove this link",
+    ),
+    (
+        lambda: link("test/cat/again", ".."),
+        r"test/cat/again: leads to a folder above it\. data\.path = images: remove this link",
+    ),
+    (
+        lambda: (link("test/cat/dog", "../dog"), link("test/dog/cat", "../cat")),
+        r"dog/cat.*: Too many levels of symbolic links\. data\.path = images: remove this link",
+    ),
     (lambda: save(DOG, 30, 30), r"dog/0\.png: is 30 pixels a side, .* before are 28\. .*size=28"),
     (lambda: save(CAT, 30, 20), r"cat/0\.png: is 30×20 pixels\. Images must be square.*size=64"),
     (lambda: save(CAT, 300, 300), r"cat/0\.png: is 300×300 pixels\. .* at most 256 .*size=64"),
@@ -320,8 +352,6 @@ def test_classes_of_the_parts_must_agree():
 
 
 def test_every_name_is_a_class_of_torchvision():
-    from torchvision import datasets  # noqa: PLC0415 - seconds
-
     for known in TORCHVISION.values():
         assert hasattr(datasets, known.class_name)
 
@@ -345,6 +375,40 @@ def test_a_data_set_of_torchvision(tmp_path, monkeypatch):
     assert re.fullmatch(r"data/torchvision/MNIST-[0-9a-f]{8}", str(data_folder(data)))
     assert data_folder(replace(data, path="other")) != data_folder(data)
     assert data_folder(replace(data, path=None)) == Path("data/torchvision/MNIST")
+
+
+def test_two_conversions_of_a_data_set_download_one_after_the_other(tmp_path, monkeypatch):
+    """The second waits for the first's downloads, which it then finds."""
+    log, downloads = [], tmp_path / "downloads"
+
+    class Slow(FakeData):
+        def __init__(self, root: str, train: bool, download: bool = False) -> None:
+            super().__init__(20, (3, 8, 8), 2)
+            done = Path(root) / f"{train}"
+            if download:
+                log.append((train, "begins"))
+                time.sleep(0.3)
+                done.touch()
+                log.append((train, "ends"))
+            elif not done.exists():
+                raise RuntimeError
+
+    monkeypatch.setattr(datasets, "USPS", Slow)
+
+    def convert(size: int) -> None:
+        prepare(
+            DataConfig(
+                Dataset.torchvision, "data", str(downloads), "USPS", size=size, fallback=None
+            )
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(convert, (8, 16)))
+    assert log == [(part, event) for part in (True, False) for event in ("begins", "ends")]
+    monkeypatch.setattr("os.access", lambda *_: False)  # a read-only folder
+    (downloads / ".lock").unlink(missing_ok=True)
+    convert(12)
+    assert not (downloads / ".lock").exists()
 
 
 def test_a_failed_download_says_where_the_files_belong(monkeypatch):

@@ -6,9 +6,13 @@ Both give a data set of torchvision for each part: pairs of a PIL image and a la
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from filelock import FileLock
 
 from convchoice.config.datasets import data_name
 from convchoice.config.schema import DataConfig, Dataset
@@ -63,7 +67,8 @@ def signature_of(data: DataConfig) -> str:
     `CONVERSION`, and of a folder the name, size and times of every file: no file is opened.
 
     Raises:
-        UserError: for a folder that is not there, or lacks `train/` or `test/`.
+        UserError: for a folder that is not there, or lacks `train/` or `test/`, or holds a link
+            that leads to nothing or to a folder above it.
     """
     digest = hashlib.sha256(f"{CONVERSION} {data.size}".encode())
     if data.name is Dataset.folder:
@@ -75,11 +80,18 @@ def signature_of(data: DataConfig) -> str:
 
 def _files(folder: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """Every file below a folder with its size, and the times of its content and of its inode."""
+    fix = f"data.path = {folder.parent}: remove this link, or let it lead to"
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
+        for each in map(Path(parent).joinpath, folders):
+            if each.is_symlink() and Path(parent).resolve().is_relative_to(each.resolve()):
+                raise UserError(f"{each}: leads to a folder above it. {fix} another folder.")
         for name in sorted(files):
             path = os.path.join(parent, name)  # noqa: PTH118 - ten times as fast for 100,000 files
-            found = os.stat(path)  # noqa: PTH116
+            try:
+                found = os.stat(path)  # noqa: PTH116
+            except OSError as error:  # a broken link, or two folders with links to each other
+                raise UserError(f"{path}: {error.strerror}. {fix} a file that exists.") from error
             yield os.path.relpath(path, folder), (
                 found.st_size, found.st_mtime_ns, found.st_ctime_ns
             )  # fmt: skip
@@ -140,9 +152,10 @@ def _opened(path: str) -> Any:
 
     try:
         with Image.open(path) as image:
-            if image.mode not in DEEP:
+            found = re.search(r"\w+;16[BLN]", str(image.tile))  # 16 bits of the file, 8 of Pillow
+            if image.mode not in DEEP and not found:
                 return image.convert("RGB")
-            mode = image.mode
+            mode = found[0] if found else image.mode
     except Exception as error:  # Pillow raises many types for a damaged file
         reason = str(error).replace(repr(path), "it")
         raise UserError(f"{path}: cannot be read as an image: {reason}. Replace it.") from error
@@ -159,11 +172,14 @@ def _of_torchvision(name: str, downloads: Path) -> Source:
     wanted = {TRAIN: known.train, VALIDATION: known.validation, TEST: known.test}
     downloads.mkdir(parents=True, exist_ok=True)
     made = getattr(datasets, known.class_name)
-    parts = {
-        part: _stored_or_downloaded(made, name, downloads, arguments)
-        for part, arguments in wanted.items()
-        if arguments is not None
-    }
+    # Conversions to several sizes share the downloads. Nothing is written to a read-only folder.
+    writable = os.access(downloads, os.W_OK)
+    with FileLock(downloads / ".lock") if writable else nullcontext():
+        parts = {
+            part: _stored_or_downloaded(made, name, downloads, arguments)
+            for part, arguments in wanted.items()
+            if arguments is not None
+        }
     return Source(parts, _Names(getattr(parts[TRAIN], "classes", ())))
 
 
