@@ -1,5 +1,9 @@
 """Compact copies of run folders, and archives in parts."""
 
+import errno
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -61,12 +65,52 @@ def test_an_archive_has_parts_of_limited_size_and_leaves_out_what_is_too_much(
         write_archive(tmp_path / "in", tmp_path / "out", ("runs", "unfinished"))
 
 
-@pytest.mark.parametrize("damage", ["none", "missing", "short"])
-def test_a_damaged_archive_is_refused(tmp_path, monkeypatch, damage):
+@pytest.fixture
+def three_parts(tmp_path, monkeypatch):
+    """An archive of three parts, of one file of random bytes."""
     monkeypatch.setattr(archive, "PART_BYTES", 1000)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "file").write_bytes(np.random.default_rng(0).bytes(2500))
-    parts = write_archive(tmp_path / "in", tmp_path / "out")
+    return write_archive(tmp_path / "in", tmp_path / "out")
+
+
+def test_a_flipped_bit_anywhere_is_refused_and_nothing_is_written(tmp_path, three_parts):
+    whole = b"".join(part.read_bytes() for part in three_parts)
+    header = 10  # and the file's name; a time, without a checksum
+    for at in np.random.default_rng(1).integers(8 * header, 8 * len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << at % 8
+        for number, part in enumerate(three_parts):
+            part.write_bytes(damaged[1000 * number : 1000 * (number + 1)])
+        with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'out'}: cannot be read")):
+            extract_archive(tmp_path / "out", tmp_path / "again")
+        assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("call", ["write_bytes", "replace", "unlink"])
+def test_writing_that_is_cut_off_leaves_the_old_archive_or_the_new_one(
+    tmp_path, three_parts, monkeypatch, call
+):
+    """A full disk while parts are written, a kill before the first rename or the last removal."""
+    new = b"new" * 500
+    before = (tmp_path / "in" / "file").read_bytes()
+    (tmp_path / "in" / "file").write_bytes(new)
+
+    def cut_off(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, call, cut_off)
+        with pytest.raises(UserError):
+            write_archive(tmp_path / "in", tmp_path / "out")
+    extract_archive(tmp_path / "out", tmp_path / "again")
+    found = (tmp_path / "again" / "file").read_bytes()
+    assert found == (new if call == "unlink" else before)
+
+
+@pytest.mark.parametrize("damage", ["none", "missing", "short"])
+def test_a_damaged_archive_is_refused(tmp_path, three_parts, damage):
+    parts = three_parts
     if damage == "missing":
         parts[1].unlink()
     elif damage == "short":

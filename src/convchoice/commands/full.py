@@ -8,16 +8,15 @@
 Arms are trained and evaluated one after another, the first study's first; none is started that
 would not end in time. A study whose arms are complete is compared at once. At the end everything
 is packed: results with their runs as text, and, for studies that are not complete, compact run
-folders and the checkpoint of an arm that was cut off. The same command goes on in the same folder;
-on another machine with --continue-from. --bring writes packed results to reports/full.
+folders and the checkpoint of an unfinished arm. The same command resumes in the same folder, on
+another machine with --continue-from. --bring writes packed results to reports/full.
 
 The machine needs neither network nor MLflow nor DVC (docs/scaling.md). Without Hydra the
 configurations are those that --plan has composed elsewhere.
 """
 
+import math
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,14 +26,14 @@ from pathlib import Path
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.commands import CommandParser
+from convchoice.commands.full_studies import CONFIGS, REPORTS, RUNS, Work
 from convchoice.config.parameters import Parameters
 from convchoice.config.schema import Accelerator, Config
-from convchoice.config.study import Study, read_study
-from convchoice.config.validation import read_arm, runs_of
+from convchoice.config.study import read_study
 from convchoice.errors import JobError, UserError, require
 from convchoice.execution.executors import gpu_is_usable
-from convchoice.execution.runner import failure_text, missing_runs, specify
-from convchoice.execution.within_time import Arm, Estimate, run_within
+from convchoice.execution.runner import failure_text
+from convchoice.execution.within_time import Estimate, run_within
 from convchoice.runs.archive import (
     ARCHIVE,
     MOST_PARTS,
@@ -44,24 +43,26 @@ from convchoice.runs.archive import (
     write_archive,
 )
 from convchoice.runs.events import count, duration
-from convchoice.runs.output_files import check_output, read_manifest, write_output
+from convchoice.runs.output_files import changed_files, check_output, read_manifest, write_output
 from convchoice.runs.run import RunSpecification
-from convchoice.runs.run_folder import failed_path, read_failure
+from convchoice.runs.run_folder import failed_path
 
 STUDIES = (
     "pooling", "strides_vs_pooling", "width", "lecture", "padding", "pooling_cost", "filter_size",
     "invariance", "locality", "sharing",
 )  # fmt: skip
-"""The most wanted first: the two central claims, then what takes few more arms; last the studies
+"""In this order: the two central claims, then what takes few more arms; last the studies
 with dense first layers of 17 million parameters."""
-TRIED = ("strides_vs_pooling", "width")
+DRY_RUN = ("strides_vs_pooling", "width")
 """Two studies that share arms."""
 PACKING_SECONDS = 30.0
 """At the end: the last comparison, compact copies, compression."""
-CONFIGS, RUNS, REPORTS, UNFINISHED = "configs", "runs", "reports", "unfinished"
+COMPARING_SECONDS = 15.0
+"""Of these, at most, for the last comparison."""
+UNFINISHED = "unfinished"
 
 
-def compose(output: Path, scale: str, wanted: Sequence[str], *, tried: bool) -> None:
+def compose(output: Path, scale: str, wanted: Sequence[str], *, dry_run: bool) -> None:
     """Write the configurations of the studies' arms, if Hydra is there; else they must be there.
 
     Raises:
@@ -77,90 +78,30 @@ def compose(output: Path, scale: str, wanted: Sequence[str], *, tried: bool) -> 
         print(f"{error.name} is not installed; the configurations are those of {folder}")
         return
     # What is evaluated of an arm depends on all studies that it is in.
-    names = wanted if tried else dict.fromkeys([*wanted, *STUDIES])
+    names = wanted if dry_run else dict.fromkeys([*wanted, *STUDIES])
     studies = [read_study(file) for file in study_files(",".join(names))]
     arms = list(dict.fromkeys(arm for study in studies for arm in study.all_arms()))
-    reports = str(output / REPORTS) if tried else f"reports/{scale}"
+    reports = str(output / REPORTS) if dry_run else f"reports/{scale}"
     parameters = Parameters(scale, arms, [study.name for study in studies], reports)
-    made = [_adapted(arm, tried=tried) for arm in composed_arms(parameters, studies)]
+    made = [_adapted(arm, dry_run=dry_run) for arm in composed_arms(parameters, studies)]
     write_output(folder, composed_texts(parameters, studies, made))
 
 
-def _adapted(arm: Config, *, tried: bool) -> Config:
+def _adapted(arm: Config, *, dry_run: bool) -> Config:
     """An arm for the CPU, or one that refuses a stand-in for its data."""
-    if tried:
+    if dry_run:
         return replace(arm, trainer=replace(arm.trainer, accelerator=Accelerator.cpu))
     return replace(arm, data=replace(arm.data, fallback=None))
-
-
-class Work:
-    """The studies that are wanted, and what is complete of them.
-
-    Args:
-        output: folder of configurations, runs and results.
-        wanted: names or files of studies, the most wanted first.
-    """
-
-    def __init__(self, output: Path, wanted: Sequence[str]) -> None:
-        """Read the configurations and look at the runs of studies without a result."""
-        self.output, self.configs = output, output / CONFIGS
-        files = [self.configs / "studies" / f"{Path(name).stem}.yaml" for name in wanted]
-        self.studies = [read_study(file) for file in files]
-        arms = [read_arm(self.configs / f"{arm}.yaml") for arm in self.open_arms()]
-        self.runs: dict[str, list[RunSpecification]] = {str(arm.arm): [] for arm in arms}
-        for run in specify([run for arm in arms for run in runs_of(arm)], output / RUNS):
-            self.runs[run.arm].append(run)
-        missing = {arm: _missing(runs) for arm, runs in self.runs.items()}
-        self.todo = [Arm(arm, tuple(runs)) for arm, runs in missing.items() if runs]
-        self.complete = {arm for arm, runs in missing.items() if not runs}
-        self._comparisons: list[subprocess.Popen[bytes]] = []
-
-    def has_result(self, study: Study) -> bool:
-        """Whether the comparison of a study is written."""
-        return (self.output / REPORTS / study.name / COMPARISON).is_file()
-
-    def open_arms(self) -> dict[str, list[str]]:
-        """The names of the studies without a result, by arm in their order."""
-        arms: dict[str, list[str]] = {}
-        for study in self.studies:
-            for arm in () if self.has_result(study) else study.all_arms():
-                arms.setdefault(arm, []).append(study.name)
-        return arms
-
-    def add_complete(self, arm: str) -> None:
-        """Note that an arm is complete, and compare the studies that have waited for it."""
-        self.complete.add(arm)
-        self.compare([study for study in self.studies if arm in study.all_arms()])
-
-    def compare(self, studies: Sequence[Study]) -> None:
-        """Start to compare those of some studies whose arms are complete."""
-        for study in studies:
-            if self.has_result(study) or not self.complete.issuperset(study.all_arms()):
-                continue
-            command = [
-                sys.executable, "-m", "convchoice", "compare", "--brief",
-                "--study", self.configs / "studies" / f"{study.name}.yaml",
-                "--definition", self.configs / "definitions" / f"{study.name}.json",
-                "--configs", self.configs, "--runs", self.output / RUNS,
-                "--output", self.output / REPORTS / study.name,
-            ]  # fmt: skip
-            self._comparisons.append(subprocess.Popen(list(map(str, command))))
-
-    def finish(self) -> int:
-        """Wait for the comparisons; how many failed."""
-        return sum(each.wait() != 0 for each in self._comparisons)
-
-
-def _missing(runs: Sequence[RunSpecification]) -> list[RunSpecification]:
-    """The runs that are neither complete nor known to diverge."""
-    failures = {run.key: read_failure(run.folder) or {} for run in runs}
-    return missing_runs([r for r in runs if failures[r.key].get("fingerprint") != r.fingerprint])
 
 
 def print_plan(work: Work, minutes: float, packed: Path) -> None:
     """Print what is to be done, in its order, how long it takes, and what will be written."""
     estimate, studies = Estimate(), work.open_arms()
     runs, done = sum(len(arm.runs) for arm in work.todo), sum(map(work.has_result, work.studies))
+    for name in work.outdated():
+        print(
+            f"{name}: its result is not of the present study, arms, data and code; it is made again"
+        )
     print(f"studies: {len(work.studies)}, with a result: {done}; by an H200's speed:")
     seconds = [estimate.training(arm) for arm in work.todo]
     ends = list(accumulate(seconds))
@@ -179,7 +120,10 @@ def pack(work: Work, packed: Path) -> None:
     with tempfile.TemporaryDirectory(dir=work.output) as name:
         folder = Path(name)
         (folder / REPORTS).mkdir()
+        outdated = work.outdated()
         for result in (work.output / REPORTS).glob(f"*/{COMPARISON}"):
+            if result.parent.name in outdated:
+                continue
             shutil.copytree(result.parent, folder / REPORTS / result.parent.name)
         for arm in work.open_arms():
             if arm in work.complete:
@@ -195,20 +139,27 @@ def pack(work: Work, packed: Path) -> None:
 
 
 def _copy_arm(runs: Sequence[RunSpecification], folder: Path) -> None:
-    """Copy the runs of an arm compactly, the lowest seed with its weights, and its failures."""
+    """Copy the runs of an arm compactly, the first one with its weights, and its failures."""
     folder.mkdir(parents=True)
+    first = next((run for run in runs if run.folder.is_dir()), None)
     for run in runs:
         if run.folder.is_dir():
-            weights = not any(folder.iterdir())
-            copy_compact(run.folder, folder / run.folder.name, weights=weights)
+            copy_compact(run.folder, folder / run.folder.name, weights=run is first)
         elif (record := failed_path(run.folder)).is_file():
             shutil.copyfile(record, folder / record.name)
+
+
+def _remove_dry_run(output: Path) -> None:
+    """Remove what an earlier dry run has made, so that this one computes all of it."""
+    if read_manifest(output / CONFIGS):  # a folder of the same name may be a user's own
+        for name in (RUNS, REPORTS, UNFINISHED):
+            shutil.rmtree(output / name, ignore_errors=True)
 
 
 def continue_from(packed: Path, output: Path) -> None:
     """Extract what another machine has packed, unless there is something already."""
     if (output / RUNS).exists() or (output / REPORTS).exists():
-        print(f"goes on with {output}; {packed} is not extracted")
+        print(f"resumes in {output}; {packed} is not extracted")
         return
     extract_archive(packed, output)
     for arm in (output / UNFINISHED).glob("*"):
@@ -227,7 +178,10 @@ def bring(packed: Path, reports: Path) -> None:
         results: dict[Path, dict[str, str]] = {}
         for result in sorted(Path(name, REPORTS).glob(f"*/{COMPARISON}")):
             read_comparison(result)
-            names = read_manifest(result.parent)
+            names, changed = read_manifest(result.parent), changed_files(result.parent)
+            if COMPARISON not in names or changed:
+                file = Path(REPORTS, result.parent.name, *changed[:1])
+                raise UserError(f"{packed}: {file} is damaged or missing. Pack or copy it again.")
             texts = {name: (result.parent / name).read_text(encoding="utf-8") for name in names}
             results[reports / result.parent.name] = texts
         for folder, texts in results.items():
@@ -242,7 +196,7 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice full", __doc__)
     add = made.add_argument
     add("--minutes", type=float, default=9.0, help="for everything (default: 9)")
-    add("--studies", metavar="A,B", help="names or files, the most wanted first (default: all)")
+    add("--studies", metavar="A,B", help="names or files, in this order (default: all)")
     add("--plan", action="store_true", help="print what would be done, compose, and end")
     add("--dry-run", action="store_true", help="two studies of the scale demo, on the CPU")
     usual = "runs and results (default: outputs/full, of a dry run outputs/full-dry-run)"
@@ -264,29 +218,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         JobError: if a run or a comparison failed, after everything else was done and packed.
     """
     started, given = time.monotonic(), parser().parse_args(arguments)
-    require(given.minutes > 0, "--minutes", given.minutes, "must be above 0.")
+    legal = 0 < given.minutes < math.inf
+    require(legal, "--minutes", given.minutes, "must be a finite number above 0.")
     if given.bring:
         bring(given.bring, given.reports)
         return
-    tried = given.dry_run
-    output = given.output or Path("outputs", "full-dry-run" if tried else "full")
+    dry_run = given.dry_run
+    output = given.output or Path("outputs", "full-dry-run" if dry_run else "full")
     packed = given.packed or output / "packed"
-    wanted = given.studies.split(",") if given.studies else TRIED if tried else STUDIES
+    wanted = given.studies.split(",") if given.studies else DRY_RUN if dry_run else STUDIES
+    if dry_run and not given.output and not given.plan:
+        _remove_dry_run(output)
     if given.continue_from:
         continue_from(given.continue_from, output)
-    compose(output, "demo" if tried else "full", wanted, tried=tried)
+    compose(output, "demo" if dry_run else "full", wanted, dry_run=dry_run)
     work = Work(output, wanted)
     print_plan(work, given.minutes, packed)
     if given.plan:
         return
-    if work.todo and not tried and not gpu_is_usable():
+    if work.todo and not dry_run and not gpu_is_usable():
         raise UserError("torch finds no CUDA GPU. Try it on the CPU: convchoice full --dry-run")
+    end = started + 60 * given.minutes - PACKING_SECONDS
     try:
         work.compare(work.studies)
-        end = started + 60 * given.minutes - PACKING_SECONDS
         failures = run_within(work.todo, end, work.add_complete)
     finally:
-        not_compared = work.finish()
+        not_compared = work.finish(end + COMPARING_SECONDS)
         pack(work, packed)
     if failures:
         runs = sum(len(arm.runs) for arm in work.todo)

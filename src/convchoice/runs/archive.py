@@ -8,6 +8,7 @@ a complete run folder, with checksums of its own. Never imports torch.
 import io
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors.numpy import save_file
 
 from convchoice.errors import UserError, storing_in
 from convchoice.runs.evaluation_files import write_classes
+from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CONTENT, PREDICTIONS, WEIGHTS, write_checksums
 
@@ -70,13 +72,12 @@ def write_archive(folder: Path, output: Path, without: Iterable[str] = ()) -> li
             raise UserError(f"{folder}: takes {len(content):,} bytes, more than {most:,}.")
         skipped.append(left_out.pop())
         print(f"{output}: {skipped[-1]} takes too much room and is left out", flush=True)
-    with storing_in(output):
-        output.mkdir(parents=True, exist_ok=True)
-        for old in output.glob(f"{ARCHIVE}.*"):
+    names = [f"{ARCHIVE}.{number}" for number in range(len(parts))]
+    replace_files(output, dict(zip(names, parts, strict=True)))
+    paths = [output / name for name in names]
+    with storing_in(output):  # last: a surplus part of an earlier archive does no harm
+        for old in set(output.glob(f"{ARCHIVE}.*")) - set(paths):
             old.unlink()
-        paths = [output / f"{ARCHIVE}.{number}" for number in range(len(parts))]
-        for path, part in zip(paths, parts, strict=True):
-            path.write_bytes(part)
     return paths
 
 
@@ -89,18 +90,33 @@ def _compressed(folder: Path, skipped: Iterable[str]) -> bytes:
     return buffer.getvalue()
 
 
+def _decompressed(content: bytes) -> bytes:
+    """The tar in a gzip file, whose checksum at its end is verified; what follows does not count.
+
+    Raises:
+        zlib.error: if it is damaged.
+        EOFError: if its end is missing.
+    """
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    found = stream.decompress(content)
+    if not stream.eof:
+        raise EOFError
+    return found
+
+
 def extract_archive(parts: Path, folder: Path) -> None:
     """Extract the parts of an archive in a folder into another.
 
     Raises:
-        UserError: if there is none, or a part is missing or damaged.
+        UserError: if there is none, or a part is missing or damaged; nothing is written then.
     """
     number = len(list(parts.glob(f"{ARCHIVE}.*")))
     try:
         content = [(parts / f"{ARCHIVE}.{part}").read_bytes() for part in range(number)]
-        with tarfile.open(fileobj=io.BytesIO(b"".join(content)), mode="r:gz") as archive:
+        files = _decompressed(b"".join(content))
+        with tarfile.open(fileobj=io.BytesIO(files), mode="r:") as archive:
             archive.extractall(folder, filter="data")
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise UserError(
             f"{parts}: cannot be read as the parts {ARCHIVE}.0, {ARCHIVE}.1, … of an archive"
             f" ({type(error).__name__}). Copy all parts again."

@@ -91,6 +91,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def changed_files(folder: Path) -> list[str]:
+    """The files that convchoice has written into a folder and that are missing or changed."""
+    files = read_manifest(folder)
+    return [name for name in sorted(files) if not _is_ours(folder, name, files)]
+
+
 def check_output(folder: Path, names: Collection[str], kind: str = "") -> None:
     """Refuse an output that would replace a file that convchoice did not write.
 
