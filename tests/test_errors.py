@@ -7,11 +7,13 @@ import pytest
 from convchoice.errors import (
     ConfigurationError,
     JobError,
+    StorageError,
     UserError,
     exit_codes,
     nearest,
     shortened,
     storage_error,
+    storing_in,
     without_password,
 )
 
@@ -109,3 +111,10 @@ def test_an_error_of_storage_is_whole_sentences():
         "/dev/null/x: Not a directory. Existing results are unchanged. Fix the problem and rerun"
         " the command."
     )
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    rule = r": File exists\. A file, or a link that leads nowhere, is in its place\. "
+    with pytest.raises(StorageError, match=rule), storing_in(tmp_path):
+        (tmp_path / "link" / "runs").mkdir(parents=True)

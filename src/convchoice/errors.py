@@ -96,6 +96,7 @@ ADVICE = {
     errno.EACCES: "Change its permissions or use another folder.",
     errno.EPERM: "Change its permissions or use another folder.",
     errno.EROFS: "Use a writable file system or another folder.",
+    errno.EEXIST: "A file, or a link that leads nowhere, is in its place.",
     errno.ENOENT: "Restore it, or rerun the command that creates it.",
 }
 STORAGE = {*ADVICE, errno.EFBIG, errno.ENOTDIR, errno.ESTALE, errno.EISDIR, errno.EIO,

@@ -157,6 +157,7 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, tra
         (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
+        (["--config-name", "nope"], "error: command line = 'nope': there is no such file in conf."),
         (["run_root='s3://me:secretpw@bucket/x'"], "no URL"),
         (["-m", "seed=0,1", "hydra.sweeper.zip=[seed,arm]"], "{'seed': 2, 'arm': 0}"),
         (["-m", "seed=0,1", "hydra.sweeper.zip=seed"], "zip = 'seed': must be a list of keys."),

@@ -115,8 +115,10 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         yield
     except MissingConfigException as error:
         group, _, option = (error.missing_cfg_file or given).rpartition("/")
+        if not group:
+            raise ConfigurationError(origin, option, "there is no such file in conf.") from None
         fix = nearest(option, error.options or [])
-        raise ConfigurationError(group or origin, option, "there is no such option.", fix) from None
+        raise ConfigurationError(group, option, "there is no such option.", fix) from None
     except OverrideParseException as error:
         wrong = next((each for each in overrides if not each.isascii()), "KEY=VALUE")
         key, _, value = wrong.partition("=")
