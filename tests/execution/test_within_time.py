@@ -88,3 +88,16 @@ def test_no_arm_is_started_that_will_not_fit_and_one_that_does_not_end_is_stoppe
     assert said.endswith("no time was left for long\n")
     assert complete == []
     assert not long.runs[0].folder.exists()
+
+
+def test_arms_that_wait_for_their_evaluation_take_time_too(tmp_path, data_root):
+    one = arm(tmp_path, data_root, "one")
+    lanes = within_time._Lanes([one], time.monotonic() + 1025)
+    try:
+        lanes.estimate.evaluations.append(500.0)
+        assert lanes._fitting() == one
+        lanes.trained.extend([one, one])  # 1,000 s, and 500 s for the arm itself
+        assert lanes._fitting() is None
+    finally:
+        lanes.training.worker.stop()
+        lanes.evaluation.worker.stop()

@@ -149,10 +149,12 @@ class _Lanes:
         return [lane for lane in (self.training, self.evaluation) if lane.arm]
 
     def _fitting(self) -> Arm | None:
-        """The first arm that will be complete in time."""
-        left = self.deadline - time.monotonic() - self.estimate.evaluation()
-        fits = (arm for arm in self.waiting if self.estimate.training(arm) <= left)
-        return next(fits, None)
+        """The first arm that will be complete in time, behind those that wait for evaluation."""
+        evaluation = self.estimate.evaluation()
+        before = evaluation * (len(self.trained) + (self.evaluation.arm is not None))
+        left = self.deadline - time.monotonic() - evaluation
+        ends = ((arm, max(self.estimate.training(arm), before)) for arm in self.waiting)
+        return next((arm for arm, end in ends if end <= left), None)
 
     def complete(self, lane: _Lane) -> str | None:
         """Take the arm that a lane has ended, if it has; its name if all of it is complete."""
