@@ -14,8 +14,7 @@ from convchoice.config import datasets
 from convchoice.config.datasets import CIFAR_ARCHIVE, IDX_FILES
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
-from convchoice.data.dataset import StoredDataset
-from convchoice.data.download import encode_idx
+from convchoice.data.dataset import StoredDataset, encode_idx
 
 
 def store_digits(root: Path) -> StoredDataset:

@@ -15,7 +15,7 @@ from convchoice.config.datasets import IDX_FILES
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
-from convchoice.data.download import bilinear_weights, digits_files, enlarge, is_test
+from convchoice.data.fallback_digits import bilinear_weights, digits_files, enlarge, is_test
 from convchoice.errors import UserError
 from small_data import arrays, replace_by_tiny
 

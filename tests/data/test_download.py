@@ -12,7 +12,8 @@ from convchoice.config.datasets import CIFAR10, FASHION_MNIST, IDX_FILES, KMNIST
 from convchoice.config.schema import Dataset, Fallback
 from convchoice.data import download
 from convchoice.data.dataset import PROVENANCE, load
-from convchoice.data.download import digits_files, ensure, mirror_url
+from convchoice.data.download import ensure, mirror_url
+from convchoice.data.fallback_digits import digits_files
 from convchoice.errors import UserError
 from small_data import replace_by_tiny, store_digits
 
