@@ -164,14 +164,26 @@ def test_the_answer_names_labels_and_the_short_training(comparison_of: Compare) 
     assert claim.sentence.startswith("No, after 1 epoch of 55,000 images: average pooling is worse")
 
 
-@pytest.mark.parametrize(("held", "short"), [(300, False), (9_000, True)])
-def test_a_folder_smaller_than_the_scale_is_no_subset(comparison_of: Compare, held, short) -> None:
+@pytest.mark.parametrize(
+    ("held", "own", "chosen", "short"),
+    [
+        (300, 0, None, False), (9_000, 0, None, True),
+        # One in twelve of 6,300 images, 525, is held out.
+        (6_300, 0, None, False), (6_545, 0, None, False), (6_547, 0, None, True),
+        (6_300, 0, 100, True), (6_001, 500, None, True), (6_000, 500, None, False),
+        (6_000, 500, 0, False),
+    ],
+)  # fmt: skip
+def test_a_folder_smaller_than_the_scale_is_no_subset(
+    comparison_of: Compare, held, own, chosen, short
+) -> None:
     """`train_size` is 6,000 at the scale `quick`, also for a folder with fewer images."""
     contents = {
         "classes": 10, "channels": 1, "side": 28,
-        "train_images": held, "validation_images": 0, "test_images": 1_000,
+        "train_images": held, "validation_images": own, "test_images": 1_000,
     }  # fmt: skip
     data = {"name": "folder", "path": "images", "fallback": None, "contents": contents}
+    data["validation_size"] = chosen
     option = {"epochs": 5, "config": {"data": {**data, "train_size": 6_000}}}
     errors = {"max": [10, 11, 12], "average": [15, 16, 17]}
     comparison = comparison_of(errors, None, dict.fromkeys(errors, option))

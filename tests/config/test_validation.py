@@ -20,8 +20,10 @@ data.name=cifar10 data.fallback=null data.canvas=30 | data.canvas = 30: *32 pixe
 data.name=kmnist | data.fallback = 'digits': *set data.fallback=null
 data.name=folder data.fallback=null | data.path = None: name the folder of the images
 data.name=folder data.path=images | data.fallback = 'digits': nothing can replace these images
-data.name=torchvision data.fallback=null | data.dataset = None: there is no such *Legal: CIFAR10
+data.name=torchvision data.fallback=null | data.dataset = None: there is no such *Legal: CIFAR100
 data.name=torchvision data.fallback=null data.dataset=SVNH | there is no such *Did you mean SVHN?
+data.name=torchvision data.fallback=null data.dataset=CIFAR10 | there is no such *Use data=cifar10.
+data.name=torchvision data.fallback=null data.dataset=FashionMNIST | *Use data=fashion_mnist.
 conv.padding=3 | at most the kernel size less 1 (2 for a kernel of 3), or
 conv.kernel_size=[1,5] conv.padding=1 | padding = 1: * (0×4 for a kernel of 1×5)*padding=full
 downsample.operator=weighted downsample.window=2 | window = 2: *exactly average*Use downsample=aver

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from torchvision import datasets
@@ -24,7 +25,7 @@ from convchoice.config.datasets import data_folder, data_name, spec_of
 from convchoice.config.schema import Config, DataConfig, Dataset
 from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.config.validation import config_from_mapping
-from convchoice.data import image_sources
+from convchoice.data import conversion, image_sources
 from convchoice.data.conversion import check_memory, converted, prepare, with_contents
 from convchoice.data.dataset import load
 from convchoice.data.image_sources import Source
@@ -274,6 +275,23 @@ def test_more_images_than_memory_holds_are_refused():
         check_memory(1_000, 32, 2 * 3 * 1_000 * 32**2 - 1)
 
 
+def test_a_container_may_have_less_memory(tmp_path, monkeypatch):
+    whole = psutil.virtual_memory().total
+    monkeypatch.setattr(conversion, "LIMITS", [tmp_path / "absent", tmp_path / "limit"])
+    for text, expected in (("max\n", whole), ("12345\n", 12_345), (f"{2**63}", whole)):
+        (tmp_path / "limit").write_text(text)
+        assert conversion.memory() == expected
+
+
+def test_what_a_killed_conversion_left_is_removed():
+    write_images(Path("images"), PARTS)
+    left = data_folder(folder()) / ".convert-abc"
+    left.mkdir(parents=True)
+    (left / "train_images.npy").write_bytes(b"half")
+    root = prepare(folder()).root
+    assert sorted(each.name for each in root.iterdir()) == ["images", "provenance.json"]
+
+
 def test_contents_are_filled_in_and_the_rules_use_them():
     write_images(Path("images"), PARTS)
     config = with_contents(Config(data=folder()))
@@ -357,24 +375,29 @@ def test_every_name_is_a_class_of_torchvision():
 
 
 def test_a_data_set_of_torchvision(tmp_path, monkeypatch):
-    """A tiny MNIST in the files that torchvision expects; nothing is downloaded."""
-    raw = tmp_path / "downloads" / "MNIST" / "raw"
+    """A tiny EMNIST in the files that torchvision expects; nothing is downloaded."""
+    raw = tmp_path / "downloads" / "EMNIST" / "raw"
     raw.mkdir(parents=True)
     replace_by_tiny("mnist", monkeypatch, raw)
     for packed in raw.iterdir():
-        (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+        name = f"emnist-mnist-{packed.stem.replace('t10k', 'test')}"
+        (raw / name).write_bytes(gzip.decompress(packed.read_bytes()))
     data = DataConfig(
-        Dataset.torchvision, "data/torchvision", path="downloads", dataset="MNIST", fallback=None
+        Dataset.torchvision,
+        "data/torchvision",
+        path="downloads",
+        dataset="EMNIST-mnist",
+        fallback=None,
     )
     stored = prepare(data)
     images, labels = arrays("mnist")
     assert np.array_equal(stored.train()[0], images[:100, 0])
     assert np.array_equal(stored.test()[1], labels[100:])
-    assert stored.spec.title == "MNIST (120 images of 10 classes, 28×28 pixels)"
-    assert stored.spec.class_names[:2] == ("0 - zero", "1 - one")
-    assert re.fullmatch(r"data/torchvision/MNIST-[0-9a-f]{8}", str(data_folder(data)))
+    assert stored.spec.title == "EMNIST-mnist (120 images of 10 classes, 28×28 pixels)"
+    assert stored.spec.class_names[:2] == ("0", "1")
+    assert re.fullmatch(r"data/torchvision/EMNIST-mnist-[0-9a-f]{8}", str(data_folder(data)))
     assert data_folder(replace(data, path="other")) != data_folder(data)
-    assert data_folder(replace(data, path=None)) == Path("data/torchvision/MNIST")
+    assert data_folder(replace(data, path=None)) == Path("data/torchvision/EMNIST-mnist")
 
 
 def test_two_conversions_of_a_data_set_download_one_after_the_other(tmp_path, monkeypatch):

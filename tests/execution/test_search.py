@@ -13,6 +13,7 @@ from convchoice.commands import tune
 from convchoice.config.study import read_study
 from convchoice.errors import UserError
 from convchoice.execution.search import Search, SearchSpace, overrides_of, read_space
+from own_images import write_images
 from small_runs import OVERRIDES
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
@@ -61,6 +62,19 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
         Search(read_space(arguments), 2, "val/accuracy", tmp_path / "tuning").check()
     assert message in str(caught.value)
     assert not (tmp_path / "tuning").exists()
+
+
+def test_the_number_of_validation_images_that_is_proposed_is_legal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_images(Path("images"), {"train": 12, "test": 1}, sides=[(28, 28)])
+    fixed = ["data=folder", "data.path=images", "data.validation_size=0"]
+    for number in ("3", "null"):
+        search = Search(read_space(["arm=max", *fixed, RATE]), 2, "val/accuracy", Path("tuning"))
+        with pytest.raises(UserError, match=f"for the search: data.validation_size={number}$"):
+            search.check()
+        again = read_space(["arm=max", *fixed[:2], f"data.validation_size={number}", RATE])
+        Search(again, 2, "val/accuracy", Path("tuning")).check()
+        write_images(Path("images"), {"val": 1}, sides=[(28, 28)])
 
 
 def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(tmp_path, data_root, capsys):

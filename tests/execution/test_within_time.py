@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from convchoice.config.schema import Contents, Dataset
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution import within_time
 from convchoice.execution.within_time import Arm, Estimate, run_within, work_of_seed
@@ -33,6 +34,12 @@ def test_the_work_of_a_seed_by_hand():
     most = config_from_mapping({"data": {"train_size": 60_000}, "trainer": {"max_epochs": 1}})
     without = replace(most, data=replace(most.data, validation_size=0))
     assert work_of_seed(without) / work_of_seed(most) == 938 / 860  # 60,000 and 55,000 images
+    contents = Contents(10, 1, 28, train_images=640, validation_images=64, test_images=10)
+    data = replace(most.data, name=Dataset.folder, train_size=None, contents=contents)
+    for size in (None, 0):  # those of val/ never train
+        assert work_of_seed(replace(most, data=replace(data, validation_size=size))) == (
+            10 * work_of_seed(replace(most, data=replace(most.data, train_size=64)))
+        )
 
 
 def test_estimates_follow_the_arms_that_are_done(tmp_path, data_root):

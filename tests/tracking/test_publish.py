@@ -15,9 +15,10 @@ from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import exit_codes
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run_folder import METRICS, run_path
+from convchoice.tracking.mlflow_entry import entry_of
 from convchoice.tracking.mlflow_store import MlflowStore
 from convchoice.tracking.publish import publish
-from made_up_runs import curve_points, make_run
+from made_up_runs import MNIST, curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
 
@@ -71,6 +72,13 @@ def test_a_complete_run_enters_once_with_its_arm_above_it(settings, store, tmp_p
     assert [point.step for point in history] == [1, 2]
     files = {item.path for item in store.client.list_artifacts(run_id)}
     assert {"config.yaml", "history.csv", "confusion_matrix.csv"} <= files
+
+
+def test_the_confusions_of_many_classes_are_not_kept(tmp_path):
+    for classes, texts in ((50, {"confusion_matrix.csv"}), (51, set())):
+        dataset = MNIST | {"class_names": [f"class {n}" for n in range(classes)]}
+        entry, _ = entry_of(make_run(tmp_path / f"{classes}", "max", 0, dataset=dataset))
+        assert set(entry.texts) == texts
 
 
 def test_an_arm_has_means_and_spread_of_the_seeds_that_are_there(settings, store, tmp_path):

@@ -11,7 +11,9 @@ from convchoice.analysis.result_types import MOST_SEEDS
 from convchoice.analysis.study_definition import amendments
 from convchoice.analysis.text import listed
 from convchoice.analysis.verdict import FEWEST_SEEDS
+from convchoice.config.datasets import converted_spec
 from convchoice.config.field_types import within
+from convchoice.config.schema import Contents
 from convchoice.runs.events import count
 
 STEEP = 0.05
@@ -63,11 +65,13 @@ def short_training(comparison: Comparison) -> str:
 
 
 def _takes_a_subset(configuration: Mapping[str, Any]) -> bool:
-    """Whether a number of training images is set, and not above what a folder of images holds."""
-    size, held = (
-        configuration.get(f"data.{key}") for key in ("train_size", "contents.train_images")
-    )
-    return size is not None and (held is None or size < held)
+    """Whether fewer training images are chosen than a folder holds, or any of another data set."""
+    size, prefix = configuration.get("data.train_size"), "data.contents."
+    held = {k.removeprefix(prefix): v for k, v in configuration.items() if k.startswith(prefix)}
+    if size is None or not held:
+        return size is not None
+    spec = converted_spec("", Contents(**held))
+    return bool(size < spec.training_images(configuration["data.validation_size"]))
 
 
 def _scale(comparison: Comparison) -> str:

@@ -24,6 +24,7 @@ from convchoice.analysis.result_types import (
     same_length,
 )
 from convchoice.analysis.statistics import mean_interval, new_images_interval
+from convchoice.config.datasets import MOST_CONFUSED
 from convchoice.errors import RunFolderError
 from convchoice.runs.run import UNKNOWN_CLASS, Run
 
@@ -35,8 +36,6 @@ ACCURACY_TOLERANCE = 0.001
 """A tie between two logits may be broken either way, so a few images may differ."""
 
 
-MOST_CONFUSED = 50
-"""The confusions of more classes are not recorded: no figure could show them."""
 CLASSES = 10
 """Of runs that did not record the names of the classes, which were of MNIST."""
 Labels = NDArray[np.unsignedinteger[Any]]

@@ -27,6 +27,9 @@ ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_
 VALIDATION_SHARE = 12
 """Without a number and without `val/`, one in so many images validates: MNIST's share."""
 
+MOST_CONFUSED = 50
+"""The confusions of more classes are not kept: no figure could show them."""
+
 
 @dataclass(frozen=True)
 class DatasetSpec:
@@ -51,6 +54,12 @@ class DatasetSpec:
     """What replaces the data set if it cannot be downloaded."""
     own_validation: int = 0
     """The last so many training images are the validation images; 0 where a split chooses them."""
+
+    def training_images(self, validation_size: int | None) -> int:
+        """Images that train at most; `validation_size` of a configuration may leave some out."""
+        if validation_size is None or self.own_validation:
+            validation_size = self.validation_size
+        return self.train_size - validation_size
 
     @property
     def classes(self) -> int:

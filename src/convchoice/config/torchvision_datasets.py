@@ -2,7 +2,7 @@
 
 Left out are those without test images (Caltech, EuroSAT, SUN397, …), those that cannot be
 downloaded without an account (ImageNet, FER2013, StanfordCars), and those with several million
-images.
+images. MNIST, Fashion-MNIST, KMNIST and CIFAR-10 are data sets of their own (`datasets.SPECS`).
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,7 @@ def _by_split(
 
 
 TORCHVISION = {
-    **{
-        name: _by_flag(name)
-        for name in ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "USPS")
-    },
+    **{name: _by_flag(name) for name in ("CIFAR100", "QMNIST", "USPS")},
     **{
         f"EMNIST-{split}": _by_flag("EMNIST", split=split)
         for split in ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")

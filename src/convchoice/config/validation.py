@@ -142,7 +142,9 @@ def _data_rules(config: Config) -> Broken:
         yield "data.path", "name the folder of the images: data.path=my_images"
     if data.name is Dataset.torchvision and data.dataset not in TORCHVISION:
         rule = "there is no such data set of torchvision with test images."
-        yield "data.dataset", f"{rule} {nearest(data.dataset, list(TORCHVISION))}"
+        own = [f"Use data={each.name}." for each in SPECS.values()
+               if each.torchvision_class == data.dataset]  # fmt: skip
+        yield "data.dataset", f"{rule} {(own or [nearest(data.dataset, list(TORCHVISION))])[0]}"
     if data.name.name not in SPECS and data.contents is None:
         if data.fallback is not None:
             yield "data.fallback", "nothing can replace these images: set data.fallback=null."

@@ -9,10 +9,12 @@ copied or touched retrains nothing.
 """
 
 import hashlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,10 @@ from convchoice.data.image_sources import (
 from convchoice.errors import UserError, require, storing_in
 
 Pixels = NDArray[np.uint8]
+LIMITS = [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory/memory.limit_in_bytes")]
+"""Where Linux says how much memory a container may use, in its two versions of control groups."""
+LEFTOVER = ".convert-"
+"""Begins the name of the folder of a conversion that is under way."""
 
 
 def prepare(data: DataConfig, *, verify: bool = True) -> StoredDataset:
@@ -111,6 +117,8 @@ def _current(root: Path, data: DataConfig, signature: str, verify: bool) -> Stor
 
 
 def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
+    for left in root.glob(f"{LEFTOVER}*"):  # of a process that was killed
+        shutil.rmtree(left)
     source = source_of(data)
     count = sum(map(len, source.parts.values()))
     name = data_name(data)
@@ -148,7 +156,7 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
         shared_images=shared,
     )
     folder = root / name
-    with tempfile.TemporaryDirectory(prefix=".convert-", dir=root) as temporary:
+    with tempfile.TemporaryDirectory(prefix=LEFTOVER, dir=root) as temporary:
         new = Path(temporary)
         for file, array in zip(ARRAY_FILES, arrays, strict=True):
             np.save(new / file, array)
@@ -169,14 +177,14 @@ def converted(
 
     One channel is kept where red, green and blue agree in every pixel of every image.
     """
-    bring, side = _square(size), size or 0
+    resize, side = _resizing(size), size or 0
     count = sum(map(len, source.parts.values()))
     pixels: dict[str, Pixels] = {}
     given: dict[str, list[int]] = {}
     for part, images in source.parts.items():
-        side = side or len(_read(images, 0, part, bring)[0])
-        check_memory(count, side, psutil.virtual_memory().total)
-        pixels[part], given[part] = _read_all(images, part, bring, side)
+        side = side or len(_read(images, 0, part, resize)[0])
+        check_memory(count, side, memory())
+        pixels[part], given[part] = _read_all(images, part, resize, side)
     values = sorted(set(given[TRAIN]))
     for part, found in given.items():
         if set(found) != set(values):
@@ -207,6 +215,15 @@ def shared_images(pixels: Mapping[str, Pixels]) -> dict[str, int]:
     return shared
 
 
+def memory() -> int:
+    """Bytes of this machine's memory, or of its container's if that is limited."""
+    found: list[int] = [psutil.virtual_memory().total]
+    for path in LIMITS:
+        with suppress(OSError, ValueError):  # no container of this kind; `max` for no limit
+            found.append(int(path.read_text()))
+    return min(found)
+
+
 def check_memory(images: int, side: int, memory: int) -> None:
     """Refuse images that do not fit into memory twice, as a training needs them.
 
@@ -222,8 +239,8 @@ def check_memory(images: int, side: int, memory: int) -> None:
         )
 
 
-def _square(size: int | None) -> Callable[[Any], Any]:
-    """What brings a PIL image to size × size pixels; nothing for None."""
+def _resizing(size: int | None) -> Callable[[Any], Any]:
+    """A function that makes a PIL image size × size pixels; for None it changes nothing."""
     from torchvision.transforms import v2  # noqa: PLC0415 - seconds
 
     if size is None:
@@ -232,7 +249,9 @@ def _square(size: int | None) -> Callable[[Any], Any]:
     return made
 
 
-def _read(images: Images, index: int, part: str, bring: Callable[[Any], Any]) -> tuple[Pixels, int]:
+def _read(
+    images: Images, index: int, part: str, resize: Callable[[Any], Any]
+) -> tuple[Pixels, int]:
     """The pixels (H, W, 3) of an image, and its label.
 
     Raises:
@@ -244,7 +263,7 @@ def _read(images: Images, index: int, part: str, bring: Callable[[Any], Any]) ->
         raise
     except Exception as error:  # of a damaged file; Pillow raises many types
         raise UserError(f"{name_of(images, index, part)}: cannot be read: {error}.") from error
-    pixels = np.asarray(bring(image.convert("RGB")))
+    pixels = np.asarray(resize(image.convert("RGB")))
     height, width, _ = pixels.shape
     if height != width or height > LARGEST_SIDE:
         raise UserError(
@@ -261,13 +280,13 @@ def name_of(images: Images, index: int, part: str) -> str:
 
 
 def _read_all(
-    images: Images, part: str, bring: Callable[[Any], Any], side: int
+    images: Images, part: str, resize: Callable[[Any], Any], side: int
 ) -> tuple[Pixels, list[int]]:
     """The pixels (N, side, side, 3) and the labels of a part."""
     kept, labels = np.empty((len(images), side, side, 3), np.uint8), []
 
     def read(index: int) -> tuple[Pixels, int]:
-        return _read(images, index, part, bring)
+        return _read(images, index, part, resize)
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes and resizes without Python's lock
         for index, (pixels, label) in enumerate(pool.map(read, range(len(images)))):

@@ -31,6 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from convchoice.config.arm_keys import is_numeric
 from convchoice.config.composition import check_option, compose_values, given_values, parsed
+from convchoice.config.datasets import spec_of
 from convchoice.config.field_types import flattened, within
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
@@ -157,10 +158,12 @@ class Search:
                 for limit in limits:
                     self.config(arm, 0, {key: limit})
             data = self.config(arm, 0, {}).data
+            spec = spec_of(data)
+            number = "null" if spec.own_validation else spec.validation_size
             require(
                 data.validation_size != 0, "data.validation_size", data.validation_size,
                 f"arm {arm} holds out no validation images, and nothing is chosen on the test set.",
-                "Set one for the search: data.validation_size=5000",
+                f"Set one for the search: data.validation_size={number}",
             )  # fmt: skip
             prepare(data)
 

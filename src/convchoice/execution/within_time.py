@@ -53,9 +53,7 @@ class Arm:
 def work_of_seed(config: Config) -> float:
     """What training one seed takes, in bytes: activations, parameters, and arithmetic as such."""
     data, layers = config.data, fitting_plan(config)
-    spec = spec_of(data)
-    held_out = spec.validation_size if data.validation_size is None else data.validation_size
-    most = spec.train_size - held_out
+    most = spec_of(data).training_images(data.validation_size)
     steps = ceil(min(data.train_size or most, most) / data.batch_size) * config.trainer.max_epochs
     of_images = ACTIVATION_PASSES * layers.activation_bytes(data.batch_size)
     of_images += int(MAC_BYTES * layers.macs * data.batch_size)

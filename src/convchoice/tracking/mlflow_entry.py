@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convchoice.config.datasets import data_name
+from convchoice.config.datasets import MOST_CONFUSED, data_name
 from convchoice.config.field_types import pair_of, shown
 from convchoice.config.schema import Config, Padding
 from convchoice.config.study import studies_of_arm
@@ -188,6 +188,7 @@ def run_entry(run: Run) -> Entry:
         seconds += row["seconds"] * together
         at, epoch = start + round(1000 * seconds), int(row["epoch"])
         points += [Point(key, value, epoch, at) for key, value in row.items() if "/" in key]
+    few = len(dataset.get("class_names") or ()) <= MOST_CONFUSED
     source = {"title": dataset["title"], "note": dataset["fallback_note"]}
     return Entry(
         kind="run",
@@ -205,7 +206,7 @@ def run_entry(run: Run) -> Entry:
             "convchoice.dirty": str(made["dirty"]).lower(),
         },
         files=[run.path / name for name in FILES if (run.path / name).is_file()],
-        texts={"confusion_matrix.csv": confusion_table(run)},
+        texts={"confusion_matrix.csv": confusion_table(run)} if few else {},
         dataset=(dataset["name"], dataset["digest"][:32], json.dumps(source)),
     )
 
