@@ -35,46 +35,22 @@ from convchoice.runs.run import UNKNOWN_CLASS, Run, reading
 from convchoice.runs.run_folder import run_path
 
 STUDY = "study.yaml"
-
-
 RUNS = "runs.csv"
-
-
 HISTORIES = "histories.csv"
-
-
 PREDICTIONS = "predictions.csv"
-
-
 LABELS = "test_labels.txt"
-
-
 CURVES = "run_curves.csv"
-
-
 FILES = (STUDY, RUNS, HISTORIES, PREDICTIONS, LABELS, CURVES)
-
-
 FIX = "Restore the file."
-
-
 IDENTITY = ("arm", "seed")
-
-
 NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint")
 """Keys of `environment.json` that tell a reader nothing."""
-
-
 TAKEN_OVER = {
     "introspection", "pictures", "confusion", "class_errors", "new_images_interval_95", "mcnemar",
     "flips", "arm_predictions", "reference_predictions",
 }  # fmt: skip
 """Keys of a result that these files may lack the values for."""
-
-
 IDENTITIES = ("arm", "reference", "image")
-
-
 Labels = NDArray[np.unsignedinteger[Any]]
 
 
