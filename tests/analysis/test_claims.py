@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from convchoice.analysis.best_arm import champion
-from convchoice.analysis.cautions import short_training
 from convchoice.analysis.claims import parts_sentence
 from convchoice.analysis.measure import EDGE_USE, measure_of
 from convchoice.analysis.result import ClaimPart
 from convchoice.analysis.result_types import Interval
+from convchoice.analysis.training_length import short_training
 from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of, verdict_of
 from convchoice.config.study import Prediction
 from made_up_reports import introspected

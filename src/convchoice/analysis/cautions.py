@@ -1,8 +1,5 @@
 """What a reader must know of a result: cautions, and notes on intervals, seeds and runs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, SeedsNeeded
 from convchoice.analysis.provenance import Provenance
@@ -10,25 +7,14 @@ from convchoice.analysis.result import Caution, Comparison
 from convchoice.analysis.result_types import MOST_SEEDS
 from convchoice.analysis.study_definition import amendments
 from convchoice.analysis.text import listed
+from convchoice.analysis.training_length import counted, short_training
 from convchoice.analysis.verdict import FEWEST_SEEDS
-from convchoice.config.datasets import converted_spec
 from convchoice.config.field_types import within
-from convchoice.config.schema import Contents
 from convchoice.runs.events import count
 
 STEEP = 0.05
 """Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
 times that of the lecture's fifth epoch."""
-
-
-FULL_EPOCHS = 5
-"""Epochs of the lecture's recipe; fewer is a small scale."""
-
-
-def _range(numbers: Sequence[Any], noun: str) -> str:
-    if len(set(numbers)) == 1:
-        return count(numbers[0], noun)
-    return f"{min(numbers):,} to {count(max(numbers), noun)}"
 
 
 def _failures(comparison: Comparison) -> list[str]:
@@ -49,31 +35,6 @@ def _failures(comparison: Comparison) -> list[str]:
     return found
 
 
-def training_length(recorded: Mapping[str, Sequence[Any]]) -> str:
-    """How long runs were trained: ``2 epochs of 6,000 images``; empty if it is not recorded."""
-    epochs, images = recorded.get("epochs", []), recorded.get("dataset.train_images")
-    over = f" of {_range(images, 'image')}" if images else ""
-    return f"{_range(epochs, 'epoch')}{over}" if epochs else ""
-
-
-def short_training(comparison: Comparison) -> str:
-    """The length of a training that is not the full one: ``2 epochs of 6,000 images``; or empty."""
-    recorded, arms = comparison.provenance.recorded, comparison.arms.values()
-    subset = any(_takes_a_subset(arm.configuration) for arm in arms)
-    full = max(map(int, recorded.get("epochs", [])), default=0) >= FULL_EPOCHS and not subset
-    return "" if full else training_length(recorded)
-
-
-def _takes_a_subset(configuration: Mapping[str, Any]) -> bool:
-    """Whether fewer training images are chosen than a folder holds, or any of another data set."""
-    size, prefix = configuration.get("data.train_size"), "data.contents."
-    held = {k.removeprefix(prefix): v for k, v in configuration.items() if k.startswith(prefix)}
-    if size is None or not held:
-        return size is not None
-    spec = converted_spec("", Contents(**held))
-    return bool(size < spec.training_images(configuration["data.validation_size"]))
-
-
 def _scale(comparison: Comparison) -> str:
     """The scale in numbers; empty if it is the full one."""
     seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
@@ -83,7 +44,7 @@ def _scale(comparison: Comparison) -> str:
     images = [int(each) for each in seen.get("dataset.train_images", [])]
     shown = length and max(images, default=0) * max(map(int, seen["epochs"])) <= DEMONSTRATION
     kind = "Demonstration, no answer" if shown else "Short training" if length else "Few seeds"
-    return f"{kind}: {', '.join(filter(None, [length, _range(seeds, 'seed')]))} an arm."
+    return f"{kind}: {', '.join(filter(None, [length, counted(seeds, 'seed')]))} an arm."
 
 
 DEMONSTRATION = 1_000

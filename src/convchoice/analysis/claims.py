@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convchoice.analysis import text
-from convchoice.analysis.cautions import short_training
 from convchoice.analysis.contrast import Contrast, Scores, contrasts_of
 from convchoice.analysis.introspection import measured
 from convchoice.analysis.literature_values import published_answer
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.result import Claim, ClaimPart, Comparison
+from convchoice.analysis.training_length import short_training
 from convchoice.analysis.verdict import Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study
 from convchoice.runs.run import Run

@@ -8,6 +8,7 @@ from convchoice.analysis import cautions, text
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.survival import Survival
+from convchoice.analysis.training_length import training_length
 from convchoice.analysis.verdict import Verdict
 from convchoice.runs.events import count
 
@@ -171,7 +172,7 @@ def survival_lines(found: Survival, label: Callable[[str], str] = str) -> list[s
         found: the contrasts over a grid of settings.
         label: an arm's name for people.
     """
-    length = cautions.training_length(found.provenance.recorded)
+    length = training_length(found.provenance.recorded)
     return [
         (f"After {length}: " if length else "")
         + sentence_of(

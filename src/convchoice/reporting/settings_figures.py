@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
-from convchoice.analysis.cautions import training_length
 from convchoice.analysis.sentences import spoken, survival_lines
 from convchoice.analysis.survival import Cell, Survival, SurvivingContrast
+from convchoice.analysis.training_length import training_length
 from convchoice.analysis.variance_sources import SOURCES, VarianceSources
 from convchoice.reporting import plots
 from convchoice.reporting.rendering import RenderedFigure, rendered
