@@ -28,6 +28,7 @@ from convchoice.evaluation.introspection import chosen_images
 from convchoice.evaluation.robustness_curves import scores
 from convchoice.networks.network import Network
 from convchoice.networks.stacked_networks import together
+from convchoice.runs.archive import copy_compact
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.run import RunSpecification, read_run
@@ -106,6 +107,15 @@ def test_the_final_folder_has_the_trained_files_and_the_measurements(trained):
     weights = load_file(work.folder / WEIGHTS)["block1_convolution.weight"]
     np.testing.assert_allclose(inside.filters, weights, rtol=1e-3, atol=1e-4)
     assert (work.folder / INSIDE).stat().st_size < 40_000
+
+
+def test_a_compact_run_folder_without_weights_says_so(trained):
+    work = job(trained)
+    evaluate_run(work)
+    compact = trained / "compact" / work.folder.parent.name / work.folder.name
+    copy_compact(work.folder, compact, weights=False)
+    with pytest.raises(UserError, match="is of a compact run folder, without logits"):
+        load_network(read_run(compact))
 
 
 def test_curves_are_measured_on_the_chosen_images_and_no_number_else_changes(trained):

@@ -14,7 +14,7 @@ from convchoice.execution.within_time import Arm, Estimate, run_within, work_of_
 from convchoice.networks.plan import plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import read_failure
-from small_runs import SMALL, small_run
+from small_runs import SMALL, small_run, train_until, trained
 
 
 def arm(root: Path, data_root: Path, name: str, **changes: Any) -> Arm:
@@ -50,6 +50,28 @@ def test_estimates_follow_the_arms_that_are_done(tmp_path, data_root):
     estimate.add(one, 9.0, "trained")
     assert estimate.training(one) == pytest.approx(8)
     assert estimate.evaluation() == 3
+
+
+def test_only_arms_that_begin_here_count_for_the_estimate(tmp_path, data_root, monkeypatch, capfd):
+    """One was trained in part, one has a checkpoint: the rest of them says nothing of the speed."""
+    added: list[str] = []
+    add = Estimate.add
+
+    def noting(estimate: Estimate, done: Arm, *rest: Any) -> None:
+        added.append(done.name)
+        add(estimate, done, *rest)
+
+    monkeypatch.setattr(Estimate, "add", noting)
+    longer = {"trainer": {"max_epochs": 2, "accelerator": "cpu"}}
+    arms = [
+        arm(tmp_path, data_root, "in_part"),
+        arm(tmp_path, data_root, "resumed", **longer),
+        arm(tmp_path, data_root, "new"),
+    ]
+    trained(arms[0].runs[0])
+    train_until(list(arms[1].runs), 2)
+    assert run_within(arms, time.monotonic() + 300, lambda _: None) == []
+    assert added == ["new", "new"]
 
 
 def test_arms_are_complete_and_one_that_fails_or_diverges_stops_no_other(

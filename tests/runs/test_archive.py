@@ -33,7 +33,9 @@ def test_a_compact_copy_is_a_run_without_logits(tmp_path, weights, kept):
         assert np.array_equal(ours, theirs)
     assert ("weight" in load_file(target / WEIGHTS)) is kept
     assert (target / PREDICTIONS).stat().st_size < (source / PREDICTIONS).stat().st_size
-    with pytest.raises(RunFolderError, match="predictions"):
+    with pytest.raises(
+        RunFolderError, match=r"predictions\.npz: is of a compact run folder, without logits"
+    ):
         copy.predictions()
     copy_compact(target, tmp_path / "second" / "max" / "seed-3", weights=weights)
     second = read_run(tmp_path / "second" / "max" / "seed-3")

@@ -1,15 +1,17 @@
 """What MLflow shows: parameters, ids, times and curves."""
 
+import csv
 import shutil
 from dataclasses import replace
 
 import pytest
 
+from convchoice.runs.archive import copy_compact
 from convchoice.runs.ownership import write_failure
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 from convchoice.tracking.mlflow_entry import ARM, NOTE, arm_id, failure_entry, run_entry
-from made_up_runs import make_run
+from made_up_runs import MNIST, make_run
 
 STARTED = 1_767_225_600_000  # 2026-01-01T00:00:00, in milliseconds
 
@@ -53,6 +55,17 @@ def test_an_id_follows_from_what_a_folder_holds_and_not_from_its_path(tmp_path):
     known = [("max", {"arm_fingerprint": "a"}), ("max", {"arm_fingerprint": "b"})]
     known += [("average", {"arm_fingerprint": "a"}), ("max", {"commit": "c"})]
     assert len({arm_id(*each) for each in [*known, *known]}) == 4
+
+
+def test_a_compact_run_folder_has_the_same_confusion_matrix(tmp_path):
+    names = {"class_names": [f"digit {label}" for label in range(10)]}
+    source = make_run(tmp_path / "runs", "max", 0, dataset={**MNIST, **names})
+    copy_compact(source, tmp_path / "copy/max/seed-0", weights=False)
+    copy = run_entry(read_run(tmp_path / "copy/max/seed-0"))
+    assert copy.texts == run_entry(read_run(source)).texts
+    _, *rows = csv.reader(copy.texts["confusion_matrix.csv"].splitlines())
+    assert [row[0] for row in rows] == names["class_names"]
+    assert sum(int(row[1 + at]) for at, row in enumerate(rows)) == 1000 - 10  # images, errors
 
 
 def test_content_is_all_but_the_times(tmp_path):

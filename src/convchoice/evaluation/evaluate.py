@@ -26,6 +26,7 @@ from convchoice.networks.own_network import network_of
 from convchoice.networks.stacked_networks import together
 from convchoice.runs import run_folder
 from convchoice.runs.evaluation_files import (
+    COMPACT,
     CurvePoint,
     summary_metrics,
     write_curves,
@@ -212,6 +213,8 @@ def load_network(run: Run) -> Network:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
+        if not weights:
+            raise RunFolderError(f"{path}: {COMPACT}") from error
         raise RunFolderError(
             f"{path}: does not hold the weights of the network in {run_folder.CONFIG}. {FIX}"
         ) from error

@@ -16,7 +16,7 @@ from convchoice.runs.fingerprint import environment
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.runs.run_folder import MEASURED_FILES
+from convchoice.runs.run_folder import CHECKPOINT, MEASURED_FILES, partial_path
 
 
 def is_trained(run: RunSpecification) -> bool:
@@ -29,6 +29,11 @@ def is_trained(run: RunSpecification) -> bool:
         print(f"not kept: {error}", flush=True)
         return False
     return found.environment.get("fingerprint") == run.fingerprint
+
+
+def is_interrupted(run: RunSpecification) -> bool:
+    """Whether a training of the run left a checkpoint."""
+    return (partial_path(run.folder) / CHECKPOINT).is_file()
 
 
 def is_evaluated(run: RunSpecification) -> bool:

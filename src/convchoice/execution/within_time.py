@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 
 from convchoice.config.datasets import spec_of
 from convchoice.config.schema import Config
-from convchoice.execution.job import Job, is_trained
+from convchoice.execution.job import Job, is_interrupted, is_trained
 from convchoice.execution.worker import Worker
 from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.events import Event, RunEnded, count
@@ -31,9 +31,7 @@ FIRST_SPEED = 5.3e11
 """Bytes a second before any arm is done: an H200 in float32 took 8.7 ms for a step of 30 seeds of
 the lecture's network, and 2 ms around it."""
 FIRST_EVALUATION = 12.0
-"""Seconds of the evaluation of 30 seeds on that machine, one after another."""
-
-
+"""Seconds of the evaluation of 30 seeds on that machine, measured before one pass evaluated all."""
 TRAINED, EVALUATED = "trained", "evaluated"
 
 
@@ -62,7 +60,7 @@ def work_of_seed(config: Config) -> float:
 
 @dataclass
 class Estimate:
-    """How long arms take, judged by those that are done."""
+    """How long arms take, judged by those that were trained and evaluated since the start."""
 
     work: float = 0.0
     seconds: float = 0.0
@@ -131,7 +129,11 @@ class _Lanes:
         self.estimate = Estimate()
         self.training, self.evaluation = _Lane(TRAINED), _Lane(EVALUATED)
         self.waiting, self.trained = deque[Arm](), deque[Arm]()
+        # Begun earlier: how long they take here says nothing of how long all of an arm takes.
+        self.begun = set[str]()
         for each in arms:
+            if any(is_trained(run) or is_interrupted(run) for run in each.runs):
+                self.begun.add(each.name)
             (self.trained if all(map(is_trained, each.runs)) else self.waiting).append(each)
         self.failures: list[RunEnded] = []
 
@@ -161,7 +163,7 @@ class _Lanes:
         arm, seconds = ended
         failed = [each for each in lane.failures if not each.diverged]
         self.failures += failed
-        if not lane.failures:
+        if not lane.failures and arm.name not in self.begun:
             self.estimate.add(arm, seconds, lane.verb)
         if lane is self.training and arm.runs and not failed:
             self.trained.append(arm)

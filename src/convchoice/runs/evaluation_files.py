@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from convchoice.config.schema import Curve
+from convchoice.errors import RunFolderError
 from convchoice.runs.run_folder import CURVES, INSIDE, PICTURES, PREDICTIONS
 
 EVALUATE_AGAIN = "Evaluate the run again: convchoice evaluate."
+COMPACT = (
+    "is of a compact run folder, without logits and with few weights or none. Take the run folder"
+    " that it was copied from, or delete this one and train it again."
+)
 KEPT_BYTES = 500_000
 """Of pixels, before compression: 637 images of MNIST's size, 162 of CIFAR-10's."""
 MEASURES = ("accuracy", "nll", "ink_lost", "consistency", "error_interior", "error_whole")
@@ -48,6 +53,8 @@ def write_predictions(folder: Path, logits: Numbers, labels: Labels) -> None:
 def read_predictions(path: Path) -> tuple[Numbers, Labels]:
     """The logits and labels that `write_predictions` wrote."""
     arrays = _arrays(path)
+    if "classes" in arrays:
+        raise RunFolderError(f"{path}: {COMPACT}")
     return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint16)
 
 

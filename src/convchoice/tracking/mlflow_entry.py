@@ -22,6 +22,7 @@ from convchoice.config.study import studies_of_arm
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError
 from convchoice.runs import run_folder as files
+from convchoice.runs.evaluation_files import Labels
 from convchoice.runs.run import Run, read_run
 
 ID = "convchoice.id"
@@ -189,6 +190,7 @@ def run_entry(run: Run) -> Entry:
         at, epoch = start + round(1000 * seconds), int(row["epoch"])
         points += [Point(key, value, epoch, at) for key, value in row.items() if "/" in key]
     few = len(dataset.get("class_names") or ()) <= MOST_CONFUSED
+    classes = run.classes() if few else None
     source = {"title": dataset["title"], "note": dataset["fallback_note"]}
     return Entry(
         kind="run",
@@ -206,19 +208,20 @@ def run_entry(run: Run) -> Entry:
             "convchoice.dirty": str(made["dirty"]).lower(),
         },
         files=[run.path / name for name in FILES if (run.path / name).is_file()],
-        texts={"confusion_matrix.csv": confusion_table(run)} if few else {},
+        texts={"confusion_matrix.csv": confusion_table(run, classes)} if classes else {},
         dataset=(dataset["name"], dataset["digest"][:32], json.dumps(source)),
     )
 
 
-def confusion_table(run: Run) -> str:
+def confusion_table(run: Run, classes: tuple[Labels, Labels]) -> str:
     """Counts of the test images by true class (rows) and predicted class (columns), as CSV."""
     import pandas as pd  # noqa: PLC0415 - slow, and only for a run that is logged
 
-    logits, labels = run.predictions()
-    names = list(run.environment["dataset"].get("class_names") or range(logits.shape[1]))
+    codes, labels = classes
+    most = max(codes.max(), labels.max())
+    names = list(run.environment["dataset"].get("class_names") or range(most + 1))
     true = pd.Categorical.from_codes(labels, names)
-    predicted = pd.Categorical.from_codes(logits.argmax(1), names)
+    predicted = pd.Categorical.from_codes(codes, names)
     headings = {"rownames": ["true class"], "colnames": ["predicted class"]}
     return str(pd.crosstab(true, predicted, **headings, dropna=False).to_csv(lineterminator="\n"))
 
