@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from convchoice.analysis.arm import Change
-from convchoice.analysis.cautions import seed_lines
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
+from convchoice.analysis.notes import seed_lines
 from convchoice.analysis.statistics import mean_interval
 from convchoice.analysis.text import MINUS, difference
 from convchoice.config.study import study_from_mapping

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from convchoice.analysis import text
-from convchoice.analysis.cautions import intervals_line, seed_lines, seed_notes, spike_lines
 from convchoice.analysis.contrast import Contrast, Family, RobustDifference, SeedsNeeded
+from convchoice.analysis.notes import intervals_line, seed_lines, seed_notes, spike_lines
 from convchoice.analysis.result_types import Interval
 from convchoice.analysis.sentences import alike_lines, answer, see_lines
 from convchoice.analysis.verdict import Verdict

@@ -1,16 +1,12 @@
-"""What a reader must know of a result: cautions, and notes on intervals, seeds and runs."""
+"""What a reader must know of a result before relying on it: cautions, the most important first."""
 
-from convchoice.analysis import text
-from convchoice.analysis.contrast import Contrast, SeedsNeeded
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
-from convchoice.analysis.result_types import MOST_SEEDS
 from convchoice.analysis.study_definition import amendments
 from convchoice.analysis.text import listed
 from convchoice.analysis.training_length import counted, short_training
 from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.config.field_types import within
-from convchoice.runs.events import count
 
 STEEP = 0.05
 """Fall of the mean training loss in the last epoch, in nats, above which an arm is unconverged: ten
@@ -158,119 +154,3 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("dirty", True in dirty and "Some runs were made with uncommitted changes."),
     ]
     return [Caution.model_validate({"kind": kind, "text": text}) for kind, text in found if text]
-
-
-FEW = 3
-"""Contrasts of a study that a note lists one by one."""
-
-
-def intervals_line(comparison: Comparison) -> str:
-    """What the intervals of a study's differences hold for."""
-    family = comparison.family
-    together = {
-        "sign flips": f"; those of {family.contrasts} differences hold together (joint sign flips)",
-        "Bonferroni": f"; those of {family.contrasts} differences hold together (Bonferroni)",
-        "single": "",
-    }[family.method]
-    sentences = [f"Brackets: 95 % intervals over seeds{together}."]
-    if family.extended:
-        seeds = text.listed([str(look) for look in family.looks])
-        sentences.append(
-            f"Extended after a look, interval adjusted: looks at {seeds} seeds, level"
-            f" {family.level:.2g} each."
-        )
-    elif family.last_look is not None:
-        sentences.append(
-            f"Look {len(family.looks)}, at {family.looks[-1]} of {family.last_look} planned seeds:"
-            f" level {family.level:.2g}, so that all looks together err in at most 5 %."
-        )
-    controls = [each.arm for each in comparison.contrasts if not each.in_family]
-    if controls and family.contrasts:
-        sentences.append(f"The interval of a control holds alone: {text.listed(controls)}.")
-    return " ".join(sentences)
-
-
-def methods_line(comparison: Comparison) -> str:
-    """What the intervals hold for, and the margin."""
-    margin = text.margin(comparison.study.margin, comparison.measure)
-    return f"{intervals_line(comparison)} Margin {margin}."
-
-
-def seeds_needed(needed: SeedsNeeded) -> str:
-    """The number of seeds with its interval: ``40 (18 to 160)``."""
-    ends = [text.whole(end) if end is not None else f"over {MOST_SEEDS:,}" for end in
-            (needed.estimate, needed.low, needed.high)]  # fmt: skip
-    return f"{ends[0]} ({ends[1]} to {ends[2]})"
-
-
-def seed_notes(contrast: Contrast) -> list[str]:
-    """Notes on the number of seeds of one contrast; often none."""
-    notes = []
-    if contrast.n < FEWEST_SEEDS:
-        have = count(contrast.n, "seed")
-        notes.append(
-            f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
-        )
-    if contrast.n == 1:
-        notes.append("With one seed there is no interval, so no difference can be shown.")
-    elif contrast.seeds_needed is not None:
-        notes.append(
-            f"About {seeds_needed(contrast.seeds_needed)} seeds would be needed to find a"
-            " difference as large as the margin with 80 % power."
-        )
-    return notes
-
-
-def seed_lines(comparison: Comparison) -> list[str]:
-    """The notes on seeds of all contrasts, each sentence once with its arms."""
-    arms_by_note: dict[str, list[str]] = {}
-    for contrast in comparison.contrasts:
-        for note in seed_notes(contrast):
-            arms_by_note.setdefault(note, []).append(contrast.arm)
-    total = len(comparison.contrasts)
-    lines = []
-    for note, arms in arms_by_note.items():
-        subject = text.listed(arms) if len(arms) <= FEW else f"{len(arms)} of {total} contrasts"
-        lines.append(note if len(arms) == total > 1 else f"{subject}: {note}")
-    return lines
-
-
-def spike_lines(comparison: Comparison) -> list[str]:
-    """The share of runs that end far on the bad side of their arm's others; none if there is none.
-
-    One sentence more for each contrast whose trimmed mean, which such runs do not move, leads to
-    another finding.
-    """
-    counts = [
-        f"{len(arm.outlying_seeds)} of {arm.n} of {name}"
-        for name, arm in comparison.arms.items()
-        if arm.outlying_seeds
-    ]
-    lines = []
-    if counts:
-        lines.append(
-            f"Runs that end much worse than their arm's others (a spike): {', '.join(counts)}."
-        )
-    measure = comparison.measure
-    for contrast in comparison.contrasts:
-        robust = contrast.robust
-        if contrast.robust_disagrees:
-            mean = text.signed(robust.mean, measure.decimals)
-            bounds = text.interval(robust.interval, measure.decimals, with_signs=True)
-            lines.append(
-                f"{contrast.arm} against {contrast.reference} is {contrast.verdict} by the mean,"
-                f" and {robust.verdict} by the 20 % trimmed mean, {mean} {bounds}, which a few far"
-                " runs do not move."
-            )
-    return lines
-
-
-def one_pair_lines(comparison: Comparison) -> list[str]:
-    """McNemar's test of each contrast that has a single pair of runs."""
-    return [
-        f"{item.arm} against {item.reference}, seed {test.seed}: images that one alone gets right:"
-        f" {item.arm} {test.only_arm_correct:,}, {item.reference} {test.only_reference_correct:,}"
-        f"; McNemar's exact p {text.p_value(test.p)}, for these two networks only."
-        for item in comparison.contrasts
-        if item.n == 1 and (test := item.mcnemar) is not None
-    ]

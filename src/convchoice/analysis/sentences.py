@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from convchoice.analysis import cautions, text
+from convchoice.analysis import notes, text
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.survival import Survival
@@ -102,7 +102,7 @@ def described(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.contrasts:
         methods = (
             "Differences are paired by seed. A verdict follows from the interval beside it."
-            f" {cautions.methods_line(comparison)}"
+            f" {notes.methods_line(comparison)}"
         )
         rows.append(("Statistics", methods))
     return rows

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from convchoice.analysis import cautions, sentences, text
+from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.commands import CommandParser
@@ -96,13 +96,13 @@ def print_study(comparison: Comparison, others: Mapping[str, Comparison] | None 
     console.print()
     console.print(study_table(comparison))
     if comparison.contrasts:
-        line = cautions.methods_line(comparison)
+        line = notes.methods_line(comparison)
         console.print(Text(printable(line), style="dim"))
     for sentence in [
         *(item.text for item in comparison.cautions),
-        *cautions.spike_lines(comparison),
-        *cautions.seed_lines(comparison),
-        *cautions.one_pair_lines(comparison),
+        *notes.spike_lines(comparison),
+        *notes.seed_lines(comparison),
+        *notes.one_pair_lines(comparison),
     ]:
         console.print(Text(f"! {printable(sentence)}", style="yellow"))
     console.print()

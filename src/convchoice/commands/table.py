@@ -13,7 +13,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from convchoice.analysis import cautions, sentences, text
+from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
 from convchoice.commands import CommandParser
@@ -74,7 +74,7 @@ def footnotes(comparison: Comparison) -> list[str]:
     test = TESTS[family.method].format(n=family.contrasts)
     found = [f"{seeds} per arm. {sentences.data_line(comparison)}."]
     if comparison.contrasts:
-        found.append(cautions.methods_line(comparison))
+        found.append(notes.methods_line(comparison))
         found.append(
             f"p: paired t test, two-sided{test}. A verdict follows from the interval beside it."
         )

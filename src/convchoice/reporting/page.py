@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from convchoice.analysis import cautions, sentences, text
+from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.literature_values import PublishedValue
@@ -136,7 +136,7 @@ def study_view(
         if arm in study.descriptions
     ]
     comparison = comparison.labelled()
-    seeds = [*cautions.spike_lines(comparison), *cautions.seed_lines(comparison)]
+    seeds = [*notes.spike_lines(comparison), *notes.seed_lines(comparison)]
     too_few = any(item.n < FEWEST_SEEDS for item in comparison.contrasts)
     strong = [each.text for each in comparison.cautions if each.kind in STRONG_CAUTIONS]
     mild = [each.text for each in comparison.cautions if each.kind not in STRONG_CAUTIONS] + seeds
@@ -235,7 +235,7 @@ def page_view(
         "bar_width": BAR_WIDTH,
         "nll": measure_of("test/nll"),
         "text": text,
-        "cautions": cautions,
+        "notes": notes,
         "sentences": sentences,
         "cost_cells": cost_cells,
         "published_cells": published_cells,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from convchoice.analysis import cautions, text
+from convchoice.analysis import notes, text
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.verdict import Answer
@@ -57,7 +57,7 @@ def differences_figure(comparison: Comparison) -> RenderedFigure | None:
         f"{comparison.study.name}-differences",
         f"Difference in {measure.label}",
         "Mean paired difference, arm minus reference, with its interval; the band is the margin,"
-        f" {text.margin(comparison.study.margin, measure)}. {cautions.intervals_line(comparison)}"
+        f" {text.margin(comparison.study.margin, measure)}. {notes.intervals_line(comparison)}"
         f" {text.seed_counts(item.n for item in comparison.contrasts)}.",
         f"{label}: {plots.rows_in_words(named, means, bounds, measure.decimals)}.",
     )
