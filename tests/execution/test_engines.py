@@ -159,9 +159,10 @@ def test_a_sweep_gives_the_same_numbers_on_joblib_slurm_and_ray(
     for launch, variables in engines.items():
         memory = ["hydra.launcher.mem_gb=2"] if variables is slurm else []
         arguments = [launch, *memory, *swept, "trainer.max_epochs=2", *OVERRIDES]
-        stage = sweeping(tmp_path / launch, data_root, *arguments, **variables)
+        folder = tmp_path / launch.removeprefix("launch=")
+        stage = sweeping(folder, data_root, *arguments, **variables)
         assert stage.end() == 0, stage.output
-        found.append(results(tmp_path / launch))
+        found.append(results(folder))
     assert len(found[0]) == 8
     assert found[0] == found[1] == found[2]
 
