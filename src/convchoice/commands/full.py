@@ -243,8 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         work.compare(work.studies)
         failures = run_within(work.todo, end, work.add_complete)
     finally:
-        not_compared = work.finish(end + COMPARING_SECONDS)
-        pack(work, packed)
+        try:
+            not_compared = work.finish(end + COMPARING_SECONDS)
+        finally:
+            pack(work, packed)
     if failures:
         runs = sum(len(arm.runs) for arm in work.todo)
         raise JobError(failure_text(failures, runs, "failed"))
