@@ -176,8 +176,8 @@ FIVE = {"epochs": 5}
         (6, FIVE, {}, [], ""),
         (1, {"dataset": DIGITS}, {}, ["fallback", "scale"], DIGITS["fallback_note"]),
         (6, {**FIVE, "dataset": MNIST | {"shared_images": {"val": 3, "test": 1_200}}}, {},
-         ["overlap"], ("Too high accuracies: 1,200 test images are training or validation images, 3"
-         " validation images are training images, pixel for pixel.")),
+         ["overlap"], ("Accuracies are too high: 1,200 test images are training or validation"
+         " images, 3 validation images are training images, pixel for pixel.")),
         (6, {**FIVE, "dataset": MNIST | {"shared_images": {"val": 0, "test": 0}}}, {}, [], ""),
         (2, FIVE, {}, ["scale"], "Few seeds: 2 seeds an arm."),
         # The made-up loss falls from 0.2 to 0.1.

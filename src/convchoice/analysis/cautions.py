@@ -117,7 +117,7 @@ def _overlap(made: Provenance) -> str:
         for shared in made.recorded.get(f"dataset.shared_images.{part}", [])
         if shared
     ]
-    return f"Too high accuracies: {', '.join(found)}, pixel for pixel." if found else ""
+    return f"Accuracies are too high: {', '.join(found)}, pixel for pixel." if found else ""
 
 
 def _amended(comparison: Comparison) -> str:
