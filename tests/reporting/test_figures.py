@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 
 from convchoice import reporting
 from convchoice.analysis.result import Comparison
+from convchoice.reporting import prediction_figures
 from convchoice.reporting.image_grids import (
     ABOVE,
     BELOW,
@@ -130,6 +131,14 @@ def test_a_metric_of_which_less_is_better_and_a_long_label(comparison_of):
     less = named(comparison_of(ERRORS, study_values(metric="test/nll", margin=0.01), options))
     assert less["differences"].file.index("← better") < less["differences"].file.index("worse →")
     assert "average: 1000.00, 0.0830" in less["accuracy-against-macs"].alt
+
+
+def test_the_largest_differences_show_their_flips(comparison, monkeypatch):
+    monkeypatch.setattr(prediction_figures, "MOST_FLIP_FIGURES", 1)
+    largest = max(comparison.contrasts, key=lambda each: abs(each.difference.mean))
+    with style():
+        [shown] = flip_figures(comparison)
+    assert shown.name.endswith(f"flips-{comparison.key(largest)}")
 
 
 def test_images_without_a_picture_are_left_out(comparison, comparison_of):

@@ -22,6 +22,7 @@ from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.networks.network import Network
+from convchoice.reporting.laboratory import laboratory
 from convchoice.reporting.rendering import minified_script
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import WEIGHTS
@@ -200,3 +201,14 @@ def test_networks_that_the_page_cannot_compute_are_left_out(
     kept = trained_networks({"max": [run], "other": [replace(run, config=other)]}).networks
     assert list(kept) == ["max"]
     assert all(layer.weight for layer in kept["max"].layers if layer.bias)
+
+
+def test_networks_take_the_room_that_the_page_leaves(run, comparison_of):
+    run = replace(run, metrics={**run.metrics, "test/accuracy": 0.9})
+    result = comparison_of({"max": [10], "average": [12]})
+    trained = trained_networks({"max": [run], "average": [run]})
+    layers = trained.networks["max"].layers
+    size = sum(len(layer.weight.values_base64) for layer in layers if layer.weight)
+    found = laboratory([result], {"pooling": trained}, 2 * size)
+    assert [arm["name"] for arm in found["arms"]] == ["max", "average"]
+    assert laboratory([result], {"pooling": trained}, 2 * size - 1) is None

@@ -47,6 +47,10 @@ from convchoice.tracking.publish import publish_entry
 
 MARKDOWN = "README.md"
 REPORTS = Path("reports")
+MOST_CHARACTERS = 2_450_000
+"""Of the page, which is then small enough to be sent by mail; networks have what others leave."""
+LABORATORY_CHARACTERS = 60_000
+"""Of the laboratory without its networks' weights."""
 
 
 def study_result(reports: Path, study: str) -> Comparison:
@@ -112,9 +116,12 @@ def write_report(reports: Path, comparisons: Sequence[Comparison]) -> None:
         view = page_view(comparisons, figures, lines) | {
             "folder": FIGURES,
             "headline": headline,
-            "laboratory": laboratory(comparisons, networks),
         }
-        texts = {PAGE: render("index.html.j2", view), MARKDOWN: render("README.md.j2", view)}
+        page = render("index.html.j2", view)
+        room = MOST_CHARACTERS - LABORATORY_CHARACTERS - len(page)
+        if shown := laboratory(comparisons, networks, room):
+            page = render("index.html.j2", view | {"laboratory": shown})
+        texts = {PAGE: page, MARKDOWN: render("README.md.j2", view)}
     every = [figure for each in figures for figure in each] + ([headline] if headline else [])
     files = {f"{FIGURES}/{figure.name}.svg": figure.file for figure in every}
     write_output(reports, texts | files)

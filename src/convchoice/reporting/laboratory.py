@@ -9,23 +9,22 @@ from typing import Any
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.trained_networks import TrainedNetworks
 
-MOST_CHARACTERS = 1_300_000
-"""Of all networks together: a page stays small enough to be sent by mail."""
 MOST_IMAGES = 12
 
 
 def laboratory(
-    comparisons: Sequence[Comparison], networks: Mapping[str, TrainedNetworks]
+    comparisons: Sequence[Comparison], networks: Mapping[str, TrainedNetworks], room: int
 ) -> dict[str, Any] | None:
-    """The networks and images of a page, None where no study has networks.
+    """The networks and images of a page, None where there are not two networks with room for them.
 
     An arm that several studies have is there once. Networks come in the order of the studies and
-    arms, as many as `MOST_CHARACTERS` allow; images are the first that the result of the first of
+    arms, as many as there is room for; images are the first that the result of the first of
     these studies shows, because arms differ on them.
 
     Args:
         comparisons: the page's studies, in its order.
         networks: by study.
+        room: characters that the weights may take.
     """
     shown = [each for each in comparisons if each.study.name in networks]
     arms: dict[str, Any] = {}
@@ -38,7 +37,7 @@ def laboratory(
             size += sum(
                 len(layer.weight.values_base64) for layer in trained[arm].layers if layer.weight
             )
-            if size <= MOST_CHARACTERS:
+            if size <= room:
                 values = trained[arm].model_dump(mode="json", exclude_none=True)
                 arms[arm] = {"label": comparison.study.label(arm), **values}
     if len(arms) < 2:  # noqa: PLR2004 - two arms answer side by side

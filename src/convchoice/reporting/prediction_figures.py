@@ -19,6 +19,7 @@ AXIS_CHARACTERS = 30
 """Characters of all classes' names that fit along an axis; numbers replace longer ones."""
 MOST_TICKS = 12
 FLIPS_A_ROW = 6
+MOST_FLIP_FIGURES = 3
 CLASSES_A_TABLE = 12
 
 
@@ -126,9 +127,10 @@ def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> Rendere
 
 
 def flip_figures(comparison: Comparison) -> list[RenderedFigure | None]:
-    """A figure for each contrast that has pictures of flipping images."""
-    labelled = comparison.labelled()
+    """Figures of flipping images: of a study's largest differences, in the study's order."""
+    named, labelled = comparison.contrasts, comparison.labelled()
+    by_size = sorted(range(len(named)), key=lambda place: -abs(named[place].difference.mean))
     return [
-        flip_figure(labelled, shown, comparison.key(named))
-        for named, shown in zip(comparison.contrasts, labelled.contrasts, strict=True)
+        flip_figure(labelled, labelled.contrasts[place], comparison.key(named[place]))
+        for place in sorted(by_size[:MOST_FLIP_FIGURES])
     ]
