@@ -87,6 +87,14 @@ def test_one_seed_has_no_interval_and_equal_differences_are_a_point(comparison_o
     assert (contrast.difference.p_t, contrast.verdict) == (0.0, "worse")
 
 
+def test_differences_of_accuracies_stay_within_100_points(comparison_of: Compare):
+    result = comparison_of({"max": [10, 900], "average": [800, 100]})
+    [contrast] = result.contrasts
+    assert contrast.interval == contrast.difference.interval_95 == (-100.0, 100.0)
+    assert contrast.robust.interval == (-100.0, 100.0)
+    assert contrast.nll.interval_95[1] > 1  # in nats, without bounds
+
+
 def test_new_images_widen_the_interval(comparison_of: Compare):
     errors = {"max": [10, 11, 12, 11], "average": [20, 21, 23, 22]}
     [contrast] = comparison_of(errors).contrasts

@@ -126,7 +126,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure)
         unit=measure.unit,
         mean=mean,
         standard_deviation=deviation,
-        interval_95=statistics.mean_interval(values, 0.95),
+        interval_95=measure.bounded(statistics.mean_interval(values, 0.95)),
         values=values.tolist(),
         p_t=statistics.paired_t_p(values),
         p_sign_flip=statistics.sign_flip_p(values, np.random.default_rng(ANALYSIS_SEED)),
@@ -224,7 +224,8 @@ def contrasts_of(
         )
         margin, higher = max(points, SMALLEST_MARGIN), measure.higher_is_better
         verdict = verdict_of(own.interval, margin, higher_is_better=higher)
-        trimmed, interval = statistics.trimmed_mean(found.values, own.level)
+        trimmed, far = statistics.trimmed_mean(found.values, own.level)
+        interval = measure.bounded(far)
         undecided = verdict is Verdict.inconclusive
         made.append(
             Contrast(
@@ -236,7 +237,7 @@ def contrasts_of(
                     reference=sorted(values[reference].keys() - common),
                 ),
                 difference=found,
-                interval=own.interval,
+                interval=measure.bounded(own.interval),
                 p=own.p,
                 in_family=(arm, reference) in inferred,
                 margin=margin,

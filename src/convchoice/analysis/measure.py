@@ -59,6 +59,12 @@ class Measure(Model):
         """Label and unit, for an axis or a heading."""
         return f"{self.label}, {self.shown_unit}" if self.shown_unit else self.label
 
+    def bounded(self, interval: Interval | None) -> Interval | None:
+        """An interval of a difference, within ±100 percentage points if it is one of fractions."""
+        if interval is None or self.unit != "percentage points":
+            return interval
+        return Interval(max(interval[0], -100.0), min(interval[1], 100.0))
+
     def shown(self, values: Sequence[float]) -> list[float]:
         """Values in the unit in which they are shown."""
         return [self.scale * value for value in values]
