@@ -82,7 +82,8 @@ def _terminate(pid: int) -> None:
 
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for each in (*process.children(recursive=True), process):
+        # The command first: one whose child ended before it might end as if all were done.
+        for each in (process, *process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 each.terminate()
 
