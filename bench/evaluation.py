@@ -15,55 +15,20 @@ import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bare_forward import BareForward
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.executors import LocalExecutor, available_cores
 from convchoice.execution.runner import run, specify, specify_evaluation
-from convchoice.runs.events import Event, Listener, RunEnded, RunKey
 from convchoice.runs.run_folder import run_path
 from measurement import alternate, publish, ratio
 
 if TYPE_CHECKING:
     from convchoice.config.schema import Config
-
-
-@dataclass(frozen=True)
-class BareForward:
-    """The networks of some runs over the test images, and nothing else."""
-
-    share: int
-    folders: tuple[Path, ...]
-    data_root: Path
-
-    @property
-    def keys(self) -> list[RunKey]:
-        """The key of the job."""
-        return [("bare", self.share)]
-
-    def work(self, listener: Listener) -> None:
-        """Run the networks."""
-        import torch
-
-        from convchoice.data.dataset import load
-        from convchoice.evaluation.evaluate import load_network
-        from convchoice.runs.run import read_run
-        from convchoice.training.batches import EVALUATION_BATCH, Batches
-        from convchoice.training.device import keep_freed_memory
-
-        keep_freed_memory()
-        torch.set_num_threads(1)
-        images, labels = load(self.data_root).test()
-        batches = Batches(
-            torch.from_numpy(images), torch.from_numpy(labels.astype("int64")), EVALUATION_BATCH
-        )
-        for folder in self.folders:
-            network = load_network(read_run(folder))
-            with torch.inference_mode():
-                torch.cat([network(batch) for batch, _ in batches])
-        listener(RunEnded(*self.keys[0]))
+    from convchoice.runs.events import Event
 
 
 def main() -> None:

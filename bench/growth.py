@@ -73,7 +73,7 @@ def report_of(arms: int, seeds: int) -> dict[str, float]:
             ("report", ["--studies", "many", "--reports", root / "reports"]),
         ):  # fmt: skip
             began = time.perf_counter()
-            command = [sys.executable, "-m", f"convchoice.{stage}", *map(str, arguments)]
+            command = [sys.executable, "-m", "convchoice", stage, *map(str, arguments)]
             subprocess.run(command, check=True, capture_output=True, text=True)
             times[f"{stage}_seconds"] = time.perf_counter() - began
     return times
