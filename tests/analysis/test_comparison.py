@@ -91,7 +91,7 @@ def test_differences_of_accuracies_stay_within_100_points(comparison_of: Compare
     result = comparison_of({"max": [10, 900], "average": [800, 100]})
     [contrast] = result.contrasts
     assert contrast.interval == contrast.difference.interval_95 == (-100.0, 100.0)
-    assert contrast.robust.interval == (-100.0, 100.0)
+    assert contrast.robust.interval == contrast.new_images_interval_95 == (-100.0, 100.0)
     assert contrast.nll.interval_95[1] > 1  # in nats, without bounds
 
 

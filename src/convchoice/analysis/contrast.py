@@ -224,8 +224,8 @@ def contrasts_of(
         )
         margin, higher = max(points, SMALLEST_MARGIN), measure.higher_is_better
         verdict = verdict_of(own.interval, margin, higher_is_better=higher)
-        trimmed, far = statistics.trimmed_mean(found.values, own.level)
-        interval = measure.bounded(far)
+        trimmed, trimmed_interval = statistics.trimmed_mean(found.values, own.level)
+        robust_interval = measure.bounded(trimmed_interval)
         undecided = verdict is Verdict.inconclusive
         made.append(
             Contrast(
@@ -244,8 +244,8 @@ def contrasts_of(
                 verdict=verdict,
                 robust=RobustDifference(
                     mean=trimmed,
-                    interval=interval,
-                    verdict=verdict_of(interval, margin, higher_is_better=higher),
+                    interval=robust_interval,
+                    verdict=verdict_of(robust_interval, margin, higher_is_better=higher),
                 ),
                 seeds_needed=_seeds_needed(found, margin, own.level) if undecided else None,
             )

@@ -13,6 +13,7 @@ import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from convchoice.analysis.measure import measure_of
 from convchoice.analysis.provenance import dataset_of
 from convchoice.analysis.result_types import (
     Count,
@@ -257,8 +258,9 @@ def recorded_of_contrast(
         return {}
     pair = ours.of(seeds), theirs.of(seeds)
     interval = new_images_interval(pair[0].correct.astype(np.int8) - pair[1].correct)
+    points = interval and Interval(*(100 * end for end in interval))
     return {
-        "new_images_interval_95": interval and Interval(*(100 * end for end in interval)),
+        "new_images_interval_95": measure_of("test/accuracy").bounded(points),
         "mcnemar": mcnemar(*pair),
         "class_errors": _class_errors(errors_by_class(pair[0]) - errors_by_class(pair[1]), []),
         "flips": flips(*pair),

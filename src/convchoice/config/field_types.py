@@ -40,7 +40,7 @@ NAME_RULE = "a name is 1 to 100 letters, digits and _ . = - , a letter or digit 
 MOST_ITEMS = Field(max_length=1_000)
 LONGEST_KEY = 100
 
-# By pydantic's type of error; others keep pydantic's wording.
+# By pydantic's type of error; others keep pydantic's message.
 RULES = {
     "unexpected_keyword_argument": "there is no such key.",
     "invalid_key": "is not a legal name of a key.",
