@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import settings
 
 from convchoice.analysis.comparison import compare
@@ -21,6 +22,9 @@ from stages import end_all
 
 if platform.machine() in {"x86_64", "AMD64"}:
     os.environ.update(AVX2)  # before torch computes: some tests train in this process
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when something imports Triton
 
 settings.register_profile("no deadline", deadline=None)  # the machine may be busy
 settings.load_profile("no deadline")

@@ -29,8 +29,8 @@ def test_the_work_of_a_seed_by_hand():
     config = config_from_mapping({**SMALL, "data": {"train_size": 100, "batch_size": 32}})
     layers = plan(config)
     # Four steps an epoch, three epochs; activations are counted for whole batches.
-    images = 10 * layers.activation_bytes(32) + int(0.18 * layers.macs * 32)
-    assert work_of_seed(config) == 12 * (images + 32 * layers.parameters)
+    images = 7 * layers.activation_bytes(32) + int(0.9 * layers.macs * 32)
+    assert work_of_seed(config) == 12 * (images + 60 * layers.parameters)
     most = config_from_mapping({"data": {"train_size": 60_000}, "trainer": {"max_epochs": 1}})
     without = replace(most, data=replace(most.data, validation_size=0))
     assert work_of_seed(without) / work_of_seed(most) == 938 / 860  # 60,000 and 55,000 images

@@ -8,68 +8,88 @@ docs/decisions/stacked-networks.md.
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
+from convchoice.config.schema import PaddingMode
 from convchoice.networks.layers import Convolution, LocallyConnected, padded
 from convchoice.networks.network import Network
 
 FEW_CHANNELS = 4
-"""Input channels up to which a convolution is patches and a product."""
+"""Input channels up to which each image has a product of its own."""
+MOST_VALUES = 2**31
+"""Of maps whose values a kernel numbers with 32 bits."""
 
 Weights = dict[str, Tensor]
 """The parameters of S layers by name, each (S, …)."""
 
 
-def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) -> Tensor:
-    """The windows of each network's maps, (N, S·C, H, W) → (N, S, C·f_h·f_w + 1, H', W').
+def gpu_windows(maps: Tensor) -> Any:
+    """The module of Triton kernels, if maps are on a GPU and Triton is installed."""
+    if not maps.is_cuda or find_spec("triton") is None:
+        return None
+    return import_module("convchoice.networks.gpu_windows")
 
-    A patch is ordered as a flattened weight of a convolution, and ends with a 1 for the bias.
+
+def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) -> Tensor:
+    """The windows of each network's maps, (N, S·C, H, W) → (S, rows, N·H'·W').
+
+    The rows are those of a flattened weight of a convolution, C·f_h·f_w; then one of ones, for the
+    bias, and zeros up to a multiple of four, because tensor cores are slow for other sizes.
     """
-    (rows, columns), (down, across) = layer.axes.kernel, layer.axes.stride
-    maps = padded(maps, layer.axes, layer.border_mode)
+    if torch.is_autocast_enabled(maps.device.type):
+        maps = maps.to(torch.get_autocast_dtype(maps.device.type))
+    axes, before = layer.axes, layer.axes.before
+    size = maps.shape[1] // seeds * math.prod(axes.kernel)
+    rows = size + 4 - size % 4
+    kernels = gpu_windows(maps)
+    if kernels is None or layer.border_mode is not PaddingMode.zeros:
+        maps, before = padded(maps, axes, layer.border_mode), (0, 0)
+    if kernels:
+        patches: Tensor = kernels.Patches.apply(maps, seeds, axes, before, rows)
+        return patches
     windows = maps.view(len(maps), seeds, -1, *maps.shape[2:])
-    # Views, (N, S, C, H', W', f_h, f_w); `functional.unfold` launches a kernel for each image.
-    windows = windows.unfold(3, rows, down).unfold(4, columns, across)
-    channels, *output = windows.shape[2:5]
-    size = channels * rows * columns
-    patches = maps.new_ones(len(maps), seeds, size + 1, *output)
-    split = patches[:, :, :size].view(len(maps), seeds, channels, rows, columns, *output)
-    split.copy_(windows.permute(0, 1, 2, 5, 6, 3, 4))
-    return patches
+    for side in (0, 1):
+        windows = windows.unfold(3 + side, axes.kernel[side], axes.stride[side])
+    patches = windows.permute(1, 2, 5, 6, 0, 3, 4).reshape(seeds, size, -1)
+    with_ones = torch.cat([patches, patches.new_ones(seeds, 1, patches.shape[2])], 1)
+    return functional.pad(with_ones, (0, 0, 0, rows - size - 1))
 
 
 def _convolution(layer: Convolution, weights: Weights, maps: Tensor) -> Tensor:
-    """One grouped convolution, or patches and a batched product."""
+    """Patches and a batched product; of single channels a grouped convolution."""
     weight, bias = weights["weight"], weights.get("bias")
-    seeds = len(weight)
-    if bias is not None and layer.in_channels <= FEW_CHANNELS:
-        patches = _patches(maps, seeds, layer)
-        filters = torch.cat([weight.flatten(2), bias.unsqueeze(2)], 2)  # (S, F, C·f_h·f_w + 1)
-        products = filters @ patches.flatten(3)  # (N, S, F, positions)
-        return products.view(len(maps), -1, *patches.shape[3:])
-    if not layer.native:
-        maps = padded(maps, layer.axes, layer.border_mode)
-    bias = None if bias is None else bias.flatten()
-    groups = seeds * layer.groups
-    weight = weight.flatten(0, 1)
-    if torch.is_autocast_enabled(maps.device.type):  # faster then, and slower in float32 and TF32
-        weight = weight.contiguous(memory_format=torch.channels_last)
-    return functional.conv2d(maps, weight, bias, layer.stride, layer.padding, groups=groups)
+    seeds, images = len(weight), len(maps)
+    if bias is None:  # depthwise
+        maps, groups = padded(maps, layer.axes, layer.border_mode), seeds * layer.groups
+        return functional.conv2d(maps, weight.flatten(0, 1), None, layer.stride, groups=groups)
+    patches = _patches(maps, seeds, layer)
+    filters = torch.cat([weight.flatten(2), bias.unsqueeze(2)], 2)
+    filters = functional.pad(filters, (0, patches.shape[1] - filters.shape[2]))  # (S, F, rows)
+    if layer.in_channels <= FEW_CHANNELS:
+        # A product for each image: the gradient of so few weights is slow as a single one.
+        of_images = patches.view(*patches.shape[:2], images, -1).permute(2, 0, 1, 3)
+        return (filters @ of_images).view(images, -1, *layer.axes.output)
+    # (S, F, N·H'·W') → (N, S·F, H', W'), without a copy.
+    return (filters @ patches).view(-1, images, *layer.axes.output).transpose(0, 1)
 
 
 def _locally_connected(layer: LocallyConnected, weights: Weights, maps: Tensor) -> Tensor:
     """Patches and a product for each position of each network."""
     patches = _patches(maps, len(weights["weight"]), layer)
     filters = torch.cat([weights["weight"], weights["bias"].unsqueeze(2)], 2)
-    products = torch.einsum("nskp,spkf->nsfp", patches.flatten(3), filters)
-    return products.reshape(len(maps), -1, *patches.shape[3:])
+    filters = functional.pad(filters, (0, 0, 0, patches.shape[1] - filters.shape[2]))
+    of_images = patches.view(*patches.shape[:2], len(maps), -1)
+    products: Tensor = torch.einsum("sknp,spkf->nsfp", of_images, filters)
+    return products.reshape(len(maps), -1, *layer.axes.output)
 
 
 FORMS: dict[type[nn.Module], Callable[[Any, Weights, Tensor], Tensor]] = {
@@ -122,59 +142,25 @@ class StackedLayer(nn.Module):
         return outputs.flatten(1, 2)
 
 
-class _MaxOfWindows(Function):
-    """Max pooling of windows that do not overlap."""
-
-    @staticmethod
-    def forward(context: Any, maps: Tensor, kernel: tuple[int, int]) -> Tensor:
-        largest, chosen = functional.max_pool2d(maps, kernel, return_indices=True)
-        context.save_for_backward(chosen)
-        context.sizes = maps.shape
-        return largest
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        [chosen] = context.saved_tensors
-        spread = gradient.new_zeros(context.sizes)
-        spread.flatten(2).scatter_(2, chosen.flatten(2), gradient.flatten(2))
-        return spread, None
-
-
-class _MeanOfWindows(Function):
-    """Average pooling of windows that do not overlap."""
-
-    @staticmethod
-    def forward(context: Any, maps: Tensor, kernel: tuple[int, int]) -> Tensor:
-        context.kernel, context.sizes = kernel, maps.shape
-        return functional.avg_pool2d(maps, kernel)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (rows, columns), (height, width) = context.kernel, gradient.shape[2:]
-        spread = gradient.new_zeros(context.sizes)
-        whole = spread[:, :, : height * rows, : width * columns]
-        windows = whole.view(*spread.shape[:2], height, rows, width, columns)
-        windows.copy_((gradient / (rows * columns))[:, :, :, None, :, None])
-        return spread, None
-
-
 class SeparateWindows(nn.Module):
-    """Pooling of windows that do not overlap and have no padding, with a faster backward pass.
+    """Pooling of windows that do not overlap and have no padding, on a GPU by its own kernels.
 
     Args:
         layer: max or average pooling.
     """
 
     def __init__(self, layer: nn.MaxPool2d | nn.AvgPool2d) -> None:
-        """Take over the layer's windows."""
+        """Keep the layer."""
         super().__init__()
-        self.kernel = layer.kernel_size
-        self.function = _MaxOfWindows if isinstance(layer, nn.MaxPool2d) else _MeanOfWindows
+        self.layer = layer
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, C, H', W'). Of equal maxima the first has the gradient."""
-        pooled: Tensor = self.function.apply(maps, self.kernel)  # type: ignore[no-untyped-call]
-        return pooled
+        """(N, C, H, W) → (N, C, H', W')."""
+        kernels = gpu_windows(maps)
+        if kernels is None or maps.numel() >= MOST_VALUES:
+            return self.layer(maps)  # type: ignore[no-any-return]
+        is_max = isinstance(self.layer, nn.MaxPool2d)
+        return kernels.PooledWindows.apply(maps, self.layer.kernel_size, is_max)  # type: ignore[no-any-return]
 
 
 def _stacked(layers: Sequence[nn.Module]) -> nn.Module:

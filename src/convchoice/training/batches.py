@@ -111,5 +111,7 @@ def scaled(images: Tensor) -> Tensor:
     CPU and GPU.
     """
     channels = images.unsqueeze(1) if images.dim() == 3 else images  # noqa: PLR2004 - no axis of C
-    pixels = channels.to(torch.float32).div_(255)
+    # Not by a number: a GPU would multiply by its reciprocal, which differs in the last bit.
+    largest = torch.full((), 255.0, device=images.device)
+    pixels = channels.to(torch.float32).div_(largest)
     return pixels.contiguous(memory_format=torch.channels_last)
