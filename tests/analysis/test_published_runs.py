@@ -18,7 +18,6 @@ from convchoice.analysis.published_runs import (
     PREDICTIONS,
     RUNS,
     STUDY,
-    _merged,
 )
 from convchoice.analysis.sentences import described
 from convchoice.analysis.trained_networks import NETWORKS
@@ -80,14 +79,6 @@ def published(tmp_path: Path) -> Path:
     return out
 
 
-def test_the_earlier_result_of_a_contrast_is_that_of_its_two_arms():
-    ours = [{"arm": "a", "reference": name, "flips": None} for name in ("x", "y")]
-    earlier = [{"arm": "a", "reference": "y", "flips": 1}]
-    taken: set[str] = set()
-    assert [each["flips"] for each in _merged(ours, earlier, taken)] == [None, 1]
-    assert taken == {"flips"}
-
-
 def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, tmp_path: Path):
     found = recomputed(published, tmp_path / "again")
     assert dict(leaves(found)) == dict(
@@ -104,21 +95,6 @@ def test_everything_is_recomputed_but_what_is_inside_networks(published: Path, t
     assert alone["arms"]["max"]["introspection"] is None
     assert alone["arms"]["max"]["confusion"] == found["arms"]["max"]["confusion"]
     assert alone["contrasts"] == found["contrasts"]
-
-
-def test_unknown_classes_are_taken_over(published: Path, tmp_path: Path):
-    expected = json.loads((published / COMPARISON).read_text(encoding="utf-8"))
-    path = published / PREDICTIONS
-    lines = path.read_text(encoding="utf-8").splitlines()
-    cut = [" ".join(cell.partition(":")[0] for cell in line.split()) for line in lines]
-    path.write_text("\n".join(cut) + "\n", encoding="utf-8")
-    found = recomputed(published, tmp_path / "again")
-    assert dict(leaves(found)) == dict(leaves(expected))
-    assert set(found["provenance"]["taken_over"]) >= {"confusion", "arm_predictions"}
-    path.write_text("arm,seed,errors\n", encoding="utf-8")
-    found = recomputed(published, tmp_path / "without")
-    assert dict(leaves(found)) == dict(leaves(expected))
-    assert {"class_errors", "flips", "mcnemar"} <= set(found["provenance"]["taken_over"])
 
 
 def test_another_question_to_published_runs(published: Path, tmp_path: Path):
@@ -140,7 +116,9 @@ def test_another_question_to_published_runs(published: Path, tmp_path: Path):
         (HISTORIES, "arm,seed,epoch\nmax,0,1e400\n", "cannot be read as the runs"),
         (HISTORIES, "arm,seed,epoch\nmax,0,\n", "cannot be read as the runs"),
         (LABELS, "01x", "cannot be read as the runs"),
-        (PREDICTIONS, "arm,seed,errors\nmax,0,1001:3\n", "cannot be read as the runs"),
+        (PREDICTIONS, "arm,seed,errors\n", "the runs of a published study (KeyError)"),
+        (PREDICTIONS, "arm,seed,errors\nmax,0,1001:3\n", "published study (IndexError)"),
+        (PREDICTIONS, "arm,seed,errors\nmax,0,5\n", "published study (ValueError)"),
         (STUDY, "study: {}\n", "study.yaml: name"),
         (COMPARISON, '{"arms": {"max": {"introspection": 5}}}', "cannot be read as a result of"),
         (NETWORKS, '{"networks": 5}', "networks.json: "),

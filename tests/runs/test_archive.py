@@ -29,7 +29,7 @@ def test_a_compact_copy_is_a_run_without_logits(tmp_path, weights, kept):
         run.history,
         run.environment,
     )
-    for ours, theirs in zip(copy.classes() or (), run.classes() or (), strict=True):
+    for ours, theirs in zip(copy.classes(), run.classes(), strict=True):
         assert np.array_equal(ours, theirs)
     assert ("weight" in load_file(target / WEIGHTS)) is kept
     assert (target / PREDICTIONS).stat().st_size < (source / PREDICTIONS).stat().st_size
@@ -39,7 +39,7 @@ def test_a_compact_copy_is_a_run_without_logits(tmp_path, weights, kept):
         copy.predictions()
     copy_compact(target, tmp_path / "second" / "max" / "seed-3", weights=weights)
     second = read_run(tmp_path / "second" / "max" / "seed-3")
-    assert np.array_equal((second.classes() or ())[0], (run.classes() or ())[0])
+    assert np.array_equal(second.classes()[0], run.classes()[0])
 
 
 def test_an_archive_has_parts_of_limited_size_and_leaves_out_what_is_too_much(

@@ -112,7 +112,7 @@ def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: A
 def _recorded_of_contrast(
     item: Contrast,
     runs: Mapping[str, Mapping[int, Run]],
-    predicted: Mapping[str, Predictions | None],
+    predicted: Mapping[str, Predictions],
 ) -> dict[str, Any]:
     """The fields of a contrast that runs have and a table has not."""
     ours, theirs = ([runs[arm][seed] for seed in item.seeds] for arm in (item.arm, item.reference))

@@ -27,7 +27,7 @@ from convchoice.analysis.result_types import (
 from convchoice.analysis.statistics import mean_interval, new_images_interval
 from convchoice.config.datasets import MOST_CONFUSED
 from convchoice.errors import RunFolderError
-from convchoice.runs.run import UNKNOWN_CLASS, Run
+from convchoice.runs.run import Run
 
 MOST_FLIPS = 6
 """Images of a contrast that are listed, each way."""
@@ -107,16 +107,14 @@ class Predictions:
         return replace(self, seeds=tuple(seeds), classes=self.classes[rows])
 
 
-def read_predictions(runs: Sequence[Run]) -> Predictions | None:
-    """The predictions of each run of an arm; None if a run has none.
+def read_predictions(runs: Sequence[Run]) -> Predictions:
+    """The predictions of each run of an arm.
 
     Raises:
         RunFolderError: if runs were tested on different images, or a run's predictions do not give
             its test accuracy.
     """
-    found = [each for run in runs if (each := run.classes()) is not None]
-    if len(found) < len(runs):
-        return None
+    found = [run.classes() for run in runs]
     _, first_labels = found[0]
     for run, (classes, labels) in zip(runs, found, strict=True):
         if not np.array_equal(labels, first_labels):
@@ -133,15 +131,14 @@ def read_predictions(runs: Sequence[Run]) -> Predictions | None:
     return Predictions(seeds, classes, first_labels, count)
 
 
-def check_same_images(read: Mapping[str, Predictions | None]) -> None:
+def check_same_images(read: Mapping[str, Predictions]) -> None:
     """Refuse arms that were tested on different images, or in a different order.
 
     Raises:
         RunFolderError: naming two such arms.
     """
-    labels = {arm: each.labels for arm, each in read.items() if each is not None}
-    for (first, a), (arm, b) in pairwise(labels.items()):
-        if not np.array_equal(a, b):
+    for (first, a), (arm, b) in pairwise(read.items()):
+        if not np.array_equal(a.labels, b.labels):
             raise RunFolderError(
                 f"arm {arm}: its test labels differ from those of {first}, so the images cannot be"
                 " paired. Evaluate both again: convchoice evaluate."
@@ -151,10 +148,10 @@ def check_same_images(read: Mapping[str, Predictions | None]) -> None:
 def confusion(predictions: Predictions) -> list[list[int]] | None:
     """Predictions summed over seeds: a row a true class, a column a predicted class.
 
-    None if a class is unknown, or there are more than `MOST_CONFUSED`.
+    None if there are more than `MOST_CONFUSED` classes.
     """
     classes = predictions.class_count
-    if UNKNOWN_CLASS in predictions.classes or classes > MOST_CONFUSED:
+    if classes > MOST_CONFUSED:
         return None
     cells = predictions.labels.astype(np.int64) * classes + predictions.classes
     counts = np.bincount(cells.ravel(), minlength=classes * classes)
@@ -230,17 +227,13 @@ def flips(ours: Predictions, theirs: Predictions) -> Flips:
 
 
 def _counts(classes: Labels) -> dict[int, int]:
-    """How many seeds predict each class, the most frequent first; empty if one is unknown."""
-    if UNKNOWN_CLASS in classes:
-        return {}
+    """How many seeds predict each class, the most frequent first."""
     counts = np.bincount(classes)
     return {int(i): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
 
 
-def recorded_of_arm(predictions: Predictions | None) -> dict[str, Any]:
+def recorded_of_arm(predictions: Predictions) -> dict[str, Any]:
     """The fields of an arm's result that come from its predictions."""
-    if predictions is None:
-        return {}
     images = np.bincount(predictions.labels, minlength=predictions.class_count).tolist()
     return {
         "class_errors": _class_errors(errors_by_class(predictions), images),
@@ -249,13 +242,9 @@ def recorded_of_arm(predictions: Predictions | None) -> dict[str, Any]:
 
 
 def recorded_of_contrast(
-    ours: Predictions | None,
-    theirs: Predictions | None,
-    seeds: Sequence[int],
+    ours: Predictions, theirs: Predictions, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """The fields of a contrast that come from predictions with its common seeds."""
-    if ours is None or theirs is None:
-        return {}
     pair = ours.of(seeds), theirs.of(seeds)
     interval = new_images_interval(pair[0].correct.astype(np.int8) - pair[1].correct)
     points = interval and Interval(*(100 * end for end in interval))

@@ -7,15 +7,15 @@
     test_labels.txt   the true class of each test image: a digit each, or numbers and blanks
     run_curves.csv    a row a run and point of its curves
 
-An image without a class was predicted wrongly as an unknown class. What a result has besides, from
-inside the networks, is taken over from the earlier result.
+What a result has besides, pictures and what is inside the networks, is taken over from the earlier
+result.
 """
 
 import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from convchoice.config.field_types import flattened, plain_values
 from convchoice.config.study import Study, study_from_mapping
 from convchoice.config.yaml_files import read_yaml, yaml_text
 from convchoice.runs.evaluation_files import COLUMNS, CurvePoint, points_of_rows
-from convchoice.runs.run import UNKNOWN_CLASS, Run, reading
+from convchoice.runs.run import Run, reading
 from convchoice.runs.run_folder import run_path
 
 STUDY = "study.yaml"
@@ -45,12 +45,6 @@ FIX = "Restore the file."
 IDENTITY = ("arm", "seed")
 NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint")
 """Keys of `environment.json` that tell a reader nothing."""
-TAKEN_OVER = {
-    "introspection", "pictures", "confusion", "class_errors", "new_images_interval_95", "mcnemar",
-    "flips", "arm_predictions", "reference_predictions",
-}  # fmt: skip
-"""Keys of a result that these files may lack the values for."""
-IDENTITIES = ("arm", "reference", "image")
 Labels = NDArray[np.unsignedinteger[Any]]
 
 
@@ -61,16 +55,16 @@ class PublishedRun(Run):
     Configuration and environment have dotted keys instead of groups.
     """
 
-    predicted: tuple[Labels, Labels] | None = None
-    points: list[CurvePoint] = field(default_factory=list)
+    predicted: tuple[Labels, Labels]
+    points: list[CurvePoint]
 
     @property
     def evaluated(self) -> bool:
         """Whether the run has test metrics."""
         return "test/accuracy" in self.metrics
 
-    def classes(self) -> tuple[Labels, Labels] | None:
-        """The predicted and the true class of each test image, (N,) each; None if not published."""
+    def classes(self) -> tuple[Labels, Labels]:
+        """The predicted and the true class of each test image, (N,) each."""
         return self.predicted
 
     def curves(self) -> list[CurvePoint]:
@@ -95,11 +89,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = IDENTITY)
 
 
 def _errors(classes: Labels, labels: Labels) -> str:
-    wrong = np.flatnonzero(classes != labels)
-    return " ".join(
-        f"{image}" if classes[image] == UNKNOWN_CLASS else f"{image}:{classes[image]}"
-        for image in wrong
-    )
+    return " ".join(f"{image}:{classes[image]}" for image in np.flatnonzero(classes != labels))
 
 
 def _labels_text(labels: Labels) -> str:
@@ -147,9 +137,9 @@ class PublishedStudy:
             rows.append(identity | run.metrics | of_pixels | kept)
             histories += [identity | row | {"epoch": int(row["epoch"])} for row in run.history]
             points += [identity | vars(each) | {"curve": each.curve.name} for each in run.curves()]
-            if (classes := run.classes()) is not None:
-                predictions.append(identity | {"errors": _errors(*classes)})
-                labels = _labels_text(classes[1])
+            classes, truth = run.classes()
+            predictions.append(identity | {"errors": _errors(classes, truth)})
+            labels = _labels_text(truth)
         return {
             STUDY: yaml_text(definition),
             RUNS: _table(rows),
@@ -196,8 +186,8 @@ def _classes(errors: str, labels: Labels) -> Labels:
     """The predicted class of each test image, (N,)."""
     classes = labels.copy()
     for error in errors.split():
-        image, _, predicted = error.partition(":")
-        classes[int(image)] = int(predicted) if predicted else UNKNOWN_CLASS
+        image, predicted = error.split(":")
+        classes[int(image)] = int(predicted)
     return classes
 
 
@@ -224,7 +214,7 @@ def read_published(folder: Path) -> PublishedStudy:
         )
         for (arm, seed), [cells] in _rows(folder / RUNS).items():
             environment = {key: _value(cell) for key, cell in cells.items() if "/" not in key}
-            errors = [row["errors"] for row in predictions.get((arm, seed), [])]
+            [errors] = [row["errors"] for row in predictions[arm, seed]]
             run = PublishedRun(
                 path=run_path(folder, arm, seed),
                 config={"arm": arm, "seed": seed, **definition["configurations"][arm]},
@@ -232,7 +222,7 @@ def read_published(folder: Path) -> PublishedStudy:
                 metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
                 environment=environment,
                 checksums={},
-                predicted=(_classes(errors[0], labels), labels) if errors else None,
+                predicted=(_classes(errors, labels), labels),
                 points=points_of_rows(curves.get((arm, seed), [])),
             )
             runs.setdefault(arm, []).append(run)
@@ -245,43 +235,25 @@ def read_published(folder: Path) -> PublishedStudy:
 
 
 def with_earlier(result: Comparison, folder: Path) -> Comparison:
-    """A recomputed result with what only the earlier result in its folder has.
+    """A recomputed result with the pictures and introspections of the result in its folder.
 
     `provenance.taken_over` names the keys.
 
     Raises:
         RunFolderError: if the earlier result is damaged.
     """
-    if not (folder / COMPARISON).exists():
+    path = folder / COMPARISON
+    if not path.exists():
         return result
-    taken: set[str] = set()
-    with reading(folder / COMPARISON, "a result of these runs", FIX):
-        content = _merged(result.model_dump(mode="json"), read_content(folder / COMPARISON), taken)
+    content, taken = result.model_dump(mode="json"), set[str]()
+    with reading(path, "a result of these runs", FIX):
+        earlier = read_content(path)  # may be of an earlier schema
+        parts = [("pictures", content, earlier)]
+        for arm, ours in content["arms"].items():
+            parts.append(("introspection", ours, earlier["arms"].get(arm, {})))
+        for key, ours, theirs in parts:
+            if theirs.get(key):
+                ours[key] = theirs[key]
+                taken.add(key)
         content["provenance"]["taken_over"] = sorted(taken)
         return Comparison.model_validate(content)
-
-
-def _merged(ours: Any, earlier: Any, taken: set[str]) -> Any:
-    """Ours with the keys `TAKEN_OVER` that are empty in it alone; items of lists are paired."""
-    if isinstance(ours, dict) and isinstance(earlier, dict):
-        merged = {}
-        for key, value in ours.items():
-            if key in TAKEN_OVER and not value and earlier.get(key):
-                merged[key] = earlier[key]
-                taken.add(key)
-            else:
-                merged[key] = _merged(value, earlier.get(key), taken)
-        return merged
-    if isinstance(ours, list) and isinstance(earlier, list):
-        known = {_identity(*each): each[1] for each in enumerate(earlier)}
-        return [
-            _merged(item, known.get(_identity(place, item)), taken)
-            for place, item in enumerate(ours)
-        ]
-    return ours
-
-
-def _identity(place: int, item: Any) -> object:
-    """What pairs an item of a list: its contrast or its image, else its place."""
-    named = {key: item[key] for key in IDENTITIES if key in item} if isinstance(item, dict) else {}
-    return tuple(named.values()) or place

@@ -18,7 +18,7 @@ from convchoice.errors import UserError, storing_in
 from convchoice.runs.evaluation_files import write_classes
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import read_run
-from convchoice.runs.run_folder import CONTENT, PREDICTIONS, WEIGHTS, write_checksums
+from convchoice.runs.run_folder import CONTENT, WEIGHTS, write_checksums
 
 ARCHIVE = "full.tar.gz"
 MOST_PARTS = 4
@@ -41,8 +41,7 @@ def copy_compact(source: Path, target: Path, *, weights: bool) -> None:
                 shutil.copyfile(source / name, target / name)
         if not weights or (target / WEIGHTS).stat().st_size > KEPT_WEIGHTS:
             save_file({}, target / WEIGHTS)
-        if (found := run.classes()) is not None and (target / PREDICTIONS).is_file():
-            write_classes(target, *found)
+        write_classes(target, *run.classes())
         write_checksums(target)
 
 

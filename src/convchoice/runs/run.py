@@ -35,8 +35,6 @@ from convchoice.runs.run_folder import (
     verify,
 )
 
-UNKNOWN_CLASS = 2**16 - 1
-"""Predicted class of an image of which only that it was predicted wrongly is recorded."""
 T = TypeVar("T")
 
 
@@ -134,8 +132,8 @@ class Run:
         """The test set's logits (N, classes) and labels (N,); a compact copy has no logits."""
         return self._predicted(measured.read_predictions)
 
-    def classes(self) -> tuple[measured.Labels, measured.Labels] | None:
-        """The predicted and the true class of each test image, (N,) each; None if not recorded."""
+    def classes(self) -> tuple[measured.Labels, measured.Labels]:
+        """The predicted and the true class of each test image, (N,) each."""
         return self._predicted(measured.read_classes)
 
     def _predicted(self, read: Callable[[Path], T]) -> T:
