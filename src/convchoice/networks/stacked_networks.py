@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,16 +25,19 @@ from convchoice.networks.network import Network
 
 FEW_CHANNELS = 4
 """Input channels up to which each image has a product of its own."""
-MOST_VALUES = 2**31
-"""Of maps whose values a kernel numbers with 32 bits."""
+MOST_VALUES, MOST_CHANNELS = 2**31, 2**16
+"""Values of maps that a kernel numbers with 32 bits, and blocks of a grid's second axis."""
+MOST_PIXELS = 64
+"""Of a pooling window; its loop is unrolled."""
 
 Weights = dict[str, Tensor]
 """The parameters of S layers by name, each (S, …)."""
 
 
 def gpu_windows(maps: Tensor) -> Any:
-    """The module of Triton kernels, if maps are on a GPU and Triton is installed."""
-    if not maps.is_cuda or find_spec("triton") is None:
+    """The module of Triton kernels, for maps on a GPU that are not too large; else None."""
+    fits = maps.numel() < MOST_VALUES and maps.shape[1] < MOST_CHANNELS
+    if not (maps.is_cuda and fits) or find_spec("triton") is None:
         return None
     return import_module("convchoice.networks.gpu_windows")
 
@@ -156,11 +159,11 @@ class SeparateWindows(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, H', W')."""
-        kernels = gpu_windows(maps)
-        if kernels is None or maps.numel() >= MOST_VALUES:
+        kernels, window = gpu_windows(maps), cast("tuple[int, int]", self.layer.kernel_size)
+        if kernels is None or math.prod(window) > MOST_PIXELS:
             return self.layer(maps)  # type: ignore[no-any-return]
         is_max = isinstance(self.layer, nn.MaxPool2d)
-        return kernels.PooledWindows.apply(maps, self.layer.kernel_size, is_max)  # type: ignore[no-any-return]
+        return kernels.PooledWindows.apply(maps, window, is_max)  # type: ignore[no-any-return]
 
 
 def _stacked(layers: Sequence[nn.Module]) -> nn.Module:
