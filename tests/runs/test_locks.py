@@ -11,7 +11,7 @@ LOCKING = """
 import sys, time
 from pathlib import Path
 from convchoice.runs.locks import lock_runs
-with lock_runs(Path(sys.argv[1]), sys.argv[2:], "training"):
+with lock_runs(Path(sys.argv[1]), sys.argv[2:]):
     print("locked", flush=True)
     time.sleep(float(sys.stdin.readline() or 600))
 """
@@ -21,9 +21,9 @@ def test_a_lock_ends_with_the_process_that_holds_it(tmp_path):
     first = Stage("-c", LOCKING, str(tmp_path), "max/seed-0", "max/seed-1", folder=tmp_path)
     first.wait_for("locked")
     second = Stage("-c", LOCKING, str(tmp_path), "max/seed-1", folder=tmp_path)
-    second.wait_for(f"waiting for another process that is training {tmp_path}/max/seed-1")
+    second.wait_for(f"waiting for another process that is working on {tmp_path}/max/seed-1")
     assert "locked" not in second.output
-    with lock_runs(tmp_path, ["max/seed-2", "average/seed-1"], "training"):
+    with lock_runs(tmp_path, ["max/seed-2", "average/seed-1"]):
         pass  # another run need not wait
     first.send(signal.SIGKILL, group=False)
     second.wait_for("locked")

@@ -14,7 +14,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,30 +35,18 @@ OF_TORCH = ("torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer")
 """Torch's own layers and optimisers need no trust."""
 
 
-def leaves(values: Any) -> Iterator[Any]:
-    """Every value inside nested mappings and lists."""
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    if not isinstance(values, list):
-        yield values
-        return
-    for value in values:
-        yield from leaves(value)
+def nested(value: Any) -> Iterator[Any]:
+    """A value, and every value inside its mappings and lists."""
+    yield value
+    inner = value.values() if isinstance(value, Mapping) else value
+    for each in inner if isinstance(value, Mapping | list) else ():
+        yield from nested(each)
 
 
-def targets(values: Any) -> Iterator[str]:
+def targets(values: Any) -> list[str]:
     """Every target in nested values."""
-    if isinstance(values, Mapping):
-        if TARGET in values:
-            yield str(values[TARGET])
-        values = list(values.values())
-    for value in values if isinstance(values, Sequence) and not isinstance(values, str) else ():
-        yield from targets(value)
-
-
-def named_in(config: Config) -> list[str]:
-    """The targets of a configuration."""
-    return list(targets([config.network, config.optimizer.own]))
+    mappings = (each for each in nested(values) if isinstance(each, Mapping))
+    return [str(each[TARGET]) for each in mappings if TARGET in each]
 
 
 def check_trusted(target: str) -> None:
@@ -112,7 +100,8 @@ def code_files(config: Config) -> dict[str, str]:
     Raises:
         UserError: for a module that is not there, or that is no Python.
     """
-    waiting = list(dict.fromkeys(target.partition(".")[0] for target in named_in(config)))
+    named = targets([config.network, config.optimizer.own])
+    waiting = list(dict.fromkeys(target.partition(".")[0] for target in named))
     digests: dict[str, str] = {}
     for module in waiting:  # grows
         for name, path in () if module == TORCH else _files(module):
@@ -168,11 +157,9 @@ def check_named(config: Config) -> Iterator[tuple[str, str]]:
     """The rules of keys that name code: the key that breaks one, and the rule."""
     for key, values in zip(FIELDS, (config.network, config.optimizer.own), strict=True):
         if values and TARGET not in values:
-            yield (
-                key,
-                f"must name a class by {TARGET}, such as {{{TARGET}: my_net.Net, width: 32}}.",
-            )
-        if any(isinstance(each, float) and not math.isfinite(each) for each in leaves(values)):
+            example = f"{{{TARGET}: my_net.Net, width: 32}}"
+            yield key, f"must name a class by {TARGET}, such as {example}."
+        if any(isinstance(each, float) and not math.isfinite(each) for each in nested(values)):
             yield key, "must hold finite numbers."
         for target in targets(values):
             if not DOTTED.fullmatch(target):

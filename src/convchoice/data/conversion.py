@@ -200,7 +200,7 @@ def converted(
         channels = {
             part: np.ascontiguousarray(each.transpose(0, 3, 1, 2)) for part, each in pixels.items()
         }
-    return channels, labels, [source.class_names[value] for value in values]
+    return channels, labels, [source.class_names.get(value, str(value)) for value in values]
 
 
 def shared_images(pixels: Mapping[str, Pixels]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -38,7 +38,7 @@ class Images(Protocol):
 
 
 class Source(NamedTuple):
-    """Images to convert: those of each part, and the name of each label."""
+    """Images to convert: those of each part, and names of labels; others keep their number."""
 
     parts: Mapping[str, Images]
     class_names: Mapping[int, str]
@@ -112,7 +112,10 @@ def _folder(path: Path) -> Source:
     from torchvision.datasets import ImageFolder  # noqa: PLC0415
     from torchvision.datasets.folder import IMG_EXTENSIONS  # noqa: PLC0415
 
-    names = {each: _classes(each) for each in _part_folders(path)}
+    names = {
+        part: sorted(each.name for each in part.iterdir() if each.is_dir())
+        for part in _part_folders(path)
+    }
     train = names[path / TRAIN]
     if not 2 <= len(train) <= MOST_CLASSES:  # noqa: PLR2004 - nothing to tell apart
         rule = f"there must be 2 to {MOST_CLASSES:,} folders, one a class, not {len(train):,}."
@@ -136,10 +139,6 @@ def _folder(path: Path) -> Source:
                 empty = path / name / class_name
                 raise UserError(f"{empty}: a class without an image ({extensions}).")
     return Source(parts, dict(enumerate(train)))
-
-
-def _classes(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir() if each.is_dir())
 
 
 def _opened(path: str) -> Any:
@@ -180,7 +179,9 @@ def _of_torchvision(name: str, downloads: Path) -> Source:
             for part, arguments in wanted.items()
             if arguments is not None
         }
-    return Source(parts, _Names(getattr(parts[TRAIN], "classes", ())))
+    names = getattr(parts[TRAIN], "classes", ())  # Imagenette's are tuples of synonyms
+    first = (each[0] if isinstance(each, tuple) else each for each in names)
+    return Source(parts, dict(enumerate(map(str, first))))
 
 
 def _stored_or_downloaded(
@@ -198,14 +199,3 @@ def _stored_or_downloaded(
                 f" torchvision.datasets.{made.__name__} expects them."
             ) from error
     return images
-
-
-class _Names(dict[int, str]):
-    """The name of each label, or its number."""
-
-    def __init__(self, names: Sequence[Any]) -> None:
-        first = (each[0] if isinstance(each, tuple) else each for each in names)
-        super().__init__(enumerate(map(str, first)))
-
-    def __missing__(self, label: int) -> str:
-        return str(label)

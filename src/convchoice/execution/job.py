@@ -126,7 +126,7 @@ class Job:
         failure, details = "", ""
         folder = self.runs[0].folder
         try:
-            with storing_in(folder), lock_runs(folder.parents[1], self.names, "working on"):
+            with storing_in(folder), lock_runs(folder.parents[1], self.names):
                 self._work(left, report)
         except UserError as error:
             failure = str(error)

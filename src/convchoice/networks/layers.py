@@ -267,9 +267,6 @@ def pooling(operator: Operator, axes: Axes, sigma: float = 1.0) -> nn.Module:
         operator: max, average, weighted or l2.
         axes: the window along height and width, with equal padding before and after.
         sigma: standard deviation of the weighted mean's Gaussian, in pixels.
-
-    Raises:
-        ValueError: for an operator that is more than one window.
     """
     layout = axes.kernel, axes.stride, axes.before
     if operator is Operator.max:
@@ -278,6 +275,4 @@ def pooling(operator: Operator, axes: Axes, sigma: float = 1.0) -> nn.Module:
         return nn.AvgPool2d(*layout, count_include_pad=False)
     if operator is Operator.weighted:
         return WeightedMean(gaussian_weights(*axes.kernel, sigma), axes)
-    if operator is Operator.l2:
-        return L2Pooling(axes)
-    raise ValueError(f"{operator.name} is not a function of one window")
+    return L2Pooling(axes)

@@ -59,7 +59,7 @@ def _locked(path: Path, waiting: str) -> Iterator[None]:
 
 
 @contextmanager
-def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
+def lock_runs(root: Path, names: Iterable[str]) -> Iterator[None]:
     """Hold the locks of some runs; wait while another process holds one of them.
 
     They are acquired in the order of their names, so that two processes never block each other. A
@@ -71,7 +71,7 @@ def lock_runs(root: Path, names: Iterable[str], action: str) -> Iterator[None]:
     with ExitStack() as stack:
         for name in sorted(set(names)):
             path = root / WORK / f"{name.replace('/', '.')}.lock"
-            waiting = f"waiting for another process that is {action} {root / name}"
+            waiting = f"waiting for another process that is working on {root / name}"
             stack.enter_context(_locked(path, waiting))
         yield
 
