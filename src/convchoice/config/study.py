@@ -155,23 +155,21 @@ def study_from_mapping(values: Mapping[str, Any], origin: str) -> Study:
     require(rising, f"{origin}: looks", study.looks, "must rise: each look adds seeds.")
     _check_margin(study.margin, study.metric, origin)
     _check_survive(study.survive, f"{origin}: survive")
-    for arm in study.controls:
-        _check_arm(f"{origin}: controls", arm, study.arms)
+    named: list[tuple[str, Iterable[str], list[str]]]
+    named = [("controls", study.controls, study.arms), ("against", study.against, study.arms)]
     for arm, references in study.against.items():
-        _check_arm(f"{origin}: against", arm, study.arms)
-        others = [other for other in arms if other != arm]
         require(bool(references), f"{origin}: against.{arm}", [], "names no arm.")
-        for reference in references:
-            _check_arm(f"{origin}: against.{arm}", reference, others)
-    for arm in study.alike:
-        _check_arm(f"{origin}: alike", arm, study.controls)
-    for name, texts in (("labels", study.labels), ("descriptions", study.descriptions)):
-        for arm in texts:
-            _check_arm(f"{origin}: {name}", arm, arms)
+        others = [other for other in arms if other != arm]
+        named.append((f"against.{arm}", references, others))
+    named += [("alike", study.alike, study.controls), ("new_arms", study.new_arms, arms)]
+    named += [("labels", study.labels, arms), ("descriptions", study.descriptions, arms)]
+    for name, given, legal in named:
+        for arm in given:
+            rule = f"must be one of the arms {', '.join(legal)}."
+            require(arm in legal, f"{origin}: {name}", arm, rule, did_you_mean(arm, legal))
     for index, claim in enumerate(study.claims):
         _check_claim(study, claim, f"{origin}: claims[{index}]")
     for arm, overrides in study.new_arms.items():
-        _check_arm(f"{origin}: new_arms", arm, arms)
         check_new_arm(overrides, f"{origin}: new_arms.{arm}")
     return study
 
@@ -223,12 +221,6 @@ def _check_survive(grid: Mapping[str, list[Any]], origin: str) -> None:
     settings = math.prod(map(len, grid.values()))
     rule = f"has {settings:,} combinations; at most {MOST_SETTINGS} are run."
     require(settings <= MOST_SETTINGS, origin, list(grid), rule)
-
-
-def _check_arm(field_name: str, arm: str, legal: list[str]) -> None:
-    if arm not in legal:
-        rule = f"must be one of the arms {', '.join(legal)}."
-        raise ConfigurationError(field_name, arm, rule, did_you_mean(arm, legal))
 
 
 def read_study(path: Path) -> Study:

@@ -234,7 +234,7 @@ def _evaluation_rules(config: Config) -> Broken:
 def _effect_rules(config: Config) -> Broken:
     """Refuse a value that has no effect: two arms that differ in it alone would be the same."""
     values = flattened(plain_values(config))
-    for key, users in chain(_replaced(config), _unused_image_keys(config), _without_effect(config)):
+    for key, users in chain(_replaced(config), _without_effect(config)):
         if values[key] != DEFAULTS[key]:
             yield key, f"has an effect only with {users}. Leave {key} out, or choose what uses it."
 
@@ -249,37 +249,30 @@ def _replaced(config: Config) -> Iterator[tuple[str, str]]:
             yield key, "blocks, and not with `network`"
 
 
-def _unused_image_keys(config: Config) -> Iterator[tuple[str, str]]:
-    if config.data.name.name in SPECS:
-        yield "data.path", "data=folder and data=torchvision"
-        yield "data.size", "data=folder and data=torchvision"
-    if config.data.name is not Dataset.torchvision:
-        yield "data.dataset", "data=torchvision"
-
-
 def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
     """The keys that have no effect in a configuration, and what would use them."""
-    operator, optimizer = config.downsample.operator, config.optimizer.name
-    if not config.model.downsample_after:
-        yield "downsample.operator", "model.downsample_after"
-    if operator is NONE:
-        yield "downsample.window", "a downsampling operator"
-        yield "downsample.stride", "a downsampling operator"
-        yield "model.downsample_after", "a downsampling operator"
-    if operator is not Operator.weighted:
-        yield "downsample.sigma", "weighted pooling"
-    if operator not in {Operator.all_conv, Operator.conv_pool, Operator.max_blur}:
-        yield "downsample.kernel_size", "all_conv, conv_pool and max_blur"
-    if operator is not Operator.maxout:
-        yield "downsample.pieces", "maxout"
-    if not _some_convolution_pads(config):
-        yield "conv.padding_mode", "conv.padding=same, full or pixels, or another padding"
-    if optimizer is not OptimizerName.rmsprop:
-        yield "optimizer.rho", "rmsprop"
-    if optimizer is OptimizerName.adam:
-        yield "optimizer.momentum", "rmsprop and sgd"
-    if optimizer is OptimizerName.sgd:
-        yield "optimizer.epsilon", "rmsprop and adam"
+    data, operator, optimizer = config.data.name, config.downsample.operator, config.optimizer.name
+    convolves = operator in {Operator.all_conv, Operator.conv_pool, Operator.max_blur}
+    own, down = "data=folder and data=torchvision", "a downsampling operator"
+    padding = "conv.padding=same, full or pixels, or another padding"
+    for used, key, users in (
+        (data.name not in SPECS, "data.path", own),
+        (data.name not in SPECS, "data.size", own),
+        (data is Dataset.torchvision, "data.dataset", "data=torchvision"),
+        (config.model.downsample_after, "downsample.operator", "model.downsample_after"),
+        (operator is not NONE, "downsample.window", down),
+        (operator is not NONE, "downsample.stride", down),
+        (operator is not NONE, "model.downsample_after", down),
+        (operator is Operator.weighted, "downsample.sigma", "weighted pooling"),
+        (convolves, "downsample.kernel_size", "all_conv, conv_pool and max_blur"),
+        (operator is Operator.maxout, "downsample.pieces", "maxout"),
+        (_some_convolution_pads(config), "conv.padding_mode", padding),
+        (optimizer is OptimizerName.rmsprop, "optimizer.rho", "rmsprop"),
+        (optimizer is not OptimizerName.adam, "optimizer.momentum", "rmsprop and sgd"),
+        (optimizer is not OptimizerName.sgd, "optimizer.epsilon", "rmsprop and adam"),
+    ):
+        if not used:
+            yield key, users
 
 
 def _some_convolution_pads(config: Config) -> bool:

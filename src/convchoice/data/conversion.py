@@ -146,28 +146,21 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
         for found in (pixels, labels)
     ]
     images = np.bincount(labels[TRAIN], minlength=len(class_names)).tolist()
-    where = str(data.path) if data.dataset is None else data.dataset
     made = Conversion(
-        source=where,
+        source=str(data.path) if data.dataset is None else data.dataset,
         signature=signature,
         class_names=class_names,
         images=images,
         contents=contents,
         shared_images=shared,
     )
-    folder = root / name
     with tempfile.TemporaryDirectory(prefix=LEFTOVER, dir=root) as temporary:
         new = Path(temporary)
         for file, array in zip(ARRAY_FILES, arrays, strict=True):
             np.save(new / file, array)
         files = {file: sha256_of(new / file) for file in ARRAY_FILES}
         provenance = Provenance(requested=data.name.name, used=name, files=files, conversion=made)
-        (new / PROVENANCE).write_text(provenance.model_dump_json(indent=2), encoding="utf-8")
-        folder.mkdir(exist_ok=True)
-        for file in ARRAY_FILES:
-            (new / file).replace(folder / file)
-        (new / PROVENANCE).replace(root / PROVENANCE)
-    return StoredDataset(root, provenance)
+        return StoredDataset.store(root, provenance, new, ARRAY_FILES)
 
 
 def converted(

@@ -17,6 +17,7 @@ import json
 import shutil
 import struct
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -106,6 +107,16 @@ class StoredDataset:
 
     root: Path
     provenance: Provenance
+
+    @classmethod
+    def store(cls, root: Path, provenance: Provenance, new: Path, names: Iterable[str]) -> Self:
+        """Move files from the folder `new` to their places; what describes them is moved last."""
+        (new / PROVENANCE).write_text(provenance.model_dump_json(indent=2), encoding="utf-8")
+        (root / provenance.used).mkdir(exist_ok=True)
+        for name in names:
+            (new / name).replace(root / provenance.used / name)
+        (new / PROVENANCE).replace(root / PROVENANCE)
+        return cls(root, provenance)
 
     @property
     def spec(self) -> DatasetSpec:

@@ -110,12 +110,7 @@ def _download(root: Path, dataset: Dataset, fallback: Fallback | None) -> Stored
             files = {name: sha256_of(new / name) for name in spec.files}
             missing = _missing_files(root / spec.name, files, stored)
         provenance = Provenance(requested=dataset.name, used=spec.name, files=dict(files))
-        (new / PROVENANCE).write_text(provenance.model_dump_json(indent=2), encoding="utf-8")
-        (root / spec.name).mkdir(exist_ok=True)
-        for name in missing:
-            (new / name).replace(root / spec.name / name)
-        (new / PROVENANCE).replace(root / PROVENANCE)
-    return StoredDataset(root, provenance)
+        return StoredDataset.store(root, provenance, new, missing)
 
 
 def _log(text: str) -> None:
