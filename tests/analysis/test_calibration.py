@@ -134,7 +134,7 @@ def test_chance_of_any_false_word_in_a_study(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Where nothing differs a direction is false, on the margin an equivalence is.
-    false = WITHIN_MARGIN if truth else {w for w in Verdict if w.shown_better or w.shown_worse}
+    false = WITHIN_MARGIN if truth else {w for w in Verdict if w.finding in {"better", "worse"}}
     monkeypatch.setattr(multiplicity, "FLIPS", 1_000)
     studies = words_of_studies(draw, contrasts, seeds, truth)
     wrong = np.mean([bool(false.intersection(words)) for words in studies])

@@ -113,7 +113,7 @@ def test_hostile_names_and_values_are_refused(
     for part in path:
         block = block[part]
     block[key] = block["a"] if value == {} else value
-    content["sha256"] = comparison_files._digest(content)
+    content["sha256"] = comparison_files.digest_of(content)
     (tmp_path / COMPARISON).write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(RunFolderError) as caught:
         read_comparison(tmp_path / COMPARISON)

@@ -168,9 +168,8 @@ def _one(part: ClaimPart, measure: Measure, labels: Mapping[str, str]) -> str:
         return f"{subject} is not shown to differ from {other}, {size} {bounds}"
     if part.verdict is Verdict.equivalent:
         return f"{subject} is no different from {other} within the margin of {margin}"
-    relation = "better than" if part.verdict.shown_better else "worse than"
-    if not scored:
-        relation = "above" if part.mean > 0 else "below"
+    above = "above" if part.mean > 0 else "below"
+    relation = f"{part.verdict.finding} than" if scored else above
     size = f"{subject} is {relation} {other} by {_amount(part.mean, measure)}"
     if part.verdict.startswith("negligibly"):
         return f"{size}, less than the margin of {margin}"

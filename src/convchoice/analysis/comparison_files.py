@@ -36,8 +36,8 @@ FORBIDDEN = {"Cc", "Cs"}
 """Unicode categories of characters that no text of a result holds: control codes, surrogates."""
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a result without its own digest; layout and order of keys do not count."""
+def digest_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of values without their own digest `sha256`; the order of keys does not count."""
     rest = {key: value for key, value in content.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -74,7 +74,7 @@ def _check_content(content: Any) -> None:
             f"schema_version = {shortened(version)}, and this version of convchoice reads"
             f" {SCHEMA_VERSION}."
         )
-    if content.get("sha256") != _digest(content):
+    if content.get("sha256") != digest_of(content):
         raise ValueError("was changed after it was written: sha256 does not match.")
     _check_values(content)
 
@@ -183,7 +183,7 @@ def comparison_text(comparison: Comparison) -> str:
         _check_values(content)
     except ValueError as error:
         raise UserError(f"the result cannot be written: {error}") from error
-    return json_text({**content, "sha256": _digest(content)})
+    return json_text({**content, "sha256": digest_of(content)})
 
 
 def write_comparison(

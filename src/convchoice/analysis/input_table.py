@@ -91,29 +91,26 @@ def _text(cell: object) -> str:
         return ""
     if isinstance(cell, bool):
         return str(cell).lower()
-    whole = isinstance(cell, float) and cell.is_integer() and abs(cell) <= LARGEST_VALUE
-    return str(int(cell) if whole and isinstance(cell, float) else cell).strip()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= LARGEST_VALUE:
+        cell = int(cell)
+    return str(cell).strip()
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        yield from _checked_rows(reader)
+        header = [name.strip() for name in next(reader, [])]
+        twice = sorted({name for name in header if name and header.count(name) > 1})
+        if twice:
+            raise ValueError(f"line 1: the column {shortened(twice[0])} is there twice.")
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                if len(cells) != len(header):
+                    rule = f"must have {len(header)} cells, and has {len(cells)}."
+                    raise ValueError(f"line {reader.line_num}: {rule}")
+                yield f"line {reader.line_num}", dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}.") from error
-
-
-def _checked_rows(reader: Any) -> Iterator[Row]:
-    header = [name.strip() for name in next(reader, [])]
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise ValueError(f"line 1: the column {shortened(twice[0])} is there twice.")
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            if len(cells) != len(header):
-                rule = f"must have {len(header)} cells, and has {len(cells)}."
-                raise ValueError(f"line {reader.line_num}: {rule}")
-            yield f"line {reader.line_num}", dict(zip(header, cells, strict=True))
 
 
 def _json_rows(text: str) -> Iterator[Row]:

@@ -104,18 +104,12 @@ class Introspection(Model):
     )
 
 
-def border_distances(height: int, width: int) -> NDArray[np.int64]:
-    """Each pixel's distance from the nearest border, (H, W), 0 in the outermost ring."""
-    rows, columns = np.arange(height), np.arange(width)
-    down, across = np.minimum(rows, rows[::-1]), np.minimum(columns, columns[::-1])
-    return np.minimum.outer(down, across)
-
-
 def ring_means(use: Numbers) -> list[float]:
     """The mean use (H, W) in each ring, from the border inwards, over the mean of all pixels."""
-    rings = border_distances(*use.shape)
-    sums = np.bincount(rings.ravel(), weights=use.ravel())
-    return [float(mean) for mean in sums / np.bincount(rings.ravel()) / (use.mean() or 1.0)]
+    down, across = (np.minimum(np.arange(size), np.arange(size)[::-1]) for size in use.shape)
+    rings = np.minimum.outer(down, across).ravel()  # distances from the nearest border
+    sums = np.bincount(rings, weights=use.ravel())
+    return [float(mean) for mean in sums / np.bincount(rings) / (use.mean() or 1.0)]
 
 
 def measured(run: Run, metric: str) -> float | None:

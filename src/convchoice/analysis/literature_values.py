@@ -158,33 +158,27 @@ def published_results(
 # Published values
 
 
-def _final_rank(row: PublishedValue) -> str:
-    ours, rank = row.ours.values, row.rank
+def _final_answer(published: float, ours: Sequence[float], rank: Rank) -> tuple[Answer, str]:
     runs = f"our {count(len(ours), 'run')}"
-    subject = f"the published test accuracy of {text.percent(row.published)} %"
+    subject = f"the published test accuracy of {text.percent(published)} %"
     span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
-    if rank is None or not _within(row):
-        return f"{subject} is outside the range of {runs}, {span}."
+    if not min(ours) <= published <= max(ours):
+        return Answer.no, f"{subject} is outside the range of {runs}, {span}."
     verb = "is" if rank.below == 1 else "are"
-    return (
+    return Answer.yes, (
         f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
         f" and {rank.above} above (range {span})."
     )
-
-
-def _within(row: PublishedValue) -> bool:
-    return min(row.ours.values) <= row.published <= max(row.ours.values)
 
 
 def published_answer(published: PublishedResults | None) -> tuple[Answer, str]:
     """Where a published run lies among ours, and what is not comparable."""
     if published is None:
         return Answer.undecided, "no published value could be compared."
-    finals = [row for row in published.final if row.comparable]
-    rows = [row for row in finals if row.metric == "test/accuracy"]
-    if rows:
-        answer = Answer.yes if all(map(_within, rows)) else Answer.no
-        return answer, " ".join([*map(_final_rank, rows), published.note]).strip()
+    for row in published.final:
+        if row.metric == "test/accuracy" and row.rank is not None:
+            answer, sentence = _final_answer(row.published, row.ours.values, row.rank)
+            return answer, f"{sentence} {published.note}".strip()
     parts = [published.note]
     if rows := [row for row in published.by_epoch if row.metric == "train/accuracy"]:
         row, bounds = rows[-1], rows[-1].ours.interval_95

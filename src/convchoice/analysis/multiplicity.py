@@ -189,6 +189,4 @@ def unplanned_level(looks: tuple[int, ...]) -> float:
     Pocock (1977), Group sequential methods in the design and analysis of clinical trials,
     Biometrika 64(2); by simulation for the paired t test.
     """
-    if len(looks) == 1:
-        return SIGNIFICANCE
     return float(np.quantile(_p_at_looks(looks).min(axis=1), SIGNIFICANCE))

@@ -168,11 +168,6 @@ def _numbers(row: Mapping[str, str]) -> dict[str, float]:
     return found
 
 
-def _history(rows: Sequence[Mapping[str, str]]) -> list[dict[str, float]]:
-    found = [_numbers(row) for row in rows]
-    return [{**row, "epoch": int(row["epoch"])} for row in found]
-
-
 def _rows(path: Path) -> dict[tuple[str, int], list[dict[str, str]]]:
     """The rows of a table by arm and seed, without these."""
     found: dict[tuple[str, int], list[dict[str, str]]] = {}
@@ -218,7 +213,7 @@ def read_published(folder: Path) -> PublishedStudy:
             run = PublishedRun(
                 path=run_path(folder, arm, seed),
                 config={"arm": arm, "seed": seed, **definition["configurations"][arm]},
-                history=_history(histories.get((arm, seed), [])),
+                history=[_numbers(row) for row in histories[arm, seed]],
                 metrics=_numbers({key: cell for key, cell in cells.items() if "/" in key}),
                 environment=environment,
                 checksums={},

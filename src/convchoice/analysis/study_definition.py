@@ -5,8 +5,6 @@ first result, at any scale, makes it final. Commit the file with the reports. It
 lock: nothing is refused because of it.
 """
 
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 from pydantic import Field, JsonValue, ValidationError
 
 from convchoice.analysis import text
-from convchoice.analysis.comparison_files import COMPARISON, read_comparison
+from convchoice.analysis.comparison_files import COMPARISON, digest_of, read_comparison
 from convchoice.analysis.measure import Measure
 from convchoice.analysis.result import Amendment, DefinitionHistory
 from convchoice.analysis.result_types import Count, Model, Name
@@ -57,24 +55,11 @@ def definition_of(study: Study) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in PROSE and value}
 
 
-def _digest(definition: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
-
-
 def _commit(file: Path) -> str | None:
     """The last commit of a file; None if it is not committed as it is."""
     changed = git(file.parent, "status", "--porcelain", "--", file.name)
     found = "" if changed else git(file.parent, "log", "-1", "--format=%H", "--", file.name)
     return found or None
-
-
-def settings_digest(configurations: Mapping[str, Mapping[str, Any]]) -> str:
-    """A digest of the settings of a study's arms: results with another one are no earlier look.
-
-    Args:
-        configurations: by arm, as `ArmResult.configuration`.
-    """
-    return _digest({arm: dict(values) for arm, values in sorted(configurations.items())})
 
 
 def with_look(record: RecordedDefinition, result: Path) -> RecordedDefinition:
@@ -84,7 +69,7 @@ def with_look(record: RecordedDefinition, result: Path) -> RecordedDefinition:
     except RunFolderError:
         return record
     seeds = min((contrast.n for contrast in found.contrasts), default=0)
-    key = settings_digest({arm: each.configuration for arm, each in found.arms.items()})
+    key = digest_of({arm: each.configuration for arm, each in found.arms.items()})
     looks = sorted({*record.looks.get(key, []), *([seeds] if seeds else [])})
     return record.model_copy(update={"looks": {**record.looks, key: looks}}) if looks else record
 
@@ -95,7 +80,7 @@ def read_definition(path: Path) -> RecordedDefinition | None:
         record = RecordedDefinition.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-    return record if record.sha256 == _digest(record.definition) else None
+    return record if record.sha256 == digest_of(record.definition) else None
 
 
 def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefinition:
@@ -121,7 +106,7 @@ def record_definition(reports: Path, study: Study, file: Path) -> RecordedDefini
             commit=_commit(file),
             before_results=not results,
             final=final,
-            sha256=_digest(definition),
+            sha256=digest_of(definition),
             definition=definition,
         )
     for folder in of_all_scales:
@@ -145,7 +130,8 @@ def history_of(
     Args:
         record: of the study.
         study: as it is now.
-        configurations: the settings of its arms, see `settings_digest`.
+        configurations: of its arms, as `ArmResult.configuration`; looks at results with others do
+            not count.
     """
     if record is None:
         return None
@@ -155,7 +141,7 @@ def history_of(
         commit=record.commit,
         before_results=record.before_results,
         sha256=record.sha256,
-        earlier_looks=record.looks.get(settings_digest(configurations), []),
+        earlier_looks=record.looks.get(digest_of(configurations), []),
         amendments=[
             Amendment(field=key, before=before.get(key), now=now.get(key)) for key in fields
         ],

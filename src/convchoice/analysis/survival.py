@@ -131,11 +131,8 @@ def survival(
         arm: [{run.seed: run.metrics[study.metric] for run in each} for each in by_setting]
         for arm, by_setting in runs.items()
     }
-    same = earlier is not None and earlier.settings == [dict(each) for each in settings]
-    looks = {
-        (each.arm, each.reference): each.family.looks
-        for each in (earlier.contrasts if earlier and same else [])
-    }
+    past = earlier.contrasts if earlier and earlier.settings == list(settings) else []
+    looks = {(each.arm, each.reference): each.family.looks for each in past}
     found = []
     for arm, reference in study.pairs():
         places = [(index, index) for index in range(len(settings))]

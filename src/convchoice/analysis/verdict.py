@@ -30,16 +30,6 @@ class Verdict(StrEnum):
         """The word without how large the difference is: better, worse, equivalent, inconclusive."""
         return self.rsplit(maxsplit=1)[-1]
 
-    @property
-    def shown_better(self) -> bool:
-        """Whether the interval lies on the better side of 0, by however little."""
-        return self.finding == "better"
-
-    @property
-    def shown_worse(self) -> bool:
-        """Whether the interval lies on the worse side of 0, by however little."""
-        return self.finding == "worse"
-
 
 def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bool) -> Verdict:
     """The verdict word of one contrast.
@@ -93,7 +83,7 @@ def outcome_of(verdict: Verdict, prediction: Prediction) -> Outcome:
         verdict: of the contrast.
         prediction: what the claim says; not `higher` or `lower`, see `Prediction.of_quality`.
     """
-    better, worse = verdict.shown_better, verdict.shown_worse
+    better, worse = verdict.finding == "better", verdict.finding == "worse"
     equal = verdict is Verdict.equivalent
     within = equal or verdict.startswith("negligibly")
     shown, otherwise = {
