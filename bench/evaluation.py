@@ -17,18 +17,12 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bare_forward import BareForward
+from bare_jobs import BareForward, seconds_of
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.executors import LocalExecutor, available_cores
 from convchoice.execution.runner import run, specify, specify_evaluation
-from convchoice.runs.run_folder import run_path
 from measurement import alternate, publish, ratio
-
-if TYPE_CHECKING:
-    from convchoice.config.schema import Config
-    from convchoice.runs.events import Event
 
 
 def main() -> None:
@@ -45,13 +39,13 @@ def main() -> None:
             "tracking": {"store": "none"},
         }
     )
-    configs: list[Config] = [replace(one, seed=seed) for seed in range(given.seeds)]
+    configs = [replace(one, seed=seed) for seed in range(given.seeds)]
     cores = available_cores()
     with tempfile.TemporaryDirectory() as folder:
         trained, runs = Path(folder) / "trained", Path(folder) / "runs"
         with contextlib.redirect_stdout(io.StringIO()):
-            missing = specify(configs, trained)
-            assert not run(missing, LocalExecutor(cores), evaluates=False)
+            specified = specify(configs, trained)
+            assert not run(specified, LocalExecutor(cores), evaluates=False)
 
         def ours() -> float:
             shutil.rmtree(runs, ignore_errors=True)
@@ -65,16 +59,8 @@ def main() -> None:
             return ended - began
 
         def bare() -> float:
-            folders = [run_path(trained, "bench", seed) for seed in range(given.seeds)]
-            jobs = [
-                BareForward(start, tuple(folders[start::cores]), Path(one.data.root))
-                for start in range(cores)
-            ]
-            events: list[Event] = []
-            began = time.perf_counter()
-            LocalExecutor(cores).run(jobs, events.append)
-            assert not any(getattr(event, "failure", "") for event in events), events
-            return time.perf_counter() - began
+            shares = (tuple(specified[start::cores]) for start in range(cores))
+            return seconds_of([BareForward(share) for share in shares if share])
 
         ours()
         figures = alternate(given.rounds, {"ours": ours, "bare": bare})

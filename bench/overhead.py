@@ -10,53 +10,22 @@ the start of the processes.
 
 import argparse
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bare_jobs import PlainTraining, seconds_of
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.execution.executors import LocalExecutor, available_cores
-from convchoice.execution.job import Job
-from convchoice.runs.events import Listener, RunEnded
+from convchoice.execution.executors import available_cores
 from convchoice.runs.run import RunSpecification
 from measurement import alternate, publish, ratio, train_seeds
-
-
-class PlainTraining(Job):
-    """Lightning's `fit` of one run, without callbacks."""
-
-    def work(self, listener: Listener) -> None:
-        """Train."""
-        import torch
-        from pytorch_lightning import Trainer
-
-        from convchoice.data.dataset import load
-        from convchoice.training.batches import training_batches
-        from convchoice.training.device import keep_freed_memory
-        from convchoice.training.lightning_module import Classifier
-
-        keep_freed_memory()
-        (run,) = self.runs
-        torch.set_num_threads(run.config.trainer.threads)
-        stored, device = load(run.data_root), torch.device("cpu")
-        batches = training_batches(stored, run.config.data, [run.seed], device)
-        Trainer(
-            accelerator="cpu", max_epochs=run.config.trainer.max_epochs, logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-            num_sanity_val_steps=0,
-        ).fit(Classifier([run.config]), *batches)  # fmt: skip
-        listener(RunEnded(*run.key))
 
 
 def plain_seconds(configs: Sequence[Config]) -> float:
     """Wall time of the training without overhead."""
     runs = [RunSpecification(each, Path(each.data.root), Path("unused")) for each in configs]
-    jobs = [PlainTraining((run,)) for run in runs]
-    began = time.perf_counter()
-    LocalExecutor(available_cores()).run(jobs, lambda _event: None)
-    return time.perf_counter() - began
+    return seconds_of([PlainTraining((run,)) for run in runs])
 
 
 def main() -> None:

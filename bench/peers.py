@@ -2,11 +2,12 @@
 
     python bench/peers.py NAME --images 12800 --threads 2
 
-trains two epochs and prints the images a second of the second one. `training.py` and `seeds.py`
-start each in a process of its own.
+trains two epochs and prints the images a second of the second one. `training.py`, `seeds.py` and
+`freed_memory.py` start each in a process of its own.
 
 ours        this project's training of one run: Lightning, callbacks, checkpoint, history
 bare        a plain PyTorch loop of the same arithmetic, data in memory
+bare_glibc  the same without `keep_freed_memory`
 ours_bf16, bare_bf16   the same in bf16-mixed, for processors with such instructions
 tutorial    Lightning with torchvision's data set and transforms and a DataLoader, as in tutorials
 keras       the lecture's program: Keras 3 on TensorFlow (needs the extra `bench`)
@@ -58,7 +59,9 @@ def ours(images: int, threads: int, precision: str = "32-true") -> float:
     return images / seconds[-1]
 
 
-def bare_seconds(images: int, epochs: int, device: Any, *, bfloat16: bool = False) -> list[float]:
+def bare_seconds(
+    images: int, epochs: int, device: Any, *, bfloat16: bool = False, keeps_memory: bool = True
+) -> list[float]:
     """Seconds of each epoch of a plain loop, on a torch device."""
     import numpy as np
     import torch
@@ -71,7 +74,8 @@ def bare_seconds(images: int, epochs: int, device: Any, *, bfloat16: bool = Fals
     from convchoice.training.device import finished_time, keep_freed_memory
     from convchoice.training.lightning_module import optimizer_of
 
-    keep_freed_memory()
+    if keeps_memory:
+        keep_freed_memory()
     pixels, labels = load(DATA).train()
     batches = Batches(
         torch.from_numpy(pixels[:images]).to(device),
@@ -95,12 +99,12 @@ def bare_seconds(images: int, epochs: int, device: Any, *, bfloat16: bool = Fals
     return seconds
 
 
-def bare(images: int, threads: int, *, bfloat16: bool = False) -> float:
-    """A plain loop on the CPU."""
+def bare(images: int, threads: int, **options: bool) -> float:
+    """A plain loop on the CPU; options as of `bare_seconds`."""
     import torch
 
     torch.set_num_threads(threads)
-    return images / bare_seconds(images, EPOCHS, torch.device("cpu"), bfloat16=bfloat16)[-1]
+    return images / bare_seconds(images, EPOCHS, torch.device("cpu"), **options)[-1]
 
 
 def tutorial(images: int, threads: int) -> float:
@@ -213,6 +217,7 @@ def keras_seeds(images: int, threads: int) -> float:
 PEERS = {
     "ours": ours,
     "bare": bare,
+    "bare_glibc": partial(bare, keeps_memory=False),
     "ours_bf16": partial(ours, precision="bf16-mixed"),
     "bare_bf16": partial(bare, bfloat16=True),
     "tutorial": tutorial,
