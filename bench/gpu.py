@@ -29,7 +29,7 @@ from convchoice.data.dataset import load
 from convchoice.networks.network import Network
 from convchoice.networks.stacked_networks import StackedNetworks
 from convchoice.training.batches import Batches
-from convchoice.training.captured_step import CapturedStep
+from convchoice.training.cuda_graph import CapturedStep
 from convchoice.training.device import device_name, device_of, finished_time, use_precision
 from convchoice.training.lightning_module import optimizer_of
 from measurement import alternate, publish, ratio, train_seeds

@@ -34,12 +34,12 @@ Weights = dict[str, Tensor]
 """The parameters of S layers by name, each (S, …)."""
 
 
-def gpu_windows(maps: Tensor) -> Any:
+def triton_kernels(maps: Tensor) -> Any:
     """The module of Triton kernels, for maps on a GPU that are not too large; else None."""
     fits = maps.numel() < MOST_VALUES and maps.shape[1] < MOST_CHANNELS
     if not (maps.is_cuda and fits) or find_spec("triton") is None:
         return None
-    return import_module("convchoice.networks.gpu_windows")
+    return import_module("convchoice.networks.triton_kernels")
 
 
 def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) -> Tensor:
@@ -53,7 +53,7 @@ def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) ->
     axes, before = layer.axes, layer.axes.before
     size = maps.shape[1] // seeds * math.prod(axes.kernel)
     rows = size + 4 - size % 4
-    kernels = gpu_windows(maps)
+    kernels = triton_kernels(maps)
     if kernels is None or layer.border_mode is not PaddingMode.zeros:
         maps, before = padded(maps, axes, layer.border_mode), (0, 0)
     if kernels:
@@ -159,7 +159,7 @@ class SeparateWindows(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, H', W')."""
-        kernels, window = gpu_windows(maps), cast("tuple[int, int]", self.layer.kernel_size)
+        kernels, window = triton_kernels(maps), cast("tuple[int, int]", self.layer.kernel_size)
         if kernels is None or math.prod(window) > MOST_PIXELS:
             return self.layer(maps)  # type: ignore[no-any-return]
         is_max = isinstance(self.layer, nn.MaxPool2d)

@@ -25,7 +25,7 @@ NUMERIC_MODULES = (
     "data.preparation",
     "data.split",
     "training.batches",
-    "training.captured_step",
+    "training.cuda_graph",
     "training.lightning_module",
     "training.environment_variables",
     "training.callbacks",

@@ -21,7 +21,7 @@ from convchoice.config.schema import Config, OptimizerConfig, OptimizerName
 from convchoice.errors import UserError
 from convchoice.networks.own_network import network_of
 from convchoice.networks.stacked_networks import StackedNetworks
-from convchoice.training.captured_step import CapturedStep
+from convchoice.training.cuda_graph import CapturedStep
 from convchoice.training.lightning_import import LightningModule
 
 

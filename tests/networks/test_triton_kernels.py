@@ -13,7 +13,7 @@ from convchoice.networks.network import Network
 
 pytest.importorskip("triton")
 ON_GPU = torch.cuda.is_available()
-gpu_windows = importlib.import_module("convchoice.networks.gpu_windows")
+triton_kernels = importlib.import_module("convchoice.networks.triton_kernels")
 
 
 def maps_of(images: int, channels: int, *sizes: int, turned: bool) -> torch.Tensor:
@@ -50,7 +50,7 @@ def test_patches_are_those_of_torch_and_so_are_their_gradients(
     axes = Axes(*map(Axis, sizes, kernel, stride, before, after))
     maps, others = (maps_of(images, seeds * 3, *sizes, turned=turned) for _ in range(2))
     size = 3 * kernel[0] * kernel[1]
-    found = gpu_windows.Patches.apply(maps, seeds, axes, before, size + 2)
+    found = triton_kernels.Patches.apply(maps, seeds, axes, before, size + 2)
     assert (found[:, size] == 1).all()
     assert (found[:, size + 1] == 0).all()
     rows, columns = (n + min(a, 0) for n, a in zip(sizes, after, strict=True))
@@ -69,7 +69,7 @@ def test_patches_are_those_of_torch_and_so_are_their_gradients(
 def test_pooled_windows_are_those_of_torch_and_so_are_their_gradients(is_max, kernel, turned):
     """Pixels behind the last whole window have no gradient."""
     maps, others = (maps_of(2, 3, 11, 9, turned=turned) for _ in range(2))
-    found = gpu_windows.PooledWindows.apply(maps, kernel, is_max)
+    found = triton_kernels.PooledWindows.apply(maps, kernel, is_max)
     pool = functional.max_pool2d if is_max else functional.avg_pool2d
     wanted = pool(others, kernel)
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
@@ -79,7 +79,7 @@ def test_pooled_windows_are_those_of_torch_and_so_are_their_gradients(is_max, ke
 def test_a_window_with_nan_pools_to_nan():
     maps = maps_of(1, 1, 4, 4, turned=False).detach()
     maps[0, 0, 1, 1] = torch.nan
-    found = gpu_windows.PooledWindows.apply(maps, (2, 2), True)
+    found = triton_kernels.PooledWindows.apply(maps, (2, 2), True)
     assert found.isnan().flatten().tolist() == [True, False, False, False]
 
 
@@ -100,8 +100,8 @@ def test_stacked_networks_have_the_same_logits_and_gradients_with_the_kernels(va
     ]
     images = torch.rand(2, 3, 1, 9, 8, dtype=torch.float64)
     answers = []
-    for kernels in (None, gpu_windows):
-        monkeypatch.setattr(stacked_networks, "gpu_windows", lambda maps, found=kernels: found)
+    for kernels in (None, triton_kernels):
+        monkeypatch.setattr(stacked_networks, "triton_kernels", lambda maps, found=kernels: found)
         stacked = stacked_networks.StackedNetworks(networks)
         device = "cuda" if ON_GPU and kernels else "cpu"
         logits = stacked.to(device)(images.to(device))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convchoice.training.captured_step import CapturedStep
+from convchoice.training.cuda_graph import CapturedStep
 
 
 def test_steps_that_cannot_be_captured_are_called_one_by_one(monkeypatch, capsys):
