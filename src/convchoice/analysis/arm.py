@@ -19,11 +19,7 @@ from convchoice.runs.run import Run
 
 FIXED_COSTS = ("parameters", "macs", "pooling_operations", "activation_bytes")
 """Costs that follow from the network alone, the same for every seed."""
-
-
 RATIOS = ("parameters", "macs", "memory_bytes")
-
-
 BYTES_PER_VALUE = 4
 
 
@@ -155,12 +151,11 @@ def costs(arm: str, runs: Sequence[Run]) -> Costs:
                 f" {', '.join(sorted(map(str, values)))}. They are not runs of one network."
             )
         found[name] = values.pop()
-    return Costs(**found, memory_bytes=memory_bytes(runs[0], **found))
+    memory = memory_bytes(runs[0], found["parameters"], found["activation_bytes"])
+    return Costs(**found, memory_bytes=memory)
 
 
-def memory_bytes(
-    run: Run, *, parameters: int | None, activation_bytes: int | None, **_: Any
-) -> int | None:
+def memory_bytes(run: Run, parameters: int | None, activation_bytes: int | None) -> int | None:
     """Memory that training the model needs: weights, gradients, optimiser state, activations.
 
     At 4 bytes a value, activations of one batch. It follows from the network alone: what a process

@@ -16,16 +16,10 @@ from convchoice.runs.run import Run
 
 FEW = 3
 """Contrasts of a claim that its answer describes one by one."""
-
-
 MOST_NAMES = 4
 """Arms of one outcome that an answer names."""
-
-
 SIMILAR = 1.2
 """A ratio of costs up to this is not worth a word."""
-
-
 RELATIONS = {
     Prediction.better: "better than",
     Prediction.worse: "worse than",
@@ -184,9 +178,11 @@ def _many(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str
     noun = "arms" if len({part.arm for part in parts}) == total else "comparisons"
     alike = len({part.predicted for part in parts}) == 1
 
+    def other(count: int) -> str:
+        return references[0] if one else "its reference" if count == 1 else "their references"
+
     def predicted(count: int) -> str:
-        other = references[0] if one else "its reference" if count == 1 else "their references"
-        return f"{RELATIONS[parts[0].predicted]} {other}" if alike else "as predicted"
+        return f"{RELATIONS[parts[0].predicted]} {other(count)}" if alike else "as predicted"
 
     shown, otherwise, undecided = (
         [part for part in parts if part.outcome is outcome] for outcome in Outcome
@@ -209,8 +205,7 @@ def _many(parts: Sequence[ClaimPart], measure: Measure, labels: Mapping[str, str
         subject = text.listed(names) if len(names) <= MOST_NAMES else f"{len(undecided)} {noun}"
         verb = "is" if len(undecided) == 1 else "are"
         unclear = any(part.verdict is not Verdict.inconclusive for part in undecided)
-        other = references[0] if one else "its reference" if verb == "is" else "their references"
-        what = "undecided" if unclear else f"not shown to differ from {other}"
+        what = "undecided" if unclear else f"not shown to differ from {other(len(undecided))}"
         clauses.append(f"{subject} {verb} {what}")
     return "; ".join(clauses)
 

@@ -111,17 +111,19 @@ def _arm(study: Study, arm: str, measure: Measure, scores: Scores, **recorded: A
 
 def _recorded_of_contrast(
     item: Contrast,
-    runs: Mapping[str, Mapping[int, Run]],
+    arms: Mapping[str, ArmResult],
+    scores: Mapping[str, Scores],
     predicted: Mapping[str, Predictions],
 ) -> dict[str, Any]:
     """The fields of a contrast that runs have and a table has not."""
-    ours, theirs = ([runs[arm][seed] for seed in item.seeds] for arm in (item.arm, item.reference))
-    nll = [values_of(each, "test/nll") for each in (ours, theirs)]
-    both = predicted[item.arm], predicted[item.reference]
+    arm, reference = item.arm, item.reference
+    ours, theirs = (
+        [scores[each]["test/nll"][seed] for seed in item.seeds] for each in (arm, reference)
+    )
     return {
-        "nll": difference(nll[0], nll[1], measure_of("test/nll")),
-        **predictions.recorded_of_contrast(*both, item.seeds),
-        "cost_ratio": cost_ratio(costs(item.arm, ours), costs(item.reference, theirs)),
+        "nll": difference(ours, theirs, measure_of("test/nll")),
+        **predictions.recorded_of_contrast(predicted[arm], predicted[reference], item.seeds),
+        "cost_ratio": cost_ratio(arms[arm].costs, arms[reference].costs),
     }
 
 
@@ -202,7 +204,7 @@ def compare(
     earlier_looks = definition.earlier_looks if definition else []
     contrasts, family = contrasts_of(study, measure, scores, earlier_looks)
     found = [
-        each.model_copy(update=_recorded_of_contrast(each, by_seed, predicted))
+        each.model_copy(update=_recorded_of_contrast(each, results, scores, predicted))
         for each in contrasts
     ]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]

@@ -17,8 +17,6 @@ from convchoice.errors import UserError
 
 ANALYSIS_SEED = 2019
 """Seed of all resampling: equal inputs give equal results."""
-
-
 Scores = Mapping[str, Mapping[int, float]]
 """Values of one arm by metric and seed."""
 

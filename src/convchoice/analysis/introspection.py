@@ -15,20 +15,13 @@ from pydantic import Field
 
 from convchoice.analysis.curves import Band, band
 from convchoice.analysis.measure import EDGE_USE, sample
-from convchoice.analysis.result_types import (
-    Count,
-    ImagePixels,
-    Model,
-    PackedArray,
-)
+from convchoice.analysis.result_types import Count, ImagePixels, Model, PackedArray
 from convchoice.errors import RunFolderError
 from convchoice.runs.evaluation_files import Introspection as RunIntrospection
 from convchoice.runs.run import Run
 
 SHOWN_CLASS = 2
 """Class of the image that is shown, if the runs recorded one; else the first image."""
-
-
 Numbers = NDArray[np.float64]
 
 

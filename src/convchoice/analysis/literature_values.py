@@ -16,8 +16,6 @@ from convchoice.runs.events import count
 from convchoice.runs.run import Run
 
 PUBLISHED_DATASET = "mnist"
-
-
 PUBLISHED_TEST_IMAGES = 10_000
 """Size of the test set of a published test accuracy: MNIST's."""
 

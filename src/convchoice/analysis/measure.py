@@ -6,29 +6,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import Field
 
-from convchoice.analysis.result_types import (
-    Interval,
-    Model,
-    Scale,
-)
+from convchoice.analysis.result_types import Interval, Model, Scale
 from convchoice.analysis.statistics import mean_interval
 from convchoice.errors import UserError
 
 MOST_DECIMALS = 12
-
-
 FRACTIONS = ("accuracy", "consistency", "ink_lost")
 """Parts of the names of metrics between 0 and 1."""
-
-
 AT_LEAST_0 = {"nll", "loss", "seconds", "error_interior", "error_whole", "half_pixels", "gradient"}
 """Names of quantities that are never below 0."""
-
-
 EDGE_USE = "use/edge_pixels"
 """Mean absolute gradient in the outermost ring of pixels, relative to the mean pixel's."""
-
-
 OTHERS = {
     "cost/parameters": ("parameters", "", False, 0),
     "cost/macs": ("multiply-accumulates", "", False, 0),

@@ -31,12 +31,8 @@ from convchoice.runs.run import Run
 
 MOST_FLIPS = 6
 """Images of a contrast that are listed, each way."""
-
-
 ACCURACY_TOLERANCE = 0.001
 """A tie between two logits may be broken either way, so a few images may differ."""
-
-
 CLASSES = 10
 """Of runs that did not record the names of the classes, which were of MNIST."""
 Labels = NDArray[np.unsignedinteger[Any]]

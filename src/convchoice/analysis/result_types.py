@@ -15,25 +15,13 @@ from convchoice.config.field_types import NAME_PATTERN
 
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$")]
 """Name of an arm or a study."""
-
-
 Count = Annotated[int, Field(ge=0)]
-
-
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
 Matrix = list[list[int]]
-
-
 MOST_SEEDS = 1_000_000
 """No number of seeds above this is computed."""
-
-
 STEPS = 127
 """Steps of a packed value to each side of 0."""
-
-
 Shape = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=4)]
 
 
