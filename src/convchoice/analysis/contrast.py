@@ -167,7 +167,7 @@ def _seeds_needed(differences: Difference, margin: float, level: float) -> Seeds
     n, deviation = len(differences.values), differences.standard_deviation
     if deviation is None:
         return None
-    estimate = statistics.seeds_needed(deviation, margin, level=level)
+    estimate = statistics.seeds_needed(deviation, margin, level)
     if estimate is not None and estimate <= n:
         return None
     low, high = statistics.seeds_needed_interval(deviation, n, margin, level)

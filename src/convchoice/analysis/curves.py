@@ -71,7 +71,7 @@ class CurveSeries(Model):
         return self
 
 
-def band(columns: Sequence[Sequence[float | None]], metric: str = "") -> Band:
+def band(columns: Sequence[Sequence[float | None]], metric: str) -> Band:
     """Mean and 95 % t interval over seeds at each point.
 
     Args:

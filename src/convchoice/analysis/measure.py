@@ -149,7 +149,7 @@ class Sample(Model):
     values: list[float] = Field(min_length=1, description="One a seed, in their order.")
 
 
-def sample(values: Sequence[float], metric: str = "") -> Sample:
+def sample(values: Sequence[float], metric: str) -> Sample:
     """Values of a metric over seeds with their mean and its 95 % t interval."""
     interval = mean_interval(values, scale=scale_of(metric, values))
     return Sample(mean=float(np.mean(values)), interval_95=interval, values=list(values))

@@ -30,21 +30,12 @@ LARGE_NONCENTRALITY = 1e4
 Floats = NDArray[np.float64]
 
 
-def _sample(values: ArrayLike) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"needs shape (n,) with at least one value, not {array.shape}.")
-    if not np.isfinite(array).all():
-        raise ValueError("every value must be finite.")
-    return array
-
-
 def mean_and_deviation(values: ArrayLike) -> tuple[float, float | None]:
     """Mean and standard deviation (n − 1, None for n = 1) of values of shape (n,).
 
     Exactly (value, 0) where all values are the same: sum / n may differ in the last bit.
     """
-    array = _sample(values)
+    array = np.asarray(values, dtype=np.float64)
     same = bool((array == array[0]).all())
     if array.size == 1:
         return float(array[0]), None
@@ -56,20 +47,14 @@ def mean_interval(
 ) -> Interval | None:
     """Student's t interval of the mean of values of shape (n,): m ± t(n − 1) · s / √n.
 
-    On another scale g the interval is g(m) ± t(n − 1) · |g′(m)| · s / √n, taken back to the
-    values' own unit (delta method). None for n = 1; a point where all values are the same.
-
-    Raises:
-        ValueError: if values are outside what the scale allows.
+    On another scale g, which must allow the values, the interval is g(m) ± t(n − 1) · |g′(m)| · s /
+    √n, taken back to the values' own unit (delta method). None for n = 1; a point where all values
+    are the same.
 
     Source: Student (1908), The probable error of a mean, Biometrika 6(1); Agresti (2013),
     Categorical Data Analysis, § 3.1 and 16.1, for the delta method.
     """
     mean, deviation = mean_and_deviation(values)
-    top = {Scale.natural: math.inf, Scale.log: math.inf, Scale.logit: 1.0}[scale]
-    lowest, highest = float(np.min(values)), float(np.max(values))
-    if scale is not Scale.natural and not 0 <= lowest <= highest <= top:
-        raise ValueError(f"{lowest} to {highest} are outside the {scale} scale.")
     if deviation is None:
         return None
     if deviation == 0.0:
@@ -120,7 +105,7 @@ def sign_flip_p(differences: ArrayLike, generator: np.random.Generator) -> float
 
     Source: Fisher (1935), The Design of Experiments, § 21; scipy.stats.permutation_test.
     """
-    array = _sample(differences)
+    array = np.asarray(differences, dtype=np.float64)
     if array.size == 1 or not array.any():
         return 1.0  # every assignment is as far from 0
     result = scipy.stats.permutation_test(
@@ -156,24 +141,22 @@ def paired_t_power(n: int, effect: float, level: float = SIGNIFICANCE) -> float:
 
 
 def seeds_needed(
-    standard_deviation: float, margin: float, power: float = POWER, level: float = SIGNIFICANCE
+    standard_deviation: float, margin: float, level: float = SIGNIFICANCE
 ) -> int | None:
-    """Fewest pairs with which a paired t test at a level finds a true difference of `margin`.
+    """Fewest pairs with which a paired t test finds a true difference of `margin`, above 0.
 
-    At least 2; None where it would take more than `MOST_SEEDS`. The deviation is that of the paired
-    differences, in the margin's unit.
+    At a level, with the power `POWER`. At least 2; None where it would take more than `MOST_SEEDS`.
+    The deviation is that of the paired differences, in the margin's unit.
     """
-    if margin <= 0:
-        raise ValueError(f"the margin must be above 0, not {margin}.")
     if standard_deviation == 0.0:
         return 2
     effect = max(margin / standard_deviation, sys.float_info.min)
     # The normal approximation is always a little low, so few steps upwards are left.
-    root = float(scipy.stats.norm.isf(level / 2) + scipy.stats.norm.ppf(power)) / effect
+    root = float(scipy.stats.norm.isf(level / 2) + scipy.stats.norm.ppf(POWER)) / effect
     if root > math.sqrt(MOST_SEEDS):
         return None
     n = max(2, math.floor(root**2))
-    while paired_t_power(n, effect, level) < power:
+    while paired_t_power(n, effect, level) < POWER:
         n += 1
     return n
 
@@ -187,10 +170,7 @@ def seeds_needed_interval(
     """
     quantiles = scipy.stats.chi2.ppf([0.975, 0.025], n - 1)
     low, high = (standard_deviation * math.sqrt((n - 1) / float(q)) for q in quantiles)
-    return (
-        seeds_needed(low, margin, level=level),
-        seeds_needed(high, margin, level=level),
-    )
+    return seeds_needed(low, margin, level), seeds_needed(high, margin, level)
 
 
 def trimmed_mean(values: ArrayLike, level: float = SIGNIFICANCE) -> tuple[float, Interval | None]:
@@ -201,7 +181,7 @@ def trimmed_mean(values: ArrayLike, level: float = SIGNIFICANCE) -> tuple[float,
     variances, Biometrika 61(1), for one sample: √(winsorized squares / (h (h − 1))), h − 1 degrees
     of freedom, with h values kept.
     """
-    array = _sample(values)
+    array = np.asarray(values, dtype=np.float64)
     mean = float(scipy.stats.trim_mean(array, TRIMMED))
     cut = int(TRIMMED * array.size)
     kept = np.sort(array)[cut : array.size - cut]
@@ -221,7 +201,7 @@ def outlying(values: ArrayLike) -> NDArray[np.bool_]:
     The modified z is 0.6745 · (x − median) / MAD; none is outlying where MAD is 0. Source:
     Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers.
     """
-    array = _sample(values)
+    array = np.asarray(values, dtype=np.float64)
     distance = array - np.median(array)
     spread = float(np.median(np.abs(distance)))
     return np.abs(0.6745 * distance) > FAR * spread if spread else np.zeros(array.size, dtype=bool)

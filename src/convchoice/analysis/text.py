@@ -38,9 +38,9 @@ def interval(bounds: Sequence[float] | None, decimals: int, *, with_signs: bool 
     return f"[{', '.join(write(bound, decimals) for bound in bounds)}]"
 
 
-def percent_interval(bounds: Sequence[float] | None, decimals: int = 2) -> str:
-    """``[low, high]`` of fractions, in percent."""
-    return interval(bounds and [100 * bound for bound in bounds], decimals)
+def percent_interval(bounds: Sequence[float] | None) -> str:
+    """``[low, high]`` of fractions, in percent with two decimals."""
+    return interval(bounds and [100 * bound for bound in bounds], 2)
 
 
 def difference(contrast: Contrast, measure: Measure) -> str:

@@ -106,15 +106,13 @@ class Answer(StrEnum):
 
 
 def answer_of(outcomes: Sequence[Outcome]) -> Answer:
-    """The answer to a claim from the outcomes of its contrasts.
+    """The answer to a claim from the outcomes of its contrasts, at least one.
 
     Yes: every one is shown; no: none is, and each is shown otherwise; partly: some are shown;
     undecided: everything else. "Yes" is an intersection-union test: all must reject, so that no
     adjustment for their number is needed (Berger 1982, Multiparameter hypothesis testing and
     acceptance sampling, Technometrics 24).
     """
-    if not outcomes:
-        raise ValueError("a claim needs at least one contrast.")
     shown = [outcome is Outcome.shown for outcome in outcomes]
     if any(shown):
         return Answer.yes if all(shown) else Answer.partly
