@@ -12,10 +12,9 @@ Examples:
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from convchoice.analysis.comparison_files import read_beside
 from convchoice.analysis.sentences import survival_lines
@@ -24,7 +23,7 @@ from convchoice.commands import CommandParser
 from convchoice.config.composition import study_file
 from convchoice.config.study import Study, read_study
 from convchoice.errors import RunFolderError, UserError, printable, require
-from convchoice.execution.grid import Grid, narrowed, settings_of
+from convchoice.execution.grid import Setting, narrowed, run_grid, settings_of
 from convchoice.runs.output_files import check_output, write_output
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import json_text
@@ -34,51 +33,52 @@ SEEDS, MOST_SEEDS = 6, 1_000
 USUAL_SCALE = "quick"
 
 
-def parser(verb: str = "survive", description: str = __doc__) -> CommandParser:
+def parser(
+    verb: str = "survive", result: str = SURVIVAL, description: str = __doc__
+) -> CommandParser:
     """The command line of a verb that runs a study over a grid; `survive` has `--seeds`, too."""
     made = CommandParser(f"convchoice {verb}", description)
+    made.set_defaults(verb=verb, result=result)
     add = made.add_argument
     add("study", metavar="STUDY", help="a name in conf/study, or a YAML file")
     add("--arms", metavar="A,B", help="only these compared arms, with their references")
     scale = f"an option of conf/scale (default: {USUAL_SCALE})"
     add("--scale", default=USUAL_SCALE, help=scale)
-    runs, where = f"folder of the runs (default: {verb}/SCALE)", f"default: reports/STUDY/{verb}"
+    runs, where = f"folder of the runs (default: {verb}/SCALE)", Path(result).stem
     add("--runs", type=Path, metavar="FOLDER", help=runs)
-    add("--output", type=Path, metavar="FOLDER", help=where)
+    add("--output", type=Path, metavar="FOLDER", help=f"default: reports/STUDY/{where}")
     if verb == "survive":
         help_text = f"seeds of every setting (default: {SEEDS})"
         add("--seeds", type=int, default=SEEDS, help=help_text)
     return made
 
 
-def study_and_output(given: argparse.Namespace, folder: str, file: str) -> tuple[Study, Path]:
+def study_and_output(given: argparse.Namespace) -> tuple[Study, Path]:
     """The study that is named, and the checked folder of the result."""
     study = narrowed(read_study(study_file(given.study)), given.arms and given.arms.split(","))
     reports = Path("reports") if given.scale == USUAL_SCALE else Path("reports") / given.scale
-    output = given.output or reports / study.name / folder
-    check_output(output, [file], file)
+    output = given.output or reports / study.name / Path(given.result).stem
+    check_output(output, [given.result], given.result)
     return study, output
 
 
 def runs_of_grid(
     study: Study,
-    settings: Mapping[str, Sequence[Any]],
+    settings: Sequence[Setting],
     seeds: int,
     given: argparse.Namespace,
-    verb: str,
     arguments: Sequence[str] | None,
-) -> tuple[Grid, dict[str, list[list[Run]]]]:
+) -> dict[str, list[list[Run]]]:
     """Train and evaluate what is missing; the runs by arm and setting."""
-    root = given.runs or Path(verb) / given.scale
-    grid = Grid(study, settings_of(settings), seeds, given.scale, root)
-    grid.run(shlex.join(["convchoice", verb, *(arguments or sys.argv[1:])]))
-    return grid, {arm: [grid.runs(arm, each) for each in grid.settings] for arm in study.all_arms()}
+    root = given.runs or Path(given.verb) / given.scale
+    command = shlex.join(["convchoice", given.verb, *(arguments or sys.argv[1:])])
+    return run_grid(study, settings, seeds, given.scale, root, command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the grid, write the result and print its sentences."""
     given = parser().parse_args(arguments)
-    study, output = study_and_output(given, "survival", SURVIVAL)
+    study, output = study_and_output(given)
     rule = f"must be from 1 to {MOST_SEEDS}."
     require(1 <= given.seeds <= MOST_SEEDS, "--seeds", given.seeds, rule)
     if not study.survive:
@@ -89,8 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     earlier = None
     with suppress(RunFolderError):  # one of an earlier version has no looks
         earlier = read_beside(output / SURVIVAL, Survival)
-    grid, runs = runs_of_grid(study, study.survive, given.seeds, given, "survive", arguments)
-    found = survival(study, grid.settings, runs, given.seeds, earlier)
+    settings = settings_of(study.survive)
+    runs = runs_of_grid(study, settings, given.seeds, given, arguments)
+    found = survival(study, settings, runs, given.seeds, earlier)
     write_output(output, {SURVIVAL: json_text(found.model_dump(mode="json"))})
     for line in survival_lines(found, lambda arm: study.labels.get(arm, arm)):
         print(printable(line))

@@ -18,6 +18,7 @@ from convchoice.commands import CommandParser
 from convchoice.commands.survive import parser as grid_parser
 from convchoice.commands.survive import runs_of_grid, study_and_output
 from convchoice.errors import UserError, printable, require
+from convchoice.execution.grid import settings_of
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
 
@@ -26,7 +27,7 @@ LEVELS = "4,4,3"
 
 def parser() -> CommandParser:
     """The command line."""
-    made = grid_parser("variance", __doc__)
+    made = grid_parser("variance", VARIANCE, __doc__)
     help_text = f"seeds of {', '.join(SOURCES.values())} (default: {LEVELS})"
     made.add_argument("--levels", default=LEVELS, metavar="N,N,N", help=help_text)
     return made
@@ -44,10 +45,10 @@ def _levels(given: str) -> dict[str, int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the crossed seeds, write the components and print their shares."""
     given = parser().parse_args(arguments)
-    study, output = study_and_output(given, "variance", VARIANCE)
+    study, output = study_and_output(given)
     levels, measure = _levels(given.levels), measure_of(study.metric)
-    crossed = {key: range(count) for key, count in levels.items()}
-    _, runs = runs_of_grid(study, crossed, 1, given, "variance", arguments)
+    crossed = settings_of({key: range(count) for key, count in levels.items()})
+    runs = runs_of_grid(study, crossed, 1, given, arguments)
     for arm, found in runs.items():
         if not all(found):
             raise UserError(f"arm {arm}: a training diverged; the design must be complete.")

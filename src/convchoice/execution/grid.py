@@ -1,12 +1,11 @@
 """A study's arms over a grid of settings: the runs of `convchoice survive` and `variance`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from convchoice import CONF_DIR
 from convchoice.config.composition import ArmComposer
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.config.study import Study
@@ -28,83 +27,61 @@ def settings_of(grid: Mapping[str, Sequence[Any]]) -> list[Setting]:
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The runs of a study's arms with every setting of a grid.
+def run_grid(
+    study: Study, settings: Sequence[Setting], seeds: int, scale: str, root: Path, command: str
+) -> dict[str, list[list[Run]]]:
+    """Train and evaluate what is missing of a study's arms with every setting.
 
-    Attributes:
+    Args:
         study: names the arms.
         settings: of the grid.
         seeds: of every arm and setting: 0, 1, ….
         scale: an option of `conf/scale`.
-        root: parent of the run folders.
-        conf: folder of the configuration files.
+        root: parent of the studies' folders of runs.
+        command: what starts this again, for a message.
+
+    Returns:
+        For each arm and setting the complete runs by seed; runs that diverged are missing.
+
+    Raises:
+        ConfigurationError: for a setting that an arm cannot have.
+        GeometryError: if a layer does not fit its input.
+        JobError: if a run failed other than by a loss that became infinite or NaN, after the
+            others are complete.
+        RunFolderError: if a run folder is damaged.
     """
+    root, composer = root / study.name, ArmComposer(scale)
+    configs = {
+        arm: [_config(composer, study, arm, setting, root) for setting in settings]
+        for arm in study.all_arms()
+    }
+    every = [
+        replace(each, seed=seed) for of in configs.values() for each in of for seed in range(seeds)
+    ]
+    name = f"study {study.name}, {len(settings)} settings"
+    failures = update_runs(every, LocalExecutor(), lambda _folder: None, name)
+    if broken := [event for event in failures if not event.diverged]:
+        raise JobError(f"{failure_text(broken, len(every), 'failed')}\nTo continue: {command}")
 
-    study: Study
-    settings: Sequence[Setting]
-    seeds: int
-    scale: str
-    root: Path
-    conf: Path = CONF_DIR
-
-    def name(self, arm: str, setting: Setting) -> str:
-        """The name of an arm with a setting, which is that of its run folders."""
-        return f"{arm}-{derived_name([f'{key}={value}' for key, value in setting.items()])}"
-
-    def configs(self) -> list[Config]:
-        """The configuration of every run, checked.
-
-        Raises:
-            ConfigurationError: for a setting that an arm cannot have.
-            GeometryError: if a layer does not fit its input.
-        """
-        composer, origin = ArmComposer(self.scale, self.conf), f"study {self.study.name}"
-        made = []
-        for arm, setting in product(self.study.all_arms(), self.settings):
-            overrides = [f"{key}={value}" for key, value in setting.items()]
-            if arm in self.study.new_arms:
-                new = [*self.study.new_arms[arm], *overrides]
-                config = composer.new_arm(arm, new, origin)
-            else:
-                config = composer.arm(arm, overrides)
-            config = with_contents(config)
-            fitting_plan(config)
-            named = replace(
-                config,
-                arm=self.name(arm, setting),
-                run_root=str(self.root / self.study.name),
-                tracking=TrackingConfig(),
-            )
-            made += [replace(named, seed=seed) for seed in range(self.seeds)]
-        return made
-
-    def run(self, command: str) -> None:
-        """Train and evaluate what is missing.
-
-        Raises:
-            JobError: if a run failed other than by a loss that became infinite or NaN, after the
-                others are complete.
-        """
-        configs = self.configs()
-        name = f"study {self.study.name}, {len(self.settings)} settings"
-        failures = update_runs(configs, LocalExecutor(), lambda _folder: None, name)
-        broken = [event for event in failures if not event.diverged]
-        if broken:
-            failed = failure_text(broken, len(configs), "failed")
-            raise JobError(f"{failed}\nTo continue: {command}")
-
-    def runs(self, arm: str, setting: Setting) -> list[Run]:
-        """The complete runs of an arm with a setting, by seed; runs that diverged are missing.
-
-        Raises:
-            RunFolderError: if a run folder is damaged.
-        """
-        folders = (
-            run_path(self.root / self.study.name, self.name(arm, setting), seed)
-            for seed in range(self.seeds)
-        )
+    def complete(config: Config) -> list[Run]:
+        folders = (run_path(root, str(config.arm), seed) for seed in range(seeds))
         return [read_run(folder) for folder in folders if folder.exists()]
+
+    return {arm: [complete(each) for each in of] for arm, of in configs.items()}
+
+
+def _config(composer: ArmComposer, study: Study, arm: str, setting: Setting, root: Path) -> Config:
+    """The checked configuration of an arm with a setting, without its seed."""
+    overrides = [f"{key}={value}" for key, value in setting.items()]
+    if arm in study.new_arms:
+        new = [*study.new_arms[arm], *overrides]
+        config = composer.new_arm(arm, new, f"study {study.name}")
+    else:
+        config = composer.arm(arm, overrides)
+    config = with_contents(config)
+    fitting_plan(config)
+    name = f"{arm}-{derived_name(overrides)}"
+    return replace(config, arm=name, run_root=str(root), tracking=TrackingConfig())
 
 
 def narrowed(study: Study, arms: Sequence[str] | None) -> Study:
