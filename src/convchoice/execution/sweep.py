@@ -23,7 +23,7 @@ from convchoice.config.composition import quoted
 from convchoice.config.parameters import DataFolder
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.errors import UserError, require, without_password
+from convchoice.errors import JobError, UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.job_names import job_name, run_config
 from convchoice.execution.runner import OnComplete, update_runs
@@ -157,7 +157,7 @@ class Sweep:
 
         Raises:
             UserError: if nothing can be started.
-            SystemExit: 1 if a job or the report failed.
+            JobError: if a job or the report failed; the other jobs are complete.
         """
         wanted, report = self.chosen(), self.folder / "report"
         write_output(self.folder, {"multirun.yaml": without_password(multirun)})
@@ -174,23 +174,22 @@ class Sweep:
             print(f"sweep {self.name}: stopped. To continue:\n  {again}", file=sys.stderr)
             raise
         if failures or broken:
-            self._print_failures(failures, broken)
-            sys.exit(1)  # the other jobs are complete
+            raise JobError(self._failures(failures, broken))
 
-    def _print_failures(self, failures: Sequence[RunEnded], commands: Sequence[str]) -> None:
+    def _failures(self, failures: Sequence[RunEnded], commands: Sequence[str]) -> str:
+        """The jobs that failed, each with the command that repeats it, and the failed commands."""
         lines, only = [], "hydra.sweeper.only="
         if failures:
             of = f"{len(failures)} of {count(len(self.configs), 'job')}"
             others = "; the others are complete" if len(failures) < len(self.configs) else ""
-            lines.append(f"error: {of} failed{others}.")
+            lines.append(f"{of} failed{others}.")
         command = [part for part in self.command if not part.startswith(only)]
         for event in failures:
             job = f"{event.arm}/seed-{event.seed}"
             lines.append(f"  {job}: {event.failure}")
             if not event.diverged:  # it would diverge again
                 lines.append(f"    again: {shlex.join([*command, only + quoted(job)])}")
-        lines += [f"error: this command failed: {failed}" for failed in commands]
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        return "\n".join([*lines, *(f"this command failed: {failed}" for failed in commands)])
 
     def _report(self, output: Path, failed: set[RunKey]) -> tuple[list[str], list[str]]:
         """Compare the arms of complete runs, for each data set, and write the report.
