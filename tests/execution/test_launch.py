@@ -1,6 +1,7 @@
 """What `convchoice train` starts, with real data, processes and reports; and its launchers."""
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -204,6 +205,13 @@ def test_flags_of_hydra_work_as_its_users_know_them(tmp_path, train, arguments, 
     status, output, _ = train(*(part.format(conf=tmp_path / "conf") for part in arguments))
     assert status == 0
     assert expected in output
+
+
+@pytest.mark.parametrize("flags", [[DRY], [DRY, "-m"]])
+def test_environment_variables_of_hydra_are_set_while_runs_are_trained(train, monkeypatch, flags):
+    monkeypatch.setattr(launch, "print_plan", lambda *_: print(os.environ["OF_A_TEST"]))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    assert train("arm=max", "+hydra.job.env_set.OF_A_TEST=here", *flags)[:2] == (0, "here\n")
 
 
 def test_a_sweep_that_is_stopped_tells_how_to_continue(tmp_path, data_root):

@@ -163,7 +163,6 @@ class Application:
     def __call__(self, composed: DictConfig) -> None:
         """Collect a single run."""
         settings = HydraConfig.get()
-        _set_environment(settings)
         overrides = list(settings.overrides.task)
         try:
             self.action = partial(self._run, plain(composed), overrides, settings)
@@ -203,6 +202,7 @@ class Application:
         )
 
     def _run(self, values: dict[str, Any], overrides: Sequence[str], settings: Any) -> None:
+        _set_environment(settings)  # Hydra has undone its own setting
         config = run_config(values, overrides)
         if self.dry:
             print_plan([config], job_name(config))
