@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 LONGEST_VALUE = 120
 """Characters of a value that a message repeats."""
@@ -143,31 +142,12 @@ def storing_in(path: Path) -> Iterator[None]:
         raise refused from error
 
 
-def _use_utf8() -> None:
-    """Write UTF-8 whatever the locale is, here and in child processes.
-
-    A terminal or pipe of another encoding may show a wrong character, but no command fails on one.
-    """
-    os.environ["PYTHONIOENCODING"] = "utf-8:replace"
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not one that a test has replaced
-            stream.reconfigure(encoding="utf-8", errors="replace")
-
-
-def _check_working_folder() -> None:
-    try:
-        Path.cwd()
-    except FileNotFoundError as error:
-        raise UserError("the working folder was deleted. Change to one that exists.") from error
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
 @contextmanager
 def exit_codes() -> Iterator[None]:
     """Run the body of an entry point; print a user's error as one message.
+
+    Output is UTF-8 whatever the locale is, in child processes too: a terminal or pipe of another
+    encoding may show a wrong character, but no command fails on one.
 
     ``CONVCHOICE_TRACEBACK=1`` shows the traceback of such an error too. Any other exception is a
     bug and keeps its traceback.
@@ -176,13 +156,19 @@ def exit_codes() -> Iterator[None]:
         SystemExit: 2 after a `UserError` or a storage error, 1 after a `JobError`, 130 after
             Ctrl-C, 143 after SIGTERM, so that DVC does not take a killed stage for a finished one.
     """
-    signal.signal(signal.SIGTERM, _terminate)
-    _use_utf8()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    os.environ["PYTHONIOENCODING"] = "utf-8:replace"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not one that a test has replaced
+            stream.reconfigure(encoding="utf-8", errors="replace")
     for name in ("COLUMNS", "LINES"):  # rich prints nothing at 0, and fails on ²
         if not re.fullmatch("[1-9][0-9]{0,5}", os.environ.get(name, "1")):
             del os.environ[name]
     try:
-        _check_working_folder()
+        try:
+            Path.cwd()
+        except FileNotFoundError as error:
+            raise UserError("the working folder was deleted. Change to one that exists.") from error
         yield
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough

@@ -11,7 +11,6 @@ from convchoice.errors import JobError
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import failure_text, run, specify_evaluation
 from convchoice.runs.ownership import check_replaceable, remove_failure, write_failure
-from convchoice.runs.run import RunSpecification
 from convchoice.runs.run_folder import read_failure
 from convchoice.tracking.publish import publish
 
@@ -41,23 +40,15 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
         check_replaceable(item.folder)
     todo = []
     for item in runs:
-        if _copy_failure(item):
+        if failure := read_failure(item.trained or item.folder):
+            write_failure(item.folder, failure)
             on_complete(item.folder)
         else:
+            remove_failure(item.folder)
             todo.append(item)
     failures = run(todo, LocalExecutor(), trains=False, on_complete=on_complete)
     if failures:
         raise JobError(failure_text(failures, len(runs), "could not be evaluated"))
-
-
-def _copy_failure(run: RunSpecification) -> bool:
-    """Record a failed training beside the run folders; whether it failed."""
-    failure = read_failure(run.trained or run.folder)
-    if failure is None:
-        remove_failure(run.folder)
-        return False
-    write_failure(run.folder, failure)
-    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

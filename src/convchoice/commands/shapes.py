@@ -32,6 +32,8 @@ PIPED_WIDTH = 200
 """Columns of a table that is piped into a file or a pager."""
 MEBIBYTE = 2**20
 SMALLEST_MEMORY = 0.01
+COUNTS = ("parameters", "macs", "pooling_operations")
+"""What layers and plans count."""
 WIDE = (
     "layer", "description", "size formula", "input → output",
     "parameters", "MACs", "pooling ops", "sees", "jump", "MiB",
@@ -58,7 +60,7 @@ def _view(layer: PlannedLayer) -> tuple[str, str]:
 def _row(layer: PlannedLayer, batch_size: int, *, narrow: bool) -> list[str]:
     before, after = _size(layer.input_shape), _size(layer.output_shape)
     formula, (sees, jump) = layer.formula.replace("; ", "\n"), _view(layer)
-    counts = layer.parameters, layer.macs, layer.pooling_operations
+    counts = (getattr(layer, name) for name in COUNTS)
     parameters, macs, pooling = (f"{count:,}" if count else "" for count in counts)
     mebibytes = layer.activation_bytes(batch_size) / MEBIBYTE
     memory = f"{mebibytes:,.2f}" if mebibytes >= SMALLEST_MEMORY else f"< {SMALLEST_MEMORY}"
@@ -113,13 +115,8 @@ def layer_values(layer: PlannedLayer, batch_size: int) -> dict[str, Any]:
     """
     field, jump = layer.receptive_field, layer.jump
     return {
-        "name": layer.name,
-        "label": layer.label,
-        "input_shape": layer.input_shape,
-        "output_shape": layer.output_shape,
-        "parameters": layer.parameters,
-        "macs": layer.macs,
-        "pooling_operations": layer.pooling_operations,
+        **{name: getattr(layer, name) for name in ("name", "label", "input_shape", "output_shape")},
+        **{name: getattr(layer, name) for name in COUNTS},
         "receptive_field": field and once(field),
         "jump": jump and once(jump),
         "activation_bytes": layer.activation_bytes(batch_size),
@@ -147,13 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = with_contents(config_from_mapping(values, "command line"))
     plan, batch_size = fitting_plan(config), config.data.batch_size
     if given.json:
-        totals = {
-            "parameters": plan.parameters,
-            "macs": plan.macs,
-            "pooling_operations": plan.pooling_operations,
-            "batch_size": batch_size,
-            "activation_bytes": plan.activation_bytes(batch_size),
-        }
+        memory = {"batch_size": batch_size, "activation_bytes": plan.activation_bytes(batch_size)}
+        totals = {name: getattr(plan, name) for name in COUNTS} | memory
         layers = [layer_values(layer, batch_size) for layer in plan.layers]
         print(json.dumps({"layers": layers, "totals": totals}, indent=2, ensure_ascii=False))
         return

@@ -8,10 +8,10 @@ Each arm with its mean, difference, interval and verdict; below them the number 
 and the margin. A CSV has the same numbers unrounded. LaTeX needs booktabs and graphicx.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
@@ -116,24 +116,24 @@ def markdown(comparison: Comparison) -> str:
 
 def csv_table(comparison: Comparison) -> str:
     """The same numbers unrounded, in the measure's unit, a column each."""
-    measure, buffer = comparison.measure, io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        ["arm", "n", "mean", "low", "high", "reference", "pairs", "difference", "difference_low",
-         "difference_high", "margin", "verdict", "p", "parameters", "macs"]
-    )  # fmt: skip
+    measure, table = comparison.measure, []
+    columns = [
+        "arm", "n", "mean", "low", "high", "reference", "pairs", "difference", "difference_low",
+        "difference_high", "margin", "verdict", "p", "parameters", "macs",
+    ]  # fmt: skip
     for name, arm, contrast in comparison.rows:
         sample = arm.scores[measure.metric]
-        ends = measure.shown(sample.interval_95) if sample.interval_95 else ["", ""]
-        found: list[object] = [""] * 8
+        ends = measure.shown(sample.interval_95) if sample.interval_95 else [None, None]
+        found: list[object] = [None] * 8
         if contrast:
-            bounds = contrast.interval or ("", "")
+            bounds = contrast.interval or (None, None)
             difference = contrast.difference.mean
             found = [contrast.reference, contrast.n, difference, *bounds, contrast.margin]
             found += [contrast.verdict, contrast.p]
         costs = [arm.costs.parameters, arm.costs.macs]
-        writer.writerow([name, arm.n, *measure.shown([sample.mean]), *ends, *found, *costs])
-    return buffer.getvalue()
+        table.append([name, arm.n, *measure.shown([sample.mean]), *ends, *found, *costs])
+    frame = pd.DataFrame(table, columns=columns, dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
 def written(comparison: Comparison, form: str) -> str:

@@ -39,16 +39,14 @@ def parser() -> CommandParser:
 
 def free_port(wanted: int) -> int:
     """`wanted` if no program listens there, else a port that the system chooses."""
-    for port in (wanted, 0):
-        with socket.socket() as listener:
-            # As servers do, so that a port of a server that has just ended counts as free.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((HOST, port))
-            except OSError:
-                continue
-            return int(listener.getsockname()[1])
-    raise UserError(f"--port {wanted}: cannot listen on {HOST}. Choose another port.")
+    with socket.socket() as listener:
+        # As servers do, so that a port of a server that has just ended counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, wanted))
+        except OSError:
+            listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
 
 
 def announce(port: int, link: str, started: threading.Event) -> None:

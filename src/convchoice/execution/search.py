@@ -21,12 +21,7 @@ from typing import Any, Literal
 
 import optuna
 from hydra.core.override_parser.types import IntervalSweep, Override
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from convchoice.config.arm_keys import is_numeric
@@ -43,6 +38,7 @@ from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path
 
+Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "val/accuracy": "maximize",
     "val/loss": "minimize",
@@ -62,7 +58,7 @@ class SearchSpace:
 
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
-    searched: Mapping[str, BaseDistribution]
+    searched: Mapping[str, Distribution]
     fixed: tuple[str, ...]
 
 
@@ -93,7 +89,7 @@ def _values(override: Override | None) -> list[Any]:
     return [] if override is None else given_values(override)
 
 
-def _distribution(key: str, override: Override) -> BaseDistribution:
+def _distribution(key: str, override: Override) -> Distribution:
     given, value = override.input_line, override.value()
     decides = key == "data.batch_size" or (is_numeric(key) and not within(key, ("data",)))
     rule = "cannot be tuned: it chooses the images, or where and how a run is made."
@@ -150,11 +146,11 @@ class Search:
                 value, legal = recipe[key], f"arm {arm}'s own value must lie within the search"
                 rule = f"{legal} space: it is the first trial, with which the others are compared."
                 if isinstance(allowed, CategoricalDistribution):
-                    limits = allowed.choices
-                    require(value in limits, key, value, rule)
-                elif isinstance(allowed, IntDistribution | FloatDistribution):
+                    limits, inside = allowed.choices, value in allowed.choices
+                else:
                     limits = (allowed.low, allowed.high)
-                    require(allowed.low <= value <= allowed.high, key, value, rule)
+                    inside = allowed.low <= value <= allowed.high
+                require(inside, key, value, rule)
                 for limit in limits:
                     self.config(arm, 0, {key: limit})
             data = self.config(arm, 0, {}).data

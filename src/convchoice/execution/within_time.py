@@ -105,21 +105,6 @@ class _Lane:
         if isinstance(event, RunEnded) and event.failure:
             self.failures.append(event)
 
-    def ended(self) -> tuple[Arm, float] | None:
-        """The arm that has ended since the last call, without failed runs, and its seconds."""
-        if self.arm is None or self.worker.left:
-            return None
-        arm, seconds = self.arm, time.monotonic() - self.started
-        self.arm = None
-        print(
-            f"{arm.name}: {self.verb} {count(len(arm.runs), 'seed')} in {seconds:.1f} s", flush=True
-        )
-        for each in self.failures:
-            text = f"{each.arm} seed {each.seed}: {each.failure}\n{each.details}"
-            print(text.rstrip(), flush=True)
-        failed = {each.key for each in self.failures}
-        return Arm(arm.name, tuple(run for run in arm.runs if run.key not in failed)), seconds
-
 
 class _Lanes:
     """The worker that trains, the one that evaluates, and what is left for each."""
@@ -158,17 +143,25 @@ class _Lanes:
 
     def complete(self, lane: _Lane) -> str | None:
         """Take the arm that a lane has ended, if it has; its name if all of it is complete."""
-        if (ended := lane.ended()) is None:
+        arm, seconds = lane.arm, time.monotonic() - lane.started
+        if arm is None or lane.worker.left:
             return None
-        arm, seconds = ended
-        failed = [each for each in lane.failures if not each.diverged]
-        self.failures += failed
+        lane.arm, seeds = None, count(len(arm.runs), "seed")
+        print(f"{arm.name}: {lane.verb} {seeds} in {seconds:.1f} s", flush=True)
+        for each in lane.failures:
+            text = f"{each.arm} seed {each.seed}: {each.failure}\n{each.details}"
+            print(text.rstrip(), flush=True)
         if not lane.failures and arm.name not in self.begun:
             self.estimate.add(arm, seconds, lane.verb)
-        if lane is self.training and arm.runs and not failed:
-            self.trained.append(arm)
+        if failed := [each for each in lane.failures if not each.diverged]:
+            self.failures += failed
             return None
-        return None if failed else arm.name
+        diverged = {each.key for each in lane.failures}
+        left = tuple(run for run in arm.runs if run.key not in diverged)
+        if lane is self.training and left:
+            self.trained.append(Arm(arm.name, left))
+            return None
+        return arm.name
 
     def left(self) -> list[str]:
         """The names of the arms that are not complete."""
