@@ -43,6 +43,12 @@ def zipped(overrides: Sequence[Override], keys: Sequence[str]) -> list[list[str]
     ]  # fmt: skip
 
 
+def _publish_studies(*given: Any) -> None:
+    from convchoice.commands.publish import publish_studies  # noqa: PLC0415 - imports matplotlib
+
+    publish_studies(*given)
+
+
 class ConvchoiceSweeper(Sweeper):
     """Expands the command line as Hydra's basic sweeper does, and passes the jobs on.
 
@@ -83,7 +89,6 @@ class ConvchoiceSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Expand the overrides of the command line into jobs."""
-        from convchoice.commands.publish import publish_studies  # noqa: PLC0415 - only for a sweep
         from convchoice.config.composition import MOST_VALUES, given_values  # noqa: PLC0415
 
         self._check_options()
@@ -107,5 +112,5 @@ class ConvchoiceSweeper(Sweeper):
             for job in BasicSweeper.split_arguments(parser.parse_overrides(line), None)[0]
         ]
         self.application.sweep(
-            self.config, self.loader, overrides, batch, self.options, publish_studies
+            self.config, self.loader, overrides, batch, self.options, _publish_studies
         )
