@@ -44,10 +44,12 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 def missing_seeds(
-    seeds: Mapping[str, Iterable[int]], expected_seeds: Mapping[str, int] | None = None
+    arms: Mapping[str, ArmResult],
+    failed: Mapping[str, Iterable[int]],
+    expected_seeds: Mapping[str, int] | None = None,
 ) -> dict[str, list[int]]:
     """Seeds without a run, by arm: of those expected, or of those that any arm has."""
-    have = {arm: set(found) for arm, found in seeds.items()}
+    have = {name: {*arm.seeds, *failed.get(name, ())} for name, arm in arms.items()}
     anywhere = set().union(*have.values())
     expected = {arm: set(range(count)) for arm, count in (expected_seeds or {}).items()}
     missing = {arm: sorted(expected.get(arm, anywhere) - found) for arm, found in have.items()}
@@ -208,7 +210,6 @@ def compare(
         for each in contrasts
     ]
     flips = [item for each in found if each.flips for item in each.flips.gained + each.flips.lost]
-    seeds = {arm: [*each, *failed.get(arm, {})] for arm, each in by_seed.items()}
     return _result(
         question,
         found,
@@ -220,7 +221,7 @@ def compare(
         pictures=predictions.pictures_of([item.image for item in flips], every_run),
         published=published_results(study, ordered[study.baseline], made.dataset),
         failed=failed,
-        missing_seeds=missing_seeds(seeds, expected_seeds),
+        missing_seeds=missing_seeds(results, failed, expected_seeds),
         provenance=made,
     )
 
@@ -249,19 +250,18 @@ def compare_table(study: Study, table: ResultsTable, measure: Measure) -> Compar
     failed = {arm: table.failed[arm] for arm in study.all_arms() if arm in table.failed}
     question, study = study, without_failed(study, (arm for arm in failed if not table.values[arm]))
     scores = {arm: {study.metric: table.values[arm]} for arm in study.all_arms()}
+    arms = {arm: _arm(study, arm, measure, each) for arm, each in scores.items()}
     found, family = contrasts_of(study, measure, scores)
     return _result(
         question,
         found,
         family=family,
         measure=measure,
-        arms={arm: _arm(study, arm, measure, scores[arm]) for arm in study.all_arms()},
+        arms=arms,
         failed=failed,
-        missing_seeds=missing_seeds(
-            {arm: [*table.values[arm], *failed.get(arm, {})] for arm in study.all_arms()}
-        ),
+        missing_seeds=missing_seeds(arms, failed),
         provenance=Provenance(
-            runs=sum(len(table.values[arm]) for arm in study.all_arms()),
+            runs=sum(arm.n for arm in arms.values()),
             dataset=Dataset(title=table.title),
             table=Table(files=list(table.sources), digest=table.digest),
         ),

@@ -3,6 +3,7 @@
 Rows are seeds, columns test images; the same row of two arms is a pair of runs.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -223,9 +224,8 @@ def flips(ours: Predictions, theirs: Predictions) -> Flips:
 
 
 def _counts(classes: Labels) -> dict[int, int]:
-    """How many seeds predict each class, the most frequent first."""
-    counts = np.bincount(classes)
-    return {int(i): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
+    """How many seeds predict each class, the most frequent first, ties by class."""
+    return dict(Counter(sorted(classes.tolist())).most_common())
 
 
 def recorded_of_arm(predictions: Predictions) -> dict[str, Any]:
