@@ -69,7 +69,7 @@ def _add_folder() -> None:
 def _files(module: str) -> list[tuple[str, Path]]:
     """The source files of a top-level module, each with its name; imports nothing."""
     _add_folder()
-    spec = find_spec(module)
+    spec = None if module == "__main__" else find_spec(module)  # of a script: ValueError
     if spec is None:
         raise UserError(
             f"{module}: there is no such module. Put {module}.py into {FOLDER}, or install it."

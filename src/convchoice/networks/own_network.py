@@ -51,14 +51,9 @@ class OwnNetwork(Network):
         if not isinstance(module, nn.Module):
             raise UserError(f"network: {config.network[TARGET]} is no torch.nn.Module.")
         self.add_module("own", module)
+        self._order = [0]
         self.plan = _measured(config, self)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Run the module."""
-        [module] = self.children()
-        logits: Tensor = module(input)
-        return logits
 
 
 def _measured(config: Config, network: nn.Module) -> Plan:
