@@ -4,6 +4,7 @@ Both give values by arm, metric and seed, and so the same differences, verdicts 
 run folders record is added to it.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -56,17 +57,11 @@ def missing_seeds(
     return {arm: found for arm, found in missing.items() if found}
 
 
-def rounded(value: Any) -> Any:
-    """Floats to `DIGITS` significant digits, inside lists and mappings too."""
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(item) for key, item in value.items()}
-    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def _rounded(model: AnyModel) -> AnyModel:
-    return type(model).model_validate(rounded(model.model_dump()))
+    """A part of a result, every number with `DIGITS` significant digits."""
+    text = json.dumps(model.model_dump(mode="json"))
+    content = json.loads(text, parse_float=lambda number: float(f"{float(number):.{DIGITS}g}"))
+    return type(model).model_validate(content)
 
 
 def _result(

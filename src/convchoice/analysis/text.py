@@ -131,11 +131,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def counted(numbers: Iterable[int], noun: str) -> str:
+    """``5 seeds``, or ``5 to 30 seeds`` where numbers differ."""
+    distinct = sorted(set(numbers))
+    most = count(distinct[-1], noun)
+    return most if len(distinct) == 1 else f"{distinct[0]:,} to {most}"
+
+
 def seed_counts(counts: Iterable[int]) -> str:
     """``n = 3 seeds``, or the range where arms have different numbers."""
-    distinct = sorted(set(counts))
-    most = count(distinct[-1], "seed")
-    return f"n = {most}" if len(distinct) == 1 else f"n = {distinct[0]} to {most}"
+    return f"n = {counted(counts, 'seed')}"
 
 
 def seeds(numbers: Sequence[int]) -> str:

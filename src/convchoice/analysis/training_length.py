@@ -4,19 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convchoice.analysis.result import Comparison
+from convchoice.analysis.text import counted
 from convchoice.config.datasets import converted_spec
 from convchoice.config.schema import Contents
-from convchoice.runs.events import count
 
 FULL_EPOCHS = 5
 """Epochs of the lecture's recipe; fewer is a small scale."""
-
-
-def counted(numbers: Sequence[Any], noun: str) -> str:
-    """``5 seeds``, or ``5 to 30 seeds`` where numbers differ."""
-    if len(set(numbers)) == 1:
-        return count(numbers[0], noun)
-    return f"{min(numbers):,} to {count(max(numbers), noun)}"
 
 
 def training_length(recorded: Mapping[str, Sequence[Any]]) -> str:
