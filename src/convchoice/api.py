@@ -24,8 +24,6 @@ from convchoice.errors import JobError, require
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import failure_text, update_runs
 
-Rows = str | Path | Iterable[Mapping[str, Any]]
-
 
 def compare(
     results: Any,

@@ -21,7 +21,7 @@ from convchoice.commands import CommandParser
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options, study_file
 from convchoice.config.field_types import plain_values
-from convchoice.config.parameters import Parameters, read_parameters
+from convchoice.config.parameters import Parameters, read_parameters, reports_of
 from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study
 from convchoice.config.yaml_files import yaml_line
@@ -31,7 +31,6 @@ from convchoice.runs.output_files import replace_files
 
 ALL = "all"
 NONE = "none"
-USUAL_SCALE = "quick"
 FIRST_LINE = "# What the pipeline runs."
 TEMPLATE = f"""\
 {FIRST_LINE} `make repro STUDY=<name, …, or all> SCALE=<name>` writes this file.
@@ -116,8 +115,7 @@ def chosen(
     arms = present.arms if wanted is None else list(needed)
     scale = scale or present.scale
     check_option("scale", scale, conf)
-    reports = "reports" if scale == USUAL_SCALE else f"reports/{scale}"
-    parameters = Parameters(scale, arms, [study.name for study in studies], reports)
+    parameters = Parameters(scale, arms, [study.name for study in studies], reports_of(scale))
     composed = composed_arms(parameters, studies, conf)
     surviving = _surviving(survive, present.survive, studies)
     for file in files:

@@ -27,7 +27,7 @@ from pathlib import Path
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.commands import CommandParser
 from convchoice.commands.full_studies import CONFIGS, REPORTS, RUNS, Work
-from convchoice.config.parameters import Parameters
+from convchoice.config.parameters import Parameters, reports_of
 from convchoice.config.schema import Accelerator, Config
 from convchoice.config.study import read_study
 from convchoice.errors import JobError, UserError, require
@@ -81,7 +81,7 @@ def compose(output: Path, scale: str, wanted: Sequence[str], *, dry_run: bool) -
     names = wanted if dry_run else dict.fromkeys([*wanted, *STUDIES])
     studies = [read_study(file) for file in study_files(",".join(names))]
     arms = list(dict.fromkeys(arm for study in studies for arm in study.all_arms()))
-    reports = str(output / REPORTS) if dry_run else f"reports/{scale}"
+    reports = str(output / REPORTS) if dry_run else reports_of(scale)
     parameters = Parameters(scale, arms, [study.name for study in studies], reports)
     made = [_adapted(arm, dry_run=dry_run) for arm in composed_arms(parameters, studies)]
     write_output(folder, composed_texts(parameters, studies, made))

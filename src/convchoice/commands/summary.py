@@ -80,31 +80,30 @@ def print_study(comparison: Comparison, others: Mapping[str, Comparison] | None 
     """
     console, comparison = _console(), comparison.labelled()
     study = comparison.study
+
+    def say(line: str, style: str = "") -> None:
+        console.print(Text(printable(line), style=style))
+
     console.print(Text.assemble((study.name, "bold"), "  ", printable(study.question)))
-    console.print(Text(printable(sentences.data_line(comparison)), style="dim"))
+    say(sentences.data_line(comparison), "dim")
     for claim in comparison.claims:
-        style = ANSWER_STYLES[claim.answer]
-        says = f"{printable(claim.says)} "
-        console.print(Text.assemble(says, (printable(claim.sentence), style)))
+        says, answer = printable(claim.says), printable(claim.sentence)
+        console.print(Text.assemble(f"{says} ", (answer, ANSWER_STYLES[claim.answer])))
     if not comparison.claims:
-        console.print(Text(printable(sentences.answer(comparison))))
-    for line in [
-        *sentences.alike_lines(comparison),
-        *sentences.see_lines(comparison, others or {}),
-    ]:
-        console.print(Text(printable(line), style="dim"))
+        say(sentences.answer(comparison))
+    for line in sentences.alike_lines(comparison) + sentences.see_lines(comparison, others or {}):
+        say(line, "dim")
     console.print()
     console.print(study_table(comparison))
     if comparison.contrasts:
-        line = notes.methods_line(comparison)
-        console.print(Text(printable(line), style="dim"))
+        say(notes.methods_line(comparison), "dim")
     for sentence in [
         *(item.text for item in comparison.cautions),
         *notes.spike_lines(comparison),
         *notes.seed_lines(comparison),
         *notes.one_pair_lines(comparison),
     ]:
-        console.print(Text(f"! {printable(sentence)}", style="yellow"))
+        say(f"! {sentence}", "yellow")
     console.print()
 
 

@@ -21,6 +21,7 @@ from convchoice.analysis.sentences import survival_lines
 from convchoice.analysis.survival import SURVIVAL, Survival, survival
 from convchoice.commands import CommandParser
 from convchoice.config.composition import study_file
+from convchoice.config.parameters import USUAL_SCALE, reports_of
 from convchoice.config.study import Study, read_study
 from convchoice.errors import RunFolderError, UserError, printable, require
 from convchoice.execution.grid import Setting, narrowed, run_grid, settings_of
@@ -30,7 +31,6 @@ from convchoice.runs.run_folder import json_text
 
 SEEDS, MOST_SEEDS = 6, 1_000
 """With 4 seeds an interval that holds over 12 settings is too wide to show anything."""
-USUAL_SCALE = "quick"
 
 
 def parser(
@@ -56,8 +56,7 @@ def parser(
 def study_and_output(given: argparse.Namespace) -> tuple[Study, Path]:
     """The study that is named, and the checked folder of the result."""
     study = narrowed(read_study(study_file(given.study)), given.arms and given.arms.split(","))
-    reports = Path("reports") if given.scale == USUAL_SCALE else Path("reports") / given.scale
-    output = given.output or reports / study.name / Path(given.result).stem
+    output = given.output or Path(reports_of(given.scale), study.name, Path(given.result).stem)
     check_output(output, [given.result], given.result)
     return study, output
 

@@ -10,6 +10,8 @@ from convchoice.config.schema import DataConfig, Dataset
 from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import require
 
+USUAL_SCALE = "quick"
+
 
 @dataclass(frozen=True)
 class DataFolder:
@@ -55,6 +57,11 @@ class Parameters:
     data: list[DataFolder] = field(default_factory=lambda: [DataFolder()])  # of the arms
     survive: list[Name] = field(default_factory=list)
     """Those of the studies whose contrasts are repeated over other settings, which takes long."""
+
+
+def reports_of(scale: str) -> str:
+    """The folder of the reports at a scale."""
+    return "reports" if scale == USUAL_SCALE else f"reports/{scale}"
 
 
 def read_parameters(path: Path) -> Parameters:
