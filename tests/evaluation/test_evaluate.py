@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 import small_runs
 from convchoice.config.schema import Curve, EvaluationConfig
@@ -23,11 +22,7 @@ from convchoice.evaluation.evaluate import (
     read_trained,
 )
 from convchoice.evaluation.evaluate import test_metrics as metrics_of
-from convchoice.evaluation.image_transforms import rotated
 from convchoice.evaluation.introspection import chosen_images
-from convchoice.evaluation.robustness_curves import scores
-from convchoice.networks.network import Network
-from convchoice.networks.stacked_networks import together
 from convchoice.runs.archive import copy_compact
 from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
@@ -210,26 +205,6 @@ def test_as_many_seeds_as_the_configuration_says_are_evaluated_together(
 
 
 ALL_KINDS = [Curve.rotation, Curve.consistency, Curve.equivariance, Curve.input_size]
-
-
-def test_seeds_evaluated_together_agree_with_each_alone_in_double_precision():
-    config = small_runs.small_run(Path("runs"), Path("raw")).config
-    networks = [Network(replace(config, seed=seed)).double().eval() for seed in (0, 3, 1)]
-    images = torch.randint(0, 256, (40, 28, 28), dtype=torch.uint8)
-    labels = torch.arange(40) % 10
-
-    def moved(batch: Tensor) -> Tensor:
-        return rotated(batch.double(), 30)
-
-    stacked, alone = together(networks), [together([each]) for each in networks]
-    pixels = torch.rand(5, 1, 28, 28, dtype=torch.float64)
-    torch.testing.assert_close(
-        stacked(pixels), torch.stack([each(pixels) for each in alone]), rtol=1e-9, atol=1e-9
-    )
-    found = scores(stacked, images, labels, moved)
-    expected = [scores(each, images, labels, moved)[0] for each in alone]
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-9, atol=1e-9)
-    assert len({nll for _, nll in found}) == len(networks)
 
 
 def test_seeds_evaluated_together_write_the_folders_that_each_writes_alone(once_trained, tmp_path):

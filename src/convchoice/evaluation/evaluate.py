@@ -136,8 +136,9 @@ def evaluate_together(runs: Sequence[TrainedRun], listener: Listener) -> None:
     """
     try:
         with fitting_memory(len(runs)):
-            images, labels = _test_set(runs[0].stored)
-            logits, points = _measured(runs, images, labels)
+            images, classes = runs[0].stored.test()
+            pixels, labels = torch.from_numpy(images), torch.from_numpy(classes.astype(np.int64))
+            logits, points = _measured(runs, pixels, labels)
     except UserError as error:
         for each in runs:
             listener(RunEnded(*each.specification.key, str(error)))
@@ -146,22 +147,19 @@ def evaluate_together(runs: Sequence[TrainedRun], listener: Listener) -> None:
         failure = ""
         try:
             with storing_in(run_folder.partial_path(each.specification.folder)):
-                _write(each, predicted, measured, images, labels)
+                _write(each, predicted, measured, pixels, labels)
         except UserError as error:
             failure = str(error)
         listener(RunEnded(*each.specification.key, failure))
 
 
-def _test_set(stored: StoredDataset) -> tuple[Tensor, Tensor]:
-    """Images uint8 (N, H, W) or (N, C, H, W) and labels int64 (N,), on the CPU."""
-    images, labels = stored.test()
-    return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-
-
 def _measured(
     runs: Sequence[TrainedRun], images: Tensor, labels: Tensor
 ) -> tuple[Tensor, list[list[CurvePoint]]]:
-    """The logits (runs, N, classes) and the points of the curves, by run."""
+    """The logits (runs, N, classes) and the points of the curves, by run.
+
+    Images are uint8 (N, H, W) or (N, C, H, W), labels int64 (N,), on the CPU.
+    """
     config, evaluation = runs[0].arm
     networks = [each.network for each in runs]
     network, device = together(networks), device_of(config.trainer.accelerator)

@@ -47,9 +47,7 @@ def rescaled(images: Tensor, factor: float) -> Tensor:
 
 
 def resized(images: Tensor, height: int, width: int) -> Tensor:
-    """Images resampled to (B, C, height, width), with antialiasing."""
-    if (height, width) == tuple(images.shape[-2:]):
-        return images
+    """Images resampled to (B, C, height, width), with antialiasing; of this size, unchanged."""
     result: Tensor = functional.resize(images, [height, width], BILINEAR, antialias=True)
     return result
 

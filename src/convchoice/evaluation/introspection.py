@@ -57,7 +57,7 @@ def first_of_classes(labels: NDArray[np.integer], classes: Iterable[int]) -> Pla
     return np.array([found[0] for found in places if len(found)], dtype=np.int64)
 
 
-def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:
+def first_filters(network: Network) -> Tensor:
     """The first filters of the first layer, (F, C, f_h, f_w).
 
     If positions do not share their filters, those of the middle position are taken; the filters
@@ -65,16 +65,16 @@ def first_filters(network: Network, count: int = FILTERS_KEPT) -> Tensor:
     """
     layer, module = network.plan.layers[0], next(network.children())
     if isinstance(module, Convolution):
-        return module.weight[:count]
+        return module.weight[:FILTERS_KEPT]
     filters, _, width = layer.output_shape
     row, column = central_cell(layer)
     position = row * width + column
     if isinstance(module, LocallyConnected):
-        own = module.weight[position].T[:count]
+        own = module.weight[position].T[:FILTERS_KEPT]
         return own.reshape(-1, module.channels, *module.axes.kernel)
     assert isinstance(module, DenseMap)  # noqa: S101 - a block begins with one of the three
     # A row of the weights is a unit, and the units of a position are adjacent.
-    units = module.weight[position * filters : position * filters + min(count, filters)]
+    units = module.weight[position * filters :][: min(FILTERS_KEPT, filters)]
     return units.reshape(-1, *layer.input_shape)
 
 

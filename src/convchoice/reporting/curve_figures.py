@@ -27,11 +27,10 @@ Lines = Mapping[str, CurveSeries]
 """The series of one curve by arm; arms without it are left out."""
 
 
-def seeds_and_images(series: Iterable[CurveSeries]) -> str:
+def seeds_and_images(series: Sequence[CurveSeries]) -> str:
     """``n = 3 seeds per arm, 2,000 test images``."""
-    every = list(series)
-    images = sorted({each.images for each in every})
-    counts = text.seed_counts(each.n for each in every)
+    images = sorted({each.images for each in series})
+    counts = text.seed_counts(each.n for each in series)
     return f"{counts} per arm, {' or '.join(map(text.whole, images))} test images"
 
 

@@ -1,7 +1,9 @@
 """Figures of other settings and other seeds: a study's survival map, and sources of variance."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
@@ -55,23 +57,20 @@ def _survival_map(
     height = ROW_INCHES * (len(rows) + (0.7 + 1 if contrast.tuned else 0)) + 0.8
     figure, [axes] = plots.panels(1, height)
     for (row, column), cell in cells:
-        _draw_cell(axes.add_patch, axes.text, found, cell, (column, row, 1))
+        _draw_cell(axes, found, cell, (column, row, 1))
     ticks: list[float] = list(range(len(rows)))
-    names = list(rows)
     if contrast.tuned:
-        below = len(rows) + 0.4
-        width = len(columns)
-        _draw_cell(axes.add_patch, axes.text, found, contrast.tuned, (0, below, width))
-        ticks, names = [*ticks, below], [*names, "each arm\ntuned"]
+        ticks.append(len(rows) + 0.4)
+        rows.append("each arm\ntuned")
+        _draw_cell(axes, found, contrast.tuned, (0, ticks[-1], len(columns)))
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(max(ticks) + 0.5, -0.5)
-    axes.set_yticks(ticks, names)
+    axes.set_yticks(ticks, rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(spoken(list(found.grid)[-1]))
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     arm, reference = label(contrast.arm), label(contrast.reference)
     seeds = text.seed_counts(len(cell.seeds) for cell in contrast.cells)
     unit = found.measure.short_unit or found.measure.label
@@ -109,21 +108,15 @@ def _estimate(found: Survival, cell: Cell) -> str:
     return text.NONE if cell.mean is None else text.signed(cell.mean, found.measure.decimals)
 
 
-def _draw_cell(
-    add_patch: Callable[[Rectangle], object],
-    write: Callable[..., object],
-    found: Survival,
-    cell: Cell,
-    place: tuple[float, float, int],
-) -> None:
+def _draw_cell(axes: Axes, found: Survival, cell: Cell, place: tuple[float, float, int]) -> None:
     """A cell at a column and row, some columns wide: its ground, estimate and word."""
     column, row, width = place
     colour, ground = (ink.stand_in for ink in plots.FINDING_INKS[cell.verdict.finding])
-    add_patch(Rectangle((column - 0.47, row - 0.44), width - 0.06, 0.88, color=ground, lw=0))
+    axes.add_patch(Rectangle((column - 0.47, row - 0.44), width - 0.06, 0.88, color=ground, lw=0))
     centre = column + (width - 1) / 2
-    look = {"ha": "center", "color": colour}
-    write(centre, row - 0.03, _estimate(found, cell), va="bottom", fontsize=9.5, **look)
-    write(centre, row + 0.03, cell.verdict.finding, va="top", fontsize=7.5, **look)
+    look: dict[str, Any] = {"ha": "center", "color": colour}
+    axes.text(centre, row - 0.03, _estimate(found, cell), va="bottom", fontsize=9.5, **look)
+    axes.text(centre, row + 0.03, cell.verdict.finding, va="top", fontsize=7.5, **look)
 
 
 def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
@@ -143,7 +136,10 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
     for source, colour in zip(sources, SHARE_COLOURS, strict=False):
         shares = [each.shares[source] for each in found.decompositions]
         axes.barh(range(len(named)), shares, 0.62, starts, color=colour, label=source)
-        _write_shares(axes.text, shares, starts)
+        for row, (share, start) in enumerate(zip(shares, starts, strict=True)):
+            if share >= LEAST_WRITTEN:
+                look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8.5}
+                axes.text(start + share / 2, row, f"{share:.0%}", **look)
         starts = [start + share for start, share in zip(starts, shares, strict=True)]
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
@@ -165,11 +161,3 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
         f" combination of {counts}, after {training_length(found.provenance.recorded)}.",
         f"{'; '.join(words)}.",
     )
-
-
-def _write_shares(
-    write: Callable[..., object], shares: Sequence[float], starts: Sequence[float]
-) -> None:
-    for row, (share, start) in enumerate(zip(shares, starts, strict=True)):
-        if share >= LEAST_WRITTEN:
-            write(start + share / 2, row, f"{share:.0%}", ha="center", va="center", fontsize=8.5)
