@@ -1,9 +1,6 @@
 """The explorer's arithmetic, run by Node, against the networks' layers."""
 
 import itertools
-import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from convchoice import PROJECT_ROOT
 from convchoice.config.field_types import from_mapping, plain_values
 from convchoice.config.schema import (
     Config,
@@ -32,10 +28,7 @@ from convchoice.networks.conv_arithmetic import (
     pooling_axes,
 )
 from convchoice.networks.layers import Convolution, binomial_weights, gaussian_weights, pooling
-from convchoice.reporting.rendering import minified_script
-
-TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
-NODE = shutil.which("node")
+from node import computed
 
 Settings = dict[str, Any]
 Run = Callable[[str, Any], Any]
@@ -48,23 +41,13 @@ PADS: tuple[tuple[str, int], ...] = (
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A function from an expression over `sums`, `text` and `given` to its value."""
-    if NODE is None:
-        pytest.skip("there is no node on this machine")
-    files = (TEMPLATES / f"explorer_{name}.js" for name in ("arithmetic", "text"))
-    pure = "".join(minified_script(file.read_text()) for file in files)
-    names = "const sums = explorerArithmetic, text = explorerText;"
-
-    def evaluate(expression: str, given: Any) -> Any:
-        script = tmp_path / "script.js"
-        data = f"const given = {json.dumps(given)};\n"
-        written = f"console.log(JSON.stringify({expression}));"
-        script.write_text(f"{pure}\n{names}\n{data}{written}")
-        command = [str(NODE), str(script)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        return json.loads(done.stdout)
-
-    return evaluate
+    """A function from an expression over `sums` and `given` to its value."""
+    return lambda expression, given: computed(
+        ["explorer_arithmetic"],
+        f"(sums => {expression})(explorerArithmetic)",
+        tmp_path,
+        given=given,
+    )
 
 
 def grid() -> list[Settings]:

@@ -1,111 +1,85 @@
 """The explorer in headless Chromium, driven by events on two widths."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chromium import browser, written_by
+from chromium import browser, found_in
 from convchoice.analysis.result import Comparison
 from convchoice.commands.report import write_report
 
 pytestmark = browser
 
-# The page is in a frame as wide as a phone; the outer page sets its controls by events, as a user
-# would. After each step it looks for elements that are wider than the screen.
+# The outer page sets the controls by events, as a user would. After each step it looks for elements
+# that are wider than the screen.
 DRIVE = """
-const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
-frame.addEventListener("load", async () => {
-  const page = frame.contentDocument, view = frame.contentWindow, wide = new Set();
-  const find = selector => page.querySelector(`#explorer ${selector}`);
-  const all = selector => [...page.querySelectorAll(`#explorer ${selector}`)];
-  const look = () => all("*").filter(element => !element.closest("svg")
-    && element.getBoundingClientRect().right > WIDTH + 0.5).forEach(element =>
-    wide.add(element.tagName + "." + element.className));
-  const set = (name, value) => {
-    const element = find(`[name="${name}"]`);
-    element.value = value;
-    element.dispatchEvent(new view.Event("input", { bubbles: true }));
-    look();
-  };
-  const press = key => find(".output svg").dispatchEvent(
-    new view.KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const root = page.getElementById("explorer"), find = selector => root.querySelector(selector);
+  const set = (name, value) => { input(find(`[name="${name}"]`), value); look(); };
+  const key = name => press(find(".output svg"), name);
   const scene = text => {
-    all("button").find(button => button.textContent === text).click();
+    all("button", root).find(button => button.textContent === text).click();
     look();
   };
   const result = () => find(".result").textContent;
   const place = () => find("[name=place]").getAttribute("aria-valuetext");
-  const sizes = () => all(".sizes b").map(element => element.textContent);
-  const found = {};
-  try {
-    found.controls_without_a_name = all("button, input, select").filter(element =>
-      !element.textContent && !element.labels?.length && !element.ariaLabel).length;
-    found.motion = [find("[name=speed]").value,
-      view.getComputedStyle(find(".mark")).transitionDuration !== "0s"];
-    found.scenes = [];
-    for (const button of all(".scenes")[0].children) {
-      button.click();
-      look();
-      found.scenes.push([find(".refusal").hidden, result() !== "", sizes().length]);
-    }
-    scene("By hand");
-    press("Home");
-    found.home = place();
-    for (const key of ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowDown", "ArrowRight"]) press(key);
-    found.arrows = place();
-    press("End");
-    found.end = place();
-    found.size = sizes();
-    // A pointer in the middle of an output's cell, then an edited weight.
-    const map = find(".output svg"), box = map.getBoundingClientRect(), cell = box.height / 9;
-    const event = new view.PointerEvent("pointerdown", { bubbles: true, pointerId: 1, buttons: 1,
-      clientX: box.left + (box.width - 8 * cell) / 2 + 2.5 * cell,
-      clientY: box.top + 7.5 * cell });
-    map.setPointerCapture = () => {};
-    map.dispatchEvent(event);
-    found.clicked = place();
-    found.sum = result();
-    found.cells = all(".patch td").map(cell => cell.querySelector("b").textContent);
-    const weight = find(".patch input");
-    weight.value = "2";
-    weight.dispatchEvent(new view.Event("input", { bubbles: true }));
-    found.edited = result();
-    found.filter = find("[name=filter]").value;
-    weight.value = "x";
-    weight.dispatchEvent(new view.Event("input", { bubbles: true }));
-    found.no_number = [weight.getAttribute("aria-invalid"), result()];
-    set("operator", "max"); set("kernel", 4); set("operator", "convolution");
-    found.kept = all(".patch input").map(box => Number(box.value));
-    // Invalid settings, and the suggestions for them.
-    set("height", 2); set("padding", "valid"); set("kernel", 5);
-    found.refusal = find(".refusal p").textContent;
-    found.inert = find(".stage").inert;
-    found.suggestions = all(".refusal button").map(button => button.textContent);
-    scene("padding same");
-    found.corrected = [find(".refusal").hidden, find(".stage").inert, ...sizes()];
-    set("kernel", "");
-    found.nothing = find(".refusal p").textContent;
-    set("kernel", 3);
-    // Play, then stop.
-    scene("Max pooling");
-    press("Home");
-    set("speed", 30);
-    find(".play").click();
-    const at = () => Number(find("[name=place]").value), from = at();
-    await wait(500);
-    found.played = [at() > from + 5, find(".play").textContent];
-    find(".play").click();
-    const stopped = at();
-    await wait(300);
-    found.stopped = [at() === stopped, find(".play").textContent];
-  } catch (error) { found.error = String(error.stack); }
-  look();
-  found.wide = [...wide];
-  found.scroll = page.documentElement.scrollWidth;
-  found.requests = view.performance.getEntriesByType("resource").map(entry => entry.name);
-  write(found);
-});"""
+  const sizes = () => all(".sizes b", root).map(element => element.textContent);
+  found.unnamed = unnamed(root);
+  found.motion = [find("[name=speed]").value,
+    view.getComputedStyle(find(".mark")).transitionDuration !== "0s"];
+  found.scenes = [];
+  for (const button of all(".scenes", root)[0].children) {
+    button.click();
+    look();
+    found.scenes.push([find(".refusal").hidden, result() !== "", sizes().length]);
+  }
+  scene("By hand");
+  key("Home");
+  found.home = place();
+  ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowDown", "ArrowRight"].forEach(key);
+  found.arrows = place();
+  key("End");
+  found.end = place();
+  found.size = sizes();
+  // A pointer in the middle of an output's cell, then an edited weight.
+  const map = find(".output svg"), box = map.getBoundingClientRect(), cell = box.height / 9;
+  const event = new view.PointerEvent("pointerdown", { bubbles: true, pointerId: 1, buttons: 1,
+    clientX: box.left + (box.width - 8 * cell) / 2 + 2.5 * cell,
+    clientY: box.top + 7.5 * cell });
+  map.setPointerCapture = () => {};
+  map.dispatchEvent(event);
+  found.clicked = place();
+  found.sum = result();
+  found.cells = all(".patch td", root).map(cell => cell.querySelector("b").textContent);
+  const weight = find(".patch input");
+  input(weight, "2");
+  found.edited = result();
+  found.filter = find("[name=filter]").value;
+  input(weight, "x");
+  found.no_number = [weight.getAttribute("aria-invalid"), result()];
+  set("operator", "max"); set("kernel", 4); set("operator", "convolution");
+  found.kept = all(".patch input", root).map(box => Number(box.value));
+  // Invalid settings, and the suggestions for them.
+  set("height", 2); set("padding", "valid"); set("kernel", 5);
+  found.refusal = find(".refusal p").textContent;
+  found.inert = find(".stage").inert;
+  found.suggestions = all(".refusal button", root).map(button => button.textContent);
+  scene("padding same");
+  found.corrected = [find(".refusal").hidden, find(".stage").inert, ...sizes()];
+  set("kernel", "");
+  found.nothing = find(".refusal p").textContent;
+  set("kernel", 3);
+  // Play, then stop.
+  scene("Max pooling");
+  key("Home");
+  set("speed", 30);
+  find(".play").click();
+  const at = () => Number(find("[name=place]").value), from = at();
+  await wait(500);
+  found.played = [at() > from + 5, find(".play").textContent];
+  find(".play").click();
+  const stopped = at();
+  await wait(300);
+  found.stopped = [at() === stopped, find(".play").textContent];"""
 
 
 @pytest.fixture(scope="module")
@@ -115,20 +89,11 @@ def page(published: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return reports / "index.html"
 
 
-def driven(page: Path, folder: Path, width: int, *flags: str) -> dict[str, Any]:
-    found = written_by(DRIVE, page, width, folder, *flags)
-    assert "error" not in found, found["error"]
-    return found
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_controls_keys_and_pointer(page, tmp_path, width):
-    found = driven(page, tmp_path, width)
-    assert found["wide"] == []
-    assert found["scroll"] <= width
-    assert found["requests"] == []
+    found = found_in(DRIVE, page, width, tmp_path)
     assert found["motion"] == ["12", True]
-    assert found["controls_without_a_name"] == 0
+    assert found["unnamed"] == 0
     assert found["scenes"] == [[True, True, 2]] * 7
     assert found["home"] == "row 1 of 9, column 1 of 8: 0"
     assert found["arrows"].startswith("row 3 of 9, column 2 of 8: ")
@@ -158,5 +123,5 @@ def test_controls_keys_and_pointer(page, tmp_path, width):
 
 
 def test_reduced_motion_is_respected(page, tmp_path):
-    calm = driven(page, tmp_path, 1280, "--force-prefers-reduced-motion")
+    calm = found_in(DRIVE, page, 1280, tmp_path, "--force-prefers-reduced-motion")
     assert calm["motion"] == ["1", False]

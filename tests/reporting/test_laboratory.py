@@ -1,8 +1,5 @@
 """The laboratory: trained networks in the page compute what torch computes."""
 
-import json
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from convchoice import PROJECT_ROOT
 from convchoice.analysis.trained_networks import (
     TrainedLayer,
     trained_layers,
@@ -23,14 +19,12 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.networks.network import Network
 from convchoice.reporting.laboratory import laboratory
-from convchoice.reporting.rendering import minified_script
 from convchoice.runs.run import Run
 from convchoice.runs.run_folder import WEIGHTS
 from convchoice.training.batches import scaled
+from node import computed
 from small_runs import small_run, trained
 
-TEMPLATES = PROJECT_ROOT / "src" / "convchoice" / "reporting" / "templates"
-NODE = shutil.which("node")
 IMAGES = 1_000
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -84,21 +78,14 @@ def config_of(changes: dict[str, Any]) -> Config:
     return config_from_mapping({"arm": "tiny", "model": {"filters": [4, 6]}} | changes)
 
 
-def computed(folder: Path, layers: list[TrainedLayer], images: Any, expression: str) -> Any:
-    """An expression over `lab`, `layers` and `image`, by Node, for each image."""
-    if NODE is None:
-        pytest.skip("there is no node on this machine")
-    names = ("explorer_arithmetic", "laboratory_arithmetic")
-    files = (TEMPLATES / f"{name}.js" for name in names)
-    pure = "".join(minified_script(file.read_text(encoding="utf-8")) for file in files)
+def outputs_of(folder: Path, layers: list[TrainedLayer], images: Any, expression: str) -> Any:
+    """An expression over `lab`, `layers` and `image`, for each image."""
     given = [layer.model_dump(mode="json", exclude_none=True) for layer in layers]
-    written = f"""const lab = laboratoryArithmetic, layers = {json.dumps(given)}.map(lab.readable);
-    const images = {json.dumps(images.reshape(len(images), -1).tolist())};
-    console.log(JSON.stringify(images.map(image => {expression})));"""
-    script = folder / "script.js"
-    script.write_text(f"{pure}\n{written}", encoding="utf-8")
-    done = subprocess.run([NODE, str(script)], capture_output=True, check=True, timeout=300)
-    return json.loads(done.stdout)
+    pixels = images.reshape(len(images), -1).tolist()
+    every = f"""((lab, layers) => images.map(image => {expression}))(
+        laboratoryArithmetic, given.map(laboratoryArithmetic.readable))"""
+    scripts = ("explorer_arithmetic", "laboratory_arithmetic")
+    return computed(scripts, every, folder, given=given, images=pixels)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -122,7 +109,7 @@ def test_every_layer_computes_what_torch_computes(name, tmp_path):
     network.load_state_dict(stored)
     images = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
     expression = "lab.outputs(layers, image).map(maps => [maps.shape, [...maps.values]])"
-    found = computed(tmp_path, layers, images, expression)
+    found = outputs_of(tmp_path, layers, images, expression)
     for index, image in enumerate(images):
         maps = scaled(torch.from_numpy(image[None]))
         for module, (shape, values) in zip(network, found[index], strict=True):
@@ -141,7 +128,7 @@ def test_its_answers_agree_with_torch_over_a_thousand_images(run, data_root, tmp
         logits = network(scaled(torch.from_numpy(pixels))).numpy()
     layers = trained_layers(config, exact)
     expression = "[...lab.outputs(layers, image).at(-1).values]"
-    found = np.array(computed(tmp_path, layers, pixels, expression))
+    found = np.array(outputs_of(tmp_path, layers, pixels, expression))
     # A byte holds a weight to within 1/254 of the largest one.
     assert np.abs(found - logits).max() < 0.02 * np.abs(logits).max()
     assert (found.argmax(1) == logits.argmax(1)).mean() > 0.99
@@ -151,7 +138,7 @@ def test_images_are_turned_clockwise_and_moved_by_whole_pixels(tmp_path):
     image = np.zeros((1, 28, 28), dtype=np.uint8)
     image[0, 3, 10] = 200
     expression = "[[0, 2, -3], [90, 0, 0], [90, 1, 0]].map(step => [...lab.moved(image, ...step)])"
-    [found] = computed(tmp_path, [], image, expression)
+    [found] = outputs_of(tmp_path, [], image, expression)
     places = [np.unravel_index(np.argmax(each), (28, 28)) for each in found]
     # (row, column) goes to (column, 27 − row) in a quarter turn.
     assert places == [(5, 7), (10, 24), (11, 24)]
@@ -163,7 +150,7 @@ def test_the_pixels_that_a_cell_sees(tmp_path):
     layers = trained_layers(config_of(same), {})
     last = next(index for index, layer in enumerate(layers) if layer.name == "block2.downsample")
     image = np.zeros((1, 28, 28), dtype=np.uint8)
-    [found] = computed(tmp_path, layers, image, f"lab.field(layers, {last}, 1, 3)")
+    [found] = outputs_of(tmp_path, layers, image, f"lab.field(layers, {last}, 1, 3)")
     # By hand: rows 2…3 of block 2, 1…4 of its input, 2…9 of block 1, 1…10 of the image.
     assert found == {"row": 1, "rows": 10, "column": 9, "columns": 10}
 
@@ -177,7 +164,7 @@ def test_a_shift_moves_maps_of_stride_1_along(stride, expected, tmp_path):
     image[0, 8:20, 8:20] = np.random.default_rng(0).integers(0, 256, (12, 12))
     expression = f"""lab.unexplained(lab.outputs(layers, image)[0],
         lab.outputs(layers, lab.moved(image, 0, 0, 1))[0], {stride})"""
-    [found] = computed(tmp_path, layers, image, expression)
+    [found] = outputs_of(tmp_path, layers, image, expression)
     assert found == 0 if not expected else found > expected
 
 
