@@ -23,7 +23,7 @@ from convchoice.execution.executors import available_cores
 from measurement import publish, train_seeds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from made_up_runs import MNIST, make_run
+from made_up_runs import MNIST, make_run, study_values
 
 SEEDS = (1, 2, 4, 8, 16)
 EPOCHS = (1, 2, 4)
@@ -61,10 +61,7 @@ def report_of(arms: int, seeds: int) -> dict[str, float]:
                 make_run(
                     root / "runs", arm, seed, errors, dataset=MNIST_SIZED, picture_shape=(28, 28)
                 )
-        study = {
-            "name": "many", "question": "Which?", "source": "bench",
-            "baseline": names[0], "arms": names[1:], "metric": "test/accuracy", "margin": 0.10,
-        }  # fmt: skip
+        study = study_values(name="many", baseline=names[0], arms=names[1:], claims=[])
         (root / "many.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
         times = {}
         for stage, arguments in (
