@@ -1,4 +1,4 @@
-"""MLflow's servers on 127.0.0.1, which a test starts, stops and restarts."""
+"""MLflow's server on 127.0.0.1, which a test starts, stops and restarts."""
 
 import os
 import socket
@@ -22,19 +22,17 @@ def free_port() -> int:
 
 
 class Server:
-    """One of MLflow's servers.
+    """A server of MLflow on this machine.
 
     Args:
         command: of `python -m mlflow`, without host and port.
-        health: path that responds when the server is ready.
         log: file of its output.
     """
 
-    def __init__(self, command: Sequence[str], health: str, log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path) -> None:
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._command = [*command, "--host", "127.0.0.1", "--port", str(self.port)]
-        self._health = self.uri + health
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,7 +57,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self._health, timeout=5) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -26,6 +26,7 @@ from convchoice.training.batches import scaled
 from made_up_runs import make_run, study_values
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
+from small_runs import SMALL
 
 pytestmark = [*MLFLOWS_WARNINGS, pytest.mark.filterwarnings("ignore::UserWarning")]
 
@@ -54,15 +55,9 @@ class Trained:
         self.root = root
         store_digits(root / "raw")
         for arm, padding in (("max", "valid"), ("padded", "same")):
-            values = {
-                "arm": arm,
-                "conv": {"padding": padding},
-                "model": {"filters": [4, 4], "hidden_units": 8},
-                "data": {"train_size": 100, "root": str(root / "raw")},
-                "trainer": {"max_epochs": 1, "accelerator": "cpu"},
-                "tracking": {"store": "none"},
-            }
-            one = [config_from_mapping(values)]
+            data = {"train_size": 100, "root": str(root / "raw")}
+            changes = {"arm": arm, "conv": {"padding": padding}, "data": data}
+            one = [config_from_mapping(SMALL | changes)]
             assert run(specify(one, root / "runs"), LocalExecutor()) == []
         self.runs = [read_run(root / "runs" / arm / "seed-0") for arm in ("max", "padded")]
         study = study_from_mapping(study_values(arms=["padded"]), "test")

@@ -21,6 +21,7 @@ from convchoice.tracking.publish import publish
 from made_up_runs import MNIST, curve_points, make_run
 from mlflows_warnings import MLFLOWS_WARNINGS
 from small_data import store_digits
+from small_runs import OVERRIDES
 
 pytestmark = MLFLOWS_WARNINGS
 
@@ -115,10 +116,7 @@ def test_runs_that_are_not_evaluated_or_not_tracked_enter_later_and_completely(
 def sweep(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """A small sweep in a process of its own."""
     store_digits(folder / "raw")
-    tiny = [
-        "model.filters=[4,4]", "model.hidden_units=8", "data.train_size=100",
-        "trainer.max_epochs=3", "trainer.accelerator=cpu", f"data.root={folder}/raw",
-    ]  # fmt: skip
+    tiny = [*OVERRIDES, "trainer.max_epochs=3", f"data.root={folder}/raw"]
     return subprocess.run(
         [sys.executable, "-m", "convchoice.train", "-m", *arguments, *tiny], cwd=folder,
         env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "src"), **variables},

@@ -49,7 +49,7 @@ def server() -> Iterator[Server]:
         database = started.stdout.strip() or database
     arguments = ["server", "--backend-store-uri", database, "--workers", "2"]
     arguments += ["--artifacts-destination", str(folder / "artifacts")]
-    mlflow = Server(arguments, "/health", folder / "mlflow.log")
+    mlflow = Server(arguments, folder / "mlflow.log")
     try:
         yield mlflow.start()
     finally:

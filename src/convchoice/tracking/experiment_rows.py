@@ -1,23 +1,18 @@
 """The runs of any MLflow experiment as rows of a table; nothing is created or changed."""
 
-import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from convchoice.errors import did_you_mean, shortened
 from convchoice.tracking.mlflow_store import (
-    DEFAULTS,
     TrackingError,
     advice,
+    import_mlflow,
     search,
     sqlite_path,
     store_uri,
 )
 from convchoice.tracking.publish import one_line
-
-READABLE = {**DEFAULTS, "MLFLOW_ALLOW_FILE_STORE": "true"}
-"""A folder `mlruns` of an earlier MLflow can still be read."""
 
 
 def experiment_rows(
@@ -35,10 +30,8 @@ def experiment_rows(
     Raises:
         TrackingError: if the store or the experiment cannot be read, or the search is not legal.
     """
-    os.environ.update({key: os.environ.get(key, value) for key, value in READABLE.items()})
-    import mlflow  # noqa: PLC0415 - two seconds
-
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    # A folder `mlruns` of an earlier MLflow can still be read.
+    mlflow = import_mlflow(MLFLOW_ALLOW_FILE_STORE="true")
     uri = store_uri(uri)
     path = sqlite_path(uri)
     if path and not path.exists():  # MLflow would create it
@@ -58,12 +51,10 @@ def experiment_rows(
         raise TrackingError(f"--mlflow {shortened(name)}: {rule}")
     rows = list[tuple[str, Mapping[str, Any]]]()
     for run in runs:
-        cells: dict[str, Any] = {f"params.{key}": value for key, value in run.data.params.items()}
-        cells |= {f"tags.{key}": value for key, value in run.data.tags.items()}
-        metrics = {f"metrics.{key}": value for key, value in run.data.metrics.items()}
-        if run.info.status == "FINISHED":
-            cells |= metrics
-        else:
-            cells |= dict.fromkeys(metrics)
+        metrics = run.data.metrics
+        if run.info.status != "FINISHED":
+            metrics = dict.fromkeys(metrics)
+        kinds = {"params": run.data.params, "tags": run.data.tags, "metrics": metrics}
+        cells = {f"{kind}.{key}": kinds[kind][key] for kind in kinds for key in kinds[kind]}
         rows.append((f"run {run.info.run_name} ({run.info.status})", cells))
     return rows

@@ -38,6 +38,17 @@ class TrackingError(UserError):
     """An MLflow store that cannot be used."""
 
 
+def import_mlflow(**variables: str) -> Any:
+    """MLflow without its own messages; `variables` and `DEFAULTS` are set if the user has not."""
+    for key, value in (DEFAULTS | variables).items():
+        os.environ.setdefault(key, value)
+    import mlflow  # noqa: PLC0415 - two seconds
+
+    for name in ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
 class MlflowStore:
     """One experiment of an MLflow store.
 
@@ -55,11 +66,7 @@ class MlflowStore:
             TrackingError: if the SQLite file, its schema or the experiment cannot be used.
             Exception: whatever MLflow raises for a server or a database.
         """
-        os.environ.update({key: os.environ.get(key, value) for key, value in DEFAULTS.items()})
-        import mlflow  # noqa: PLC0415 - two seconds
-
-        for name in ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        mlflow = import_mlflow()
         self._entities = mlflow.entities
         self.uri = store_uri(settings.uri)
         name = settings.experiment or os.environ.get(EXPERIMENT) or "convchoice"
