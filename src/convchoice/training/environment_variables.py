@@ -55,6 +55,8 @@ def use_instructions(instructions: Instructions) -> Instructions:
     """
     import torch  # noqa: PLC0415 - the process that starts the workers never imports it
 
+    from convchoice.training.exact_sqrt import use_exact_sqrt  # noqa: PLC0415 - likewise
+
     if instructions is Instructions.avx2 and torch.cpu._is_avx2_supported():  # noqa: SLF001
         os.environ.update(AVX2)
         present = torch.backends.cpu.get_cpu_capability()
@@ -68,4 +70,6 @@ def use_instructions(instructions: Instructions) -> Instructions:
             f"trainer.instructions = {instructions}: this process already computes with other"
             f" instructions ({present}). Train in a new process: convchoice train."
         )
+    if instructions is Instructions.avx2:
+        use_exact_sqrt()
     return instructions
