@@ -139,22 +139,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     read_comparisons(reports, names or None)  # refuses what is no result
     checked = {name: check_study(reports / name / COMPARISON) for name in names}
     known = {name: result for name, result in checked.items() if result is not None}
-    runs = sum(each for each, _, _ in known.values())
+    runs = count(sum(each for each, _, _ in known.values()), "run")
     differing = sum(len(lines) for _, lines, _ in known.values())
-    if not given.params:
-        if not known:
-            fix = "The published results are in git: clone the repository and run it there."
-            raise UserError(f"{reports}: git's last commit has none of these results. {fix}")
-        for name in sorted(checked.keys() - known.keys()):
-            print(f"{name}: not published")
-        for name, (_, lines, why) in known.items():
-            if lines:
-                print("\n  ".join([f"{name}: differs from the published results", *lines]))
-                print("\n    ".join(["  Likely because of:", *(why or ["nothing recorded"])]))
-    if known and not differing:
-        print(f"Identical to the published results: {count(runs, 'run')}, every digit.")
-    elif known:
-        hint = " Which, and why: convchoice check" if given.params else ""
-        print(f"{differing} of {count(runs, 'run')} differ from the published results.{hint}")
-        if not given.params:
-            raise SystemExit(1)
+    outcome = f"Identical to the published results: {runs}, every digit."
+    if differing:
+        outcome = f"{differing} of {runs} differ from the published results."
+    if given.params:
+        if known:
+            print(f"{outcome} Which, and why: convchoice check" if differing else outcome)
+        return
+    if not known:
+        fix = "The published results are in git: clone the repository and run it there."
+        raise UserError(f"{reports}: git's last commit has none of these results. {fix}")
+    for name in sorted(checked.keys() - known.keys()):
+        print(f"{name}: not published")
+    for name, (_, lines, why) in known.items():
+        if lines:
+            print("\n  ".join([f"{name}: differs from the published results", *lines]))
+            print("\n    ".join(["  Likely because of:", *(why or ["nothing recorded"])]))
+    print(outcome)
+    if differing:
+        raise SystemExit(1)

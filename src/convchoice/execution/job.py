@@ -92,11 +92,6 @@ class Job:
         """The name of each run."""
         return [f"{arm}/seed-{seed}" for arm, seed in self.keys]
 
-    @property
-    def name(self) -> str:
-        """The runs in one line."""
-        return ", ".join(self.names)
-
     def on_this_machine(self) -> "Job":
         """The same job, with the commit, versions and platform found on this machine."""
         found = environment()

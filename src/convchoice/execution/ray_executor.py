@@ -31,7 +31,7 @@ def _run_on_node(job: Job, folder: Path, log: Path) -> list[RunEnded]:
             stream.flush()
             os.dup2(file.fileno(), stream.fileno())
     node = ray.get_runtime_context().get_node_id()
-    print(f"node {node} process {os.getpid()}: {job.name}", flush=True)
+    print(f"node {node} process {os.getpid()}: {', '.join(job.names)}", flush=True)
     return run_job(job)
 
 
@@ -80,7 +80,8 @@ class RayExecutor:
             max_retries=self.max_retries, scheduling_strategy=self.scheduling_strategy,
             max_calls=1,  # a process runs one job, so no state is left for the next
         )(_run_on_node)  # fmt: skip
-        logs = [self.logs / f"{job.name.replace('/', '.')[:100]}.log" for job in jobs]
+        names = [", ".join(job.names).replace("/", ".")[:100] for job in jobs]
+        logs = [self.logs / f"{name}.log" for name in names]
         sent = {task.remote(job, Path.cwd(), log): job for job, log in zip(jobs, logs, strict=True)}
         to = f"{count(len(sent), 'job')} sent to {count(len(ray.nodes()), 'node')}"
         print(f"ray: {to}; logs in {self.logs}")

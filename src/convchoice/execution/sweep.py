@@ -55,9 +55,10 @@ def checked_configs(
         UserError: naming every illegal job and why, each reason once.
     """
     values: dict[tuple[str, ...], Mapping[str, Any]] = {}
-    jobs: list[tuple[tuple[str, ...], Config]] = []
+    jobs: list[tuple[str, Config]] = []
     refused: dict[str, list[str]] = defaultdict(list)
     for overrides in map(tuple, batch):
+        own = own_overrides(overrides, swept)
         seeds = [part.partition("=")[2] for part in overrides if part.startswith("seed=")]
         key, seed = overrides, {}
         if seeds and seeds[-1].isdecimal() and not any("${" in part for part in overrides):
@@ -66,33 +67,29 @@ def checked_configs(
         try:
             if key not in values:
                 values[key] = compose(overrides)
-            jobs.append((overrides, run_config({**values[key], **seed}, overrides, swept)))
+            jobs.append((own, run_config({**values[key], **seed}, overrides, swept)))
         except UserError as error:
-            refused[str(error)].append(own_overrides(overrides, swept))
+            refused[str(error)].append(own)
     illegal = sum(map(len, refused.values()))
     _refuse(f"{illegal} of {count(illegal + len(jobs), 'job')} are not legal", refused)
 
-    folders: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for overrides, config in jobs:
-        folders[f"{config.run_root}/{job_name(config)}"].append(overrides)
+    folders: dict[str, list[str]] = defaultdict(list)
+    equal: dict[str, list[str]] = defaultdict(list)
+    names = dict[str, str]()
+    for own, config in jobs:
+        folders[f"{config.run_root}/{job_name(config)}"].append(own)
+        identity = [numeric_identity(config), config.data.path]  # in two folders are two data sets
+        equal[names.setdefault(json.dumps(identity), job_name(config))].append(own)
     for folder, same in folders.items():
         fix = "Give the arms names of their own (arm=NAME), or sweep a key that changes the run."
         if len(set(same)) == 1:
             fix = "Name each value of a key once."
         if len(same) > 1:
-            reason = f"all of these would be {folder}. {fix}"
-            refused[reason] = [own_overrides(each, swept) for each in same]
+            refused[f"all of these would be {folder}. {fix}"] = same
     _refuse("jobs would replace one another", refused)
-
-    equal: dict[str, list[str]] = defaultdict(list)
-    names = dict[str, str]()
-    for overrides, config in jobs:
-        identity = [numeric_identity(config), config.data.path]  # in two folders are two data sets
-        name = names.setdefault(json.dumps(identity), job_name(config))
-        equal[f"all of these are {name}: nothing else that decides a number differs."].append(
-            own_overrides(overrides, swept)
-        )
-    _refuse("jobs are the same", {why: same for why, same in equal.items() if len(same) > 1})
+    rule = "nothing else that decides a number differs."
+    twice = {f"all of these are {name}: {rule}": same for name, same in equal.items() if same[1:]}
+    _refuse("jobs are the same", twice)
     return [config for _, config in jobs]
 
 
