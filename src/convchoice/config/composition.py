@@ -117,7 +117,9 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         wrong = next((each for each in overrides if not each.isascii()), "KEY=VALUE")
         key, _, value = wrong.partition("=")
         fix = f"Text with special characters needs two pairs of quotes: '{key}=\"{value}\"'"
-        raise ConfigurationError(origin, given, f"{_grammar(error)}.", fix) from error
+        [line, *_] = str(error).splitlines()  # of some errors, the name of the parser's exception
+        rule = re.sub(r"^\w+Exception: .*", "cannot be read by Hydra's grammar", line).rstrip(".")
+        raise ConfigurationError(origin, given, f"{rule}.", fix) from error
     except (HydraException, OmegaConfBaseException, *UNSPECIFIC) as error:
         key = _key(error)
         name, rule, fix = f"{origin}: {key}" if key else origin, _reason(error), ""
@@ -133,12 +135,6 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
                 raise ConfigurationError(group, option, rule, nearest(option, known)) from error
         values = dict(each.partition("=")[::2] for each in overrides)
         raise ConfigurationError(name, values.get(key, given), rule, fix) from error
-
-
-def _grammar(error: OverrideParseException) -> str:
-    """What Hydra's grammar objects to, without the name of the parser's exception."""
-    [line, *_] = str(error).splitlines()
-    return re.sub(r"^\w+Exception: .*", "cannot be read by Hydra's grammar", line).rstrip(".")
 
 
 def _key(error: BaseException) -> str:

@@ -53,12 +53,7 @@ def source_of(data: DataConfig) -> Source:
     """
     if data.name is Dataset.folder:
         return _folder(Path(data.path or ""))
-    return _of_torchvision(data_name(data), downloads_of(data))
-
-
-def downloads_of(data: DataConfig) -> Path:
-    """The folder into which torchvision downloads."""
-    return Path(data.path or Path(data.root) / "downloads")
+    return _of_torchvision(data_name(data), Path(data.path or Path(data.root) / "downloads"))
 
 
 def signature_of(data: DataConfig) -> str:

@@ -17,9 +17,13 @@ from convchoice.config.schema import PaddingMode
 from convchoice.networks.conv_arithmetic import Axis
 from convchoice.networks.plan import Kind, PlannedLayer
 
-NUMPY_MODES: dict[PaddingMode, Any] = {
-    PaddingMode.reflect: "reflect", PaddingMode.replicate: "edge", PaddingMode.circular: "wrap",
-}  # fmt: skip
+NUMPY_PADDING: dict[PaddingMode, Any] = {
+    PaddingMode.zeros: {"constant_values": -1},
+    PaddingMode.reflect: {"mode": "reflect"},
+    PaddingMode.replicate: {"mode": "edge"},
+    PaddingMode.circular: {"mode": "wrap"},
+}
+"""How `np.pad` pads the numbers of an axis's pixels; −1 is no pixel."""
 
 
 def spatial_layers(layers: Sequence[PlannedLayer]) -> list[PlannedLayer]:
@@ -42,17 +46,10 @@ def stage_ends(layers: Sequence[PlannedLayer]) -> Iterator[PlannedLayer]:
         yield from dict.fromkeys([first, block[-1]])
 
 
-def padded_pixels(axis: Axis, mode: PaddingMode) -> list[int]:
-    """The input pixel at each position of the padded axis; −1 where the padding is zero."""
-    pixels, pads = np.arange(axis.cropped_size), (axis.before, max(axis.after, 0))
-    if mode is PaddingMode.zeros:
-        return list(np.pad(pixels, pads, constant_values=-1))
-    return list(np.pad(pixels, pads, mode=NUMPY_MODES[mode]))
-
-
 def reads_along(axis: Axis, outputs: Sequence[int], mode: PaddingMode) -> list[int]:
     """How often each pixel of an axis is read, given how often each output position is."""
-    counts, pixels = [0] * axis.size, padded_pixels(axis, mode)
+    counts, pads = [0] * axis.size, (axis.before, max(axis.after, 0))
+    pixels = np.pad(np.arange(axis.cropped_size), pads, **NUMPY_PADDING[mode]).tolist()
     for output, count in enumerate(outputs):
         first = output * axis.stride
         for pixel in pixels[first : first + axis.kernel]:

@@ -194,12 +194,14 @@ def _environment(
     config: Config, stored: StoredDataset, images: Batches, validation: Batches
 ) -> dict[str, Any]:
     device, made = images.labels.device, stored.provenance.conversion
+    # Whether a GPU may round some products of float32 numbers to TF32.
+    tf32 = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
     return {
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "tf32": _tf32(device),
+        "tf32": tf32 if device.type == "cuda" else None,
         "precision": use_precision(config.trainer.precision, device),
         "deterministic": config.trainer.deterministic or device.type == "cpu",
         "dataset": {
@@ -215,13 +217,6 @@ def _environment(
             **({"shared_images": made.shared_images} if made else {}),
         },
     }
-
-
-def _tf32(device: torch.device) -> bool | None:
-    """Whether a GPU may round some products of float32 numbers to TF32; None on the CPU."""
-    if device.type != "cuda":
-        return None
-    return torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
 
 
 def _write(
