@@ -43,6 +43,7 @@ SHAPES = {
     "all_conv": {"downsample": {"operator": "all_conv"}, "conv": {"padding": "same"}},
     "4×4 average": {"downsample": {"operator": "average", "window": 4, "padding": 1}},
     "weighted": {"downsample": {"operator": "weighted", "window": 3, "padding": 1}},
+    "rectangular kernel": {"conv": {"kernel_size": [3, 4]}},
     "by three": {"downsample": {"window": 3, "stride": 3}, "conv": {"padding": "same"}},
 }
 
@@ -145,6 +146,7 @@ def test_the_transforms_follow_from_the_image_and_the_jumps():
     scales = [("scale", 0.8), ("scale", 1.2)]
     assert kinds({}, 28, 28) == [*shifts, ("rotation", 90), *scales]
     assert kinds({}, 28, 32) == [*shifts, *scales]  # a quarter turn needs a square
+    assert kinds({"conv": {"kernel_size": [3, 4]}}, 28, 28) == [*shifts, *scales]  # in every map
     by_three = {"downsample": {"window": 3, "stride": 3}, "conv": {"padding": "same"}}
     assert ("translation", 9) in kinds(by_three, 40, 40)
     assert ("translation", 9) not in kinds(by_three, 28, 28)

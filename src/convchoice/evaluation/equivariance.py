@@ -9,7 +9,7 @@ T′ is T on the grid of the layer, whose cells are j pixels apart (j: the layer
 - translation by d pixels down and to the right: T′ moves the map by m cells, m = ⌊d/j + ½⌋. If j
   divides d, this is exactly T; otherwise it is the nearest shift by whole cells, and the error
   shows what a stride loses. Measured for d = 1 … 4 and for the jump of every layer.
-- rotation by 90° anticlockwise, for square images only: T′ rotates the map about its centre.
+- rotation by 90° anticlockwise, for square images and maps only: T′ rotates about the centre.
 - scale by a factor about the centre: T′ resamples the map as T resamples the image, bilinearly.
 
 Cells without a counterpart are 0 in T′f(x), as pixels are in Tx.
@@ -129,7 +129,8 @@ def moves(layers: Sequence[PlannedLayer]) -> list[Move]:
     height, width = layers[0].input_shape[1:]
     jumps = {math.lcm(*_jump(layer)) for layer in layers}  # moves both axes by whole cells
     pixels = {*TRANSLATION_PIXELS, *(jump for jump in jumps if jump <= min(height, width) // 4)}
-    turns = [Move("rotation", "degrees", 90)] if height == width else []
+    square = height == width and all(len({*layer.output_shape[1:]}) == 1 for layer in layers)
+    turns = [Move("rotation", "degrees", 90)] if square else []
     scales = [Move("scale", "factor", factor) for factor in SCALE_FACTORS]
     return [*(Move("translation", "pixels", each) for each in sorted(pixels)), *turns, *scales]
 
