@@ -32,6 +32,11 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def names_in(text: str) -> list[str]:
+    """The names of a list with commas, without spaces around them."""
+    return [name.strip() for name in text.split(",")]
+
+
 class CommandParser(argparse.ArgumentParser):
     """Parser of a command.
 

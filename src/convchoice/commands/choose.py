@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convchoice import CONF_DIR
-from convchoice.commands import CommandParser
+from convchoice.commands import CommandParser, names_in
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of
 from convchoice.config.composition import check_option, options, study_file
 from convchoice.config.field_types import plain_values
@@ -59,7 +59,7 @@ def study_files(wanted: str, conf: Path = CONF_DIR) -> list[Path]:
         UserError: for an unknown name, or a file whose name another study in `conf/study` has.
     """
     folder, known = conf / "study", options("study", conf)
-    names = known if wanted == ALL else [name.strip() for name in wanted.split(",")]
+    names = known if wanted == ALL else names_in(wanted)
     files = []
     for name in names:
         file = study_file(name, conf)
@@ -78,7 +78,7 @@ def _surviving(wanted: str | None, present: Sequence[str], studies: Sequence[Stu
     by_name = {study.name: study for study in studies}
     if wanted is None:
         return [name for name in present if name in by_name]
-    names = [] if wanted == NONE else [name.strip() for name in wanted.split(",")]
+    names = [] if wanted == NONE else names_in(wanted)
     for name in names:
         require(name in by_name, "--survive", name, f"must be among {', '.join(by_name)}.")
         settings = by_name[name].survive

@@ -25,7 +25,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
-from convchoice.commands import CommandParser
+from convchoice.commands import CommandParser, names_in
 from convchoice.commands.full_studies import CONFIGS, REPORTS, RUNS, Work
 from convchoice.config.parameters import Parameters, reports_of
 from convchoice.config.schema import Accelerator, Config
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dry_run = given.dry_run
     output = given.output or Path("outputs", "full-dry-run" if dry_run else "full")
     packed = given.packed or output / "packed"
-    wanted = given.studies.split(",") if given.studies else DRY_RUN if dry_run else STUDIES
+    wanted = names_in(given.studies) if given.studies else DRY_RUN if dry_run else STUDIES
     if dry_run and not given.output and not given.plan:
         _remove_dry_run(output)
     if given.continue_from:

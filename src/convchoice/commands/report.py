@@ -26,7 +26,7 @@ from convchoice.analysis.sentences import survival_lines
 from convchoice.analysis.survival import SURVIVAL, Survival
 from convchoice.analysis.trained_networks import NETWORKS, TrainedNetworks
 from convchoice.analysis.variance_sources import VARIANCE, VarianceSources
-from convchoice.commands import CommandParser
+from convchoice.commands import CommandParser, names_in
 from convchoice.commands.summary import print_paths
 from convchoice.config.field_types import check_name
 from convchoice.config.parameters import read_parameters
@@ -155,7 +155,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report of some studies."""
     given = parser().parse_args(arguments)
-    named = [name.strip() for name in (given.studies or "").split(",") if name.strip()]
+    named = [name for name in names_in(given.studies or "") if name]
     studies = read_parameters(given.params).studies if given.params else named
     if not studies:
         raise UserError("--studies: name at least one study.")

@@ -19,7 +19,7 @@ from pathlib import Path
 from convchoice.analysis.comparison_files import read_beside
 from convchoice.analysis.sentences import survival_lines
 from convchoice.analysis.survival import SURVIVAL, Survival, survival
-from convchoice.commands import CommandParser
+from convchoice.commands import CommandParser, names_in
 from convchoice.config.composition import study_file
 from convchoice.config.parameters import USUAL_SCALE, reports_of
 from convchoice.config.study import Study, read_study
@@ -55,7 +55,7 @@ def parser(
 
 def study_and_output(given: argparse.Namespace) -> tuple[Study, Path]:
     """The study that is named, and the checked folder of the result."""
-    study = narrowed(read_study(study_file(given.study)), given.arms and given.arms.split(","))
+    study = narrowed(read_study(study_file(given.study)), given.arms and names_in(given.arms))
     output = given.output or Path(reports_of(given.scale), study.name, Path(given.result).stem)
     check_output(output, [given.result], given.result)
     return study, output
