@@ -187,7 +187,7 @@ def test_code_that_a_file_from_elsewhere_names_is_not_imported(
         (OWN | {"classes": 3}, r"gives \(2, 3\) for two images"),
         (OWN | {"depth": 3}, "unexpected keyword argument 'depth'"),
         ({"_target_": "their_nothing.Net"}, "there is no such module. Put their_nothing.py into"),
-        ({"_target_": "__main__.Net"}, "there is no such module. Put __main__.py into"),
+        ({"_target_": "__main__.Net"}, "a class of a script is not found by other processes"),
         ({"_target_": "Net"}, "must be MODULE.NAME"),
         ({"width": 4}, "must name a class by _target_"),
         ({"_target_": "torch.nn.Flatten", "_args_": 5}, "'int' object is not iterable"),

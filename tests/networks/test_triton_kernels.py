@@ -44,8 +44,9 @@ def check_gradient(found, wanted, maps, others):
     ],
 )
 def test_patches_are_those_of_torch_and_so_are_their_gradients(
-    kernel, stride, before, after, turned
+    kernel, stride, before, after, turned, monkeypatch
 ):
+    monkeypatch.setattr(triton_kernels, "BLOCK", 64)  # several programs
     seeds, images, sizes = 2, 3, (8, 9)
     axes = Axes(*map(Axis, sizes, kernel, stride, before, after))
     maps, others = (maps_of(images, seeds * 3, *sizes, turned=turned) for _ in range(2))
@@ -66,8 +67,11 @@ def test_patches_are_those_of_torch_and_so_are_their_gradients(
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("kernel", [(2, 2), (3, 2)])
 @pytest.mark.parametrize("is_max", [True, False])
-def test_pooled_windows_are_those_of_torch_and_so_are_their_gradients(is_max, kernel, turned):
+def test_pooled_windows_are_those_of_torch_and_so_are_their_gradients(
+    is_max, kernel, turned, monkeypatch
+):
     """Pixels behind the last whole window have no gradient."""
+    monkeypatch.setattr(triton_kernels, "BLOCK", 64)  # several programs
     maps, others = (maps_of(2, 3, 11, 9, turned=turned) for _ in range(2))
     found = triton_kernels.PooledWindows.apply(maps, kernel, is_max)
     pool = functional.max_pool2d if is_max else functional.avg_pool2d

@@ -35,7 +35,7 @@ def test_roots_are_correctly_rounded(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.complex64])
 def test_other_types_have_torchs_roots(dtype):
-    some = torch.tensor([0.25, 2.0, 9.0], dtype=dtype)
+    some = torch.tensor([0.25, 2.0, 9.0, -0.0, 0.0], dtype=dtype)
     torch.testing.assert_close(exact_sqrt(some), torch.sqrt(some))
 
 
@@ -48,6 +48,12 @@ x = torch.rand(100_000, generator=torch.Generator().manual_seed(0))
 root = np.sqrt(x.numpy())
 assert np.array_equal(x.sqrt().numpy(), root)
 assert np.array_equal(torch._foreach_sqrt([x])[0].numpy(), root)
+assert np.array_equal(x.clone().sqrt_().numpy(), root)
+assert np.array_equal(torch.sqrt(x, out=torch.empty(0)).numpy(), root)
+copies = [x.clone(), x.reshape(250, 400).t().clone()]
+torch._foreach_sqrt_(copies)
+assert np.array_equal(copies[0].numpy(), root)
+assert np.array_equal(copies[1].numpy(), root.reshape(250, 400).T)
 assert torch.sqrt(torch.tensor(4.0)) == 2
 assert torch.equal(torch.sqrt(torch.tensor([4, 9])), torch.tensor([2.0, 3.0]))
 y = x.reshape(250, 400).t().clone().requires_grad_()

@@ -11,8 +11,6 @@ and the margin. A CSV has the same numbers unrounded. LaTeX needs booktabs and g
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from convchoice.analysis import notes, sentences, text
 from convchoice.analysis.comparison_files import COMPARISON, read_comparison
 from convchoice.analysis.result import Comparison
@@ -132,6 +130,8 @@ def csv_table(comparison: Comparison) -> str:
             found += [contrast.verdict, contrast.p]
         costs = [arm.costs.parameters, arm.costs.macs]
         table.append([name, arm.n, *measure.shown([sample.mean]), *ends, *found, *costs])
+    import pandas as pd  # noqa: PLC0415 - takes longer than all else
+
     frame = pd.DataFrame(table, columns=columns, dtype=object)
     return str(frame.to_csv(index=False, lineterminator="\n"))
 

@@ -69,7 +69,10 @@ def _add_folder() -> None:
 def _files(module: str) -> list[tuple[str, Path]]:
     """The source files of a top-level module, each with its name; imports nothing."""
     _add_folder()
-    spec = None if module == "__main__" else find_spec(module)  # of a script: ValueError
+    if module == "__main__":
+        rule = "a class of a script is not found by other processes."
+        raise UserError(f"{module}: {rule} Put it into a module in {FOLDER}.")
+    spec = find_spec(module)
     if spec is None:
         raise UserError(
             f"{module}: there is no such module. Put {module}.py into {FOLDER}, or install it."

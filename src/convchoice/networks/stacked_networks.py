@@ -26,7 +26,8 @@ from convchoice.networks.network import Network
 FEW_CHANNELS = 4
 """Input channels up to which each image has a product of its own."""
 MOST_VALUES, MOST_CHANNELS = 2**31, 2**16
-"""Values of maps that a kernel numbers with 32 bits, and blocks of a grid's second axis."""
+"""Values of maps, and of one channel's patches, that a kernel numbers with 32 bits; blocks of a
+grid's second axis."""
 MOST_PIXELS = 64
 """Of a pooling window; its loop is unrolled."""
 
@@ -54,6 +55,8 @@ def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) ->
     size = maps.shape[1] // seeds * math.prod(axes.kernel)
     rows = size + 4 - size % 4
     kernels = triton_kernels(maps)
+    if math.prod(axes.kernel) * len(maps) * math.prod(axes.output) >= MOST_VALUES:
+        kernels = None
     if kernels is None or layer.border_mode is not PaddingMode.zeros:
         maps, before = padded(maps, axes, layer.border_mode), (0, 0)
     if kernels:
