@@ -224,8 +224,8 @@ class TrainerConfig:
     deterministic: Switch = False
     """On a GPU, use deterministic kernels only. On the CPU every run is deterministic."""
     instructions: Instructions = Instructions.avx2
-    """On the CPU: `avx2` is meant to give the same bits on every x86 processor that has it; `native`
-    can be faster. A GPU, and a processor without AVX2, are used as they are."""
+    """On the CPU: `avx2` is meant to give the same bits on every x86 processor that has it;
+    `native` can be faster. A GPU, and a processor without AVX2, are used as they are."""
     threads: Annotated[int, between(1, 1_024)] = 1
     """CPU threads of one training. Two runs side by side, one thread each, are faster than one."""
     workers: Annotated[int, between(1, 1_024)] | None = None
