@@ -87,6 +87,16 @@ def test_a_search_without_its_package_names_the_extra():
     )
 
 
+def test_a_path_at_a_link_that_leads_to_itself_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [])
+    link = tmp_path / "loop"
+    link.symlink_to("loop")
+    with pytest.raises(SystemExit, match="2"):
+        main(["summary", str(link)])
+    rule = f"{link}: a symbolic link in this path leads to itself. Remove it, or name another path."
+    assert rule in capsys.readouterr().err
+
+
 def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m convchoice shapes | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)

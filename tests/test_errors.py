@@ -4,12 +4,15 @@ import errno
 
 import pytest
 
+from convchoice import errors
 from convchoice.errors import (
     ConfigurationError,
     JobError,
     StorageError,
     UserError,
     exit_codes,
+    install_extra,
+    is_circular_link,
     nearest,
     shortened,
     storage_error,
@@ -118,3 +121,24 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path):
     rule = r": File exists\. A file, or a link that leads nowhere, is in its place\. "
     with pytest.raises(StorageError, match=rule), storing_in(tmp_path):
         (tmp_path / "link" / "runs").mkdir(parents=True)
+
+
+def test_a_link_that_leads_to_itself_is_named(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    rule = r": Too many .*\. A symbolic link there leads to itself\. Remove it or use another "
+    with pytest.raises(StorageError, match=rule), storing_in(tmp_path):
+        (tmp_path / "loop" / "runs").mkdir(parents=True)
+    assert is_circular_link(str(tmp_path / "loop" / "runs"))
+    assert not any(map(is_circular_link, [str(tmp_path), str(tmp_path / "nowhere"), "x" * 9_999]))
+
+
+@pytest.mark.parametrize(
+    ("in_clone", "command"),
+    [
+        (True, 'Install it: pip install -c constraints.txt -e ".[search]"'),
+        (False, 'Install it: pip install "convchoice[search]"'),
+    ],
+)
+def test_an_extra_is_installed_as_the_package_is(in_clone, command, monkeypatch):
+    monkeypatch.setattr(errors, "IN_CLONE", in_clone)
+    assert install_extra("search") == command

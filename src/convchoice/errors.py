@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from convchoice import IN_CLONE
+
 LONGEST_VALUE = 120
 """Characters of a value that a message repeats."""
 
@@ -95,6 +97,7 @@ ADVICE = {
     errno.EACCES: "Change its permissions or use another folder.",
     errno.EPERM: "Change its permissions or use another folder.",
     errno.EROFS: "Use a writable file system or another folder.",
+    errno.ELOOP: "A symbolic link there leads to itself. Remove it or use another folder.",
     errno.EEXIST: "A file, or a link that leads nowhere, is in its place.",
     errno.ENOENT: "Restore it, or rerun the command that creates it.",
 }
@@ -213,6 +216,21 @@ def without_password(text: str) -> str:
 def is_url(text: str) -> bool:
     """Whether a text is the address of another machine, and no path: ``s3://bucket/x``."""
     return re.match(r"[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE) is not None
+
+
+def is_circular_link(text: str) -> bool:
+    """Whether a path goes through a symbolic link that leads to itself."""
+    try:
+        Path(text).stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
+def install_extra(extra: str) -> str:
+    """How to install the packages of an extra: with the tested versions, where there is a clone."""
+    command = f'-c constraints.txt -e ".[{extra}]"' if IN_CLONE else f'"convchoice[{extra}]"'
+    return f"Install it: pip install {command}"
 
 
 def did_you_mean(word: object, choices: Sequence[str]) -> str:

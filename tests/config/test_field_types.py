@@ -134,3 +134,12 @@ def test_names_and_folders():
     assert not any(
         map(is_folder, ["", " ", "~/d", "~", "a\0b", "a\x1b[2J", "${oc.env:HOME}/x", "s3://b/x"])
     )
+
+
+@pytest.mark.parametrize("key", ["run_root", "data.root", "data.path"])
+def test_a_folder_at_a_link_that_leads_to_itself_is_refused(key, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    rule = f"{key} = .*: a symbolic link in this path leads to itself. Remove it, or choose another"
+    for path in (tmp_path / "loop", tmp_path / "loop" / "x"):
+        with pytest.raises(ConfigurationError, match=rule):
+            from_mapping(Config, nested(key, str(path)), "")

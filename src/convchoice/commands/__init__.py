@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NoReturn
 
-from convchoice.errors import UserError, is_url
+from convchoice.errors import UserError, is_circular_link, is_url
 
 HELP_WIDTH = 100
 
@@ -29,6 +29,9 @@ def _filled(text: str) -> str:
 def _path(text: str) -> Path:
     if is_url(text):
         raise argparse.ArgumentTypeError(f"{text}: must be a path on this machine, no URL")
+    if is_circular_link(text):
+        rule = "a symbolic link in this path leads to itself. Remove it, or name another path"
+        raise argparse.ArgumentTypeError(f"{text}: {rule}")
     return Path(text)
 
 

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from convchoice.errors import (
     ConfigurationError,
     did_you_mean,
+    is_circular_link,
     is_url,
     nearest,
     require,
@@ -111,6 +112,10 @@ Text = Annotated[str, legal(is_text, "must be text without ${ and control charac
 Folder = Annotated[
     str,
     legal(is_folder, "must be the path of a folder, no URL, without ~, ${ and control characters."),
+    legal(
+        lambda text: not is_circular_link(text),
+        "a symbolic link in this path leads to itself. Remove it, or choose another folder.",
+    ),
 ]
 Uri = Annotated[
     Text,
