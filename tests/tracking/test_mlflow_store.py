@@ -68,7 +68,7 @@ def test_an_sqlite_file_that_cannot_be_opened_is_refused_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("scheme", "driver", "fix"),
     [
-        ("postgresql", "psycopg", r"convchoice\[server\].*postgresql\+psycopg2://"),
+        ("postgresql", "psycopg", r"install .*\[server\].*postgresql\+psycopg2://"),
         ("mysql+pymysql", "pymysql", "Install it, or use a server"),
     ],
 )

@@ -20,7 +20,7 @@ from convchoice.commands import CommandParser
 from convchoice.config.field_types import check_name
 from convchoice.config.study import study_from_mapping
 from convchoice.config.yaml_files import yaml_text
-from convchoice.errors import JobError, UserError, require
+from convchoice.errors import JobError, UserError, install_extra, require
 from convchoice.runs.events import count
 from convchoice.runs.fingerprint import commit_state
 from convchoice.runs.output_files import replace_files
@@ -135,9 +135,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search, and write the study and the table of trials."""
     given = parser().parse_intermixed_args(arguments)
-    fix = 'Install it: pip install -c constraints.txt -e ".[search]"'
     installed = find_spec("optuna") is not None
-    require(installed, "convchoice tune", "optuna", "is not installed.", fix)
+    require(installed, "convchoice tune", "optuna", "is not installed.", install_extra("search"))
     from convchoice.execution.search import Search, read_space  # noqa: PLC0415 - needs Optuna
 
     command = shlex.join(["convchoice", "tune", *(arguments or sys.argv[1:])])

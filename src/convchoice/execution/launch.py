@@ -49,6 +49,7 @@ from convchoice.errors import (
     JobError,
     UserError,
     did_you_mean,
+    install_extra,
     nearest,
     require,
 )
@@ -60,7 +61,6 @@ from convchoice.execution.sweep import Sweep, checked_configs, own_overrides
 LAUNCH = "CONVCHOICE_LAUNCH"
 SETTINGS = "hydra.launcher."
 DRY_RUN = "--dry-run"
-INSTALL = 'Install it: pip install -c constraints.txt -e ".[launchers]"'
 PACKAGES = {
     "basic": "convchoice", "joblib": "joblib", "slurm": "submitit", "submitit_slurm": "submitit",
     "submitit_local": "submitit", "ray": "ray",
@@ -96,7 +96,8 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
     require(launcher in PACKAGES, "hydra/launcher", launcher, rule)
     package = PACKAGES[launcher]
     rule = f"needs the package {package}, which is not installed."
-    require(find_spec(package) is not None, "hydra/launcher", launcher, rule, INSTALL)
+    fix = install_extra("launchers")
+    require(find_spec(package) is not None, "hydra/launcher", launcher, rule, fix)
     rule = "is a group of settings; the launcher itself is chosen by launch=NAME."
     require(isinstance(hydra.launcher, DictConfig), "hydra.launcher", hydra.launcher, rule)
     values = cast("dict[str, Any]", OmegaConf.to_container(hydra.launcher, resolve=True))

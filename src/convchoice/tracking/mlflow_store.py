@@ -12,7 +12,7 @@ from typing import Any
 
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
-from convchoice.errors import UserError
+from convchoice.errors import UserError, install_extra
 from convchoice.runs.locks import WaitingLock
 from convchoice.tracking.mlflow_entry import ARM, ID, Entry, arm_entry
 from convchoice.tracking.saved_views import experiment_tags
@@ -245,9 +245,9 @@ def advice(error: Exception, uri: str) -> TrackingError | None:
     import mlflow  # noqa: PLC0415 - imported already
 
     if isinstance(error, ModuleNotFoundError):
-        install = "pip install 'convchoice[server]'. The URI is then postgresql+psycopg2://…"
+        install = f"{install_extra('server')}. The URI is then postgresql+psycopg2://…"
         server = "Install it, or use a server: http://HOST:PORT."
-        fix = f"Run: {install}" if uri.startswith("postgres") else server
+        fix = install if uri.startswith("postgres") else server
         what = f"the Python package {error.name}, the driver of this database, is not installed"
         return TrackingError(f"{what}. {fix}")
     _, outdated, rest = str(error).partition("out-of-date database schema (found version ")
