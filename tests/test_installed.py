@@ -1,25 +1,33 @@
 """The package without a clone, and the targets of the Makefile that a clone has."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from convchoice import PROJECT_ROOT
+from imports import PATHS, imported_names
 
 ROOT = "from convchoice.tracking.mlflow_store import PROJECT_ROOT; print(PROJECT_ROOT)"
+
+
+def declaration() -> dict[str, Any]:
+    """The content of `pyproject.toml`."""
+    return tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the wheel holds, as `pyproject.toml` says."""
     site = tmp_path_factory.mktemp("site")
-    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    target = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    target = declaration()["tool"]["hatch"]["build"]["targets"]["wheel"]
     files = {name: Path(name).name for name in target["packages"]} | target["force-include"]
     for source, name in files.items():
         shutil.copytree(PROJECT_ROOT / source, site / name)
@@ -46,6 +54,24 @@ def test_an_installed_wheel_has_the_configuration_and_writes_to_the_working_fold
     shutil.copytree(PROJECT_ROOT / "conf", tmp_path / "conf")
     (tmp_path / "conf" / "arm" / "average.yaml").unlink()
     assert "there is no such option" in python(wheel, tmp_path, *shapes).stderr
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = declaration()["project"]
+    declared = sum(project["optional-dependencies"].values(), project["dependencies"])
+    names = {re.split("[^a-z0-9-]", each.lower())[0] for each in declared}
+    imported = set.union(*map(imported_names, PATHS))
+    modules = {name.partition(".")[0] for name in imported}
+    ours = {name.partition(".")[0] for name in PATHS}
+    provided = packages_distributions()
+    missing = {
+        module
+        for module in modules - ours - sys.stdlib_module_names
+        if names.isdisjoint(
+            each.lower().replace("_", "-") for each in provided.get(module, [module])
+        )
+    }
+    assert missing == set()
 
 
 def make(folder: Path) -> tuple[int, str]:

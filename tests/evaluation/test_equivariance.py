@@ -137,6 +137,21 @@ def test_clean_cells_are_those_that_no_other_pixel_changes(
             assert bool(same[max(low, 0) : high + 1].all())
 
 
+def test_padding_behind_a_strided_convolution_that_crops_is_not_clean():
+    """14 pixels, stride 3: cells 0 … 3 see pixels up to 10, 11 to 13 are cropped, and no cell 4."""
+    config = config_from_mapping(
+        {
+            "conv": {"kernel_size": 3, "padding": "same"},
+            "downsample": {"operator": "strided", "window": 3, "stride": 3},
+            "model": {"filters": [2, 2], "activation": "none", "downsample_after": [1]},
+        }
+    )
+    layers = spatial_layers(plan(config, (1, 14, 14)).layers)
+    assert [layer.axes.height.after for layer in layers if layer.axes] == [-3, 1]
+    # Cell 0 of the first layer sees padding; cell 3 of the second one reads the padding behind it.
+    assert clean_cells(layers, 0, (0, 13)) == [(1, 3), (2, 2)]
+
+
 def test_the_transforms_follow_from_the_image_and_the_jumps():
     def kinds(values: dict[str, Any], height: int, width: int) -> list[tuple[str, float]]:
         layers = spatial_layers(plan(config_from_mapping(values), (1, height, width)).layers)
