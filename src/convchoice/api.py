@@ -47,7 +47,7 @@ def compare(
         value: the column of what is compared, in its own unit.
         baseline: the arm to compare with; None takes the first.
         margin: the smallest difference that matters, in the unit of `value`.
-        higher_is_better: None if the name of `value` tells, as accuracy and loss do.
+        higher_is_better: None takes it from the name of `value`, such as accuracy or loss.
         name: of the comparison.
         looks: numbers of seeds at which results are looked at, planned before the first run.
 

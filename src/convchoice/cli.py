@@ -22,18 +22,18 @@ VERBS = {
     "train": "train one run, a sweep, or all seeds of a composed arm",
     "evaluate": "evaluate the trained seeds of an arm on the test set",
     "compare": "compare the arms of a study, of run folders or of any table",
-    "gate": "exit with 0 if no arm is worse than the baseline, 1 if one is, 3 if open",
-    "survive": "repeat a study's contrasts over learning rates, epochs and others",
+    "gate": "exit with 0 if no arm is worse than the baseline, 1 if one is, 3 if undecided",
+    "survive": "repeat a study's contrasts with other learning rates, epochs and more",
     "variance": "decompose the spread between runs: weights, order, training subset",
-    "full": "compute studies at full scale on a GPU within some minutes, and pack them",
+    "full": "compute studies at full scale on a GPU within a time limit, and pack them",
     "report": "write the report: one HTML page and a Markdown file",
     "summary": "print the verdicts of all studies",
     "table": "print a study's result as a table: LaTeX, Markdown or CSV",
     "check": "compare results with the published ones, digit for digit",
-    "publish": "log complete runs to MLflow that it does not have yet",
-    "tune": "search hyperparameters of some arms with one budget",
+    "publish": "log the complete runs that MLflow does not have yet",
+    "tune": "search hyperparameters, with the same budget for each arm",
     "shapes": "print layers, sizes, parameters and costs of a network",
-    "ui": "open MLflow's pages with the runs",
+    "ui": "serve the MLflow UI with the runs",
 }
 SHELLS = ("bash", "zsh", "tcsh")
 EPILOG = """\
@@ -46,7 +46,7 @@ Options and examples of a verb: convchoice VERB --help
 The whole pipeline:  make repro, or dvc repro
 Shell completion:    eval "$(convchoice --print-completion bash)"
 
-A configuration from elsewhere that names code needs --allow-code, with any verb.
+Code that a configuration from elsewhere names is imported only with --allow-code (any verb).
 
 exit status: 0 success, 1 a job failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM
 """
@@ -56,7 +56,7 @@ def _parser() -> CommandParser:
     lines = (f"  {verb:<10} {description}" for verb, description in VERBS.items())
     made = CommandParser(
         "convchoice",
-        "Which choices in a convolutional network matter, how sure, at what cost?",
+        "Which choices in a convolutional network matter, how certain is that, at what cost?",
         usage="convchoice VERB [arguments]",
         epilog="\n".join(["verbs:", *lines, "", EPILOG]),
     )

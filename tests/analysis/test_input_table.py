@@ -253,7 +253,7 @@ def test_page_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         (GOOD[:26], ["--metric", "accuracy", "--margin", "1"], "nothing to compare max with"),
         (GOOD, [], "value: add the smallest difference that matters"),
         (GOOD, ["--metric", "accuracy"], "accuracy: add the smallest difference that matters"),
-        (GOOD, ["--margin", "1"], "the name does not tell which direction is better"),
+        (GOOD, ["--margin", "1"], "the name does not imply which direction is better"),
         (GOOD, ["--margin", "-1", "--lower-is-better"], "margin = -1.0: must be a number"),
         (GOOD, ["--metric", "accuracy", "--baseline", "min"], "no such arm; it has max, average"),
         (GOOD, ["--margin", "nan", "--metric", "accuracy"], "margin = nan: must be a number"),

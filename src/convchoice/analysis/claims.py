@@ -19,7 +19,7 @@ FEW = 3
 MOST_NAMES = 4
 """Arms of one outcome that an answer names."""
 SIMILAR = 1.2
-"""A ratio of costs up to this is not worth a word."""
+"""A ratio of costs up to this is not mentioned."""
 RELATIONS = {
     Prediction.better: "better than",
     Prediction.worse: "worse than",

@@ -29,7 +29,7 @@ MOST_SHOWN = 20
 """Columns that a message lists."""
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
 Row = tuple[str, Mapping[str, Any]]
-"""Where a row stands, such as ``line 2``, and its cells by column."""
+"""The position of a row, such as ``line 2``, and its cells by column."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _parquet_rows(raw: bytes) -> Iterator[Row]:
 
 
 def read_source(path: Path) -> Source:
-    """Read a table's file; its suffix tells which kind it is.
+    """Read a table's file; its suffix gives the format.
 
     Raises:
         UserError: naming file and line, for a file that cannot be read or is damaged.
@@ -169,7 +169,7 @@ def _check_columns(source: Source, columns: Iterable[tuple[str, str]]) -> None:
 
 
 def _with_metric(sources: Sequence[Source], columns: Columns) -> tuple[str, list[Row]]:
-    """The metric's name and its rows, each of which says where it stands.
+    """The metric's name and its rows, each with its position.
 
     Raises:
         UserError: for a name that is not legal, or a column `metric` without the named one.

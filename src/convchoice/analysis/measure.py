@@ -69,7 +69,7 @@ def scale_of(metric: str, values: Iterable[float]) -> Scale:
 
 
 def known_direction(metric: str) -> bool | None:
-    """Whether larger values of a metric are better; None if its name does not tell."""
+    """Whether larger values of a metric are better; None if its name does not imply it."""
     quantity = metric.rpartition("/")[2]
     if "accuracy" in quantity or "consistency" in quantity:
         return True
@@ -77,7 +77,7 @@ def known_direction(metric: str) -> bool | None:
 
 
 def is_score(metric: str) -> bool:
-    """Whether run folders have a metric, and its name tells which direction is better."""
+    """Whether run folders have a metric, and its name implies which direction is better."""
     part, _, quantity = metric.partition("/")
     return part in {"train", "val", "test"} and known_direction(quantity) is not None
 
@@ -118,16 +118,16 @@ def own_measure(
     Args:
         metric: its name.
         values: are shown with three significant digits of the largest, or those of the margin.
-        higher_is_better: None if the name tells.
+        higher_is_better: None if the name implies it.
         margin: δ, in the values' unit.
 
     Raises:
-        UserError: if neither the name nor the caller tells which direction is better.
+        UserError: if neither the name nor the caller gives the better direction.
     """
     direction = known_direction(metric) if higher_is_better is None else higher_is_better
     if direction is None:
         raise UserError(
-            f"{metric}: the name does not tell which direction is better."
+            f"{metric}: the name does not imply which direction is better."
             " Add --higher-is-better or --lower-is-better."
         )
     largest = max(map(abs, values), default=0.0) or 1.0

@@ -114,10 +114,11 @@ def check_study(file: Path) -> tuple[int, list[str], list[str]] | None:
 def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice check", __doc__)
-    made.add_argument("reports", nargs="?", type=Path, default=Path("reports"))
+    folder = "folder of the reports (default: reports)"
+    made.add_argument("reports", nargs="?", type=Path, default=Path("reports"), help=folder)
     made.add_argument(
         "--params", type=Path, metavar="FILE",
-        help="one line on the `studies` of this file, if they are published; exit status 0",
+        help="print one line about the published ones of this file's `studies`; exit status 0",
     )  # fmt: skip
     return made
 

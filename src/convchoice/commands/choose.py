@@ -6,10 +6,10 @@
     convchoice choose --survive pooling
 
 Writes `params.yaml`, from which `dvc.yaml` takes its stages; `make repro STUDY=… SCALE=…` calls it
-first. A study's file from elsewhere is copied to `conf/study`. `--survive` names the studies whose
-contrasts are repeated with other settings (`none`: no study). `--launch` is checked, but written
-nowhere, since results do not depend on it. Reports of the scale `quick` are in `reports`, those of
-another scale in a folder of its name there.
+first. A study file from elsewhere is copied to `conf/study`. `--survive` names the studies whose
+contrasts are repeated with other settings (`none`: no study). `--launch` is only checked, not
+written, because results do not depend on it. Reports of the scale `quick` are in `reports`, those
+of another scale in `reports/SCALE`.
 """
 
 from collections.abc import Sequence
@@ -135,8 +135,13 @@ def parser() -> CommandParser:
     made.add_argument("--study", help="names or files, separated by commas, or `all`")
     made.add_argument("--scale", help="an option of conf/scale")
     made.add_argument("--survive", help="names of chosen studies, separated by commas, or `none`")
-    made.add_argument("--launch", help="an option of conf/launch, and settings of it")
-    made.add_argument("--params", type=Path, default=Path("params.yaml"), help="file to write")
+    made.add_argument("--launch", help="an option of conf/launch, and its settings")
+    made.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="file to write (default: params.yaml)",
+    )
     return made
 
 

@@ -33,8 +33,9 @@ def parser() -> argparse.ArgumentParser:
     variables = ", ".join(SPECS[name].mirror_variable for name in names)
     made = CommandParser(
         prog="convchoice download",
-        description="Download data sets, verify and store them. An environment variable for each"
-        f" data set ({variables}: a folder or a URL) is tried before the public mirrors.",
+        description="Download data sets, check their SHA-256 and store them. The mirror in the"
+        f" environment variable of a data set ({variables}: a folder or a URL) is tried before the"
+        " public ones.",
         epilog="example: convchoice download --data fashion_mnist kmnist",
     )
     which = f"data sets: {', '.join(names)} (default: mnist)"
@@ -42,9 +43,9 @@ def parser() -> argparse.ArgumentParser:
         "--data", nargs="+", choices=names, default=["mnist"], metavar="NAME", help=which
     )
     made.add_argument("--root", type=Path, help="folder (default: `root` in conf/data/<name>.yaml)")
-    from_params = "file whose `data` has the data set of the folder --root"
+    from_params = "YAML file whose key `data` describes the data set in --root"
     made.add_argument("--params", type=Path, help=from_params)
-    fallback = "replacement if no source answers (default: `fallback` in conf/data/<name>.yaml)"
+    fallback = "replacement if no mirror answers (default: `fallback` in conf/data/<name>.yaml)"
     made.add_argument("--fallback", choices=CHOICES, help=fallback)
     return made
 

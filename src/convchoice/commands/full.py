@@ -1,15 +1,16 @@
-"""Compute studies at full scale on a GPU within some minutes, and pack what a repository needs.
+"""Compute studies at full scale on a GPU within a time limit, and pack the results.
 
     convchoice full --minutes 9
     convchoice full --plan                     # what it would do
     convchoice full --dry-run                  # two small studies on the CPU, a minute
     convchoice full --bring outputs/full/packed
 
-Arms are trained and evaluated one after another, the first study's first; none is started that
-would not end in time. A study whose arms are complete is compared at once. At the end everything
-is packed: results with their runs as text, and, for studies that are not complete, compact run
-folders and the checkpoint of an unfinished arm. The same command resumes in the same folder, on
-another machine with --continue-from. --bring writes packed results to reports/full.
+Arms are trained and evaluated one after another, those of the first study first. An arm that
+would not finish in time is not started. A study is compared as soon as its arms are complete. At
+the end everything is packed: results with their runs as text, and, for studies that are not
+complete, compact run folders and the checkpoint of an unfinished arm. The same command resumes in
+the same folder, on another machine with --continue-from. --bring writes packed results to
+reports/full.
 
 The machine needs neither network nor MLflow nor DVC (docs/scaling.md). Without Hydra the
 configurations are those that --plan has composed elsewhere.
@@ -195,18 +196,24 @@ def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice full", __doc__)
     add = made.add_argument
-    add("--minutes", type=float, default=9.0, help="for everything (default: 9)")
+    add("--minutes", type=float, default=9.0, help="time limit of the command (default: 9)")
     add("--studies", metavar="A,B", help="names or files, in this order (default: all)")
-    add("--plan", action="store_true", help="print what would be done, compose, and end")
+    add(
+        "--plan",
+        action="store_true",
+        help="compose the configurations, print what would be done, and exit",
+    )
     add("--dry-run", action="store_true", help="two studies of the scale demo, on the CPU")
-    usual = "runs and results (default: outputs/full, of a dry run outputs/full-dry-run)"
+    usual = "runs and results (default: outputs/full; with --dry-run outputs/full-dry-run)"
     add("--output", type=Path, metavar="FOLDER", help=usual)
     add("--packed", type=Path, metavar="FOLDER", help="where to pack (default: <output>/packed)")
-    packed = "what another machine has packed"
-    add("--continue-from", type=Path, metavar="FOLDER", help=f"extract {packed} first")
-    add("--bring", type=Path, metavar="FOLDER", help=f"write the results in {packed} to --reports")
+    packed = "what another machine packed"
+    add("--continue-from", type=Path, metavar="FOLDER", help=f"first extract {packed}")
+    add(
+        "--bring", type=Path, metavar="FOLDER", help=f"extract the results in {packed} to --reports"
+    )
     add("--reports", type=Path, metavar="FOLDER", default=Path("reports/full"),
-        help="of --bring (default: reports/full)")  # fmt: skip
+        help="folder for --bring (default: reports/full)")  # fmt: skip
     return made
 
 

@@ -1,4 +1,4 @@
-r"""Is a change no worse than what it replaces? A gate for CI and for programs that try changes.
+r"""Is a change no worse than what it replaces? A gate for CI and automated searches.
 
 Examples:
   convchoice gate results.csv --arm model --value f1 --baseline old --margin 0.01 \
@@ -6,7 +6,7 @@ Examples:
   convchoice gate --mlflow EXPERIMENT --metric f1 --baseline old --margin 0.01 \
       --higher-is-better --json
 
-Every other arm is compared with the baseline, paired by seed, with intervals that hold together.
+Every other arm is compared with the baseline, paired by seed, with simultaneous intervals.
 
 exit status: 0 every arm is shown to be no worse by the margin, 1 an arm is shown to be worse by the
 margin, 3 undecided (also where a run has no value), 2 wrong input
@@ -126,7 +126,9 @@ def _document(found: Sequence[Gated], comparison: Comparison) -> dict[str, objec
 def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice gate", __doc__)
-    made.add_argument("paths", type=Path, nargs="*", metavar="TABLE", help="CSV or another table")
+    made.add_argument(
+        "paths", type=Path, nargs="*", metavar="TABLE", help="table with a row a run (see below)"
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object")
     add_table_options(made)
     return made

@@ -6,7 +6,7 @@ Examples:
     convchoice publish runs --params params.yaml --models
 
 For runs from DVC's cache or another machine, runs without tracking, or after a problem with MLflow.
-A second call logs nothing. Run folders are never written to.
+What MLflow already has is not logged again. Run folders are never changed.
 """
 
 import os

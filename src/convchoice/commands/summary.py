@@ -134,8 +134,10 @@ def read_comparisons(reports: Path, studies: Sequence[str] | None = None) -> lis
 def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice summary", __doc__)
-    made.add_argument("reports", nargs="?", type=Path, default=Path("reports"))
-    made.add_argument("--params", type=Path, metavar="FILE", help="names `studies` and `reports`")
+    folder = "folder of the reports (default: reports)"
+    made.add_argument("reports", nargs="?", type=Path, default=Path("reports"), help=folder)
+    params = "YAML file whose keys `studies` and `reports` choose what is printed"
+    made.add_argument("--params", type=Path, metavar="FILE", help=params)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Does an answer survive other settings? Run a study's contrasts over a grid of them.
+"""Does a result hold with other settings? Run a study's contrasts over a grid of them.
 
 The study's key `survive` lists the settings, such as learning rates and numbers of epochs; every
 combination is run with a few seeds. Complete runs are kept. The pipeline does it for the studies

@@ -31,27 +31,33 @@ def add_table_options(made: argparse.ArgumentParser) -> None:
     """Add the options of a comparison without a study's file, and of a table's columns."""
     add = made.add_argument
     add("--baseline", metavar="ARM", help="the arm to compare with (default: the first)")
-    add("--name", help="of the comparison (default: that of the output, the PATH or experiment)")
-    add("--metric", help="what is compared, such as test/nll; of a table, its name")
-    margin = "the smallest difference that matters, in the metric's own unit; of run folders'"
-    add("--margin", type=float, help=f"{margin} accuracies in percentage points (default 0.1)")
+    add("--name", help="name of the comparison (default: that of the output, table or experiment)")
+    add("--metric", help="metric to compare, such as test/nll; for a table, the name to show")
+    margin = "the smallest difference that matters, in the metric's own unit; for run folders,"
+    add("--margin", type=float, help=f"{margin} accuracies in percentage points (default: 0.1)")
     direction = made.add_mutually_exclusive_group()
     for value, name in ((True, "--higher-is-better"), (False, "--lower-is-better")):
         direction.add_argument(name, action="store_const", const=value, dest="higher_is_better")
-    looks = "each number of seeds at which results are looked at, planned before the first run"
+    looks = (
+        "number of seeds at which results are looked at, planned before the first run; repeatable"
+    )
     add("--looks", metavar="N", type=int, action="append", help=looks)
     table = made.add_argument_group(
         "tables", f"Files ({', '.join(SUFFIXES)}) and MLflow, with a row a run."
     )
     add = table.add_argument
-    arm = "column that names the arm; may be repeated, or a pattern: 'config.*' (default: arm)"
+    arm = "column that names the arm, or a pattern; repeatable: 'config.*' (default: arm)"
     add("--arm", metavar="COLUMN", action="append", help=arm)
     add("--seed", metavar="COLUMN", help="column of the seed (default: seed)")
     add("--value", metavar="COLUMN", help="column of the values (default: value)")
-    add("--mlflow", metavar="EXPERIMENT", help="columns: params.NAME, tags.NAME, metrics.NAME")
-    uri = "of MLflow (default: MLFLOW_TRACKING_URI, else this project's store)"
+    add(
+        "--mlflow",
+        metavar="EXPERIMENT",
+        help="MLflow experiment; its columns are params.NAME, tags.NAME, metrics.NAME",
+    )
+    uri = "MLflow's tracking URI (default: MLFLOW_TRACKING_URI, else this project's store)"
     add("--tracking-uri", metavar="URI", help=uri)
-    add("--filter", metavar="SEARCH", help="MLflow's search: \"params.lr = '0.1'\"")
+    add("--filter", metavar="SEARCH", help="filter of MLflow's search: \"params.lr = '0.1'\"")
 
 
 def is_table(path: Path) -> bool:

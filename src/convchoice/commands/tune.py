@@ -1,7 +1,7 @@
-"""Search for better settings of some arms, and write them as a study.
+"""Search hyperparameters of some arms, and write a study of the best ones.
 
-Every arm has the same number of trials, judged on validation images alone; the test set stays
-closed. The output is a study file with the tuned arms beside their recipes, and a table of every
+Every arm has the same number of trials. They are compared on validation images; the test set is
+not used. The output is a study file with the original and the tuned arms, and a table of every
 trial.
 """
 
@@ -124,11 +124,18 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: convchoice tune arm=max,average"
         " 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=0,1 --trials 20",
     )
-    made.add_argument("overrides", nargs="+", metavar="KEY=VALUE", help="see docs/sweeps.md")
-    made.add_argument("--trials", type=int, default=20, help="of each arm (default 20)")
+    made.add_argument(
+        "overrides",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="overrides of Hydra, and ranges to search: docs/sweeps.md",
+    )
+    made.add_argument("--trials", type=int, default=20, help="trials of each arm (default: 20)")
     made.add_argument("--metric", choices=["val/accuracy", "val/loss"], default="val/accuracy")
-    made.add_argument("--output", type=Path, default=Path("tuned.yaml"), help="default tuned.yaml")
-    made.add_argument("--runs", type=Path, default=Path("tuning"), help="default tuning")
+    output = "study file to write (default: tuned.yaml)"
+    made.add_argument("--output", type=Path, default=Path("tuned.yaml"), help=output)
+    runs = "folder of the runs (default: tuning)"
+    made.add_argument("--runs", type=Path, default=Path("tuning"), help=runs)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Serve MLflow's pages on this machine; print the link to the runs, and open it on a desktop.
+"""Serve the MLflow UI on this machine, print the link to the runs, and open it in a browser.
 
 Examples:
     convchoice ui
@@ -33,7 +33,7 @@ DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY"}
 def parser() -> CommandParser:
     """The command line."""
     made = CommandParser("convchoice ui", __doc__)
-    made.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
+    made.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     return made
 
 

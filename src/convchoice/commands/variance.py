@@ -1,4 +1,4 @@
-"""Where does the spread between runs come from? Seeds of weights, order and subset set apart.
+"""Decompose the spread between runs: initial weights, order of images, training subset.
 
 Every combination of a few seeds of each source is run once, for each arm of a study.
 

@@ -73,7 +73,7 @@ class DatasetSpec:
 
     @property
     def torchvision_class(self) -> str:
-        """Name in `torchvision.datasets` of the class that knows the public mirrors."""
+        """Name in `torchvision.datasets` of the class that lists the public mirrors."""
         return self.short_title.replace("-", "")
 
     @property

@@ -49,7 +49,7 @@ from convchoice.errors import UserError, require, storing_in
 
 Pixels = NDArray[np.uint8]
 LIMITS = [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory/memory.limit_in_bytes")]
-"""Where Linux says how much memory a container may use, in its two versions of control groups."""
+"""The memory limit of a container, in Linux's two versions of control groups."""
 LEFTOVER = ".convert-"
 """Begins the name of the folder of a conversion that is under way."""
 

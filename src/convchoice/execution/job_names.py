@@ -18,7 +18,7 @@ LIST = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*\]")
 
 
 def is_named(override: str) -> bool:
-    """Whether an override says what a run is, and not where or how it is made."""
+    """Whether an override changes what a run is, and not where or how it is made."""
     key = override.lstrip("+~").partition("=")[0].replace("/", ".")
     return (is_numeric(key) or key == PATH) and not within(key, ("seed", "launch", "hydra"))
 

@@ -114,7 +114,7 @@ class _Lanes:
         self.estimate = Estimate()
         self.training, self.evaluation = _Lane(TRAINED), _Lane(EVALUATED)
         self.waiting, self.trained = deque[Arm](), deque[Arm]()
-        # Begun earlier: how long they take here says nothing of how long all of an arm takes.
+        # Begun earlier: their time here is not that of a complete arm.
         self.begun = set[str]()
         for each in arms:
             if any(is_trained(run) or is_interrupted(run) for run in each.runs):

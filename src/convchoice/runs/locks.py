@@ -29,7 +29,7 @@ SILENT_SECONDS = 2.0
 
 
 class WaitingLock(FileLock):
-    """The lock ``NAME.lock`` of a file; it says so if it waits for another process."""
+    """The lock ``NAME.lock`` of a file; a wait for another process is reported."""
 
     def acquire(self, *args: Any, **options: Any) -> Any:
         """Acquire the lock; Timeout if another process keeps it."""

@@ -49,7 +49,7 @@ def device_name(device: torch.device) -> str:
 
 
 def use_precision(precision: str, device: torch.device) -> str:
-    """Allow or forbid a GPU's TF32, as a precision of the configuration says.
+    """Allow or forbid a GPU's TF32, according to the configuration's precision.
 
     Returns:
         Lightning's name of the precision.
