@@ -5,10 +5,8 @@ import os
 import re
 import shutil
 import struct
-import time
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 from torchvision import datasets
-from torchvision.datasets import USPS, FakeData, ImageFolder
+from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms import v2
 
 from convchoice.config.datasets import data_folder, data_name, spec_of
@@ -398,47 +396,3 @@ def test_a_data_set_of_torchvision(tmp_path, monkeypatch):
     assert re.fullmatch(r"data/torchvision/EMNIST-mnist-[0-9a-f]{8}", str(data_folder(data)))
     assert data_folder(replace(data, path="other")) != data_folder(data)
     assert data_folder(replace(data, path=None)) == Path("data/torchvision/EMNIST-mnist")
-
-
-def test_two_conversions_of_a_data_set_download_one_after_the_other(tmp_path, monkeypatch):
-    """The second waits for the first's downloads, which it then finds."""
-    log, downloads = [], tmp_path / "downloads"
-
-    class Slow(FakeData):
-        def __init__(self, root: str, train: bool, download: bool = False) -> None:
-            super().__init__(20, (3, 8, 8), 2)
-            done = Path(root) / f"{train}"
-            if download:
-                log.append((train, "begins"))
-                time.sleep(0.3)
-                done.touch()
-                log.append((train, "ends"))
-            elif not done.exists():
-                raise RuntimeError
-
-    monkeypatch.setattr(datasets, "USPS", Slow)
-
-    def convert(size: int) -> None:
-        prepare(
-            DataConfig(
-                Dataset.torchvision, "data", str(downloads), "USPS", size=size, fallback=None
-            )
-        )
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(convert, (8, 16)))
-    assert log == [(part, event) for part in (True, False) for event in ("begins", "ends")]
-    monkeypatch.setattr("os.access", lambda *_: False)  # a read-only folder
-    (downloads / ".lock").unlink(missing_ok=True)
-    convert(12)
-    assert not (downloads / ".lock").exists()
-
-
-def test_a_failed_download_says_where_the_files_belong(monkeypatch):
-    url = "http://127.0.0.1:9/usps.bz2"  # nothing listens on the discard port
-    monkeypatch.setattr(USPS, "split_list", {"train": [url, "usps.bz2", "0" * 32]})
-    data = DataConfig(Dataset.torchvision, "data/torchvision", dataset="USPS", fallback=None)
-    with pytest.raises(
-        UserError, match=r"data\.dataset = USPS: .* into data/torchvision/downloads"
-    ):
-        prepare(data)

@@ -118,6 +118,13 @@ def test_a_damaged_file_is_refused_until_it_is_downloaded_again(root, tiny):
     ensure(root, Dataset.mnist, None).verify()
 
 
+def test_what_a_killed_download_left_is_removed(root, tiny):
+    (root / ".download-abc").mkdir(parents=True)
+    (root / ".download-abc" / TRAIN_IMAGES).write_bytes(b"half")
+    ensure(root, Dataset.mnist, None)
+    assert contents(root) == complete("mnist")
+
+
 def test_another_data_set_in_the_folder_is_refused(root):
     store_digits(root)
     before = contents(root)

@@ -3,58 +3,30 @@
 import hashlib
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 
 import pytest
 
 from convchoice.config.datasets import MNIST
 from convchoice.data import download
-from convchoice.data.download import fetch_file, mirror_url
+from convchoice.data.download import fetch_file, mirror_url, reason_of
 from convchoice.errors import ConfigurationError
+from local_server import LocalServer, serving
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers as the path's first part says."""
-
-    over = threading.Event()
-
-    def do_GET(self) -> None:
-        """Answer completely, partly, wrongly, or not at all."""
-        behaviour = self.path.split("/")[1]
-        if behaviour == "silent":
-            self.over.wait(10)
-            return
-        content = b"<p>Sign in</p>" if behaviour == "page" else CONTENT
-        sent = content[:100] if behaviour in {"cut", "stalled"} else content
-        self.send_response(404 if behaviour == "missing" else 200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(sent)
-        if behaviour == "stalled":
-            self.over.wait(10)
-
-    def log_message(self, *_: object) -> None:
-        """Keep standard error for the code under test."""
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a server on loopback."""
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     for variable in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(Handler, "over", threading.Event())
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        Handler.over.set()
-        running.shutdown()
+    with serving({"file": CONTENT}) as running:
+        yield running
 
 
 def test_a_variable_is_tried_before_the_public_mirrors(monkeypatch):
@@ -84,7 +56,7 @@ def test_other_addresses_are_refused_without_their_secrets(place):
 def test_a_file_from_a_server_and_from_a_folder(server, tmp_path):
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b" / "file").write_bytes(CONTENT)
-    for place in (f"{server}/good", str(tmp_path / "a b"), f"file://{tmp_path}/a b"):
+    for place in (server.url, str(tmp_path / "a b"), f"file://{tmp_path}/a b"):
         fetch_file(mirror_url(place, "X") + "file", tmp_path / "file", SHA256)
         assert (tmp_path / "file").read_bytes() == CONTENT
         (tmp_path / "file").unlink()
@@ -102,8 +74,16 @@ def test_a_file_from_a_server_and_from_a_folder(server, tmp_path):
 )
 def test_a_bad_answer_is_an_error(server, tmp_path, monkeypatch, behaviour, error, message):
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
+    server.behaviour = behaviour
     with pytest.raises(error, match=message):
-        fetch_file(f"{server}/{behaviour}/file", tmp_path / "file", SHA256)
+        fetch_file(f"{server.url}file", tmp_path / "file", SHA256)
+
+
+def test_a_reason_has_the_status_of_a_server():
+    assert (
+        reason_of(HTTPError("", 404, "Not Found", Message(), None)) == "HTTP Error 404: Not Found"
+    )
+    assert reason_of(URLError(OSError(111, "refused"))) == "[Errno 111] refused"
 
 
 def test_certificates_that_are_not_trusted_are_named_and_the_next_mirror_is_tried(
@@ -116,16 +96,12 @@ def test_certificates_that_are_not_trusted_are_named_and_the_next_mirror_is_trie
     (tmp_path / "good").write_bytes(CONTENT)
     (tmp_path / "into").mkdir()
     spec = replace(MNIST, files={"good": SHA256})
-    monkeypatch.setattr(Handler, "over", threading.Event())
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stale))  # not read
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(own, key)
-        running.socket = context.wrap_socket(running.socket, server_side=True)
-        running.handle_error = lambda *_: None  # type: ignore[method-assign] # our client hangs up
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        mirrors = [f"https://127.0.0.1:{running.server_port}/", f"{tmp_path.as_uri()}/"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    with serving({"good": CONTENT}, context) as running:
+        mirrors = [running.url, f"{tmp_path.as_uri()}/"]
         monkeypatch.setattr(download, "mirrors", lambda _: iter(mirrors))
         for trusted in (stale, own):
             monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
@@ -135,4 +111,3 @@ def test_certificates_that_are_not_trusted_are_named_and_the_next_mirror_is_trie
             named = f"Trusted certificates: SSL_CERT_FILE={stale}. Other ones: SSL_CERT_FILE=<file>"
             assert ("CERTIFICATE_VERIFY_FAILED" in errors) == (trusted == stale)
             assert (named in errors) == (trusted == stale)
-        running.shutdown()

@@ -9,9 +9,7 @@ copied or touched retrains nothing.
 """
 
 import hashlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -35,7 +33,7 @@ from convchoice.data.dataset import (
     load,
     sha256_of,
 )
-from convchoice.data.download import ensure
+from convchoice.data.download import ensure, temporary_folder
 from convchoice.data.image_sources import (
     TEST,
     TRAIN,
@@ -117,8 +115,6 @@ def _current(root: Path, data: DataConfig, signature: str, verify: bool) -> Stor
 
 
 def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
-    for left in root.glob(f"{LEFTOVER}*"):  # of a process that was killed
-        shutil.rmtree(left)
     source = source_of(data)
     count = sum(map(len, source.parts.values()))
     name = data_name(data)
@@ -154,8 +150,7 @@ def _convert(root: Path, data: DataConfig, signature: str) -> StoredDataset:
         contents=contents,
         shared_images=shared,
     )
-    with tempfile.TemporaryDirectory(prefix=LEFTOVER, dir=root) as temporary:
-        new = Path(temporary)
+    with temporary_folder(root, LEFTOVER) as new:
         for file, array in zip(ARRAY_FILES, arrays, strict=True):
             np.save(new / file, array)
         files = {file: sha256_of(new / file) for file in ARRAY_FILES}

@@ -7,6 +7,7 @@ convchoice did not write are never replaced or removed: a data folder may hold f
 """
 
 import errno
+import glob
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -38,6 +40,17 @@ TIMEOUT_SECONDS = 20.0
 URL = re.compile(r"https?://[^/@?#]+(/[^?#]*)?|file:///[^?#]*", re.IGNORECASE)
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that replace the certificates of the system."""
+LEFTOVER = ".download-"
+"""Begins the name of the folder of a download that is under way."""
+
+
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder of one process at a time; what killed processes left is removed first."""
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as temporary:
+        yield Path(temporary)
 
 
 def ensure(
@@ -96,8 +109,7 @@ def _download(root: Path, dataset: Dataset, fallback: Fallback | None) -> Stored
     spec = SPECS[dataset.name]
     files = spec.files
     stored = load(root, dataset) if os.path.lexists(root / PROVENANCE) else None
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as temporary:
-        new = Path(temporary)
+    with temporary_folder(root, LEFTOVER) as new:
         missing = _missing_files(root / spec.name, files, stored)
         failures = _fetch(spec, missing, new)
         if failures is not None:
@@ -206,15 +218,17 @@ def _fetch(spec: DatasetSpec, names: list[str], folder: Path) -> str | None:
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise  # the fault is not the mirror's
-            reason = without_password(f"{wanted[0]}: {_reason(error)}")
+            reason = without_password(f"{wanted[0]}: {reason_of(error)}")
             _log(f"  failed: {reason}")
             failures += f"  {mirror}\n    {reason}\n"
     return failures if wanted else None
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why a download failed; of a certificate, where Python looks for those that it trusts."""
-    cause = getattr(error, "reason", None) or error
+    cause = getattr(error, "reason", None)
+    if not isinstance(cause, Exception):  # of an HTTP status it is only its phrase
+        cause = error
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return str(cause)
     given = [f"{name}={os.environ[name]}" for name in CERTIFICATES if os.environ.get(name)]

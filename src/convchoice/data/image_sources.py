@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from filelock import FileLock
 from convchoice.config.datasets import data_name
 from convchoice.config.schema import DataConfig, Dataset
 from convchoice.config.torchvision_datasets import TORCHVISION
+from convchoice.data.download import TIMEOUT_SECONDS, reason_of, temporary_folder
 from convchoice.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
@@ -53,7 +54,7 @@ def source_of(data: DataConfig) -> Source:
     """
     if data.name is Dataset.folder:
         return _folder(Path(data.path or ""))
-    return _of_torchvision(data_name(data), Path(data.path or Path(data.root) / "downloads"))
+    return _of_torchvision(data)
 
 
 def signature_of(data: DataConfig) -> str:
@@ -159,38 +160,48 @@ def _opened(path: str) -> Any:
     )
 
 
-def _of_torchvision(name: str, downloads: Path) -> Source:
+def _of_torchvision(data: DataConfig) -> Source:
     from torchvision import datasets  # noqa: PLC0415 - seconds
 
-    known = TORCHVISION[name]
-    wanted = {TRAIN: known.train, VALIDATION: known.validation, TEST: known.test}
-    downloads.mkdir(parents=True, exist_ok=True)
+    known = TORCHVISION[data_name(data)]
     made = getattr(datasets, known.class_name)
-    # Conversions to several sizes share the downloads. Nothing is written to a read-only folder.
-    writable = os.access(downloads, os.W_OK)
-    with FileLock(downloads / ".lock") if writable else nullcontext():
-        parts = {
-            part: _stored_or_downloaded(made, name, downloads, arguments)
+    wanted = {TRAIN: known.train, VALIDATION: known.validation, TEST: known.test}
+
+    def read(folder: Path) -> dict[str, Images]:
+        return {
+            part: made(str(folder), download=True, **arguments)  # keeps what is there
             for part, arguments in wanted.items()
             if arguments is not None
         }
+
+    folder = Path(data.path or Path(data.root) / "downloads" / known.class_name)
+    fix = "Delete what is damaged there, and try again" if folder.exists() else "Try again"
+    seconds = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)  # torchvision would wait for ever
+    try:
+        with FileLock(Path(data.root) / ".downloads.lock"):  # conversions to several sizes share it
+            if not folder.exists():
+                _make_complete(folder, read)
+            parts = read(folder)
+    except Exception as error:  # of the network, of a server, of an archive
+        reason = f"{type(error).__name__}: {reason_of(error)}".rstrip(".")
+        raise UserError(
+            f"data.dataset = {data.dataset}: torchvision could not download it into {folder}, or"
+            f" read it there: {reason}. {fix}, or put its files there, as"
+            f" torchvision.datasets.{known.class_name} expects them."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(seconds)
     names = getattr(parts[TRAIN], "classes", ())  # Imagenette's are tuples of synonyms
     first = (each[0] if isinstance(each, tuple) else each for each in names)
     return Source(parts, dict(enumerate(map(str, first))))
 
 
-def _stored_or_downloaded(
-    made: Any, name: str, downloads: Path, arguments: Mapping[str, Any]
-) -> Images:
-    try:
-        images: Images = made(str(downloads), **arguments)
-    except (RuntimeError, OSError):  # not there yet
-        try:
-            images = made(str(downloads), download=True, **arguments)
-        except Exception as error:  # of the network, of a server, of an archive
-            raise UserError(
-                f"data.dataset = {name}: torchvision could not download it into {downloads}:"
-                f" {type(error).__name__}: {error}. Try again, or put its files there, as"
-                f" torchvision.datasets.{made.__name__} expects them."
-            ) from error
-    return images
+def _make_complete(folder: Path, download: Callable[[Path], object]) -> None:
+    """Download into another folder, and rename it: for torchvision half an archive may be all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(folder.parent, f".{folder.name}-incomplete-") as temporary:
+        new = temporary / folder.name
+        new.mkdir()
+        download(new)
+        new.rename(folder)
