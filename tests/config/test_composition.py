@@ -98,6 +98,14 @@ def test_the_quick_maximum_arm_composes_to_exactly_this():
         (["model.filters=[4,a]"], r"line: model\.filters\[0\] = 'a': must be a whole number"),
         (["model.filters=5"], r"model\.filters = '5': must be a list"),
         (["conv={kernal_size: 5}"], r"conv\.kernal_size = .*Did you mean conv\.kernel_size\?"),
+        (
+            ["network={_target_: my.Net}"],
+            r"network\._target_ = .* sign: '\+network=\{_target_: …\}'",
+        ),
+        (
+            ["optimizer.own._target_=torch.optim.SGD"],
+            r"Add it with a plus sign: '\+optimizer\.own=",
+        ),
         (["downsample=[4,4]"], r"downsample = '\[4,4\]': is no option\. Legal: all_conv, ave"),
         (["optimizer.learning_rate=???"], r"learning_rate = '\?\?\?': needs a value"),
         (["seed=[1"], r"command line = 'seed=\[1': .*needs two pairs of quotes"),

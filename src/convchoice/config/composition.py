@@ -127,6 +127,8 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             groups = [key.partition(".")[0] for key in DEFAULTS]
             rule, fix = "there is no such key.", did_you_mean(key, [*DEFAULTS, *groups])
+            for own in (each for each in FIELDS if key.startswith(f"{each}.")):
+                fix = f"Add it with a plus sign: '+{own}={{_target_: …}}'"
         elif isinstance(cause, ValidationError):
             _check_value(key, str(cause), given, origin)
         for group, _, option in (each.partition("=") for each in overrides):
