@@ -21,7 +21,8 @@ from pathlib import Path
 from bare_jobs import BareForward, seconds_of
 from convchoice.config.validation import config_from_mapping
 from convchoice.execution.executors import LocalExecutor, available_cores
-from convchoice.execution.runner import run, specify, specify_evaluation
+from convchoice.execution.runner import run
+from convchoice.execution.specification import specify, specify_evaluation
 from measurement import alternate, publish, ratio
 
 

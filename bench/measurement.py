@@ -69,7 +69,8 @@ def train_seeds(seeds: int, workers: int, *, data: Any = None, trainer: Any = No
     # Peers in another environment import this module without convchoice.
     from convchoice.config.validation import config_from_mapping
     from convchoice.execution.executors import LocalExecutor
-    from convchoice.execution.runner import run, specify
+    from convchoice.execution.runner import run
+    from convchoice.execution.specification import specify
     from convchoice.runs.run import read_run
 
     values = {"arm": "bench", "data": data or {}, "trainer": trainer or {}}

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from convchoice.runs.fingerprint import NUMERIC_MODULES
+from convchoice.runs.fingerprint import EVALUATION_MODULES, NUMERIC_MODULES
 from imports import (
     SOURCE,
     all_modules,
@@ -107,6 +107,9 @@ def test_the_fingerprint_contains_every_module_that_decides_numbers():
     by_name = {"networks.triton_kernels"}  # of `import_module` in stacked_networks
     needed = needed_modules("training.train") - without_numbers | by_name
     assert set(NUMERIC_MODULES) == {name for name in needed if package_of(name) != "runs"}
+    needed = needed_modules("evaluation.evaluate") - without_numbers - set(NUMERIC_MODULES)
+    of_files = {name for name in needed if package_of(name) == "runs"} - {"runs.evaluation_files"}
+    assert set(EVALUATION_MODULES) == needed - of_files
 
 
 def test_importing_the_package_imports_nothing_heavy():

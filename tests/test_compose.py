@@ -128,14 +128,14 @@ def test_the_stage_writes_one_file_per_arm_and_study_and_leaves_foreign_files(
     arguments = ["--params", str(PROJECT / "params.yaml"), "--output", str(output)]
     main(arguments)
     parameters = read_parameters(PROJECT / "params.yaml")
-    assert sorted(path.stem for path in output.glob("*.yaml")) == sorted(parameters.arms)
+    assert sorted(path.stem for path in (output / "arms").glob("*.yaml")) == sorted(parameters.arms)
     studies = [output / "studies" / f"{name}.yaml" for name in parameters.studies]
     assert [read_study(path).name for path in studies] == parameters.studies
-    first = (output / "max.yaml").read_bytes()
-    assert read_arm(output / "max.yaml") == compose_arm("max", "quick")
+    first = (output / "arms/max.yaml").read_bytes()
+    assert read_arm(output / "arms/max.yaml") == compose_arm("max", "quick")
     main(arguments)
-    assert (output / "max.yaml").read_bytes() == first
-    (output / "max.yaml").write_text("mine")
+    assert (output / "arms/max.yaml").read_bytes() == first
+    (output / "arms/max.yaml").write_text("mine")
     with pytest.raises(UserError, match=r"max\.yaml: was changed after convchoice wrote it"):
         main(arguments)
     assert (output / "thesis.txt").read_text() == "mine"

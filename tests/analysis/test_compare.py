@@ -57,13 +57,28 @@ def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(("planned", "used", "missing"), [(2, [0, 1], {}), (5, [0, 1, 2], [3, 4])])
 def test_planned_seeds(project: Path, planned: int, used: list[int], missing: list[int]):
     configs = project / "configs"
-    configs.mkdir()
+    (configs / "arms").mkdir(parents=True)
     for arm in ("max", "average"):
-        (configs / f"{arm}.yaml").write_text(f"arm: {arm}\nseeds: {planned}\n", encoding="utf-8")
+        (configs / "arms" / f"{arm}.yaml").write_text(
+            f"arm: {arm}\nseeds: {planned}\n", encoding="utf-8"
+        )
     out = run(project, "--configs", str(configs))
     result = read_comparison(out / "comparison.json")
     assert result.contrasts[0].seeds == used
     assert result.missing_seeds.get("max", {}) == missing
+
+
+def test_an_arm_without_planned_seeds_is_left_out_and_named(project: Path):
+    study = study_values(arms=["average", "weighted"], against={"weighted": "average"})
+    (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    (project / "arms").mkdir()
+    for arm, seeds in (("max", 2), ("average", 2), ("weighted", 0)):
+        text = f"arm: {arm}\nseeds: {seeds}\n"
+        (project / "arms" / f"{arm}.yaml").write_text(text, encoding="utf-8")
+    result = read_comparison(run(project, "--configs", str(project)) / "comparison.json")
+    assert [(each.arm, each.seeds) for each in result.contrasts] == [("average", [0, 1])]
+    assert (result.left_out, result.missing_seeds) == (["weighted"], {})
+    assert "Left out at this scale: weighted." in [each.text for each in result.cautions]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +93,11 @@ def test_wrong_plan_and_arm_without_runs_are_refused(
 ):
     study = yaml.safe_dump(study_values(arms=[arm]))
     (project / "pooling.yaml").write_text(study, encoding="utf-8")
+    (project / "arms").mkdir()
     for name in ("max", arm):
-        (project / f"{name}.yaml").write_text(f"arm: {name}\nseeds: {seeds}\n", encoding="utf-8")
+        (project / "arms" / f"{name}.yaml").write_text(
+            f"arm: {name}\nseeds: {seeds}\n", encoding="utf-8"
+        )
     assert message in refused(run, project, "--configs", str(project))
 
 

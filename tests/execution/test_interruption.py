@@ -87,7 +87,7 @@ def test_ctrl_c_while_the_workers_start_prints_one_word(tmp_path, data_root):
     time.sleep(0.6)  # importing torch takes longer
     stage.send(signal.SIGINT, group=True)
     assert stage.end() == 130
-    assert stage.lines == ["arm tiny: 1 seed, 0 kept, 1 to train\n", "interrupted\n"]
+    assert stage.lines == ["1 arm, 1 run: 0 kept, 1 to train\n", "interrupted\n"]
 
 
 def test_two_stages_at_once_train_each_run_once(tmp_path, data_root):

@@ -11,14 +11,8 @@ from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution import executors
 from convchoice.execution.executors import JoblibExecutor, LocalExecutor, run_job
 from convchoice.execution.job import Job
-from convchoice.execution.runner import (
-    failure_text,
-    missing_runs,
-    refuse_to_replace,
-    run,
-    specify,
-    update_runs,
-)
+from convchoice.execution.runner import failure_text, run, update_runs
+from convchoice.execution.specification import missing_runs, refuse_to_replace, specify
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import (
@@ -182,8 +176,8 @@ def test_a_training_whose_process_died_before_the_rename_is_finalised(tmp_path, 
 
 def test_a_run_never_takes_the_place_of_the_pipelines_arm(tmp_path, configs):
     (config,) = configs(1, run_root=str(tmp_path / "runs"))
-    (tmp_path / "configs").mkdir()
-    composed = tmp_path / "configs" / "tiny.yaml"
+    composed = tmp_path / "configs/arms/tiny.yaml"
+    composed.parent.mkdir(parents=True)
     composed.write_text(arm_text(config))
     (item,) = specify([config])
     refuse_to_replace(item)

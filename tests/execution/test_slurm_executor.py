@@ -10,7 +10,8 @@ import pytest
 from convchoice.config.schema import Config
 from convchoice.errors import UserError
 from convchoice.execution.job import Job
-from convchoice.execution.runner import run, specify
+from convchoice.execution.runner import run
+from convchoice.execution.specification import specify
 from convchoice.runs.events import RunEnded
 from convchoice.runs.run import RunSpecification, read_run
 

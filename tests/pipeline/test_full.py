@@ -12,7 +12,7 @@ import pytest
 from convchoice.commands.full import continue_from, main
 from convchoice.commands.full_studies import REPORTS, Work
 from convchoice.config.validation import read_arm, runs_of
-from convchoice.execution.runner import specify
+from convchoice.execution.specification import specify
 from convchoice.runs.archive import ARCHIVE, MOST_PARTS, PART_BYTES, extract_archive, write_archive
 from convchoice.runs.events import RunStarted
 from convchoice.runs.ownership import write_failure
@@ -56,7 +56,9 @@ def result(folder: Path) -> dict[str, Any]:
 
 
 def runs_in(root: Path, output: str, arm: str) -> list[RunSpecification]:
-    return specify(runs_of(read_arm(root / f"whole/configs/{arm}.yaml")), root / output / "runs")
+    return specify(
+        runs_of(read_arm(root / f"whole/configs/arms/{arm}.yaml")), root / output / "runs"
+    )
 
 
 def test_what_is_brought_back_is_what_the_run_folders_give(project):

@@ -114,7 +114,7 @@ def test_a_repro_killed_at_random_times_ends_with_the_same_bits(project, undistu
 
 def test_a_second_repro_is_refused_and_nothing_is_trained_twice(project, undisturbed):
     first = start(project, "dvc", "repro")
-    first.wait_for("Running stage 'train@max'")
+    first.wait_for("Running stage 'train'")
     second = start(project, "dvc", "repro")
     assert second.end() not in {0, None}, second.output
     assert first.end() == 0, first.output
@@ -128,7 +128,7 @@ def test_a_second_repro_is_refused_and_nothing_is_trained_twice(project, undistu
 def test_sweeps_beside_a_repro_lose_nothing(project, undisturbed):
     """They write into the pipeline's `runs`: arms of their own, and arms of the pipeline."""
     repro = start(project, "dvc", "repro")
-    repro.wait_for("Running stage 'train@max'")
+    repro.wait_for("Running stage 'train'")
     own = ["downsample=average,strided", "conv.padding=same,full", "seed=0"]
     sweeps = [
         start(project, "convchoice.train", "-m", *own),

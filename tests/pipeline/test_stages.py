@@ -73,8 +73,9 @@ def test_a_stage_depends_on_exactly_the_code_that_it_imports_and_on_what_exists(
 
 def test_outputs_metrics_and_plots_are_declared():
     assert "__pycache__/" in (PROJECT_ROOT / ".dvcignore").read_text().split()
-    # DVC's run cache takes no output that persists, so a shared folder would be trained anew.
-    assert paths(STAGES["train"]["outs"]) == ["trained/${scale}/${item.arm}"]
+    # Another scale leaves the runs of this one, and a sweep's runs are never removed or cached.
+    assert STAGES["train"]["outs"] == [{"trained/${scale}": {"persist": True}}]
+    assert STAGES["evaluate"]["outs"] == [{"runs": {"cache": False, "persist": True}}]
     assert "compared/${scale}/${item.study}" in paths(STAGES["compare"]["outs"])
     assert "compared/${scale}" in STAGES["report"]["deps"]  # whichever studies were chosen
     assert paths(STAGES["compare"]["metrics"]) == ["${reports}/${item.study}/metrics.json"]

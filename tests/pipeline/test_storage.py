@@ -232,7 +232,7 @@ def test_a_missing_permission_is_named(small_parameters, monkeypatch, capsys):
         parameters = shutil.copy(small_parameters, name)
         command = ["--params", parameters, "--output", str(configs)]
         compose.main(command)
-        (configs / "lecture.yaml").chmod(0o600)
+        (configs / "arms/lecture.yaml").chmod(0o600)
         with without_privileges():
             error = error_of(lambda: compose.main(command), capsys)
         assert error.startswith(f"error: {configs}")

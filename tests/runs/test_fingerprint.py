@@ -34,7 +34,7 @@ def write_modules(folder: Path, text: str) -> str:
         path = folder.joinpath(*name.split(".")).with_suffix(".py")
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    return code_digest(folder)
+    return code_digest(folder=folder)
 
 
 def test_comments_docstrings_and_layout_do_not_count_and_code_does(tmp_path):

@@ -18,7 +18,8 @@ from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import load
 from convchoice.evaluation.evaluate import load_network
 from convchoice.execution.executors import LocalExecutor
-from convchoice.execution.runner import run, specify
+from convchoice.execution.runner import run
+from convchoice.execution.specification import specify
 from convchoice.runs.run import read_run
 from convchoice.tracking.mlflow_store import MlflowStore
 from convchoice.tracking.publish import publish

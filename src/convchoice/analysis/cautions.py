@@ -25,9 +25,11 @@ def _failures(comparison: Comparison) -> list[str]:
             else "It has no results and is not compared."
         )
         found.append(f"{failure}: {arm}, {reasons} {effect}")
-    alone = [arm for arm in study.arms if arm not in compared and arm not in failed]
-    if alone:
+    known = {*compared, *failed, *comparison.left_out}
+    if alone := [arm for arm in study.arms if arm not in known]:
         found.append(f"Not compared, because the reference failed: {', '.join(alone)}.")
+    if comparison.left_out:
+        found.append(f"Left out at this scale: {', '.join(comparison.left_out)}.")
     return found
 
 

@@ -88,7 +88,7 @@ def runs_of_study(
     """
     runs = collected_runs(paths, study.all_arms())
     for arm in study.all_arms():
-        if arm not in runs and arm not in failed:
+        if arm not in runs and arm not in failed and (planned is None or planned[arm]):
             places = ", ".join(map(str, paths))
             raise UserError(
                 f"study {study.name}: there are no run folders (seed-0, seed-1, …) of arm {arm!r}"

@@ -124,15 +124,15 @@ def _recorded_of_contrast(
     }
 
 
-def without_failed(study: Study, failed: Iterable[str]) -> Study:
-    """The study without the arms that have no run because all of them failed in training.
+def without_arms(study: Study, without: Iterable[str]) -> Study:
+    """The study without the arms that have no run: all of them failed in training, or none is due.
 
     An arm without its reference cannot be compared and is left out, too.
 
     Raises:
         UserError: if the baseline or every other arm is gone.
     """
-    gone = set(failed)
+    gone = set(without)
     pairs = [(arm, other) for arm, other in study.pairs() if not {arm, other} & gone]
     left = list(dict.fromkeys(arm for arm, _ in pairs))
     if study.baseline in gone or (study.arms and not left):
@@ -156,8 +156,8 @@ def compare(
     Args:
         study: the question.
         runs: evaluated runs of each arm of the study.
-        expected_seeds: planned seeds (0 … n − 1) by arm; without it the study counts as partial
-            if one arm lacks a seed that another has.
+        expected_seeds: planned seeds (0 … n − 1) by arm, 0 of one that is left out; without it the
+            study counts as partial if one arm lacks a seed that another has.
         failed: why runs failed in training, by arm and seed. An arm of which every run failed has
             no results.
         definition: when the study was defined, and earlier looks at results of the same arms;
@@ -169,7 +169,9 @@ def compare(
             that do not match, or a contrast without common seeds.
     """
     failed, measure = failed or {}, measure_of(study.metric)
-    question, study = study, without_failed(study, (arm for arm in failed if not runs.get(arm)))
+    left_out = [arm for arm, seeds in (expected_seeds or {}).items() if not seeds]
+    gone = [arm for arm in failed if not runs.get(arm)] + left_out
+    question, study = study, without_arms(study, gone)
     by_seed = {arm: check_runs(arm, runs.get(arm, [])) for arm in study.all_arms()}
     ordered = {arm: list(found.values()) for arm, found in by_seed.items()}
     every_run = list(chain.from_iterable(ordered.values()))
@@ -216,6 +218,7 @@ def compare(
         pictures=predictions.pictures_of([item.image for item in flips], every_run),
         published=published_results(study, ordered[study.baseline], made.dataset),
         failed=failed,
+        left_out=left_out,
         missing_seeds=missing_seeds(results, failed, expected_seeds),
         provenance=made,
     )
@@ -243,7 +246,7 @@ def compare_table(study: Study, table: ResultsTable, measure: Measure) -> Compar
             rule = f"{study.metric} of a study is a fraction of 1: divide percentages by 100."
             require(0 <= value <= 1, f"{table.title}: arm {arm}, seed {seed}", value, rule)
     failed = {arm: table.failed[arm] for arm in study.all_arms() if arm in table.failed}
-    question, study = study, without_failed(study, (arm for arm in failed if not table.values[arm]))
+    question, study = study, without_arms(study, (arm for arm in failed if not table.values[arm]))
     scores = {arm: {study.metric: table.values[arm]} for arm in study.all_arms()}
     arms = {arm: _arm(study, arm, measure, each) for arm, each in scores.items()}
     found, family = contrasts_of(study, measure, scores)

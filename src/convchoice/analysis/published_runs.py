@@ -43,7 +43,7 @@ CURVES = "run_curves.csv"
 FILES = (STUDY, RUNS, HISTORIES, PREDICTIONS, LABELS, CURVES)
 FIX = "Restore the file."
 IDENTITY = ("arm", "seed")
-NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint")
+NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint", "evaluation_code")
 """Keys of `environment.json` that tell a reader nothing."""
 Labels = NDArray[np.unsignedinteger[Any]]
 

@@ -160,6 +160,7 @@ class Comparison(Model):
         default=None, description="Comparison with published values; null if there are none."
     )
     failed: dict[Name, dict[Count, str]] = Field(default={}, description="Why trainings failed.")
+    left_out: list[Name] = Field(default=[], description="Arms of which no seed is planned.")
     missing_seeds: dict[Name, list[Count]] = Field(
         default={}, description="By arm, planned seeds without a run: the result is partial."
     )

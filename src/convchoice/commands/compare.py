@@ -75,7 +75,9 @@ def _compared_runs(given: argparse.Namespace) -> tuple[Comparison, dict[str, str
         study = published.study if published and as_defined else _study_of_runs(given)
     planned = published.planned if published else None
     if given.configs:
-        planned = {arm: read_arm(given.configs / f"{arm}.yaml").seeds for arm in study.all_arms()}
+        planned = {
+            arm: read_arm(given.configs / "arms" / f"{arm}.yaml").seeds for arm in study.all_arms()
+        }
     failed = published.failed if published else failures_of_study(study, given.paths, planned)
     runs = runs_of_study(study, given.paths, planned, failed)
     history = published.history if published else None
@@ -99,7 +101,7 @@ def parser() -> CommandParser:
     add("--runs", type=Path, metavar="FOLDER", help="one more PATH")
     add("--output", type=Path, metavar="FOLDER", help="write the result here")
     add("--brief", action="store_true", help="print one line instead of a table")
-    planned = "has <arm>.yaml with the planned seeds; other seeds are left out"
+    planned = "has arms/<arm>.yaml with the planned seeds; other seeds are left out"
     add("--configs", type=Path, metavar="FOLDER", help=planned)
     add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
     first = "the record of the study's first definition, which `convchoice compose` makes"

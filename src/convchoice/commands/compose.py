@@ -27,6 +27,7 @@ from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
 
+ARMS = "arms"
 STUDIES = "studies"
 DEFINITIONS = "definitions"
 
@@ -111,9 +112,12 @@ def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
     """Refuse a study whose arms train on different data sets, or are equal except for their names.
 
     Raises:
-        ConfigurationError: naming the two arms.
+        ConfigurationError: naming the two arms; or for a baseline that the scale leaves out.
     """
     field_name, known = f"conf/study/{study.name}.yaml: arms", dict[str, str]()
+    rule = f"is 0 of the baseline of study {study.name}, so that nothing can be compared."
+    seeds = arms[study.baseline].seeds
+    require(seeds > 0, "seeds", seeds, rule, "Give it seeds at this scale.")
     ours = DataFolder.of(arms[study.baseline].data)
     for arm in study.all_arms():
         config = arms[arm]
@@ -138,11 +142,11 @@ def composed_texts(
     """The composed files by name; each study's definition is recorded in the reports' folder."""
     reports = Path(parameters.reports)
     reports = reports.parent if reports.name == parameters.scale else reports  # of all scales
-    texts = {f"{arm.arm}.yaml": arm_text(arm) for arm in arms}
+    texts = {f"{ARMS}/{arm.arm}.yaml": arm_text(arm) for arm in arms}
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
         record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")
-        planned = min(arm.seeds for arm in arms if arm.arm in study.all_arms())
+        planned = min(arm.seeds for arm in arms if arm.seeds and arm.arm in study.all_arms())
         record = record.before(planned)  # a result does not make itself out of date
         texts[f"{DEFINITIONS}/{study.name}.json"] = json_text(record.model_dump(exclude={"final"}))
     return texts

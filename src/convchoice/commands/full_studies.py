@@ -14,7 +14,7 @@ from pathlib import Path
 from convchoice.analysis.comparison_files import COMPARISON
 from convchoice.config.study import Study, read_study
 from convchoice.config.validation import read_arm, runs_of
-from convchoice.execution.runner import missing_runs, specify
+from convchoice.execution.specification import missing_runs, specify
 from convchoice.execution.within_time import Arm
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.run import RunSpecification
@@ -39,7 +39,7 @@ class Work:
         files = [self.configs / "studies" / f"{Path(name).stem}.yaml" for name in wanted]
         self.studies = [read_study(file) for file in files]
         names = dict.fromkeys(arm for study in self.studies for arm in study.all_arms())
-        arms = [read_arm(self.configs / f"{arm}.yaml") for arm in names]
+        arms = [read_arm(self.configs / "arms" / f"{arm}.yaml") for arm in names]
         self.runs: dict[str, list[RunSpecification]] = {arm: [] for arm in names}
         for run in specify([run for arm in arms for run in runs_of(arm)], output / RUNS):
             self.runs[run.arm].append(run)

@@ -134,7 +134,7 @@ def log_studies(reports: Path, comparisons: Sequence[Comparison], configs: Path)
         UserError: if a baseline's composed configuration cannot be read.
     """
     for comparison in comparisons:
-        config = read_arm(configs / f"{comparison.study.baseline}.yaml")
+        config = read_arm(configs / "arms" / f"{comparison.study.baseline}.yaml")
         publish_entry(partial(study_entry, comparison, reports), config.tracking)
 
 

@@ -262,13 +262,14 @@ class ScaleConfig:
     seeds: int = 1
     epochs: int = 1
     train_size: int | None = None
-    whole_seeds: int = 1  # of arms that train on all images, in studies that vary their number
     recipe_seeds: int = 1
     """Seeds of the lecture's recipe, whose runs cost far more."""
     recipe_epochs: int = 1
     curve_images: int | None = None  # of evaluation=curves
+    seeds_for: dict[str, int] = field(default_factory=dict)
+    """Seeds by number of training images (`n300`), in studies that vary it."""
     epochs_for: dict[str, int] = field(default_factory=dict)
-    """Epochs by number of training images (`n300`)."""
+    """Epochs, likewise."""
 
 
 @dataclass
@@ -277,8 +278,8 @@ class Config:
 
     arm: Name | None = None
     seed: Seed = 0
-    seeds: Annotated[int, between(1, 10_000)] = 1
-    """Seeds (0, 1, …) that the pipeline runs of this arm."""
+    seeds: Annotated[int, between(0, 10_000)] = 1
+    """Seeds (0, 1, …) that the pipeline runs of this arm; without any it is left out."""
     run_root: Folder = "runs"
     """Run folders are `<run_root>/<arm>/seed-<n>`."""
     scale: ScaleConfig = field(default_factory=ScaleConfig)

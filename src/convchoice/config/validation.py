@@ -37,7 +37,7 @@ from convchoice.config.schema import (
 )
 from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.config.yaml_files import read_yaml, yaml_text
-from convchoice.errors import ConfigurationError, nearest, require
+from convchoice.errors import ConfigurationError, UserError, nearest, require
 
 Broken = Iterator[tuple[str, str]]
 """Keys whose value breaks a rule, and the rule."""
@@ -124,6 +124,20 @@ def read_arm(path: Path) -> Config:
         UserError: if the file cannot be read, or what it holds is not a legal arm.
     """
     return arm_from_mapping(read_yaml(path), str(path))
+
+
+def read_arms(composed: Path) -> list[Config]:
+    """The arm in a composed YAML file, or those of a folder of such files, in alphabetical order.
+
+    Raises:
+        UserError: see `read_arm`; or if the folder has no arm.
+    """
+    if not composed.is_dir():
+        return [read_arm(composed)]
+    files = sorted(composed.glob("*.yaml"))
+    if not files:
+        raise UserError(f"{composed}: has no arm. Compose the arms first: convchoice compose.")
+    return [read_arm(file) for file in files]
 
 
 def runs_of(arm: Config) -> list[Config]:

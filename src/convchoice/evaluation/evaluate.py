@@ -35,6 +35,7 @@ from convchoice.runs.evaluation_files import (
     write_predictions,
 )
 from convchoice.runs.events import Listener, RunEnded, RunStarted
+from convchoice.runs.fingerprint import EVALUATION_CODE
 from convchoice.runs.ownership import written
 from convchoice.runs.run import Run, RunSpecification, read_run, reading
 from convchoice.runs.run_folder import FIX
@@ -47,7 +48,7 @@ from convchoice.training.device import (
 )
 from convchoice.training.environment_variables import use_instructions
 
-COPIED = (run_folder.HISTORY, run_folder.ENVIRONMENT, run_folder.WEIGHTS)
+COPIED = (run_folder.HISTORY, run_folder.WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ def _write(
         # The run may have been trained with another evaluation in its configuration.
         evaluation = plain_values(specification.config.evaluation)
         run_folder.write_config(folder, {**run.config, "evaluation": evaluation})
+        environment = {**run.environment, EVALUATION_CODE: specification.evaluation_code}
+        run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
         run_folder.write_json(folder / run_folder.METRICS, metrics)
         write_predictions(folder, predictions, classes)
         write_pictures(folder, predictions, classes, images.numpy())

@@ -146,7 +146,7 @@ def run_job(job: Job, folder: str = "", parent: int | None = None) -> list[RunEn
     if folder:
         os.chdir(folder)
     ended = []
-    with Display(len(job.runs), lines=True) as display:
+    with Display(dict.fromkeys(job.keys, 1.0), lines=True) as display:
 
         def listen(event: Event) -> None:
             if isinstance(event, RunEnded):

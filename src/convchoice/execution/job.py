@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from convchoice.config.validation import config_from_mapping, config_to_mapping
 from convchoice.errors import RunFolderError, UserError, storing_in
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey
-from convchoice.runs.fingerprint import environment
+from convchoice.runs.fingerprint import EVALUATION_CODE, environment
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.runs.run_folder import CHECKPOINT, MEASURED_FILES, partial_path
+from convchoice.runs.run_folder import CHECKPOINT, MEASURED_FILES, WEIGHTS, partial_path
 
 
 def is_trained(run: RunSpecification) -> bool:
@@ -37,10 +37,18 @@ def is_interrupted(run: RunSpecification) -> bool:
 
 
 def is_evaluated(run: RunSpecification) -> bool:
-    """Whether a trained run has its test results, and the robustness curves if any are wanted."""
+    """Whether a trained run has its test results, and the robustness curves if any are wanted.
+
+    They are those of its present training and of the present code.
+    """
     found = read_run(run.folder)
-    if not found.evaluated:
+    made = dict(found.environment)
+    if not found.evaluated or made.pop(EVALUATION_CODE, "") != run.evaluation_code:
         return False
+    if run.trained is not None:
+        trained = read_run(run.trained)
+        if (made, found.checksums[WEIGHTS]) != (trained.environment, trained.checksums[WEIGHTS]):
+            return False
     wanted = run.config.evaluation
     try:
         for name in MEASURED_FILES:

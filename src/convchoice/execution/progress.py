@@ -1,5 +1,7 @@
 """Progress of runs: bars on a terminal, a line for each epoch elsewhere."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -23,15 +25,22 @@ class Display(Progress):
     """Shows the events of runs, within a `with` block.
 
     Args:
-        runs: number of runs.
+        work: what each run takes, in any unit, for the estimate of the time left.
         console: where to write.
         lines: write lines even on a terminal, which other processes may share.
     """
 
-    def __init__(self, runs: int, console: Console | None = None, *, lines: bool = False) -> None:
+    def __init__(
+        self,
+        work: Mapping[RunKey, float],
+        console: Console | None = None,
+        *,
+        lines: bool = False,
+    ) -> None:
         """Nothing is shown before the `with` block."""
         console = console or Console(highlight=False, soft_wrap=True)
         self.lines = lines or not console.is_terminal
+        self.work = work
         self.ended: list[RunEnded] = []
         self.bars: dict[RunKey, TaskID] = {}
         super().__init__(
@@ -44,7 +53,7 @@ class Display(Progress):
             disable=self.lines,
             speed_estimate_period=SPEED_SECONDS,
         )
-        self.add_task("all runs", total=runs, note="")
+        self.add_task("all runs", total=sum(work.values()), note="")
         (self.total,) = self.tasks
 
     def show(self, event: Event) -> None:
@@ -79,7 +88,7 @@ class Display(Progress):
     def _end(self, event: RunEnded) -> None:
         printed = {each.details for each in self.ended}
         self.ended.append(event)
-        self.update(self.total.id, completed=len(self.ended))
+        self.update(self.total.id, advance=self.work[event.key])
         if event.key in self.bars:
             self.remove_task(self.bars.pop(event.key))
         if event.failure:
@@ -89,7 +98,7 @@ class Display(Progress):
         else:
             left = self.total.time_remaining
             estimate = f", about {duration(left)} left" if left else ""
-            self._print(event, f"done ({len(self.ended)} of {self.total.total:.0f}{estimate})")
+            self._print(event, f"done ({len(self.ended)} of {len(self.work)}{estimate})")
 
     def _print(self, event: Event, text: str) -> None:
         self.console.print(without_password(f"{event.arm} seed {event.seed}: {text}"), markup=False)

@@ -2,132 +2,26 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from statistics import fmean
 
-from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.datasets import data_folder, spec_of
-from convchoice.config.field_types import flattened
-from convchoice.config.schema import Config, Dataset
-from convchoice.config.validation import config_from_mapping, config_to_mapping, read_arm
+from convchoice.config.schema import Config
+from convchoice.config.validation import config_to_mapping
 from convchoice.data.conversion import prepare
-from convchoice.data.dataset import RETRY, StoredDataset, load
-from convchoice.errors import RunFolderError, UserError, require
+from convchoice.errors import RunFolderError
 from convchoice.execution.executors import Executor, uses_gpu
-from convchoice.execution.job import Job, is_evaluated, is_trained
+from convchoice.execution.job import Job
 from convchoice.execution.progress import Display
+from convchoice.execution.specification import missing_runs, refuse_to_replace, specify
 from convchoice.runs.events import Event, RunEnded, count
-from convchoice.runs.fingerprint import code_digest, environment, fingerprint
-from convchoice.runs.ownership import check_replaceable
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.runs.run_folder import read_failure, run_path
+from convchoice.runs.run_folder import read_failure
 from convchoice.training.environment_variables import ignored
 
 OnComplete = Callable[[Path], object]
-
-
-def specify(configs: Iterable[Config], root: Path | None = None) -> list[RunSpecification]:
-    """The specifications of runs to train.
-
-    Args:
-        configs: one for each run.
-        root: parent of the arms' folders; None takes each configuration's `run_root`.
-
-    Raises:
-        UserError: if the data set is missing, or is a stand-in that the configuration forbids.
-    """
-    stored = cache(_stored)
-    code, described = code_digest(), environment()
-    specifications = []
-    for config in configs:
-        data = config.data
-        found = stored(data_folder(data), data.name, data.fallback is not None)
-        made = found.provenance.conversion
-        if made is not None and made.contents != data.contents:
-            raise UserError(
-                f"{found.root}: holds {found.spec.title}, and arm {config.arm} was composed for"
-                f" {spec_of(data).title}. The images changed since: compose it again."
-            )
-        digest = found.digest
-        folder = run_path(root or Path(config.run_root), str(config.arm), config.seed)
-        identity = fingerprint(config, digest, code)
-        own = {**described, "arm_fingerprint": fingerprint(config, digest, code, of_arm=True)}
-        specifications.append(RunSpecification(config, found.root, folder, identity, own, digest))
-    return specifications
-
-
-def specify_evaluation(
-    configs: Iterable[Config], trained: Path, output: Path
-) -> list[RunSpecification]:
-    """The specifications of runs in the folder `trained` to evaluate into the folder `output`."""
-    return [
-        RunSpecification(
-            config,
-            data_folder(config.data),
-            folder=run_path(output, str(config.arm), config.seed),
-            trained=run_path(trained, str(config.arm), config.seed),
-        )
-        for config in configs
-    ]
-
-
-def _stored(root: Path, name: Dataset, fallback: bool) -> StoredDataset:
-    stored = load(root, name)
-    if stored.is_fallback and not fallback:
-        raise UserError(
-            f"data.fallback = None: {root} holds {stored.spec.title}, not {name.name}."
-            f" Download it: {RETRY}. Or allow the stand-in: data.fallback=digits."
-        )
-    return stored
-
-
-def missing_runs(
-    runs: Sequence[RunSpecification], *, evaluates: bool = True
-) -> list[RunSpecification]:
-    """The runs that are not complete, or were made with another configuration, data or code.
-
-    Raises:
-        RunFolderError: if a folder that a run would replace was not written by convchoice.
-    """
-    missing = []
-    for item in runs:
-        if not (is_trained(item) and (not evaluates or is_evaluated(item))):
-            check_replaceable(item.folder)
-            missing.append(item)
-    return missing
-
-
-def refuse_to_replace(run: RunSpecification) -> None:
-    """Refuse a run whose folder holds, or will hold, a run of another configuration.
-
-    Raises:
-        ConfigurationError: naming the folder and the keys that differ.
-    """
-    arms = run.folder.parents[1]
-    composed = arms.with_name("configs") / f"{run.arm}.yaml"
-    others: dict[str, Callable[[], Config]] = {
-        f"{run.folder} holds a run that": lambda: config_from_mapping(read_run(run.folder).config)
-    }
-    if arms.name == "runs" and composed.is_file():
-        what = f"{run.folder.parent} is the pipeline's, whose arm"
-        others[what] = lambda: replace(read_arm(composed), seed=run.seed)
-    for what, read in others.items():
-        try:
-            other = read()
-        except UserError:
-            continue  # nothing, or nothing that could be kept
-        old, new = (flattened(numeric_identity(each)) for each in (other, run.config))
-        differing = [
-            f"{key} ({old.get(key)} there, {new.get(key)} here)"
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
-        ]
-        rule = f"{what} differs in {', '.join(differing)}."
-        fix = "Choose another run_root, or give this configuration a name of its own: arm=NAME"
-        require(not differing, "run_root", run.config.run_root, rule, fix)
 
 
 def run(
@@ -163,7 +57,7 @@ def run(
         for setting in ignored(chosen, os.environ):
             print(f"{setting}: ignored; trainer.instructions={chosen} decides.", flush=True)
 
-    with Display(len(todo)) as display:
+    with Display({item.key: _images(item.config) for item in todo}) as display:
 
         def listen(event: Event) -> None:
             if isinstance(event, RunEnded):
@@ -178,6 +72,11 @@ def run(
             jobs = _jobs(todo, executor, trains=trains, evaluates=evaluates)
             executor.run(jobs, listen)
     return [failures[key] for key in by_key if key in failures]
+
+
+def _images(config: Config) -> int:
+    """How many images a run's training takes, in all epochs."""
+    return config.trainer.max_epochs * (config.data.train_size or spec_of(config.data).train_size)
 
 
 def _checked(event: RunEnded, item: RunSpecification, *, evaluates: bool) -> RunEnded:

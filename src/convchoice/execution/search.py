@@ -33,7 +33,8 @@ from convchoice.config.validation import arm_from_mapping
 from convchoice.data.conversion import prepare, with_contents
 from convchoice.errors import ConfigurationError, UserError, require
 from convchoice.execution.executors import LocalExecutor
-from convchoice.execution.runner import missing_runs, run, specify
+from convchoice.execution.runner import run
+from convchoice.execution.specification import missing_runs, specify
 from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import run_path

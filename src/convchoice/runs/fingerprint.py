@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -42,6 +43,18 @@ NUMERIC_MODULES = (
     "networks.conv_arithmetic",
     "networks.plan",
 )
+# Those that decide, besides, the numbers of an evaluation.
+EVALUATION_MODULES = (
+    "evaluation.equivariance",
+    "evaluation.evaluate",
+    "evaluation.image_transforms",
+    "evaluation.introspection",
+    "evaluation.robustness_curves",
+    "networks.receptive_field",
+    "runs.evaluation_files",
+)
+EVALUATION_CODE = "evaluation_code"
+"""Key in the environment of an evaluated run: `code_digest` of these modules."""
 RECORDED_PACKAGES = ("convchoice", "torch", "torchvision", "pytorch-lightning", "numpy")
 UNKNOWN = "unknown"
 _version = cache(version)
@@ -53,10 +66,12 @@ class _WithoutDocstrings(ast.NodeTransformer):
         return ast.Pass() if isinstance(node.value, ast.Constant) else node
 
 
-def code_digest(folder: Path = Path(__file__).parents[1]) -> str:
-    """SHA-256 of the numeric modules without comments, docstrings and layout."""
+def code_digest(
+    modules: Sequence[str] = NUMERIC_MODULES, folder: Path = Path(__file__).parents[1]
+) -> str:
+    """SHA-256 of modules without comments, docstrings and layout."""
     digest = hashlib.sha256()
-    for name in NUMERIC_MODULES:
+    for name in modules:
         path = folder.joinpath(*name.split(".")).with_suffix(".py")
         tree = _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
         # Source code, because a dump of the tree differs between versions of Python.

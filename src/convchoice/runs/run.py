@@ -45,10 +45,11 @@ class RunSpecification:
     Attributes:
         data_root: folder of the verified data set.
         folder: final run folder; files are written to its partial folder first.
-        fingerprint: of configuration, data and code; only for training.
+        fingerprint: of configuration, data and code of the training.
         environment: `environment()` of the current start; only for training.
         data_digest: of the data set that the fingerprint names; only for training.
-        trained: folder that the training wrote; only for evaluation.
+        trained: folder that the training wrote, if it is another one; only for evaluation.
+        evaluation_code: `code_digest` of the evaluation.
     """
 
     config: Config
@@ -58,6 +59,7 @@ class RunSpecification:
     environment: Mapping[str, Any] = field(default_factory=dict)
     data_digest: str = ""
     trained: Path | None = None
+    evaluation_code: str = ""
 
     @property
     def arm(self) -> str:

@@ -7,12 +7,22 @@ never fails a run.
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from convchoice.config.schema import Store, TrackingConfig
 from convchoice.errors import without_password
 from convchoice.tracking.mlflow_entry import ARM, Entry, entry_of
 from convchoice.tracking.mlflow_store import MlflowStore
+
+MLFLOW = "mlflow.store.tracking.sqlalchemy_store"  # imports MLflow, and what its database needs
+
+
+def import_mlflow(settings: TrackingConfig) -> None:
+    """Import MLflow, if it is used, in a thread of its own while other processes compute."""
+    if settings.store is not Store.none:
+        Thread(target=import_module, args=(MLFLOW,), daemon=True).start()
 
 
 def one_line(error: Exception) -> str:
