@@ -109,7 +109,7 @@ class DataConfig:
     """Folder of the verified files."""
     path: Annotated[Folder, AfterValidator(normpath)] | None = None
     """Of `folder`: the tree of images. Of `torchvision`: the folder of its downloads; null takes
-    `downloads` in `root`."""
+    `downloads/<class>` in `root`."""
     dataset: Text | None = None
     """Of `torchvision`: the name of its class, such as `SVHN`."""
     size: Side | None = None
