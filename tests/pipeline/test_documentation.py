@@ -24,12 +24,22 @@ PAGES = {
     for pattern in ("*.md", "docs/**/*.md", "bench/*.md")
     for path in sorted(PROJECT_ROOT.glob(pattern))
 }
+INLINE = [
+    line
+    for name, page in PAGES.items()
+    if name not in {"CHANGELOG.md", "docs/own-code.md"}  # the past; a reader's own files
+    for line in re.findall(r"`(convchoice [^`\n]*(?:=| -)[^`\n]*)`", page)
+]
+BLOCKS = [
+    line
+    for page in PAGES.values()
+    for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+]
 COMMANDS = sorted(
     {
         command.strip(" &")
-        for page in PAGES.values()
-        for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
-        for line in block.replace("\\\n", " ").splitlines()
+        for line in (*BLOCKS, *INLINE)
         if "# refused" not in line
         for command in re.split(r"&&|\|", line.partition(" #")[0])
         if command.strip().startswith("convchoice ") and not re.search(r"[<…$*]", command)
