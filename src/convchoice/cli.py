@@ -39,8 +39,8 @@ SHELLS = ("bash", "zsh", "tcsh")
 EPILOG = """\
 examples:
   convchoice shapes downsample=strided
-  convchoice train -m downsample=max,average seed=0,1
-  convchoice compare multirun --baseline max
+  convchoice train -m downsample=max,average seed=0,1 run_root=sweep
+  convchoice compare sweep --baseline max
 
 Options and examples of a verb: convchoice VERB --help
 The whole pipeline:  make repro, or dvc repro

@@ -7,8 +7,7 @@ Examples:
 Reads `<reports>/<study>/comparison.json`, and `networks.json`, `survival/survival.json` and
 `variance/variance.json` beside it if they exist; writes `index.html` (one file that needs no
 network), `README.md` (for a code host) and `figures/<study>-<figure>.svg` into the same folder.
-With --params every other study that has a result in the folder follows the chosen ones: a choice
-removes none.
+With --params every other study that has a result in the folder follows the chosen ones.
 The same results give the same bytes. Never imports torch.
 """
 
