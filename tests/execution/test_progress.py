@@ -14,7 +14,7 @@ def shown(*, terminal: bool) -> str:
     console = Console(file=written, force_terminal=terminal, width=100, highlight=False)
     with Display({("max", seed): 1.0 for seed in range(3)}, console) as display:
         display.show(RunStarted("max", 0, epochs=2, epochs_done=0))
-        display.show(EpochProgress("max", 0, 1, 2, fraction=0.25, loss=0.7, seconds_left=12.0))
+        display.show(EpochProgress("max", 0, 1, 2, fraction=0.25, loss=0.7))
         row = {"epoch": 1.0, "train/loss": 0.51234, "val/accuracy": 0.95, "seconds": 3.0}
         display.show(EpochEnded("max", 0, row, 2, seconds_left=8.0))
         display.refresh()

@@ -1,6 +1,7 @@
 """The GPU's kernels against torch in float64; without a GPU, Triton interprets them (conftest)."""
 
 import importlib
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -85,6 +86,28 @@ def test_a_window_with_nan_pools_to_nan():
     maps[0, 0, 1, 1] = torch.nan
     found = triton_kernels.PooledWindows.apply(maps, (2, 2), True)
     assert found.isnan().flatten().tolist() == [True, False, False, False]
+
+
+def test_without_a_c_compiler_a_warning_is_printed_once_and_there_are_no_kernels(
+    monkeypatch, capsys
+):
+    def launch(*_: object) -> None:
+        raise RuntimeError("Failed to find C compiler.\nMore.")
+
+    maps = Mock(is_cuda=True, device=torch.device("cuda" if ON_GPU else "cpu"), shape=(1, 1))
+    maps.numel.return_value = 1
+    compiled = stacked_networks._compiled_kernels
+    compiled.cache_clear()
+    assert stacked_networks.triton_kernels(maps) is triton_kernels
+    compiled.cache_clear()
+    monkeypatch.setattr(triton_kernels.PooledWindows, "apply", launch)
+    assert stacked_networks.triton_kernels(maps) is None
+    assert stacked_networks.triton_kernels(maps) is None
+    compiled.cache_clear()
+    assert capsys.readouterr().err == (
+        "warning: PyTorch's own layers replace the Triton kernels, and are slower: Failed to find C"
+        " compiler. The kernels need a C compiler: install gcc, or set CC.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -139,12 +139,18 @@ def test_progress_is_reported_and_a_loss_that_is_not_finite_ends_the_run(
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
     assert all(event.loss > 0 for event in progress)
-    optimizer = {"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0}
-    work = small_run(tmp_path / "diverging", data_root, optimizer=optimizer)
-    [ended] = [event for event in events_of([work]) if isinstance(event, RunEnded)]
-    assert re.match(r"the loss is (nan|inf) at step \d+, in epoch 1; the", ended.failure)
-    assert ended.diverged
-    assert not work.folder.exists()
+    named = {"name": "sgd", "learning_rate": 1e3, "weight_decay": 1.0}
+    own = {"own": {"_target_": "torch.optim.SGD", "lr": 1e3, "weight_decay": 1.0}}
+    for optimizer, rate in (
+        (named, r"optimizer\.learning_rate than 1000"),
+        (own, r"learning rate in optimizer\.own"),
+    ):
+        work = small_run(tmp_path / "diverging", data_root, optimizer=optimizer)
+        [ended] = [event for event in events_of([work]) if isinstance(event, RunEnded)]
+        start = r"the loss is (nan|inf) at step \d+, in epoch 1; the .*"
+        assert re.fullmatch(rf"{start} Use a smaller {rate}\.", ended.failure)
+        assert ended.diverged
+        assert not work.folder.exists()
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -70,7 +70,8 @@ class Display(Progress):
                     visible=len(self.bars) < MOST_BARS,
                 )  # fmt: skip
         elif isinstance(event, EpochProgress):
-            self._advance(event, event.fraction, f"epoch {event.epoch}, loss {event.loss:.4f}")
+            note = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+            self._advance(event, event.fraction, note)
         elif isinstance(event, EpochEnded):
             epoch, accuracy = event.row["epoch"], event.row.get("val/accuracy")
             note = f"epoch {epoch:.0f}/{event.epochs}, loss {event.row['train/loss']:.4f}"

@@ -9,7 +9,9 @@ docs/decisions/stacked-networks.md.
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
@@ -35,12 +37,29 @@ Weights = dict[str, Tensor]
 """The parameters of S layers by name, each (S, …)."""
 
 
+@cache
+def _compiled_kernels(device: torch.device) -> Any:
+    """The module of Triton kernels; None without Triton, or where it cannot compile them."""
+    if find_spec("triton") is None:
+        return None
+    try:
+        kernels = import_module("convchoice.networks.triton_kernels")
+        kernels.PooledWindows.apply(torch.zeros(1, 1, 2, 2, device=device), (2, 2), True)
+    except Exception as error:  # noqa: BLE001 - Triton raises many types
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        print(
+            f"warning: PyTorch's own layers replace the Triton kernels, and are slower: {reason}"
+            " The kernels need a C compiler: install gcc, or set CC.",
+            file=sys.stderr,
+        )
+        return None
+    return kernels
+
+
 def triton_kernels(maps: Tensor) -> Any:
     """The module of Triton kernels, for maps on a GPU that are not too large; else None."""
     fits = maps.numel() < MOST_VALUES and maps.shape[1] < MOST_CHANNELS
-    if not (maps.is_cuda and fits) or find_spec("triton") is None:
-        return None
-    return import_module("convchoice.networks.triton_kernels")
+    return _compiled_kernels(maps.device) if maps.is_cuda and fits else None
 
 
 def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) -> Tensor:

@@ -39,7 +39,6 @@ class EpochProgress(Event):
     epochs: int
     fraction: float  # completed share of the run's batches, 0 … 1
     loss: float  # mean training loss of the epoch so far
-    seconds_left: float  # estimate from the speed so far
 
 
 @dataclass(frozen=True)

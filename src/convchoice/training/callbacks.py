@@ -95,11 +95,10 @@ class Recorder(Callback):
         self._check(self.classifier.last_losses.tolist(), trainer)
         steps, steps_an_epoch = self._steps(trainer)
         fraction = steps / (self.epochs * steps_an_epoch)
-        means, left = self.classifier.training_means.values(), self._seconds_left(fraction)
-        epoch = trainer.current_epoch + 1
+        means, epoch = self.classifier.training_means.values(), trainer.current_epoch + 1
         for place in self.alive:
             key, loss = self.runs[place].key, means[place][0]
-            self.listener(EpochProgress(*key, epoch, self.epochs, fraction, loss, left))
+            self.listener(EpochProgress(*key, epoch, self.epochs, fraction, loss))
 
     def on_train_epoch_end(self, trainer: Trainer, *_: object) -> None:
         """Add a row to the history of each run and write the checkpoint.
@@ -140,11 +139,12 @@ class Recorder(Callback):
             if math.isfinite(losses[place]):
                 continue
             run = self.runs[place]
+            optimizer = run.config.optimizer
+            rate = f"optimizer.learning_rate than {optimizer.learning_rate:g}"
             failure = (
                 f"the loss is {losses[place]} at step {self._steps(trainer)[0]}, in epoch"
                 f" {trainer.current_epoch + 1}; the last complete epoch is {len(self.rows[place])}."
-                " Use a smaller optimizer.learning_rate than"
-                f" {run.config.optimizer.learning_rate:g}."
+                f" Use a smaller {'learning rate in optimizer.own' if optimizer.own else rate}."
             )
             if self.alive == [place]:
                 raise DivergedError(failure)
