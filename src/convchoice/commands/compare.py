@@ -2,7 +2,7 @@
 
 Examples:
   convchoice compare --study configs/studies/pooling.yaml --runs runs --output reports/pooling
-  convchoice compare multirun/today --baseline max-valid
+  convchoice compare sweep --baseline max-valid
   convchoice compare results.csv --arm model --value f1 --higher-is-better --margin 0.01
   convchoice compare --mlflow EXPERIMENT --metric f1 --higher-is-better --margin 0.01
   convchoice compare reports/full/pooling
@@ -55,7 +55,7 @@ from convchoice.runs.output_files import check_output
 def _study_of_runs(given: argparse.Namespace) -> Study:
     """The study of run folders without a study file."""
     runs, metric = collected_runs(given.paths), given.metric or Study.metric
-    rule = "is for tables; the name of a run folder's metric tells which direction is better."
+    rule = "is for tables; the name of a run folder's metric implies which direction is better."
     direction = given.higher_is_better
     require(direction is None, "--higher-is-better", direction, rule)
     rule = "must be an accuracy, a consistency, a loss or an nll of the run folders."
@@ -98,12 +98,13 @@ def parser() -> CommandParser:
     made = CommandParser("convchoice compare", __doc__)
     add = made.add_argument
     add("paths", type=Path, nargs="*", metavar="PATH", help="run folders, their parents, or tables")
-    add("--runs", type=Path, metavar="FOLDER", help="one more PATH")
+    add("--runs", type=Path, metavar="FOLDER", help="another PATH")
     add("--output", type=Path, metavar="FOLDER", help="write the result here")
     add("--brief", action="store_true", help="print one line instead of a table")
     planned = "has arms/<arm>.yaml with the planned seeds; other seeds are left out"
     add("--configs", type=Path, metavar="FOLDER", help=planned)
-    add("--study", type=Path, metavar="FILE", help="the study's YAML file; without it:")
+    own = "the study's YAML file, in the place of --baseline, --name, --metric and --margin"
+    add("--study", type=Path, metavar="FILE", help=own)
     first = "the record of the study's first definition, which `convchoice compose` makes"
     add("--definition", type=Path, metavar="FILE", help=first)
     add_table_options(made)
