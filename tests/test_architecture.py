@@ -107,6 +107,8 @@ def test_the_fingerprint_contains_every_module_that_decides_numbers():
     by_name = {"networks.triton_kernels"}  # of `import_module` in stacked_networks
     needed = needed_modules("training.train") - without_numbers | by_name
     assert set(NUMERIC_MODULES) == {name for name in needed if package_of(name) != "runs"}
+    # An evaluation's precision is in no configuration.
+    without_numbers.remove("training.device")
     needed = needed_modules("evaluation.evaluate") - without_numbers - set(NUMERIC_MODULES)
     of_files = {name for name in needed if package_of(name) == "runs"} - {"runs.evaluation_files"}
     assert set(EVALUATION_MODULES) == needed - of_files

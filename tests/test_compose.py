@@ -54,6 +54,14 @@ CLAIM = {"says": "a", "predicts": {"mine_too": "worse"}, "margin": 1}
         ({"new_arms": {"mine_too": ["seeds=2", "conv.padding=0"]}}, "is the same as max"),
         # 5×5 kernels: 28 → 24, 12 → 8, 4, which is too small.
         ({"new_arms": {"mine_too": ["conv.kernel_size=5"]}}, r"block3\.convolution: a 5×5 window"),
+        (
+            {"new_arms": {"mine_too": ["arm=average", "seeds=0"]}},
+            "no arm of the study has seeds at",
+        ),
+        (
+            {"baseline": "mine_too", "arms": ["max"], "new_arms": {"mine_too": ["seeds=0"]}},
+            "arms = 'mine_too': has no seeds at this scale, and other arms are compared with it",
+        ),
         ({"new_arms": {"mine_too": ["data=kmnist"]}}, "'mine_too': trains on kmnist, and the ba"),
         ({"metric": "test/beauty"}, "metric = 'test/beauty': is no metric of a run"),
         ({"metric": "accuracy"}, "metric = 'accuracy': is no metric of a run"),

@@ -32,6 +32,9 @@ def test_each_stage_does_what_is_missing_and_keeps_the_rest(
     composed_arm(arms, data_root, name="two", seeds=2, evaluation=curves, **SHORT)
     assert stages() == ["2 arms, 3 runs: 3 kept, 0 to train", "3 runs: 1 kept, 2 to evaluate"]
     assert read_run(run_path(runs, "two", 1)).curves()
+    composed_arm(arms, data_root, name="two", seeds=2, **SHORT)
+    assert stages()[1] == "3 runs: 1 kept, 2 to evaluate"
+    assert not read_run(run_path(runs, "two", 1)).curves()
     # A training that was made again, with the same weights.
     shutil.rmtree(trained / "one")
     assert stages() == ["2 arms, 3 runs: 2 kept, 1 to train", "3 runs: 2 kept, 1 to evaluate"]
@@ -45,3 +48,7 @@ def test_each_stage_does_what_is_missing_and_keeps_the_rest(
     (run_path(runs, "one", 0) / "metrics.json").write_text("{}")
     shutil.rmtree(run_path(runs, "two", 0))
     assert stages()[1] == "3 runs: 1 kept, 2 to evaluate"
+    # An arm that is left out for once.
+    composed_arm(arms, data_root, name="two", seeds=0, **SHORT)
+    assert stages() == ["1 arm, 1 run: 1 kept, 0 to train", "1 run: 1 kept, 0 to evaluate"]
+    assert read_run(run_path(trained, "two", 1)).seed == 1

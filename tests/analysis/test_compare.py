@@ -69,7 +69,13 @@ def test_planned_seeds(project: Path, planned: int, used: list[int], missing: li
 
 
 def test_an_arm_without_planned_seeds_is_left_out_and_named(project: Path):
-    study = study_values(arms=["average", "weighted"], against={"weighted": "average"})
+    claims = [
+        {"says": "They are worse.", "predicts": {"average": "worse", "weighted": "worse"}},
+        {"says": "Weights help.", "predicts": {"weighted": "better"}},
+    ]
+    study = study_values(
+        arms=["average", "weighted"], labels={"weighted": "weighted 3×3"}, claims=claims
+    )
     (project / "pooling.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     (project / "arms").mkdir()
     for arm, seeds in (("max", 2), ("average", 2), ("weighted", 0)):
@@ -78,7 +84,13 @@ def test_an_arm_without_planned_seeds_is_left_out_and_named(project: Path):
     result = read_comparison(run(project, "--configs", str(project)) / "comparison.json")
     assert [(each.arm, each.seeds) for each in result.contrasts] == [("average", [0, 1])]
     assert (result.left_out, result.missing_seeds) == (["weighted"], {})
-    assert "Left out at this scale: weighted." in [each.text for each in result.cautions]
+    texts = [caution.text for caution in result.cautions]
+    assert "Left out at this scale: weighted 3×3." in texts
+    assert not [text for text in texts if text.startswith("Not compared")]
+    sentences = [claim.sentence for claim in result.claims]
+    assert [len(claim.parts) for claim in result.claims] == [1, 0]
+    assert "not compared" not in sentences[0]
+    assert sentences[1] == "Undecided: its arms are left out at this scale."
 
 
 @pytest.mark.parametrize(

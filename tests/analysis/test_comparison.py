@@ -9,6 +9,7 @@ import pytest
 from convchoice.analysis.arm import Change
 from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
+from convchoice.analysis.contrast import family_of
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
 from convchoice.analysis.notes import seed_lines
 from convchoice.analysis.statistics import mean_interval
@@ -135,6 +136,9 @@ def test_looks_share_the_chance_of_an_error(comparison_of: Compare):
     beyond = comparison_of(errors, study_values(looks=[2, 4]))
     assert beyond.family.extended
     assert beyond.family.level == pytest.approx(unplanned_level((2, 4, 6)))
+    # A look at one seed has no interval.
+    study = study_from_mapping(study_values(), "test")
+    assert family_of(study, [[0, 1, 2]], earlier=[1]) == family_of(study, [[0, 1, 2]])
 
 
 MAX, AVERAGE_RUN = {"arm": "max", "seed": 0}, {"arm": "average", "seed": 0}

@@ -15,6 +15,8 @@ import pytest
 from convchoice.config.schema import Accelerator, Config, TrainerConfig
 from convchoice.execution import executors
 from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
+from convchoice.execution.job import Job
+from convchoice.execution.specification import specify
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
 
 
@@ -96,6 +98,7 @@ def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
     gpu_is_usable.cache_clear()
     monkeypatch.setattr(executors, "available_cores", lambda: 5)
     monkeypatch.setattr(executors, "gpu_is_usable", lambda: True)
+    jobs: list[Job] = []
     for trainer, workers in (
         ({"workers": 3}, 3),
         ({"accelerator": "auto"}, 1),
@@ -103,7 +106,9 @@ def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(
         ({"accelerator": "cpu", "threads": 2}, 2),
         ({"accelerator": "cpu", "threads": 8}, 1),
     ):
-        assert default_workers(configs(1, trainer=trainer)[0]) == workers
+        jobs.append(Job(tuple(specify(configs(1, trainer=trainer), tmp_path))))
+        assert default_workers(jobs[-1:]) == workers
+    assert default_workers([jobs[2], jobs[3]]) == 2
 
 
 def test_an_exception_of_the_listener_stops_the_workers():

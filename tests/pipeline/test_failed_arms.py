@@ -98,7 +98,7 @@ def test_an_arm_whose_reference_failed_is_named_and_not_compared(study):
     arms = ["average", "strided", "weighted"]
     result = compare_arms(study, arms=arms, against={"weighted": "strided"})
     assert [item["arm"] for item in result["contrasts"]] == ["average"]
-    text = "Not compared, because the reference failed: weighted."
+    text = "Not compared, because the reference failed or was left out: weighted."
     assert text in [item["text"] for item in result["cautions"]]
 
 

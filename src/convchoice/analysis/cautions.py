@@ -27,9 +27,11 @@ def _failures(comparison: Comparison) -> list[str]:
         found.append(f"{failure}: {arm}, {reasons} {effect}")
     known = {*compared, *failed, *comparison.left_out}
     if alone := [arm for arm in study.arms if arm not in known]:
-        found.append(f"Not compared, because the reference failed: {', '.join(alone)}.")
+        found.append(
+            f"Not compared, because the reference failed or was left out: {'; '.join(alone)}."
+        )
     if comparison.left_out:
-        found.append(f"Left out at this scale: {', '.join(comparison.left_out)}.")
+        found.append(f"Left out at this scale: {'; '.join(comparison.left_out)}.")
     return found
 
 

@@ -10,7 +10,7 @@ from convchoice.analysis.literature_values import published_answer
 from convchoice.analysis.measure import Measure, measure_of
 from convchoice.analysis.result import Claim, ClaimPart, Comparison
 from convchoice.analysis.training_length import short_training
-from convchoice.analysis.verdict import Outcome, Verdict, answer_of, outcome_of
+from convchoice.analysis.verdict import Answer, Outcome, Verdict, answer_of, outcome_of
 from convchoice.config.study import Prediction, Study
 from convchoice.runs.run import Run
 
@@ -42,7 +42,7 @@ def claims_of(
         own: contrasts in the metric of each claim that has one of its own, by the claim's index.
     """
     costs = {(each.arm, each.reference): each.cost_ratio for each in comparison.contrasts}
-    found = []
+    found, left_out = [], set(comparison.left_out)
     for index, claim in enumerate(study.claims):
         measure, contrasts = comparison.measure, comparison.contrasts
         if claim.metric is not None:
@@ -51,8 +51,11 @@ def claims_of(
         parts = [
             _part(pair, prediction, by_pair.get(pair), costs.get(pair, {}), measure)
             for pair, prediction in study.predicted(claim).items()
+            if left_out.isdisjoint(pair)
         ]
-        if parts:
+        if claim.predicts and not parts:
+            answer, rest = Answer.undecided, "its arms are left out at this scale."
+        elif parts:
             answer = answer_of([part.outcome for part in parts])
             rest = parts_sentence(parts, measure, comparison.study.labels)
         else:

@@ -169,7 +169,7 @@ def compare(
             that do not match, or a contrast without common seeds.
     """
     failed, measure = failed or {}, measure_of(study.metric)
-    left_out = [arm for arm, seeds in (expected_seeds or {}).items() if not seeds]
+    left_out = [arm for arm in study.all_arms() if (expected_seeds or {}).get(arm) == 0]
     gone = [arm for arm in failed if not runs.get(arm)] + left_out
     question, study = study, without_arms(study, gone)
     by_seed = {arm: check_runs(arm, runs.get(arm, [])) for arm in study.all_arms()}

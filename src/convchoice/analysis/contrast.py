@@ -141,7 +141,8 @@ def family_of(study: Study, seeds: Sequence[Sequence[int]], earlier: Sequence[in
     """
     n = min(map(len, seeds), default=0)
     planned = [look for look in study.looks if look < n]
-    unplanned = [look for look in earlier if look < n and look not in planned]
+    # With one seed there is no interval to look at.
+    unplanned = [look for look in earlier if 1 < look < n and look not in planned]
     looks = [*sorted({*planned, *unplanned}), *([n] if n else [])]
     last = study.looks[-1] if study.looks else None
     extended = bool(unplanned) or (last is not None and n > last)

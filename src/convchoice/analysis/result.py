@@ -217,6 +217,7 @@ class Comparison(Model):
             "arms": arms,
             "contrasts": contrasts,
             "failed": keys(self.failed),
+            "left_out": list(map(label, self.left_out)),
             "missing_seeds": keys(self.missing_seeds),
         }
         return self.model_copy(update=update)

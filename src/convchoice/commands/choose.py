@@ -124,8 +124,8 @@ def chosen(
             with target.open("xb") as copy:  # never replaces a study
                 copy.write(file.read_bytes())
             print(f"{file}: copied to {target.relative_to(conf.parent)}")
-    runs = sum(arm.seeds for arm in composed)
-    print(f"{path}: scale {scale}; studies: {len(studies)}, arms: {len(arms)}, runs: {runs}")
+    runs, due = sum(arm.seeds for arm in composed), len([arm for arm in composed if arm.seeds])
+    print(f"{path}: scale {scale}; studies: {len(studies)}, arms: {due}, runs: {runs}")
     return replace(parameters, data=data_of(composed), survive=surviving)
 
 

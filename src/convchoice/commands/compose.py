@@ -27,7 +27,6 @@ from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.runs.output_files import write_output
 from convchoice.runs.run_folder import json_text
 
-ARMS = "arms"
 STUDIES = "studies"
 DEFINITIONS = "definitions"
 
@@ -112,12 +111,16 @@ def check_comparable(study: Study, arms: Mapping[str, Config]) -> None:
     """Refuse a study whose arms train on different data sets, or are equal except for their names.
 
     Raises:
-        ConfigurationError: naming the two arms; or for a baseline that the scale leaves out.
+        ConfigurationError: naming the two arms; or if the scale leaves out a reference.
     """
     field_name, known = f"conf/study/{study.name}.yaml: arms", dict[str, str]()
-    rule = f"is 0 of the baseline of study {study.name}, so that nothing can be compared."
-    seeds = arms[study.baseline].seeds
-    require(seeds > 0, "seeds", seeds, rule, "Give it seeds at this scale.")
+    pairs = [pair for pair in study.pairs() if arms[pair[0]].seeds]
+    fix = "Give it seeds at this scale (conf/scale), or leave out what is compared with it too."
+    for reference in [other for _, other in pairs] or [study.baseline]:
+        rule = "has no seeds at this scale, and other arms are compared with it."
+        require(arms[reference].seeds > 0, field_name, reference, rule, fix)
+    rule = "no arm of the study has seeds at this scale, so nothing can be compared."
+    require(bool(pairs or not study.arms), field_name, study.arms, rule)
     ours = DataFolder.of(arms[study.baseline].data)
     for arm in study.all_arms():
         config = arms[arm]
@@ -142,7 +145,7 @@ def composed_texts(
     """The composed files by name; each study's definition is recorded in the reports' folder."""
     reports = Path(parameters.reports)
     reports = reports.parent if reports.name == parameters.scale else reports  # of all scales
-    texts = {f"{ARMS}/{arm.arm}.yaml": arm_text(arm) for arm in arms}
+    texts = {f"arms/{arm.arm}.yaml": arm_text(arm) for arm in arms}
     for study in studies:
         texts[f"{STUDIES}/{study.name}.yaml"] = yaml_text(plain_values(study))
         record = record_definition(reports, study, CONF_DIR / "study" / f"{study.name}.yaml")

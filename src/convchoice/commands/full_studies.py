@@ -55,7 +55,9 @@ class Work:
         for arm in study.all_arms():
             for run in self.runs[arm]:
                 images = run.config.evaluation.images
-                digest.update(f"{run.key} {run.fingerprint} {images}\n".encode())
+                digest.update(
+                    f"{run.key} {run.fingerprint} {run.evaluation_code} {images}\n".encode()
+                )
         return digest.hexdigest()
 
     def has_result(self, study: Study) -> bool:

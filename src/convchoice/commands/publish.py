@@ -5,7 +5,7 @@ Examples:
     convchoice publish runs /mnt/other/runs --uri http://127.0.0.1:5000
     convchoice publish runs --params params.yaml --models
 
-For runs from DVC's cache or another machine, runs without tracking, or after a problem with MLflow.
+For runs from another machine, runs without tracking, or after a problem with MLflow.
 What MLflow already has is not logged again. Run folders are never changed.
 """
 

@@ -66,9 +66,11 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     runs = specify([config for arm in arms for config in runs_of(arm)], output)
     missing = missing_runs(runs, evaluates=False)
     for arm in arms:
-        remove_leftovers(output / str(arm.arm), range(arm.seeds))
+        if arm.seeds:  # the runs of an arm that is left out for once are kept
+            remove_leftovers(output / str(arm.arm), range(arm.seeds))
     kept, of = len(runs) - len(missing), count(len(runs), "run")
-    print(f"{count(len(arms), 'arm')}, {of}: {kept} kept, {len(missing)} to train", flush=True)
+    due = count(len([arm for arm in arms if arm.seeds]), "arm")
+    print(f"{due}, {of}: {kept} kept, {len(missing)} to train", flush=True)
     failures = []
     for event in run(missing, executor, evaluates=False):
         if event.diverged:

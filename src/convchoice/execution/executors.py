@@ -71,8 +71,13 @@ def available_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def default_workers(config: Config) -> int:
-    """How many runs go side by side: `trainer.workers`, one on a GPU, or as many as cores allow."""
+def default_workers(jobs: Sequence[Job]) -> int:
+    """How many jobs go side by side: as many as the most demanding of them allows."""
+    return min(_workers(job.runs[0].config) for job in jobs)
+
+
+def _workers(config: Config) -> int:
+    """`trainer.workers`, one on a GPU, or as many as cores allow."""
     if config.trainer.workers is not None:
         return config.trainer.workers
     if uses_gpu(config):
@@ -93,7 +98,7 @@ class LocalExecutor:
 
     def run(self, jobs: Sequence[Job], listener: Listener) -> None:
         """Run all jobs; see `Executor`."""
-        workers = self.workers or default_workers(jobs[0].runs[0].config)
+        workers = self.workers or default_workers(jobs)
         waiting, running = deque(jobs), list[Worker]()
         try:
             while waiting or running:
@@ -186,7 +191,7 @@ class JoblibExecutor:
         """Run all jobs; see `Executor`."""
         import joblib  # noqa: PLC0415 - only if it is used
 
-        n_jobs = self.n_jobs or default_workers(jobs[0].runs[0].config)
+        n_jobs = self.n_jobs or default_workers(jobs)
         left = dict.fromkeys(key for job in jobs for key in job.keys)
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", **self.options)
         sender = str(Path.cwd()), os.getpid()

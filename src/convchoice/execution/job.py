@@ -16,7 +16,7 @@ from convchoice.runs.fingerprint import EVALUATION_CODE, environment
 from convchoice.runs.locks import lock_runs
 from convchoice.runs.ownership import finalise, remove_failure, write_failure
 from convchoice.runs.run import RunSpecification, read_run
-from convchoice.runs.run_folder import CHECKPOINT, MEASURED_FILES, WEIGHTS, partial_path
+from convchoice.runs.run_folder import CHECKPOINT, MEASURED_FILES, partial_path
 
 
 def is_trained(run: RunSpecification) -> bool:
@@ -39,17 +39,18 @@ def is_interrupted(run: RunSpecification) -> bool:
 def is_evaluated(run: RunSpecification) -> bool:
     """Whether a trained run has its test results, and the robustness curves if any are wanted.
 
-    They are those of its present training and of the present code.
+    They are those of the present code; in a folder of their own, of the present training and with
+    exactly the curves that are wanted.
     """
     found = read_run(run.folder)
-    made = dict(found.environment)
-    if not found.evaluated or made.pop(EVALUATION_CODE, "") != run.evaluation_code:
+    made, wanted = dict(found.environment), run.config.evaluation
+    if not found.evaluated:
         return False
-    if run.trained is not None:
-        trained = read_run(run.trained)
-        if (made, found.checksums[WEIGHTS]) != (trained.environment, trained.checksums[WEIGHTS]):
-            return False
-    wanted = run.config.evaluation
+    if made.pop(EVALUATION_CODE, "") != run.evaluation_code and not found.is_compact():
+        return False
+    present = config_from_mapping(found.config).evaluation
+    if run.trained is not None and (made, present) != (run.environment, wanted):
+        return False
     try:
         for name in MEASURED_FILES:
             found.verified(name)
@@ -59,7 +60,6 @@ def is_evaluated(run: RunSpecification) -> bool:
     except RunFolderError as error:
         print(f"evaluated again: {error}", flush=True)
         return False
-    present = config_from_mapping(found.config).evaluation
     return set(wanted.curves) <= set(present.curves) and wanted.images == present.images
 
 

@@ -52,12 +52,12 @@ def run(
         else:
             failures[item.key] = RunEnded(*item.key, str(failure["reason"]), diverged=True)
             on_complete(item.folder)
-    if todo:
-        chosen = todo[0].config.trainer.instructions
+    for chosen in dict.fromkeys(item.config.trainer.instructions for item in todo):
         for setting in ignored(chosen, os.environ):
             print(f"{setting}: ignored; trainer.instructions={chosen} decides.", flush=True)
 
-    with Display({item.key: _images(item.config) for item in todo}) as display:
+    work = {item.key: _images(item.config) if trains else 1 for item in todo}
+    with Display(work) as display:
 
         def listen(event: Event) -> None:
             if isinstance(event, RunEnded):

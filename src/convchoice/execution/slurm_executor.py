@@ -1,6 +1,6 @@
 """Jobs of Slurm, or of local processes, through submitit.
 
-submitit submits the jobs as one array, carries results as files, and requeues a job that comes to
+submitit submits the jobs as an array, carries results as files, and requeues a job that comes to
 its time limit. It learns of a cancelled job only from `sacct`, which needs an accounting database,
 so this module asks `squeue` which jobs are gone without a result.
 """
@@ -38,6 +38,8 @@ QUEUE_SECONDS = 10.0
 RESULT_SECONDS = 20.0
 """How long after a job's end its result may take to appear on a shared file system."""
 COMMAND_SECONDS = 60.0
+MOST_JOBS = 1_000
+"""Of one array; Slurm's default `MaxArraySize` allows no more."""
 
 
 class Call:
@@ -136,7 +138,9 @@ class SubmititExecutor:
         named = {key if key in SHARED else f"slurm_{key}": value for key, value in values.items()}
         executor.update_parameters(**named, slurm_comment=str(self.folder))
         try:
-            sent: list[submitit.Job[list[RunEnded]]] = executor.map_array(Call(), jobs)
+            sent: list[submitit.Job[list[RunEnded]]] = []
+            for start in range(0, len(jobs), MOST_JOBS):
+                sent += executor.map_array(Call(), jobs[start : start + MOST_JOBS])
         except submitit.core.utils.FailedJobError as error:
             raise UserError(f"Slurm refused the jobs: {last_line(error)}") from error
         return sent

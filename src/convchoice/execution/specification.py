@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from convchoice.config.arm_keys import numeric_identity
 from convchoice.config.datasets import data_folder, spec_of
@@ -62,15 +63,16 @@ def specify_evaluation(
     code, specifications = code_digest(EVALUATION_MODULES), []
     for config in configs:
         folder = run_path(trained, str(config.arm), config.seed)
-        fingerprint_of_training = ""
+        made: dict[str, Any] = {}
         with suppress(RunFolderError):  # the evaluation will report that
-            fingerprint_of_training = read_run(folder).environment["fingerprint"]
+            made = read_run(folder).environment
         specifications.append(
             RunSpecification(
                 config,
                 data_folder(config.data),
                 run_path(output, str(config.arm), config.seed),
-                fingerprint_of_training,
+                str(made.get("fingerprint", "")),
+                made,
                 trained=folder,
                 evaluation_code=code,
             )

@@ -58,6 +58,11 @@ def read_predictions(path: Path) -> tuple[Numbers, Labels]:
     return arrays["logits"].astype(np.float32), arrays["labels"].astype(np.uint16)
 
 
+def has_logits(path: Path) -> bool:
+    """Whether predictions are logits, and not the predicted classes alone."""
+    return "logits" in _arrays(path)
+
+
 def write_classes(folder: Path, classes: Labels, labels: Labels) -> None:
     """Write predicted classes (N,) and labels (N,) in the place of logits and labels."""
     kind = np.min_scalar_type(max(classes.max(), labels.max()))

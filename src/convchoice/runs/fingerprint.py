@@ -52,6 +52,7 @@ EVALUATION_MODULES = (
     "evaluation.robustness_curves",
     "networks.receptive_field",
     "runs.evaluation_files",
+    "training.device",
 )
 EVALUATION_CODE = "evaluation_code"
 """Key in the environment of an evaluated run: `code_digest` of these modules."""

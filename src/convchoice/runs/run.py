@@ -46,7 +46,7 @@ class RunSpecification:
         data_root: folder of the verified data set.
         folder: final run folder; files are written to its partial folder first.
         fingerprint: of configuration, data and code of the training.
-        environment: `environment()` of the current start; only for training.
+        environment: `environment()` of the current start; of an evaluation, that of the training.
         data_digest: of the data set that the fingerprint names; only for training.
         trained: folder that the training wrote, if it is another one; only for evaluation.
         evaluation_code: `code_digest` of the evaluation.
@@ -144,6 +144,10 @@ class Run:
             missing = f"{self.path / PREDICTIONS}: is missing."
             raise RunFolderError(f"{missing} {measured.EVALUATE_AGAIN}")
         return found
+
+    def is_compact(self) -> bool:
+        """Whether this is a compact copy, which cannot be evaluated again."""
+        return not self._predicted(measured.has_logits)
 
     def pictures(self) -> dict[int, measured.Bytes]:
         """Some test images with wrong predictions, by index; empty if none are stored."""
