@@ -266,6 +266,7 @@ class ScaleConfig:
     """Seeds of the lecture's recipe, whose runs cost far more."""
     recipe_epochs: int = 1
     curve_images: int | None = None  # of evaluation=curves
+    instructions: Instructions = Instructions.avx2
     seeds_for: dict[str, int] = field(default_factory=dict)
     """Seeds by number of training images (`n300`), in studies that vary it."""
     epochs_for: dict[str, int] = field(default_factory=dict)
