@@ -97,7 +97,9 @@ class Display(Progress):
             if event.details and event.details not in printed:  # seeds often fail alike
                 self.console.print(without_password(event.details), markup=False)
         else:
-            left = self.total.time_remaining
+            # rich judges by the time between ends, and runs side by side end together.
+            done, elapsed = self.total.percentage / 100, self.total.elapsed or 0.0
+            left = elapsed * (1 - done) / done
             estimate = f", about {duration(left)} left" if left else ""
             self._print(event, f"done ({len(self.ended)} of {len(self.work)}{estimate})")
 
