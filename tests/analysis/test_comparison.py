@@ -215,6 +215,18 @@ def test_cautions_most_important_first(
     assert words in " ".join(item.text for item in cautions)
 
 
+@pytest.mark.parametrize(("images", "kind"), [(1000, "Demonstration"), (1001, "Short training")])
+def test_arms_that_see_few_images_are_a_demonstration(comparison_of: Compare, images, kind):
+    """Three epochs of 300 images are fewer than one of 1,000."""
+    options = {
+        "max": {"epochs": 3, "config": {"data": {"train_size": 300}}},
+        "average": {"config": {"data": {"train_size": images}}},
+    }
+    found = comparison_of({"max": [10] * 2, "average": [12] * 2}, options=options).cautions
+    [text] = [each.text for each in found if each.kind == "scale"]
+    assert text.startswith(f"{kind}")
+
+
 def test_a_precision_that_an_arm_chose_is_no_caution(comparison_of: Compare):
     chosen = {"config": {"trainer": {"precision": "tf32"}}, "environment": {"tf32": True}}
     options = {"max": {**FIVE, "environment": {"tf32": False}}, "average": FIVE | chosen}

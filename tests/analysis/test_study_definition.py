@@ -115,7 +115,7 @@ def test_what_was_amended_after_results_is_named_with_both_values(project: Path)
         ({"claims": [{"says": "So.", "predicts": {"a": "worse"}}]},
          {"claims": [{"says": "So.", "predicts": {"a": "better"}}]},
          ["predictions of a: worse → better"]),
-        ({"baseline": "a"}, {"baseline": "b"}, ["baseline: a → b"]),
+        ({"baseline": "a"}, {"baseline": "max"}, ["baseline: a → max 2×2"]),
     ],
 )  # fmt: skip
 def test_amendments_in_words(before: dict[str, Any], now: dict[str, Any], words: list[str]) -> None:

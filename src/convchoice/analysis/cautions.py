@@ -1,5 +1,8 @@
 """What a reader must know of a result before relying on it: cautions, the most important first."""
 
+import math
+
+from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
 from convchoice.analysis.study_definition import amendments
@@ -40,11 +43,15 @@ def _scale(comparison: Comparison) -> str:
     seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
     if not length and min(seeds) >= FEWEST_SEEDS:
         return ""
-    seen = comparison.provenance.recorded
-    images = [int(each) for each in seen.get("dataset.train_images", [])]
-    shown = length and max(images, default=0) * max(map(int, seen["epochs"])) <= DEMONSTRATION
+    shown = length and max(map(_images_seen, comparison.arms.values())) <= DEMONSTRATION
     kind = "Demonstration, no answer" if shown else "Short training" if length else "Few seeds"
     return f"{kind}: {', '.join(filter(None, [length, counted(seeds, 'seed')]))} an arm."
+
+
+def _images_seen(arm: ArmResult) -> float:
+    """Training images of all epochs; infinite if an arm takes all that there are."""
+    size, epochs = (arm.configuration.get(key) for key in ("data.train_size", "trainer.max_epochs"))
+    return float(size) * epochs if isinstance(size, int) and isinstance(epochs, int) else math.inf
 
 
 DEMONSTRATION = 1_000

@@ -165,7 +165,8 @@ def _changed(name: str, before: Any, now: Any, label: Callable[[str], str]) -> I
             yield f"{name}: {' and '.join(parts) or 'in another order'}"
             return
         before, now = gone[0], new[0]
-    yield f"{name}: {'none' if before is None else before} → {'none' if now is None else now}"
+    words = ["none" if value is None else label(str(value)) for value in (before, now)]
+    yield f"{name}: {' → '.join(words)}"
 
 
 def _definition(values: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
