@@ -30,13 +30,17 @@ NO_TIME = ("--minutes", "0.51")
 OF_A_START = ("first_started", "last_finished", "train_seconds_total")
 
 
+# A test trains in this process, whose instructions are those of the other tests.
+SMALL = {"seeds": 2, "epochs": 2, "train_size": 150, "instructions": "avx2"}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
     """A project whose studies `first` and `second`, which share the arm `max`, are complete."""
     made = ProjectCopy(
         tmp_path_factory.mktemp("full") / "project", {"first": ["strided"], "second": ["average"]}
     )
-    made.edit("conf/scale/demo.yaml", {"seeds": 2, "epochs": 2, "train_size": 150})
+    made.edit("conf/scale/demo.yaml", SMALL)
     store_digits(made.root / "data/raw")
     full(made, *BOTH, "--output", "whole")
     return made

@@ -3,6 +3,7 @@
 Tested on real file systems, which need the permission to mount.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -215,6 +216,7 @@ def test_an_almost_full_disk_gets_all_files_or_none(disk, monkeypatch):
 def without_privileges() -> Iterator[None]:
     """If this process is root, whom no permission stops, be another user for a while."""
     root = os.geteuid() == 0
+    gc.collect()  # what other tests left may be root's to remove
     if root:
         os.seteuid(NOBODY)
     try:

@@ -1,7 +1,9 @@
 """Compact copies of run folders, and archives in parts."""
 
 import errno
+import gzip
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +81,13 @@ def three_parts(tmp_path, monkeypatch):
 def test_a_flipped_bit_anywhere_is_refused_and_nothing_is_written(tmp_path, three_parts):
     whole = b"".join(part.read_bytes() for part in three_parts)
     header = 10  # and the file's name; a time, without a checksum
+    content = gzip.decompress(whole)
     for at in np.random.default_rng(1).integers(8 * header, 8 * len(whole), 200):
         damaged = bytearray(whole)
         damaged[at // 8] ^= 1 << at % 8
+        with suppress(Exception):
+            if gzip.decompress(damaged) == content:
+                continue  # one of up to seven bits that fill the last byte
         for number, part in enumerate(three_parts):
             part.write_bytes(damaged[1000 * number : 1000 * (number + 1)])
         with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'out'}: cannot be read")):
