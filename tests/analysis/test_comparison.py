@@ -223,8 +223,9 @@ def test_arms_that_see_few_images_are_a_demonstration(comparison_of: Compare, im
         "average": {"config": {"data": {"train_size": images}}},
     }
     found = comparison_of({"max": [10] * 2, "average": [12] * 2}, options=options).cautions
-    [text] = [each.text for each in found if each.kind == "scale"]
+    [text] = [each.text for each in found if each.kind in {"scale", "demonstration"}]
     assert text.startswith(f"{kind}")
+    assert ("demonstration" in [each.kind for each in found]) == (kind == "Demonstration")
 
 
 def test_a_precision_that_an_arm_chose_is_no_caution(comparison_of: Compare):

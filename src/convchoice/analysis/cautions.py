@@ -38,14 +38,15 @@ def _failures(comparison: Comparison) -> list[str]:
     return found
 
 
-def _scale(comparison: Comparison) -> str:
-    """The scale in numbers; empty if it is the full one."""
+def _scale(comparison: Comparison) -> tuple[str, str]:
+    """The scale in numbers, with the kind of the caution; empty if it is the full one."""
     seeds, length = [arm.n for arm in comparison.arms.values()], short_training(comparison)
     if not length and min(seeds) >= FEWEST_SEEDS:
-        return ""
+        return "scale", ""
     shown = length and max(map(_images_seen, comparison.arms.values())) <= DEMONSTRATION
-    kind = "Demonstration, no answer" if shown else "Short training" if length else "Few seeds"
-    return f"{kind}: {', '.join(filter(None, [length, counted(seeds, 'seed')]))} an arm."
+    word = "Demonstration, no answer" if shown else "Short training" if length else "Few seeds"
+    text = f"{word}: {', '.join(filter(None, [length, counted(seeds, 'seed')]))} an arm."
+    return "demonstration" if shown else "scale", text
 
 
 def _images_seen(arm: ArmResult) -> float:
@@ -155,7 +156,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
         ("amended", amended),
         ("confounded", _confounded(comparison)),
-        ("scale", "" if made.table else _scale(comparison)),
+        ("scale", "") if made.table else _scale(comparison),
         ("unconverged", _unconverged(comparison)),
         ("devices", _devices(comparison)),
         (

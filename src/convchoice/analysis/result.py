@@ -129,6 +129,7 @@ class Caution(Model):
         "partial",
         "amended",
         "confounded",
+        "demonstration",
         "scale",
         "unconverged",
         "devices",

@@ -25,7 +25,7 @@ from convchoice.reporting.plots import INKS, looks, style
 from convchoice.reporting.rendering import RenderedFigure
 from convchoice.reporting.score_figures import SIGNS
 
-STRONG_CAUTIONS = {"fallback", "overlap", "failed", "partial", "confounded"}
+STRONG_CAUTIONS = {"fallback", "overlap", "failed", "partial", "confounded", "demonstration"}
 ANSWER_TONES = {
     Answer.yes: "yes",
     Answer.no: "no",
