@@ -86,6 +86,7 @@ def test_an_arm_without_planned_seeds_is_left_out_and_named(project: Path):
     assert (result.left_out, result.missing_seeds) == (["weighted"], {})
     texts = [caution.text for caution in result.cautions]
     assert "Left out at this scale: weighted 3×3." in texts
+    assert "failed" not in [caution.kind for caution in result.cautions]
     assert not [text for text in texts if text.startswith("Not compared")]
     sentences = [claim.sentence for claim in result.claims]
     assert [len(claim.parts) for claim in result.claims] == [1, 0]

@@ -33,8 +33,6 @@ def _failures(comparison: Comparison) -> list[str]:
         found.append(
             f"Not compared, because the reference failed or was left out: {'; '.join(alone)}."
         )
-    if comparison.left_out:
-        found.append(f"Left out at this scale: {'; '.join(comparison.left_out)}.")
     return found
 
 
@@ -148,9 +146,11 @@ def cautions(comparison: Comparison) -> list[Caution]:
     lacking = "; ".join(
         f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing.items()
     )
+    left_out = "; ".join(comparison.left_out)
     commits, dirty = (made.recorded.get(key, []) for key in ("commit", "dirty"))
     found = [
         *(("failed", text) for text in _failures(comparison)),
+        ("partial", left_out and f"Left out at this scale: {left_out}."),
         ("fallback", f"{note}{hint}"),
         ("overlap", _overlap(made)),
         ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),

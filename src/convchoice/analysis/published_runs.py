@@ -44,7 +44,7 @@ FILES = (STUDY, RUNS, HISTORIES, PREDICTIONS, LABELS, CURVES)
 FIX = "Restore the file."
 IDENTITY = ("arm", "seed")
 NOT_ENVIRONMENT = ("fingerprint", "arm_fingerprint", "evaluation_code")
-"""Keys of `environment.json` that tell a reader nothing."""
+"""Keys of `environment.json` that are of no use to a reader."""
 Labels = NDArray[np.unsignedinteger[Any]]
 
 

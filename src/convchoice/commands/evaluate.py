@@ -50,7 +50,6 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
     def log(folder: Path) -> None:
         publish(folder, tracking[folder])
 
-    import_mlflow(arms[0].tracking)
     for item in runs:
         check_replaceable(item.folder)
     todo = []
@@ -64,6 +63,8 @@ def evaluate_stage(composed: Path, trained: Path, output: Path) -> None:
     missing = missing_runs(todo)
     kept = len(todo) - len(missing)
     print(f"{count(len(todo), 'run')}: {kept} kept, {len(missing)} to evaluate", flush=True)
+    if missing:
+        import_mlflow(missing[0].config.tracking)
     failures = run(missing, LocalExecutor(), trains=False, on_complete=log)
     if failures:
         raise JobError(failure_text(failures, len(runs), "could not be evaluated"))

@@ -66,7 +66,7 @@ def train_stage(composed: Path, output: Path, command: str) -> None:
     runs = specify([config for arm in arms for config in runs_of(arm)], output)
     missing = missing_runs(runs, evaluates=False)
     for arm in arms:
-        if arm.seeds:  # the runs of an arm that is left out for once are kept
+        if arm.seeds:  # an arm that is left out keeps its runs
             remove_leftovers(output / str(arm.arm), range(arm.seeds))
     kept, of = len(runs) - len(missing), count(len(runs), "run")
     due = count(len([arm for arm in arms if arm.seeds]), "arm")

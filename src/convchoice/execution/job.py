@@ -46,14 +46,15 @@ def is_evaluated(run: RunSpecification) -> bool:
     made, wanted = dict(found.environment), run.config.evaluation
     if not found.evaluated:
         return False
-    if made.pop(EVALUATION_CODE, "") != run.evaluation_code and not found.is_compact():
-        return False
+    code = made.pop(EVALUATION_CODE, "")
     present = config_from_mapping(found.config).evaluation
     if run.trained is not None and (made, present) != (run.environment, wanted):
         return False
     try:
         for name in MEASURED_FILES:
             found.verified(name)
+        if code != run.evaluation_code and not found.is_compact():
+            return False
         if not wanted.curves:
             return True
         found.curves()
