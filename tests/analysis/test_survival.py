@@ -22,8 +22,9 @@ GRID = {"trainer.max_epochs": [2, 4, 8], "optimizer.name": ["adam", "sgd"]}
     [
         ([(2, "adam"), (2, "sgd")], ", all with epochs 2"),
         ([(2, "adam"), (4, "sgd")], ", all with epochs ≤ 4"),
-        ([(4, "adam"), (8, "adam")], ", all with epochs ≥ 4"),
+        ([(4, "adam"), (8, "adam")], ", all with epochs ≥ 4 and name adam"),
         ([(2, "sgd"), (8, "sgd")], ", all with name sgd"),
+        ([(2, "sgd"), (4, "sgd")], ", all with epochs ≤ 4 and name sgd"),
         ([(2, "sgd"), (4, "adam"), (8, "adam")], ""),
         ([(2, "sgd")], ""),  # one setting is no rule
     ],

@@ -196,17 +196,25 @@ def where(grid: Mapping[str, Sequence[Any]], inside: Sequence[Mapping[str, Any]]
 
     Empty if there is nothing, or only one setting and so nothing to generalise.
     """
-    for key, values in grid.items():
-        distinct = [value for value in values if any(each[key] == value for each in inside)]
-        if len(inside) < 2 or len(distinct) == len(values):  # noqa: PLR2004 - one is no rule
-            continue
-        if len(distinct) == 1:
-            return f", all with {spoken(key)} {distinct[0]}"
-        ordered = all(isinstance(value, int | float) for value in values)
-        if ordered and max(distinct) < max(values) and min(distinct) == min(values):
-            return f", all with {spoken(key)} ≤ {max(distinct)}"
-        if ordered and min(distinct) > min(values) and max(distinct) == max(values):
-            return f", all with {spoken(key)} ≥ {min(distinct)}"
+    shared = [
+        f"{spoken(key)} {common}"
+        for key, values in grid.items()
+        if (common := _common(values, [each[key] for each in inside]))
+    ]
+    return f", all with {text.listed(shared)}" if shared and len(inside) > 1 else ""
+
+
+def _common(values: Sequence[Any], inside: Sequence[Any]) -> str:
+    """One value, or a bound that not all values keep; empty if there is neither."""
+    if all(value in inside for value in values):
+        return ""
+    if all(value == inside[0] for value in inside):
+        return str(inside[0])
+    if all(isinstance(value, int | float) for value in values):
+        if max(inside) < max(values) and min(inside) == min(values):
+            return f"≤ {max(inside)}"
+        if min(inside) > min(values) and max(inside) == max(values):
+            return f"≥ {min(inside)}"
     return ""
 
 
