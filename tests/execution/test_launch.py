@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from convchoice.commands.train import main
@@ -46,7 +47,7 @@ def train(
         status = 0
         try:
             with exit_codes():
-                main([*arguments, *SMALL, f"data.root={data_root}"])
+                main([f"data.root={data_root}", *SMALL, *arguments])
         except SystemExit as error:
             status = int(error.code or 0)
         finally:
@@ -84,13 +85,24 @@ def test_a_sweep_keeps_what_is_complete_and_one_failing_job_fails_alone(tmp_path
 
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 def test_a_sweep_trains_the_seeds_of_an_arm_together(tmp_path, train, launcher):
-    """On a GPU all of them; on the CPU as many as `trainer.seeds_together` says."""
     chosen = [] if launcher == "local" else [f"launch={launcher}"]
     status, output, _ = train("-m", "arm=max", "seed=0,1,2", "trainer.seeds_together=2", *chosen)
     assert status == 0
     assert "sweep seed: 3 runs, 0 kept, 3 to do" in output
     runs = [read_run(tmp_path / "runs" / "max" / f"seed-{seed}") for seed in range(3)]
     assert [run.environment["seeds_together"] for run in runs] == [2, 2, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_a_sweep_on_a_gpu_trains_all_seeds_of_an_arm_together(tmp_path, train, launcher):
+    gpu = ["trainer.accelerator=gpu", *([] if launcher == "local" else [f"launch={launcher}"])]
+    status, output, errors = train("-m", "downsample=max,average", "seed=0,1,2", *gpu)
+    assert status == 0, output + errors
+    for arm in ("max", "average"):
+        runs = [read_run(tmp_path / "runs" / arm / f"seed-{seed}") for seed in range(3)]
+        assert [run.environment["seeds_together"] for run in runs] == [3, 3, 3]
+        assert all(run.evaluated for run in runs)
 
 
 def test_params_of_the_sweeper_are_swept_like_the_command_line_and_runs_are_published(
