@@ -46,3 +46,21 @@ def test_a_terminal_gets_bars():
     assert "all runs" in text
     assert "epoch 1/2, loss 0.5123" in text
     assert "evaluating" in text
+
+
+def test_the_time_left_counts_the_runs_that_are_under_way():
+    """Two runs side by side, 10 s each: half of the second is done when the first ends."""
+    now = 0.0
+    console = Console(file=(written := io.StringIO()), width=100, get_time=lambda: now)
+    with Display({("max", seed): 1000.0 for seed in range(2)}, console) as display:
+        for seed in range(2):
+            display.show(RunStarted("max", seed, epochs=2, epochs_done=0))
+        display.show(EpochProgress("max", 1, 1, 2, fraction=0.25, loss=0.7))
+        display.show(EpochProgress("max", 1, 1, 2, fraction=0.5, loss=0.6))
+        now = 9.0
+        display.show(RunEnded("max", 0))
+        display.show(RunEnded("max", 1))
+    assert written.getvalue().splitlines() == [
+        "max seed 0: done (1 of 2, about 3.0 s left)",
+        "max seed 1: done (2 of 2)",
+    ]

@@ -84,23 +84,33 @@ class Display(Progress):
 
     def _advance(self, event: Event, fraction: float, note: str) -> None:
         if event.key in self.bars:
-            self.update(self.bars[event.key], completed=fraction, note=note)
+            self.update(self.bars[event.key], note=note)
+            self._complete(event.key, fraction)
+
+    def _complete(self, key: RunKey, fraction: float) -> None:
+        """Set how much of a run is done; the sum of all runs moves with it."""
+        with self._lock:
+            bar = self._tasks[self.bars[key]]
+            self.update(self.total.id, advance=self.work[key] * (fraction - bar.completed))
+            self.update(bar.id, completed=fraction)
 
     def _end(self, event: RunEnded) -> None:
         printed = {each.details for each in self.ended}
         self.ended.append(event)
-        self.update(self.total.id, advance=self.work[event.key])
         if event.key in self.bars:
+            self._complete(event.key, 1.0)
             self.remove_task(self.bars.pop(event.key))
+        else:
+            self.update(self.total.id, advance=self.work[event.key])
         if event.failure:
             self._print(event, f"FAILED: {event.failure}")
             if event.details and event.details not in printed:  # seeds often fail alike
                 self.console.print(without_password(event.details), markup=False)
         else:
-            # rich judges by the time between ends, and runs side by side end together.
             done, elapsed = self.total.percentage / 100, self.total.elapsed or 0.0
             left = elapsed * (1 - done) / done
-            estimate = f", about {duration(left)} left" if left else ""
+            last = len(self.ended) == len(self.work)
+            estimate = "" if last else f", about {duration(left)} left"
             self._print(event, f"done ({len(self.ended)} of {len(self.work)}{estimate})")
 
     def _print(self, event: Event, text: str) -> None:
