@@ -264,7 +264,7 @@ def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(t
     found: dict[str, Any] = {
         name: pipeline_executor(name, config, tmp_path) for name in options("launch")
     }
-    assert found["basic"] == LocalExecutor(workers=1)
+    assert found["basic"] == LocalExecutor()
     assert found["joblib"].n_jobs is None
     assert found["slurm"].settings["cpus_per_task"] == 3
     assert found["ray"].num_cpus == 3

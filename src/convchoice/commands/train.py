@@ -27,7 +27,7 @@ USAGE = """convchoice train [-m] [KEY=VALUE ...]
 EXAMPLES = """examples:
   convchoice train arm=max seed=3 trainer.max_epochs=2             one run
   convchoice train -m downsample=max,average seed=0,1              a sweep
-  convchoice train -m seed=range(9) launch=joblib                  a launcher
+  convchoice train -m seed=range(9) launch=slurm                   a launcher
   convchoice train -m seed=range(9) --dry-run                      what it would do
   convchoice train --cfg job arm=max                               show the keys
   convchoice train --composed configs/arms --output trained        the pipeline's stage

@@ -102,7 +102,7 @@ def executor_of(hydra: Any, folder: Path) -> Executor:
     require(isinstance(hydra.launcher, DictConfig), "hydra.launcher", hydra.launcher, rule)
     values = cast("dict[str, Any]", OmegaConf.to_container(hydra.launcher, resolve=True))
     if launcher == "basic":
-        return LocalExecutor(workers=1)
+        return LocalExecutor()
     if launcher == "joblib":
         return JoblibExecutor(values.pop("n_jobs"), values)
     if launcher == "ray":
