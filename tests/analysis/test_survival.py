@@ -58,8 +58,13 @@ ERRORS = {  # by number of epochs, of 1,000 images: three seeds of each arm
 VALIDATION = {2: {"max": 0.98, "average": 0.91}, 4: {"max": 0.97, "average": 0.95}}
 
 
-def survived(root: Path, seeds: int, earlier: Survival | None = None) -> Survival:
-    """The grid with the first seeds of each arm."""
+def survived(
+    root: Path,
+    seeds: int,
+    earlier: Survival | None = None,
+    diverged: tuple[str, int] | None = None,
+) -> Survival:
+    """The grid with the first seeds of each arm; seed 0 of an arm and a length may be missing."""
     settings = settings_of({"trainer.max_epochs": [2, 4]})
     runs: dict[str, list[list[Run]]] = {"max": [], "average": []}
     for setting, arm in product(settings, runs):
@@ -69,6 +74,7 @@ def survived(root: Path, seeds: int, earlier: Survival | None = None) -> Surviva
         found = [
             read_run(make_run(folder, arm, seed, errors=errors, metrics=metrics))
             for seed, errors in enumerate(ERRORS[epochs][arm][:seeds])
+            if seed or diverged != (arm, epochs)
         ]
         runs[arm].append(found)
     study = study_from_mapping(study_values(survive={"trainer.max_epochs": [2, 4]}), "test")
@@ -114,6 +120,26 @@ def test_each_arm_is_tuned_by_its_own_validation_accuracy(found: Survival) -> No
     # max is best with 2 epochs, average with 4: errors 10 11 12 against 9 12 10.
     assert (tuned.arm_setting, tuned.reference_setting) == (1, 0)
     assert tuned.mean == pytest.approx((1 - 1 + 2) / 3 / 10)
+
+
+def test_a_setting_with_which_a_seed_diverged_is_not_chosen(tmp_path: Path) -> None:
+    [best] = survived(tmp_path / "best", 3).contrasts
+    [other] = survived(tmp_path / "other", 3, diverged=("max", 2)).contrasts
+    assert best.tuned is not None
+    assert other.tuned is not None
+    assert (best.tuned.reference_setting, other.tuned.reference_setting) == (0, 1)
+
+
+def test_the_values_are_in_the_result(found: Survival) -> None:
+    errors = {arm: [ERRORS[epochs][arm] for epochs in (2, 4)] for arm in ("max", "average")}
+    assert found.values == {
+        arm: [{seed: 1 - n / 1000 for seed, n in enumerate(each)} for each in by_setting]
+        for arm, by_setting in errors.items()
+    }
+    assert found.validation["average"] == [
+        dict.fromkeys(range(3), 0.91),
+        dict.fromkeys(range(3), 0.95),
+    ]
 
 
 def test_the_result_survives_its_file(found: Survival) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convchoice.analysis.variance_sources import REST, components, decompositions
+from convchoice.analysis.variance_sources import REST, components, decompositions, ranges
 
 
 def test_components_by_hand() -> None:
@@ -26,6 +26,19 @@ def test_components_are_found_on_average() -> None:
         values = a[:, None, None] + b[None, :, None] + c[None, None, :] + noise
         found.append(list(components(values, ["a", "b", "c"]).values()))
     assert np.mean(found, axis=0) == pytest.approx([9.0, 1.0, 4.0, 0.25], rel=0.2)
+
+
+def test_ranges_hold_the_shares_of_95_percent_of_designs() -> None:
+    """Shares of designs drawn here, from other numbers, lie in the ranges."""
+    random, inside = np.random.default_rng(2), []
+    parts = {"a": 9.0, "b": 1.0, REST: 4.0}
+    low, high = np.transpose(list(ranges(parts, (4, 5)).values()))
+    for _ in range(400):
+        a, b = random.normal(0, 3.0, (4, 1)), random.normal(0, 1.0, (1, 5))
+        found = components(a + b + random.normal(0, 2.0, (4, 5)), ["a", "b"])
+        shares = np.array(list(found.values())) / sum(found.values())
+        inside.append((low <= shares) & (shares <= high))
+    assert np.mean(inside, axis=0) == pytest.approx([0.95] * 3, abs=0.03)
 
 
 def test_arms_then_contrasts() -> None:

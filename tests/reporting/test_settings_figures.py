@@ -48,12 +48,16 @@ def survival_of(comparison: Comparison) -> Survival:
 
 
 def variance_of(comparison: Comparison) -> VarianceSources:
-    parts = {"initial weights": 0.01, "order of images": 0.005, "interactions": 0.005}
+    shared: dict[str, Any] = {
+        "components": {"initial weights": 0.01, "order of images": 0.005, "interactions": 0.005},
+        "ranges": dict.fromkeys(["initial weights", "order of images", "interactions"], (0, 0.75)),
+    }
     return VarianceSources(
         study="pooling", measure=measure_of("test/accuracy"), levels={"model.weights_seed": 2},
+        values={},
         decompositions=[
-            Decomposition(arm="max", reference=None, standard_deviation=0.15, components=parts),
-            Decomposition(arm="average", reference="max", standard_deviation=0.2, components=parts),
+            Decomposition(arm="max", reference=None, standard_deviation=0.15, **shared),
+            Decomposition(arm="average", reference="max", standard_deviation=0.2, **shared),
         ],
         provenance=comparison.provenance,
     )  # fmt: skip
@@ -82,9 +86,9 @@ def test_a_survival_map_by_hand(comparison):
 def test_shares_of_variance_by_hand(comparison):
     with style():
         figure = variance_figure(variance_of(comparison), label)
-    assert "average 2×2 − max 2×2, ±0.200 pp: initial weights 50%, order of images 25%" in (
-        figure.alt
-    )
+    part = "average 2×2 − max 2×2, ±0.200 pp: initial weights 50% [0, 75], order of images 25% [0,"
+    assert part in figure.alt
+    assert part in figure.caption
     assert re.findall(r">(\d+%)</text>", figure.inline) == ["50%"] * 2 + ["25%"] * 4
 
 

@@ -9,9 +9,11 @@ from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Comparison, DefinitionHistory
 from convchoice.analysis.survival import Survival
 from convchoice.analysis.training_length import training_length
+from convchoice.analysis.variance_sources import Decomposition
 from convchoice.analysis.verdict import Verdict
 from convchoice.runs.events import count
 
+RANGES = "In brackets: the range of a share in 95 % of designs of this size with these components."
 MOST_NAMES = 4
 """Arms of one verdict that an answer names."""
 SHORT_DIGEST = 12
@@ -234,3 +236,13 @@ def sentence_of(
             total = "" if clauses else f" of {count(len(settings), 'setting')}"
             clauses.append(f"{clause} in {len(inside)}{total}{where(grid, inside)}")
     return f"{'; '.join(clauses)}."
+
+
+def shares_text(found: Decomposition) -> str:
+    """Each source's share of the variance and its range: ``initial weights 5% [0, 22]``."""
+    return ", ".join(
+        f"{source} {share:.0%} [{100 * low:.0f}, {100 * high:.0f}]"
+        for (source, share), (low, high) in zip(
+            found.shares.items(), found.ranges.values(), strict=True
+        )
+    )

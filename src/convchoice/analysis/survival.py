@@ -32,7 +32,9 @@ class Cell(Model):
     mean: float | None = Field(
         default=None, description="Mean paired difference, in the measure's unit."
     )
-    interval: Interval | None = Field(default=None, description="It holds for all cells together.")
+    interval: Interval | None = Field(
+        default=None, description="It holds for all cells together, that of a tuned cell alone."
+    )
     margin: float | None = Field(default=None, description="The smallest difference that matters.")
     verdict: Verdict = Field(
         default=Verdict.inconclusive, description="The word that follows from the interval."
@@ -47,7 +49,7 @@ class SurvivingContrast(Model):
     cells: list[Cell] = Field(description="One a setting, in their order.")
     family: Family = Field(description="What the intervals of the cells hold for, and looks.")
     tuned: Cell | None = Field(
-        description="Each arm with the setting of its best validation accuracy; null without one."
+        description="Each arm with its setting of the best validation accuracy; null without one."
     )
 
 
@@ -61,6 +63,12 @@ class Survival(Model):
     seeds: Count = Field(description="Planned seeds of every arm and setting.")
     grid: dict[str, list[JsonValue]] = Field(description="The values of each key.")
     settings: list[dict[str, JsonValue]] = Field(description="Every combination of them.")
+    values: dict[Name, list[dict[Count, float]]] = Field(
+        default={}, description="The metric of each run, by arm, setting and seed, as measured."
+    )
+    validation: dict[Name, list[dict[Count, float]]] = Field(
+        default={}, description="The validation accuracy of each run, likewise."
+    )
     contrasts: list[SurvivingContrast] = Field(description="In the study's order.")
     provenance: Provenance = Field(description="How the values were made.")
 
@@ -93,11 +101,21 @@ def _cells(
     return cells, family
 
 
-def _tuned_setting(runs: Sequence[Sequence[Run]]) -> int | None:
-    """The index of the setting with the best mean validation accuracy; None without one."""
+def _by_seed(runs: Mapping[str, Sequence[Sequence[Run]]], metric: str) -> dict[str, list[Scores]]:
+    return {
+        arm: [{run.seed: run.metrics[metric] for run in each if metric in run.metrics}
+              for each in by_setting]
+        for arm, by_setting in runs.items()
+    }  # fmt: skip
+
+
+def _tuned_setting(validation: Sequence[Scores], seeds: int) -> int | None:
+    """The index of the setting with the best mean validation accuracy; None without one.
+
+    A setting with which a seed diverged is not chosen: the mean of the others would favour it.
+    """
     means = [
-        float(np.mean([run.metrics.get(VALIDATION, np.nan) for run in each])) if each else np.nan
-        for each in runs
+        float(np.mean(list(each.values()))) if len(each) == seeds else np.nan for each in validation
     ]
     return None if np.isnan(means).all() else int(np.nanargmax(means))
 
@@ -127,10 +145,7 @@ def survival(
         UserError: if runs were made on different data.
     """
     measure = measure_of(study.metric)
-    scores = {
-        arm: [{run.seed: run.metrics[study.metric] for run in each} for each in by_setting]
-        for arm, by_setting in runs.items()
-    }
+    scores, validation = _by_seed(runs, study.metric), _by_seed(runs, VALIDATION)
     past = earlier.contrasts if earlier and earlier.settings == list(settings) else []
     looks = {(each.arm, each.reference): each.family.looks for each in past}
     found = []
@@ -138,7 +153,7 @@ def survival(
         places = [(index, index) for index in range(len(settings))]
         both = list(zip(scores[arm], scores[reference], strict=True))
         cells, family = _cells(study, places, both, looks.get((arm, reference), []))
-        tuned, best = None, (_tuned_setting(runs[arm]), _tuned_setting(runs[reference]))
+        tuned, best = None, [_tuned_setting(validation[each], seeds) for each in (arm, reference)]
         if best[0] is not None and best[1] is not None:
             pair = (scores[arm][best[0]], scores[reference][best[1]])
             [tuned], _ = _cells(study, [(best[0], best[1])], [pair], [])
@@ -153,6 +168,8 @@ def survival(
         seeds=seeds,
         grid={key: list(values) for key, values in study.survive.items()},
         settings=[dict(setting) for setting in settings],
+        values={arm: [dict(each) for each in of] for arm, of in scores.items()},
+        validation={arm: [dict(each) for each in of] for arm, of in validation.items()},
         contrasts=found,
         provenance=provenance_of_runs(every),
     )

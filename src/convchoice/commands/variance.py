@@ -13,6 +13,7 @@ import numpy as np
 
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.provenance import provenance_of_runs
+from convchoice.analysis.sentences import RANGES, shares_text
 from convchoice.analysis.variance_sources import SOURCES, VARIANCE, VarianceSources, decompositions
 from convchoice.commands import CommandParser
 from convchoice.commands.survive import parser as grid_parser
@@ -61,13 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         study=study.name,
         measure=measure,
         levels=levels,
+        values={arm: each.tolist() for arm, each in values.items()},
         decompositions=decompositions(values, study.pairs(), list(SOURCES.values())),
         provenance=provenance_of_runs([run for each in runs.values() for [run] in each]),
     )
     write_output(output, {VARIANCE: json_text(result.model_dump(mode="json"))})
     for item in result.decompositions:
         name = f"{item.arm} − {item.reference}" if item.reference else item.arm
-        shares = ", ".join(f"{source} {share:.0%}" for source, share in item.shares.items())
         unit = measure.short_unit
-        print(printable(f"{name}: spread {item.standard_deviation:.3f} {unit}: {shares}"))
+        spread = f"{item.standard_deviation:.3f} {unit}".rstrip()
+        print(printable(f"{name}: spread {spread}: {shares_text(item)}"))
+    print(RANGES)
     print(f"→ {output / VARIANCE}")

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
-from convchoice.analysis.sentences import spoken, survival_lines
+from convchoice.analysis.sentences import RANGES, shares_text, spoken, survival_lines
 from convchoice.analysis.survival import Cell, Survival, SurvivingContrast
 from convchoice.analysis.training_length import training_length
 from convchoice.analysis.variance_sources import SOURCES, VarianceSources
@@ -81,7 +81,10 @@ def _survival_map(
             f"{name} {_setting(found, index)}"
             for name, index in zip((arm, reference), both, strict=True)
         )
-        tuned = f" Last row: each arm with its best validation accuracy, {chosen}."
+        tuned = (
+            " Last row, with an interval of its own: each arm with its best validation accuracy,"
+            f" {chosen}."
+        )
     looks = text.listed([str(look) for look in contrast.family.looks])
     extended = f" (looks at {looks} seeds, adjusted)" if contrast.family.extended else ""
     margin = text.margin(found.margin, found.measure)
@@ -146,7 +149,7 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
     axes.set_xlabel("share of the variance, %")
     figure.legend(loc="outside upper left", ncols=2)
     words = [
-        f"{name}: " + ", ".join(f"{source} {share:.0%}" for source, share in each.shares.items())
+        f"{name}: {shares_text(each)}"
         for name, each in zip(named, found.decompositions, strict=True)
     ]
     counts = text.listed(
@@ -158,6 +161,7 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
         "Where the spread between runs comes from",
         f"Variance of {found.measure.label} by source, of each arm and of each paired difference;"
         " the number behind a name is the standard deviation over all runs. One run for each"
-        f" combination of {counts}, after {training_length(found.provenance.recorded)}.",
+        f" combination of {counts}, after {training_length(found.provenance.recorded)}."
+        f" {'; '.join(words)}. {RANGES}",
         f"{'; '.join(words)}.",
     )
