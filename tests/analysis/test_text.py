@@ -140,7 +140,7 @@ def test_runs_that_end_in_a_spike_and_means_that_they_decide():
     robust = RobustDifference(mean=0.01, interval=Interval(-0.02, 0.04), verdict=Verdict.equivalent)
     decided = result.contrasts[0].model_copy(update={"robust": robust})
     changed = {"arms": result.arms | {"a": spiking}, "contrasts": [decided]}
-    spikes, decides = spike_lines(result.model_copy(update=changed))
+    spikes, unequal, decides = spike_lines(result.model_copy(update=changed))
     assert spikes == "Runs that end much worse than their arm's others (a spike): 1 of 2 of a."
     assert decides == (
         "a against base is worse by the mean, and equivalent by the 20 % trimmed mean,"
@@ -149,6 +149,11 @@ def test_runs_that_end_in_a_spike_and_means_that_they_decide():
     same_side = robust.model_copy(update={"verdict": Verdict.slightly_worse})
     kept = result.contrasts[0].model_copy(update={"robust": same_side})
     assert spike_lines(result.model_copy(update={"contrasts": [kept]})) == []
+    assert "one has them more often, it misses the true difference more often" in unequal
+    equally = {
+        arm: each.model_copy(update={"outlying_seeds": [1]}) for arm, each in result.arms.items()
+    }
+    assert len(spike_lines(result.model_copy(update={"arms": equally}))) == 1
 
 
 @pytest.mark.parametrize(

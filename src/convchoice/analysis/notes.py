@@ -85,7 +85,8 @@ def seed_lines(comparison: Comparison) -> list[str]:
 def spike_lines(comparison: Comparison) -> list[str]:
     """The share of runs that end far on the bad side of their arm's others; none if there is none.
 
-    One sentence more for each contrast whose trimmed mean, which such runs do not move, leads to
+    One sentence more where an arm and its reference differ in it, for which intervals are not
+    calibrated. One more for each contrast whose trimmed mean, which such runs do not move, leads to
     another finding.
     """
     counts = [
@@ -97,6 +98,12 @@ def spike_lines(comparison: Comparison) -> list[str]:
     if counts:
         lines.append(
             f"Runs that end much worse than their arm's others (a spike): {', '.join(counts)}."
+        )
+    often = {name: len(arm.outlying_seeds) for name, arm in comparison.arms.items()}
+    if any(often[each.arm] != often[each.reference] for each in comparison.contrasts):
+        lines.append(
+            "An interval holds with 95 % where an arm and its reference have spikes equally often;"
+            " where one has them more often, it misses the true difference more often."
         )
     measure = comparison.measure
     for contrast in comparison.contrasts:
