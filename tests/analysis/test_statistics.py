@@ -11,6 +11,7 @@ from scipy import stats
 
 from convchoice.analysis.multiplicity import (
     FEWEST_FLIPPED,
+    extended_error,
     largest_t,
     planned_levels,
     simultaneous,
@@ -262,3 +263,26 @@ def test_error_over_planned_and_unplanned_looks():
     assert 0.045 < planned <= bound
     assert 0.045 < unplanned <= bound
     assert (p <= 0.05).any(axis=1).mean() > 0.09  # what it would be without
+
+
+@pytest.mark.parametrize(
+    ("looks", "documented"),
+    [
+        ((6, 12), 7), ((6, 30), 7), ((10, 30), 7), ((6, 12, 30), 8), ((6, 12, 18, 24, 30), 9),
+    ],
+)  # fmt: skip
+def test_error_of_a_study_that_was_extended_without_a_plan(looks, documented):
+    # Each look with the level that was printed then: the first knew of no other.
+    studies = 60_000
+    draws = np.random.default_rng(2).normal(0, 1, (studies, looks[-1]))
+    wrong = np.array([
+        stats.ttest_1samp(draws[:, :n], 0.0, axis=1).pvalue
+        <= (unplanned_level(looks[: index + 1]) if index else 0.05)
+        for index, n in enumerate(looks)
+    ])  # fmt: skip
+    error = wrong.any(axis=0).mean()
+    assert error == pytest.approx(extended_error(looks), abs=4 * math.sqrt(0.08 * 0.92 / studies))
+    assert round(100 * extended_error(looks)) == documented  # in docs/decisions/statistics.md
+    alone = wrong.mean(axis=1)
+    assert alone[0] == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / studies))
+    assert max(alone[1:]) < 0.03

@@ -119,7 +119,11 @@ def test_notes_on_seeds():
         ),
         (
             {"level": 0.028, "looks": [6, 12], "extended": True},
-            "Extended after a look, interval adjusted: looks at 6 and 12 seeds, level 0.028 each.",
+            "interval adjusted: looks at 6 and 12 seeds, the last at Pocock's level, 0.028; each",
+        ),
+        (
+            {"level": 0.019, "looks": [6, 12, 30], "extended": True},
+            "each look alone errs in at most 5 %, all together in up to about 8 %, because",
         ),
     ],
 )

@@ -83,6 +83,18 @@ def test_a_survival_map_by_hand(comparison):
     assert {"−0.50", "−0.40", "+0.01", "–", "+0.02", "worse", "tuned"} <= set(texts)
 
 
+def test_a_survival_map_names_its_looks(comparison):
+    found = survival_of(comparison)
+    [contrast] = found.contrasts
+    family = contrast.family.model_copy(update={"looks": [2, 6], "extended": True})
+    changed = {"contrasts": [contrast.model_copy(update={"family": family})]}
+    with style():
+        [alone] = survival_figures(found, label)
+        [extended] = survival_figures(found.model_copy(update=changed), label)
+    assert "hold together. " in alone.caption
+    assert "hold together (looks at 2 and 6 seeds, the last at Pocock's level" in extended.caption
+
+
 def test_shares_of_variance_by_hand(comparison):
     with style():
         figure = variance_figure(variance_of(comparison), label)

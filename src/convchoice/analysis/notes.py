@@ -1,7 +1,8 @@
 """Notes on a result's intervals, seeds and runs, in words."""
 
 from convchoice.analysis import text
-from convchoice.analysis.contrast import Contrast, SeedsNeeded
+from convchoice.analysis.contrast import Contrast, Family, SeedsNeeded
+from convchoice.analysis.multiplicity import extended_error
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_types import MOST_SEEDS
 from convchoice.analysis.verdict import FEWEST_SEEDS
@@ -21,11 +22,7 @@ def intervals_line(comparison: Comparison) -> str:
     }[family.method]
     sentences = [f"Brackets: 95 % intervals over seeds{together}."]
     if family.extended:
-        seeds = text.listed([str(look) for look in family.looks])
-        sentences.append(
-            f"Extended after a look, interval adjusted: looks at {seeds} seeds, level"
-            f" {family.level:.2g} each."
-        )
+        sentences.append(f"Extended after a look, interval adjusted: {extended_looks(family)}.")
     elif family.last_look is not None:
         sentences.append(
             f"Look {len(family.looks)}, at {family.looks[-1]} of {family.last_look} planned seeds:"
@@ -35,6 +32,17 @@ def intervals_line(comparison: Comparison) -> str:
     if controls and family.contrasts:
         sentences.append(f"The interval of a control holds alone: {text.listed(controls)}.")
     return " ".join(sentences)
+
+
+def extended_looks(family: Family) -> str:
+    """What holds for a study that was extended without a plan, each look alone and together."""
+    seeds = text.listed([str(look) for look in family.looks])
+    together = extended_error(tuple(family.looks))
+    return (
+        f"looks at {seeds} seeds, the last at Pocock's level, {family.level:.2g}; each look alone"
+        f" errs in at most 5 %, all together in up to about {100 * together:.0f} %, because the"
+        " earlier intervals did not allow for a later look"
+    )
 
 
 def methods_line(comparison: Comparison) -> str:

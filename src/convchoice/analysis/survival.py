@@ -129,10 +129,10 @@ def survival(
 ) -> Survival:
     """A study's contrasts over every setting of its grid `survive`.
 
-    Intervals hold together over the settings of one contrast, and over looks at fewer seeds of the
-    same settings. The tuned cell gives each arm the setting with its best validation accuracy:
-    every arm has had the same number of trials. Source: Sivaprasad et al. (2020), Optimizer
-    benchmarking needs to account for hyperparameter tuning, ICML.
+    Intervals hold together over the settings of one contrast, and are adjusted for looks at fewer
+    seeds of the same settings. The tuned cell gives each arm the setting with its best validation
+    accuracy: every arm has had the same number of trials. Source: Sivaprasad et al. (2020),
+    Optimizer benchmarking needs to account for hyperparameter tuning, ICML.
 
     Args:
         study: with its contrasts and its grid.

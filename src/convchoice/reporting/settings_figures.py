@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
+from convchoice.analysis.notes import extended_looks
 from convchoice.analysis.sentences import RANGES, shares_text, spoken, survival_lines
 from convchoice.analysis.survival import Cell, Survival, SurvivingContrast
 from convchoice.analysis.training_length import training_length
@@ -85,8 +86,8 @@ def _survival_map(
             " Last row, with an interval of its own: each arm with its best validation accuracy,"
             f" {chosen}."
         )
-    looks = text.listed([str(look) for look in contrast.family.looks])
-    extended = f" (looks at {looks} seeds, adjusted)" if contrast.family.extended else ""
+    family = contrast.family
+    extended = f" ({extended_looks(family)})" if family.extended else ""
     margin = text.margin(found.margin, found.measure)
     words = [
         f"{_setting(found, cell.arm_setting)}: {_estimate(found, cell)} {cell.verdict}"
