@@ -97,6 +97,41 @@ def test_an_arm_that_is_worse_by_the_margin_rarely_passes(tmp_path):
     assert passed <= 9  # at most 2.5 % of 100; beyond 9 once in a thousand
 
 
+LOOKS = ("--looks", "4", "--looks", "6", "--looks", "12")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "following", "line"),
+    [
+        (5, 6, "UNDECIDED: n = 5 is no planned look; next look at 6;"),
+        (7, 12, "UNDECIDED: n = 7 is no planned look; next look at 12;"),
+        (13, None, "UNDECIDED: n = 13 is no planned look, and none is left;"),
+    ],
+)
+def test_it_decides_at_planned_looks_alone(tmp_path, capsys, seeds, following, line):
+    old, new = (np.resize(values, seeds).tolist() for values in (OLD, shifted(0.5)))
+    assert gate(tmp_path, *LOOKS, old=old, new=new) is Decision.undecided
+    assert line in capsys.readouterr().out
+    assert gate(tmp_path, *LOOKS, "--json", old=old, new=new) is Decision.undecided
+    document = json.loads(capsys.readouterr().out)
+    arm = document["arms"]["new"]
+    assert (arm["planned_look"], arm["next_look"], arm["seeds_needed"]) == (
+        False, following, following
+    )  # fmt: skip
+    assert document["cautions"][0].startswith(f"new: n = {seeds} is no planned look")
+
+
+def test_a_loop_that_adds_seeds_ends_at_a_planned_look(tmp_path, capsys):
+    def status(seeds: int, by: float) -> Decision:
+        old, new = (np.resize(values, seeds).tolist() for values in (OLD, shifted(by)))
+        return gate(tmp_path, *LOOKS, old=old, new=new)
+
+    found = [status(seeds, -0.004) for seeds in range(2, 7)]
+    assert found == [Decision.undecided] * 4 + [Decision.passed]
+    assert "; next look at 6;" in capsys.readouterr().out
+    assert [status(seeds, -0.03) for seeds in (11, 12)] == [Decision.undecided, Decision.worse]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,7 +6,8 @@ Examples:
   convchoice gate --mlflow EXPERIMENT --metric f1 --baseline old --margin 0.01 \
       --higher-is-better --json
 
-Every other arm is compared with the baseline, paired by seed, with simultaneous intervals.
+Every other arm is compared with the baseline, paired by seed, with simultaneous intervals. With
+--looks it decides at these numbers of seeds alone: at another one it says which look is next.
 
 exit status: 0 every arm is shown to be no worse by the margin, 1 an arm is shown to be worse by the
 margin, 3 undecided (also where a run has no value), 2 wrong input
@@ -39,11 +40,21 @@ class Decision(IntEnum):
 
 
 class Gated(NamedTuple):
-    """One arm's decision, and about how many seeds an undecided one needs; None if unknown."""
+    """One arm's decision.
+
+    Attributes:
+        contrast: of the arm and the baseline.
+        decision: on it.
+        seeds_needed: about how many an undecided arm needs; None if unknown.
+        planned: whether its number of seeds is that of a planned look, or no look was planned.
+        next_look: the next number of seeds at which a look is planned; None if there is none.
+    """
 
     contrast: Contrast
     decision: Decision
     seeds_needed: int | None
+    planned: bool = True
+    next_look: int | None = None
 
 
 def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
@@ -72,10 +83,21 @@ def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
 
 
 def decided(comparison: Comparison) -> list[Gated]:
-    """The decisions on all arms of a comparison."""
+    """The decisions on all arms of a comparison: none at a number of seeds that was not planned.
+
+    Between two planned looks the levels would allow one more, but not one at every number of seeds,
+    and a table does not say how often it was looked at before.
+    """
     level = comparison.family.level / max(1, comparison.family.contrasts)
-    higher = comparison.measure.higher_is_better
-    return [gated(each, higher_is_better=higher, level=level) for each in comparison.contrasts]
+    higher, looks = comparison.measure.higher_is_better, comparison.study.looks
+    found = []
+    for contrast in comparison.contrasts:
+        one = gated(contrast, higher_is_better=higher, level=level)
+        following = next((look for look in looks if look > contrast.n), None)
+        if looks and contrast.n not in looks:
+            one = Gated(contrast, Decision.undecided, following, planned=False)
+        found.append(one._replace(next_look=following))
+    return found
 
 
 def overall(found: Sequence[Gated], comparison: Comparison) -> Decision:
@@ -87,6 +109,14 @@ def overall(found: Sequence[Gated], comparison: Comparison) -> Decision:
     return next(each for each in worst if each in decisions)
 
 
+def _why_undecided(each: Gated) -> str:
+    following = "" if each.next_look is None else f"; next look at {each.next_look}"
+    if not each.planned:
+        return f"n = {each.contrast.n} is no planned look{following or ', and none is left'}"
+    needed = "over a million" if each.seeds_needed is None else f"about {each.seeds_needed:,}"
+    return f"{needed} seeds would decide{following}"
+
+
 def _line(each: Gated, comparison: Comparison) -> str:
     contrast, measure = each.contrast, comparison.measure
     words = {
@@ -95,13 +125,13 @@ def _line(each: Gated, comparison: Comparison) -> str:
         Decision.undecided: "UNDECIDED",
     }[each.decision]
     if each.decision is Decision.undecided:
-        count = "over a million" if each.seeds_needed is None else f"about {each.seeds_needed:,}"
-        words += f": {count} seeds would decide"
+        words += f": {_why_undecided(each)}"
     shown = f"{text.difference(contrast, measure)} {text.difference_interval(contrast, measure)}"
     return f"{contrast.arm}: {words}; {measure.label} {shown} (n = {contrast.n})"
 
 
 def _document(found: Sequence[Gated], comparison: Comparison) -> dict[str, object]:
+    unplanned = [each for each in found if not each.planned]
     return {
         "decision": overall(found, comparison).name,
         "metric": comparison.measure.metric,
@@ -116,10 +146,15 @@ def _document(found: Sequence[Gated], comparison: Comparison) -> dict[str, objec
                 "verdict": each.contrast.verdict,
                 "seeds": each.contrast.n,
                 "seeds_needed": each.seeds_needed,
+                "planned_look": each.planned,
+                "next_look": each.next_look,
             }
             for each in found
         },
-        "cautions": [each.text for each in comparison.cautions],
+        "cautions": [
+            *(f"{each.contrast.arm}: {_why_undecided(each)}." for each in unplanned),
+            *(each.text for each in comparison.cautions),
+        ],
     }
 
 
