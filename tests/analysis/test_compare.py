@@ -22,10 +22,10 @@ from made_up_runs import MNIST, altered, make_run, study_values
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for arm, base in (("max", 10), ("average", 14)):
-        for seed in range(3):
+    for arm, errors in (("max", [10, 11, 14]), ("average", [13, 15, 19])):
+        for seed, count in enumerate(errors):
             operator = {"downsample": {"operator": arm}}
-            make_run(tmp_path / "runs", arm, seed, base + seed**2, epochs=2, config=operator)
+            make_run(tmp_path / "runs", arm, seed, count, epochs=2, config=operator)
     (tmp_path / "pooling.yaml").write_text(yaml.safe_dump(study_values()), encoding="utf-8")
     return tmp_path
 
@@ -51,7 +51,10 @@ def test_files_of_a_result(project: Path, capsys: pytest.CaptureFixture[str]):
     assert metrics["difference"] == -0.4
     with (out / "differences.csv").open(encoding="utf-8") as file:
         [row] = csv.DictReader(file)
-    assert row == {"arm": "average", "difference": "-0.4", "low": "-0.4", "high": "-0.4"}
+    assert (row["arm"], row["difference"]) == ("average", "-0.4")
+    half = 4.30265273 * 0.1 / 3**0.5  # t(0.975; 2); differences of −0.3, −0.4 and −0.5
+    ends = [float(row["low"]), float(row["high"])]
+    assert ends == pytest.approx([-0.4 - half, -0.4 + half])
 
 
 @pytest.mark.parametrize(("planned", "used", "missing"), [(2, [0, 1], {}), (5, [0, 1, 2], [3, 4])])

@@ -11,7 +11,7 @@ from convchoice.analysis.comparison import compare
 from convchoice.analysis.comparison_files import differences_text, flat_metrics
 from convchoice.analysis.contrast import family_of
 from convchoice.analysis.multiplicity import planned_levels, unplanned_level
-from convchoice.analysis.notes import seed_lines
+from convchoice.analysis.notes import seed_lines, seed_notes
 from convchoice.analysis.statistics import mean_interval
 from convchoice.analysis.text import MINUS, difference
 from convchoice.config.study import study_from_mapping
@@ -76,7 +76,7 @@ def test_only_common_seeds_are_paired(comparison_of: Compare):
     ]
 
 
-def test_one_seed_has_no_interval_and_equal_differences_are_a_point(comparison_of: Compare):
+def test_one_seed_has_no_interval_and_a_few_equal_differences_have_none(comparison_of: Compare):
     [contrast] = comparison_of({"max": [10], "average": [12]}).contrasts
     assert (contrast.difference.interval_95, contrast.difference.p_t) == (None, None)
     assert (contrast.interval, contrast.p, contrast.seeds_needed) == (None, None, None)
@@ -84,7 +84,17 @@ def test_one_seed_has_no_interval_and_equal_differences_are_a_point(comparison_o
     assert contrast.new_images_interval_95 is None
     assert contrast.class_errors.interval_95 == [None] * 10
     [contrast] = comparison_of({"max": [10, 11, 12], "average": [12, 13, 14]}).contrasts
-    assert contrast.difference.interval_95 == (-0.2, -0.2)
+    assert (contrast.difference.interval_95, contrast.difference.p_t) == (None, None)
+    assert (contrast.interval, contrast.p, contrast.verdict) == (None, None, "inconclusive")
+    assert (contrast.robust.interval, contrast.robust.verdict) == (None, "inconclusive")
+    [_, note] = seed_notes(contrast)
+    assert note == (
+        "The 3 differences are equal, as a few rounded values often are: there is no interval, so"
+        " no difference can be shown."
+    )
+    many = {"max": list(range(10, 16)), "average": list(range(12, 18))}
+    [contrast] = comparison_of(many).contrasts
+    assert contrast.interval == contrast.robust.interval == (-0.2, -0.2)
     assert (contrast.difference.p_t, contrast.verdict) == (0.0, "worse")
 
 

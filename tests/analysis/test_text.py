@@ -96,7 +96,7 @@ FEW = "With {} a sign-flip test cannot reject at 0.05: it needs 6 or more."
 def test_notes_on_seeds():
     assert seed_notes(contrast(6)) == []
     assert seed_notes(contrast(5)) == [FEW.format("5 seeds")]
-    assert seed_notes(contrast(1, "inconclusive")) == [
+    assert seed_notes(contrast(1, "inconclusive", interval=None)) == [
         FEW.format("1 seed"),
         "With one seed there is no interval, so no difference can be shown.",
     ]

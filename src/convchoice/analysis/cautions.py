@@ -5,10 +5,10 @@ import math
 from convchoice.analysis.arm import ArmResult
 from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
+from convchoice.analysis.statistics import FEWEST_SEEDS
 from convchoice.analysis.study_definition import amendments
 from convchoice.analysis.text import counted, listed
 from convchoice.analysis.training_length import short_training
-from convchoice.analysis.verdict import FEWEST_SEEDS
 from convchoice.config.field_types import within
 
 STEEP = 0.05

@@ -160,7 +160,11 @@ def _one(part: ClaimPart, measure: Measure, labels: Mapping[str, str]) -> str:
     subject, other = (arm, reference) if scored else (f"{measure.label} with {arm}", reference)
     margin = _amount(part.margin, measure)
     if part.verdict is Verdict.inconclusive:
-        bounds = text.interval(part.interval, measure.decimals, with_signs=True)
+        bounds = (
+            text.interval(part.interval, measure.decimals, with_signs=True)
+            if part.interval
+            else "without an interval"
+        )
         size = text.signed(part.mean, measure.decimals) + _unit(measure)
         return f"{subject} is not shown to differ from {other}, {size} {bounds}"
     if part.verdict is Verdict.equivalent:

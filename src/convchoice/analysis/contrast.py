@@ -24,7 +24,8 @@ Scores = Mapping[str, Mapping[int, float]]
 class Difference(Model):
     """Paired differences of one metric over common seeds: arm minus reference.
 
-    With a single seed there is no deviation, no interval and no t test.
+    With a single seed there is no deviation. With one, or with fewer than 6 equal differences,
+    there is no interval and no t test.
     """
 
     unit: str = Field(description="`percentage points`, `nats`, or empty.")
@@ -120,13 +121,15 @@ def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure)
     # Subtracting two decimals adds digits; without them equal differences are equal.
     values = np.round((np.asarray(ours) - np.asarray(theirs)) * measure.scale, 12)
     mean, deviation = statistics.mean_and_deviation(values)
+    p_t = statistics.paired_t_p(values)
+    alone = None if p_t is None else statistics.mean_interval(values, 0.95)
     return Difference(
         unit=measure.unit,
         mean=mean,
         standard_deviation=deviation,
-        interval_95=measure.bounded(statistics.mean_interval(values, 0.95)),
+        interval_95=measure.bounded(alone),
         values=values.tolist(),
-        p_t=statistics.paired_t_p(values),
+        p_t=p_t,
         p_sign_flip=statistics.sign_flip_p(values, np.random.default_rng(ANALYSIS_SEED)),
     )
 
@@ -222,9 +225,11 @@ def contrasts_of(
             study.margin, float(np.mean([values[reference][seed] for seed in common]))
         )
         margin, higher = max(points, SMALLEST_MARGIN), measure.higher_is_better
-        verdict = verdict_of(own.interval, margin, higher_is_better=higher)
         trimmed, trimmed_interval = statistics.trimmed_mean(found.values, own.level)
-        robust_interval = measure.bounded(trimmed_interval)
+        interval, robust_interval = map(measure.bounded, (own.interval, trimmed_interval))
+        if measure.is_exact and not found.standard_deviation:
+            interval = robust_interval = Interval(found.mean, found.mean)
+        verdict = verdict_of(interval, margin, higher_is_better=higher)
         undecided = verdict is Verdict.inconclusive
         made.append(
             Contrast(
@@ -236,7 +241,7 @@ def contrasts_of(
                     reference=sorted(values[reference].keys() - common),
                 ),
                 difference=found,
-                interval=measure.bounded(own.interval),
+                interval=interval,
                 p=own.p,
                 in_family=(arm, reference) in inferred,
                 margin=margin,

@@ -47,6 +47,11 @@ class Measure(Model):
         """Label and unit, for an axis or a heading."""
         return f"{self.label}, {self.shown_unit}" if self.shown_unit else self.label
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether its values follow from the network alone and are the same with every seed."""
+        return self.metric in OTHERS and self.metric.startswith("cost/")
+
     def bounded(self, interval: Interval | None) -> Interval | None:
         """An interval of a difference, within ±100 percentage points if it is one of fractions."""
         if interval is None or self.unit != "percentage points":

@@ -44,7 +44,7 @@ class Simultaneous:
     """One contrast's share of a simultaneous inference.
 
     Attributes:
-        interval: of the mean difference; None for a single seed.
+        interval: of the mean difference; None for a single seed, or a few equal differences.
         p: two-sided and adjusted; at most the level just where the interval excludes 0.
         level: of a single interval that is as wide.
     """

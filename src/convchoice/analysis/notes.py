@@ -5,7 +5,7 @@ from convchoice.analysis.contrast import Contrast, Family, SeedsNeeded
 from convchoice.analysis.multiplicity import extended_error
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.result_types import MOST_SEEDS
-from convchoice.analysis.verdict import FEWEST_SEEDS
+from convchoice.analysis.statistics import FEWEST_SEEDS
 from convchoice.runs.events import count
 
 FEW = 3
@@ -66,8 +66,10 @@ def seed_notes(contrast: Contrast) -> list[str]:
         notes.append(
             f"With {have} a sign-flip test cannot reject at 0.05: it needs {FEWEST_SEEDS} or more."
         )
-    if contrast.n == 1:
-        notes.append("With one seed there is no interval, so no difference can be shown.")
+    if contrast.interval is None:
+        equal = f"The {contrast.n} differences are equal, as a few rounded values often are:"
+        why = "With one seed" if contrast.n == 1 else equal
+        notes.append(f"{why} there is no interval, so no difference can be shown.")
     elif contrast.seeds_needed is not None:
         notes.append(
             f"About {seeds_needed(contrast.seeds_needed)} seeds would be needed to find a"

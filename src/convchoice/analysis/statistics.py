@@ -16,6 +16,8 @@ from convchoice.analysis.result_types import MOST_SEEDS, Interval, Scale
 
 SIGNIFICANCE = 0.05
 POWER = 0.80
+FEWEST_SEEDS = 6
+"""Fewest pairs at which a two-sided sign-flip test can reject at 0.05: 2 / 2^6 = 0.031."""
 SIGN_FLIP_RESAMPLES = 20_000
 """Sign assignments drawn where 2^n is larger; up to n = 14 all assignments are used."""
 TRIMMED = 0.2
@@ -85,14 +87,15 @@ def t_p(t: float, freedom: float) -> float:
 def paired_t_p(differences: ArrayLike) -> float | None:
     """Two-sided p of the paired t test of differences of shape (n,): is their mean 0?
 
-    None for n = 1. Where all differences are the same: 0, or 1 if they are 0.
+    None for n = 1. Where all differences are the same: 0, or 1 if they are 0; None for fewer than
+    `FEWEST_SEEDS` of them, as a few rounded values are often equal by chance.
     """
     mean, deviation = mean_and_deviation(differences)
-    if deviation is None:
+    n = np.size(differences)
+    if deviation is None or (deviation == 0.0 and n < FEWEST_SEEDS):
         return None
     if deviation == 0.0:
         return 1.0 if mean == 0.0 else 0.0
-    n = np.size(differences)
     return t_p(mean * math.sqrt(n) / deviation, n - 1)
 
 
@@ -179,16 +182,16 @@ def trimmed_mean(values: ArrayLike, level: float = SIGNIFICANCE) -> tuple[float,
     A few runs that end far from the others do not move it. Below 5 values nothing is trimmed and
     the interval is Student's. Source: Yuen (1974), The two-sample trimmed t for unequal population
     variances, Biometrika 61(1), for one sample: √(winsorized squares / (h (h − 1))), h − 1 degrees
-    of freedom, with h values kept.
+    of freedom, with h values kept. None for n = 1, and where the kept of fewer than `FEWEST_SEEDS`
+    values are the same.
     """
     array = np.asarray(values, dtype=np.float64)
     mean = float(scipy.stats.trim_mean(array, TRIMMED))
     cut = int(TRIMMED * array.size)
     kept = np.sort(array)[cut : array.size - cut]
-    if array.size == 1:
-        return mean, None
     if kept[0] == kept[-1]:
-        return float(kept[0]), Interval(float(kept[0]), float(kept[0]))
+        same = float(kept[0])
+        return same, Interval(same, same) if array.size >= FEWEST_SEEDS else None
     winsorized = np.clip(array, kept[0], kept[-1])
     squares = float(np.square(winsorized - winsorized.mean()).sum())
     half = t_quantile(kept.size - 1, level) * math.sqrt(squares / (kept.size * (kept.size - 1)))

@@ -9,9 +9,6 @@ from enum import StrEnum
 from convchoice.analysis.result_types import Interval
 from convchoice.config.study import Prediction
 
-FEWEST_SEEDS = 6
-"""Fewest pairs at which a two-sided sign-flip test can reject at 0.05: 2 / 2^6 = 0.031."""
-
 
 class Verdict(StrEnum):
     """The difference of an arm from its reference in a word, from the arm's side."""
@@ -44,7 +41,7 @@ def verdict_of(interval: Interval | None, margin: float, *, higher_is_better: bo
     - the same words with "worse" on the other side.
 
     Args:
-        interval: simultaneous, of arm minus reference, in the margin's unit; None with one seed.
+        interval: simultaneous, of arm minus reference, in the margin's unit; None if there is none.
         margin: the smallest difference that matters.
         higher_is_better: whether larger values of the metric are better.
     """

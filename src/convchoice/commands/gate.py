@@ -24,8 +24,7 @@ from typing import NamedTuple
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.result import Comparison
-from convchoice.analysis.statistics import seeds_needed
-from convchoice.analysis.verdict import FEWEST_SEEDS
+from convchoice.analysis.statistics import FEWEST_SEEDS, seeds_needed
 from convchoice.commands import CommandParser
 from convchoice.commands.table_comparison import add_table_options, compared_table, is_table
 from convchoice.errors import printable
@@ -60,8 +59,6 @@ class Gated(NamedTuple):
 def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
     """Whether an arm is worse than its reference by the margin.
 
-    An interval of fewer than `FEWEST_SEEDS` equal differences has no width but shows nothing.
-
     Args:
         contrast: of the arm and the baseline.
         higher_is_better: whether larger values are better.
@@ -70,7 +67,7 @@ def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
     n, deviation = contrast.n, contrast.difference.standard_deviation
     sign = 1 if higher_is_better else -1
     bounds = sorted(sign * end for end in contrast.interval or ())
-    if not bounds or (deviation == 0.0 and n < FEWEST_SEEDS):
+    if not bounds:
         return Gated(contrast, Decision.undecided, FEWEST_SEEDS)
     if bounds[0] > -contrast.margin:
         return Gated(contrast, Decision.passed, None)

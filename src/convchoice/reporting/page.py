@@ -16,7 +16,8 @@ from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.literature_values import PublishedValue
 from convchoice.analysis.measure import measure_of
 from convchoice.analysis.result import Claim, Comparison
-from convchoice.analysis.verdict import FEWEST_SEEDS, Answer
+from convchoice.analysis.statistics import FEWEST_SEEDS
+from convchoice.analysis.verdict import Answer
 from convchoice.reporting import curve_figures as curves
 from convchoice.reporting import introspection_figures as networks
 from convchoice.reporting import prediction_figures as predictions
