@@ -223,7 +223,10 @@ def test_a_claim_may_have_a_measure_of_its_own(comparison_of: Compare, seeds: in
     ("errors", "epochs", "answer", "words"),
     [
         ([7, 8, 9], 5, Answer.yes, "is within the range of our 3 runs: 2 are below it, 0 equal"),
-        ([9, 10], 5, Answer.no, "is outside the range of our 2 runs"),
+        ([9, 10], 5, Answer.undecided, "is above our 2 runs, 99.00 to 99.10 %. One more run"),
+        ([7], 5, Answer.undecided, "below our 1 run, 99.30 %. One more run like ours would be"),
+        ([9, 10] * 19, 5, Answer.undecided, "in 2 of 39 cases"),
+        ([9, 10] * 19 + [9], 5, Answer.no, "in 2 of 40 cases"),
         ([8], 1, Answer.undecided, "so only row 1 of the table can be compared"),
     ],
 )

@@ -9,7 +9,7 @@ from convchoice.analysis.arm import values_of
 from convchoice.analysis.measure import Sample, sample
 from convchoice.analysis.provenance import Dataset
 from convchoice.analysis.result_types import Count, Interval, Model
-from convchoice.analysis.statistics import wilson_interval
+from convchoice.analysis.statistics import SIGNIFICANCE, wilson_interval
 from convchoice.analysis.verdict import Answer
 from convchoice.config.study import Study
 from convchoice.runs.events import count
@@ -157,11 +157,18 @@ def published_results(
 
 
 def _final_answer(published: float, ours: Sequence[float], rank: Rank) -> tuple[Answer, str]:
-    runs = f"our {count(len(ours), 'run')}"
+    """Outside the range of n runs is another run like them in at most 2 of n + 1 cases."""
+    n = len(ours)
+    runs = f"our {count(n, 'run')}"
     subject = f"the published test accuracy of {text.percent(published)} %"
-    span = f"{text.percent(min(ours))} to {text.percent(max(ours))} %"
+    span = " to ".join(dict.fromkeys(map(text.percent, (min(ours), max(ours))))) + " %"
     if not min(ours) <= published <= max(ours):
-        return Answer.no, f"{subject} is outside the range of {runs}, {span}."
+        side = "above" if published > max(ours) else "below"
+        answer = Answer.undecided if 2 / (n + 1) > SIGNIFICANCE else Answer.no
+        return answer, (
+            f"{subject} is {side} {runs}, {span}. One more run like ours would be above or below"
+            f" all of them in 2 of {n + 1} cases."
+        )
     verb = "is" if rank.below == 1 else "are"
     return Answer.yes, (
         f"{subject} is within the range of {runs}: {rank.below} {verb} below it, {rank.equal} equal"
