@@ -121,6 +121,18 @@ def test_it_decides_at_planned_looks_alone(tmp_path, capsys, seeds, following, l
     assert document["cautions"][0].startswith(f"new: n = {seeds} is no planned look")
 
 
+def test_seeds_needed_at_a_look_are_those_of_the_last_one(tmp_path, capsys):
+    def needed(new: list[float], *options: str) -> int:
+        assert gate(tmp_path, "--json", *options, old=OLD, new=new) is Decision.undecided
+        return json.loads(capsys.readouterr().out)["arms"]["new"]["seeds_needed"]
+
+    looks = ("--looks", "6", "--looks", "12", "--looks", "30")
+    noisy = shifted(0.0, noise=0.03)
+    assert needed(noisy) <= needed(noisy, *looks) <= 1.05 * needed(noisy)  # 0.049, not 0.00001
+    # Enough at the last look's level, and not at this one's: the next look.
+    assert needed(shifted(0.0, noise=0.0045), *looks) == 12
+
+
 def test_a_loop_that_adds_seeds_ends_at_a_planned_look(tmp_path, capsys):
     def status(seeds: int, by: float) -> Decision:
         old, new = (np.resize(values, seeds).tolist() for values in (OLD, shifted(by)))

@@ -55,6 +55,7 @@ def test_tables_have_the_numbers_and_footnotes(capsys, monkeypatch):
     assert len(found) == len(comparison.rows) == latex.count("\\\\\n") - 1
     assert float(found[1]["difference"]) == comparison.contrasts[0].difference.mean
     assert float(found[1]["mean"]) == pytest.approx(98.70, abs=0.005)
+    assert float(found[1]["level"]) == comparison.family.level == 0.05
 
 
 def test_latex_has_balanced_parts_and_equal_rows(hostile, capsys):

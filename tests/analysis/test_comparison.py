@@ -151,6 +151,15 @@ def test_looks_share_the_chance_of_an_error(comparison_of: Compare):
     assert family_of(study, [[0, 1, 2]], earlier=[1]) == family_of(study, [[0, 1, 2]])
 
 
+def test_seeds_needed_are_those_of_the_last_planned_look(comparison_of: Compare):
+    errors = {"max": [10, 11, 12, 13, 12, 11], "average": [12, 9, 14, 11, 15, 8]}
+    [alone] = comparison_of(errors).contrasts
+    [first] = comparison_of(errors, study_values(looks=[6, 12, 30])).contrasts
+    # The level of the last look is 0.049, that of the first 0.00001.
+    assert alone.seeds_needed.estimate <= first.seeds_needed.estimate
+    assert first.seeds_needed.estimate <= 1.05 * alone.seeds_needed.estimate
+
+
 MAX, AVERAGE_RUN = {"arm": "max", "seed": 0}, {"arm": "average", "seed": 0}
 OTHER_FILES = {**MNIST, "digest": "another"}
 RATE = {"optimizer": {"learning_rate": 0.01}}

@@ -22,6 +22,9 @@ from made_up_results import made_up_comparison, made_up_contrast
         (text.percent(0.99215), "99.22"),
         (text.interval(None, 2), "–"),
         (text.interval([-0.1, 0.25], 2, with_signs=True), "[−0.10, +0.25]"),
+        (text.confidence(0.05), "95 %"),
+        (text.confidence(0.0491), "95.1 %"),
+        (text.confidence(1.172644e-5), "99.9988 %"),
         (text.whole(93322), "93,322"),
         (text.short(2_794_240), "2.79M"),
         (text.short(12), "12"),
@@ -115,7 +118,7 @@ def test_notes_on_seeds():
         ({"method": "Bonferroni"}, "those of 4 differences hold together (Bonferroni)."),
         (
             {"level": 0.0019, "looks": [6, 12], "last_look": 30},
-            "Look 2, at 12 of 30 planned seeds: level 0.0019, so that all looks",
+            "at 12 of 30 planned seeds: intervals of differences are 99.81 % ones (level 0.0019),",
         ),
         (
             {"level": 0.028, "looks": [6, 12], "extended": True},

@@ -164,7 +164,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def differences_text(comparison: Comparison) -> str:
-    """A row a contrast: the difference and its 95 % interval, in the measure's unit."""
+    """A row a contrast: the difference and its interval, in the measure's unit."""
     rows = [
         [comparison.key(each), each.difference.mean, *(each.interval or (None, None))]
         for each in comparison.contrasts

@@ -53,7 +53,7 @@ class RobustDifference(Model):
 
 
 class SeedsNeeded(Model):
-    """Seeds that find a difference of the margin with 80 % power, at the interval's level."""
+    """Seeds that find a difference of the margin with 80 % power, at the last look's level."""
 
     estimate: int | None = Field(description="With the observed spread; null above a million.")
     low: int | None = Field(description="At the lower end of the spread's 95 % interval.")
@@ -84,10 +84,14 @@ class Contrast(Model):
     )
     difference: Difference = Field(description="Differences of the study's metric.")
     interval: Interval | None = Field(
-        description="Simultaneous 95 % interval over the study's family, from which the verdict"
-        " follows; of a control, of this contrast alone."
+        description="Simultaneous interval over the study's family, from which the verdict"
+        " follows, at the family's `level` (95 % for one look); of a control, of this contrast"
+        " alone."
     )
-    p: Probability | None = Field(description="Two-sided t test, adjusted over the family.")
+    p: Probability | None = Field(
+        description="Two-sided t test, adjusted over the family and not over looks: at most the"
+        " family's `level` just where the interval excludes 0."
+    )
     in_family: bool = Field(description="False for a control.")
     margin: float = Field(gt=0, description="The smallest difference that matters, in its unit.")
     verdict: Verdict = Field(description="The verdict; see `docs/decisions/statistics.md`.")
@@ -166,6 +170,17 @@ def family_of(study: Study, seeds: Sequence[Sequence[int]], earlier: Sequence[in
     )
 
 
+def last_level(family: Family, looks: Sequence[int]) -> float:
+    """The level of the last planned look, for which seeds are planned; that of this look without.
+
+    Args:
+        family: at this look.
+        looks: that were planned.
+    """
+    planned = looks and not family.extended
+    return multiplicity.planned_levels(tuple(looks))[-1] if planned else family.level
+
+
 def _seeds_needed(differences: Difference, margin: float, level: float) -> SeedsNeeded | None:
     """The number of seeds that would decide, if it is larger than the present one."""
     n, deviation = len(differences.values), differences.standard_deviation
@@ -214,6 +229,7 @@ def contrasts_of(
         level=family.level,
     )
     inferred = dict(zip(tested, together, strict=True))
+    at_last_look = last_level(family, study.looks) / family.level
     made = []
     for (arm, reference), common in seeds.items():
         found = differences[arm, reference]
@@ -251,7 +267,9 @@ def contrasts_of(
                     interval=robust_interval,
                     verdict=verdict_of(robust_interval, margin, higher_is_better=higher),
                 ),
-                seeds_needed=_seeds_needed(found, margin, own.level) if undecided else None,
+                seeds_needed=(
+                    _seeds_needed(found, margin, own.level * at_last_look) if undecided else None
+                ),
             )
         )
     return made, family

@@ -26,7 +26,9 @@ def intervals_line(comparison: Comparison) -> str:
     elif family.last_look is not None:
         sentences.append(
             f"Look {len(family.looks)}, at {family.looks[-1]} of {family.last_look} planned seeds:"
-            f" level {family.level:.2g}, so that all looks together err in at most 5 %."
+            f" intervals of differences are {text.confidence(family.level)} ones (level"
+            f" {family.level:.2g}), so that all looks together err in at most 5 %; p is not"
+            " adjusted for looks: compare it with that level."
         )
     controls = [each.arm for each in comparison.contrasts if not each.in_family]
     if controls and family.contrasts:

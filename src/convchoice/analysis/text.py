@@ -110,6 +110,11 @@ def duration(seconds: float | None) -> str:
     return NONE if seconds is None else duration_text(seconds)
 
 
+def confidence(level: float) -> str:
+    """The confidence of intervals at a level: ``95 %``, or ``99.9988 %`` for 0.0000117."""
+    return f"{100 - float(f'{100 * level:.2g}'):g} %"
+
+
 def p_value(value: float | None) -> str:
     """A p in three decimals, ``< 0.001`` below that."""
     if value is None:

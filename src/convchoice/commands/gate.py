@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convchoice.analysis import text
-from convchoice.analysis.contrast import Contrast
+from convchoice.analysis.contrast import Contrast, last_level
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.statistics import FEWEST_SEEDS, seeds_needed
 from convchoice.commands import CommandParser
@@ -56,13 +56,16 @@ class Gated(NamedTuple):
     next_look: int | None = None
 
 
-def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
+def gated(
+    contrast: Contrast, *, higher_is_better: bool, level: float, following: int | None
+) -> Gated:
     """Whether an arm is worse than its reference by the margin.
 
     Args:
         contrast: of the arm and the baseline.
         higher_is_better: whether larger values are better.
-        level: of the contrast's interval.
+        level: of its interval at the last planned look.
+        following: seeds of the next planned look; None if there is none.
     """
     n, deviation = contrast.n, contrast.difference.standard_deviation
     sign = 1 if higher_is_better else -1
@@ -76,7 +79,10 @@ def gated(contrast: Contrast, *, higher_is_better: bool, level: float) -> Gated:
     # For an arm that equals the baseline; if those are there already, for the observed difference.
     distances = (contrast.margin, abs(sign * contrast.difference.mean + contrast.margin))
     found = [seeds_needed(deviation or 0.0, each, level=level) for each in distances if each > 0]
-    return Gated(contrast, Decision.undecided, next((k for k in found if k and k > n), None))
+    known = [each for each in found if each is not None]
+    # No number is larger where this look's level is stricter than that of the last one.
+    needed = next((each for each in known if each > n), following if known else None)
+    return Gated(contrast, Decision.undecided, needed)
 
 
 def decided(comparison: Comparison) -> list[Gated]:
@@ -85,12 +91,13 @@ def decided(comparison: Comparison) -> list[Gated]:
     Between two planned looks the levels would allow one more, but not one at every number of seeds,
     and a table does not say how often it was looked at before.
     """
-    level = comparison.family.level / max(1, comparison.family.contrasts)
     higher, looks = comparison.measure.higher_is_better, comparison.study.looks
+    family = comparison.family
+    level = last_level(family, looks) / max(1, family.contrasts)
     found = []
     for contrast in comparison.contrasts:
-        one = gated(contrast, higher_is_better=higher, level=level)
         following = next((look for look in looks if look > contrast.n), None)
+        one = gated(contrast, higher_is_better=higher, level=level, following=following)
         if looks and contrast.n not in looks:
             one = Gated(contrast, Decision.undecided, following, planned=False)
         found.append(one._replace(next_look=following))

@@ -48,7 +48,8 @@ def study_table(comparison: Comparison) -> Table:
     heading = f"{printable(measure.label)}\n{measure.shown_unit} [95 %]".replace("\n ", "\n")
     table.add_column(heading, no_wrap=True)
     if comparison.contrasts:
-        table.add_column(f"difference\n{measure.short_unit} [95 %]", no_wrap=True)
+        confidence = text.confidence(comparison.family.level)
+        table.add_column(f"difference\n{measure.short_unit} [{confidence}]", no_wrap=True)
         table.add_column("verdict", overflow="fold", min_width=12)
     costs = ("parameters", "macs") if comparison.provenance.table is None else ()
     for heading in ("para-\nmeters", "\nMACs")[: len(costs)]:

@@ -117,17 +117,17 @@ def csv_table(comparison: Comparison) -> str:
     measure, table = comparison.measure, []
     columns = [
         "arm", "n", "mean", "low", "high", "reference", "pairs", "difference", "difference_low",
-        "difference_high", "margin", "verdict", "p", "parameters", "macs",
+        "difference_high", "level", "margin", "verdict", "p", "parameters", "macs",
     ]  # fmt: skip
     for name, arm, contrast in comparison.rows:
         sample = arm.scores[measure.metric]
         ends = measure.shown(sample.interval_95) if sample.interval_95 else [None, None]
-        found: list[object] = [None] * 8
+        found: list[object] = [None] * 9
         if contrast:
             bounds = contrast.interval or (None, None)
             difference = contrast.difference.mean
-            found = [contrast.reference, contrast.n, difference, *bounds, contrast.margin]
-            found += [contrast.verdict, contrast.p]
+            found = [contrast.reference, contrast.n, difference, *bounds, comparison.family.level]
+            found += [contrast.margin, contrast.verdict, contrast.p]
         costs = [arm.costs.parameters, arm.costs.macs]
         table.append([name, arm.n, *measure.shown([sample.mean]), *ends, *found, *costs])
     import pandas as pd  # noqa: PLC0415 - takes longer than all else
