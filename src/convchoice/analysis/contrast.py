@@ -116,8 +116,12 @@ class Contrast(Model):
 
     @property
     def robust_disagrees(self) -> bool:
-        """Whether the trimmed mean leads to another side, or to equivalence where this does not."""
-        return self.verdict.finding != self.robust.verdict.finding
+        """Whether a difference is far from the others and the trimmed mean has another finding.
+
+        Where none is far, the finding differs because the trimmed mean leaves out seeds.
+        """
+        differs = self.verdict.finding != self.robust.verdict.finding
+        return differs and bool(statistics.outlying(self.difference.values).any())
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], measure: Measure) -> Difference:

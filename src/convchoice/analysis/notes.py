@@ -98,8 +98,8 @@ def spike_lines(comparison: Comparison) -> list[str]:
     """The share of runs that end far on the bad side of their arm's others; none if there is none.
 
     One sentence more where an arm and its reference differ in it, for which intervals are not
-    calibrated. One more for each contrast whose trimmed mean, which such runs do not move, leads to
-    another finding.
+    calibrated. One more for each contrast with a difference far from the others, if the trimmed
+    mean, which it does not move, leads to another finding.
     """
     counts = [
         f"{len(arm.outlying_seeds)} of {arm.n} of {name}"
