@@ -30,7 +30,7 @@ def test_a_command_line_gives_the_search_space():
     rate = space.searched["optimizer.learning_rate"]
     assert (rate.low, rate.high, rate.log) == (1e-4, 1e-1, True)  # type: ignore[attr-defined]
     assert space.searched["data.batch_size"].choices == (32, 64)  # type: ignore[attr-defined]
-    assert read_space(["arm=max", "model.hidden_units=interval(8,64)"]).seeds == (0,)
+    assert read_space(["arm=max", "model.hidden_units=interval(8,64)"]).seeds == (1000,)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,14 @@ def test_every_arm_has_the_same_budget_and_the_test_set_stays_closed(tmp_path, d
     assert rates[0] == rates[2] == 0.001  # the recipe's own
     assert rates[1] == rates[3]  # one sampler seed, so the arms' first guesses are the same
     for arm in ("max", "average"):
-        files = {path.name for path in (tmp_path / "tuning").glob(f"{arm}-trial-*/seed-0/*")}
+        files = {path.name for path in (tmp_path / "tuning").glob(f"{arm}-trial-*/seed-1000/*")}
         assert "weights.safetensors" in files
         assert "predictions.npz" not in files
     first = capsys.readouterr().out
     assert "average, trial 1 (2 of 2): " in first
     written = output.read_text()
-    assert "# Budget: 2 trials for each arm, its recipe the first; seeds 0." in written
+    assert "# Budget: 2 trials for each arm, its recipe the first; seeds 1000." in written
+    assert "# A study of 1,001 seeds or more has seeds of the search among" in written
     read_study(output)
     tune.main([*command, "--metric", "val/loss"])  # the same trials again, none trained twice
     assert output.read_text() == written
@@ -132,7 +133,11 @@ def test_the_best_trial_of_each_arm_stands_beside_its_recipe_in_a_study(tmp_path
         "max_tuned": ["arm=max", "optimizer.learning_rate=0.1"],
         "average_tuned": ["arm=average", "optimizer.learning_rate=0.01"],
     }
-    assert study["against"] == {"average_tuned": "max_tuned"}
+    # Nothing better was found for l2, so its recipe is its best: against that of max, too.
+    assert study["against"] == {"average_tuned": ["max_tuned"], "l2": ["max", "max_tuned"]}
+    search = searched(tmp_path, max=[0.9, 0.8], average=[0.9, 0.99], l2=[0.9, 0.8])
+    study = yaml.safe_load(tune.study_text(search, "tuned", "command"))
+    assert study["against"] == {"average_tuned": ["max"]}
     with pytest.raises(UserError, match="nothing better for max than its own recipe"):
         tune.study_text(searched(tmp_path, max=[0.9, 0.8, 0.7]), "tuned", "command")
     assert searched(tmp_path, max=[None, None]).best("max") is None

@@ -37,6 +37,9 @@ SUFFIX = "_tuned"
 def study_text(search: "Search", name: str, command: str) -> str:
     """The study of tuned arms beside their recipes, with a comment on how they were found.
 
+    An arm that keeps its recipe is its own best: it is compared with the baseline's recipe and with
+    the tuned baseline.
+
     Raises:
         UserError: if the only arm could not be improved.
     """
@@ -46,6 +49,12 @@ def study_text(search: "Search", name: str, command: str) -> str:
     tuned = {arm: trial.params for arm, trial in best.items() if trial and trial.number > 0}
     baseline, *others = best
     reference = f"{baseline}{SUFFIX}" if baseline in tuned else baseline
+    against = {}
+    for arm in others:
+        if arm in tuned:
+            against[f"{arm}{SUFFIX}"] = [reference]
+        elif baseline in tuned:
+            against[arm] = [baseline, reference]
     named = ((arm, f"{arm}{SUFFIX}") if arm in tuned else (arm,) for arm in best)
     arms = [name for group in named for name in group if name != baseline]
     if not arms:
@@ -64,7 +73,7 @@ def study_text(search: "Search", name: str, command: str) -> str:
             f"{arm}{SUFFIX}": [f"arm={arm}", *overrides_of(settings)]
             for arm, settings in tuned.items()
         },
-        "against": {f"{arm}{SUFFIX}": reference for arm in others if arm in tuned},
+        "against": against,
     }
     study_from_mapping(study, name)
     return "\n".join([*_comment(search, command), "", yaml_text(study)])
@@ -84,6 +93,8 @@ def _comment(search: "Search", command: str) -> list[str]:
         FIRST_LINE,
         f"#   {command}",
         f"# Budget: {budget} for each arm, its recipe the first; seeds {seeds}.",
+        f"# A study of {count(min(space.seeds) + 1, 'seed')} or more has seeds of the search among",
+        "#   its own, on which the tuned arms are too good: docs/sweeps.md.",
         f"# Metric: {search.metric}, mean over seeds, after {epochs}.",
         f"# Data: {data['title']}: {data['train_images']:,} images for training,",
         f"#   {data['validation_images']:,} for validation, data.validation_seed={split}.",
@@ -122,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
         prog="convchoice tune",
         description=__doc__,
         epilog="example: convchoice tune arm=max,average"
-        " 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=0,1 --trials 20",
+        " 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))' seed=1000,1001 --trials 20",
     )
     made.add_argument(
         "overrides",

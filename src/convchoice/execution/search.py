@@ -3,7 +3,7 @@
 The search space is a command line in Hydra's grammar:
 
     arm=max,average                                            arms, each searched separately
-    seed=0,1                                                   seeds of every trial
+    seed=1000,1001                                             seeds of every trial
     'optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))'   a searched key
     data.batch_size=32,64,128                                  another searched key
     scale=quick                                                set in every trial
@@ -44,6 +44,8 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "val/accuracy": "maximize",
     "val/loss": "minimize",
 }
+USUAL_SEED = 1000
+"""The seed of every trial if none is given: not one of a study, whose seeds count from 0."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def read_space(arguments: Sequence[str]) -> SearchSpace:
     require(bool(arms), "arm", None, "name the arms to tune.", "arm=max,average")
     for arm in arms:
         check_option("arm", str(arm))
-    seeds = _values(by_key.pop("seed", None)) or [0]
+    seeds = _values(by_key.pop("seed", None)) or [USUAL_SEED]
     legal = all(isinstance(seed, int) and seed >= 0 for seed in seeds)
     require(legal, "seed", seeds, "must be whole numbers of at least 0.")
     swept = {key: each for key, each in by_key.items() if each.is_sweep_override()}
