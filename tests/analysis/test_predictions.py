@@ -54,6 +54,15 @@ def test_confusion_and_errors_against_loops(classes: np.ndarray, labels: np.ndar
     assert errors_by_class(given_ones).tolist() == wrong.tolist()
 
 
+def test_flips_count_net_of_the_reverse():
+    # Gained with two seeds of three and lost with one: a net count of 1, below half of 3.
+    ours, theirs = predictions([[1, 1], [1, 1], [0, 0]]), predictions([[0, 0], [0, 0], [1, 0]])
+    found = flips(ours, theirs)
+    assert (found.mostly_gained, found.mostly_lost) == (1, 0)
+    assert [item.image for item in found.gained] == [1, 0]
+    assert [item.only_arm_correct for item in found.gained] == [2, 2]
+
+
 def test_flips_by_hand():
     ours = predictions([[1, 0, 1, 0, 1], [1, 0, 0, 1, 1], [1, 0, 1, 1, 1]])
     theirs = predictions([[0, 1, 0, 1, 1], [0, 1, 1, 0, 1], [0, 0, 1, 1, 1]])

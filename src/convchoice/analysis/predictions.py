@@ -75,13 +75,17 @@ class FlippingImage(Model):
 
 
 class Flips(Model):
-    """Test images that are correct in one of two arms alone."""
+    """Test images that are correct in one of two arms alone.
+
+    An image's net count: the common seeds with which the arm alone is correct, less those with
+    which the reference alone is.
+    """
 
     images: Count = Field(description="Images that flip with at least one seed.")
-    mostly_gained: Count = Field(description="Correct in the arm alone, net, with most seeds.")
-    mostly_lost: Count = Field(description="Images correct in the reference alone, likewise.")
-    gained: list[FlippingImage] = Field(description="What the arm gains most often, most first.")
-    lost: list[FlippingImage] = Field(description="What the arm loses most often, most first.")
+    mostly_gained: Count = Field(description="Images whose net count is above half of the seeds.")
+    mostly_lost: Count = Field(description="Images whose net count is below minus that.")
+    gained: list[FlippingImage] = Field(description="Largest net counts above 0, largest first.")
+    lost: list[FlippingImage] = Field(description="Smallest net counts below 0, smallest first.")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def confusion_figure(comparison: Comparison) -> RenderedFigure | None:
 
 
 def _flip(comparison: Comparison, contrast: Contrast, flip: FlippingImage) -> Picture:
-    """An image with its true class, the usual wrong prediction, and the number of seeds."""
+    """An image with its true class, the usual wrong prediction, and the seeds that flip."""
     gained = flip.only_arm_correct > flip.only_reference_correct
     answers = flip.reference_predictions if gained else flip.arm_predictions
     names = class_names(comparison)
@@ -92,7 +92,7 @@ def _flip(comparison: Comparison, contrast: Contrast, flip: FlippingImage) -> Pi
 
 
 def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> RenderedFigure | None:
-    """The images of a contrast that flip most often; None if no picture of them was kept."""
+    """The images of a contrast with the largest net flips; None if no picture of them was kept."""
     flips, arm, reference = contrast.flips, contrast.arm, contrast.reference
     if flips is None:
         return None
@@ -116,12 +116,14 @@ def flip_figure(comparison: Comparison, contrast: Contrast, key: str) -> Rendere
         f"{comparison.study.name}-flips-{slug(key)}",
         f"Images that flip between {reference} and {arm}",
         f"With one seed or more {count(flips.images, 'image')}"
-        f" {'is' if flips.images == 1 else 'are'} correct in one of the two alone;"
-        f" with most seeds {text.whole(flips.mostly_gained)} in {arm} alone and"
-        f" {text.whole(flips.mostly_lost)} in {reference} alone. Shown are those that flip most"
-        " often. Below each: its true class, the most frequent wrong prediction of the other arm,"
-        " and for how many of the common seeds this holds. They were selected because they flip,"
-        f" so with new seeds they will flip less often. {text.seed_counts([contrast.n])}.",
+        f" {'is' if flips.images == 1 else 'are'} correct in one of the two alone. The net count of"
+        " an image: the seeds with which one arm alone is correct, less those with which the other"
+        f" is. It exceeds half of the seeds for {count(flips.mostly_gained, 'image')} in favour of"
+        f" {arm} and {text.whole(flips.mostly_lost)} in favour of {reference}. Shown are the images"
+        " with the largest net counts each way. Below each: its true class, the most frequent wrong"
+        " prediction of the other arm, and with how many of the common seeds the one arm alone is"
+        " correct. They were selected because they flip, so with new seeds they will flip less"
+        f" often. {text.seed_counts([contrast.n])}.",
         f"Pictures of test images. {'; '.join(words)}.",
     )
 
