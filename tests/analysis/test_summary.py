@@ -8,6 +8,7 @@ import pytest
 
 from convchoice.analysis.comparison_files import write_comparison
 from convchoice.analysis.result import Comparison
+from convchoice.commands.compare import main as compare
 from convchoice.commands.summary import main, print_study
 from convchoice.errors import UserError
 from made_up_runs import DIGITS, Compare, study_values
@@ -36,6 +37,35 @@ def test_table_fits_the_terminal(
     for word in ("average_4x4", "vs max_4x4", "[98.80, 98.99]", "worse", "93.3k", "2.79M"):
         assert word in text
     assert "\x1b" not in text  # no colours where there is no terminal
+
+
+def test_long_heading_is_wrapped_beside_costs(
+    comparison_of: Compare, monkeypatch: pytest.MonkeyPatch
+):
+    study = study_values(arms=["average"], metric="test/nll", margin=0.01)
+    text = printed(comparison_of(ERRORS, study), monkeypatch, 80).partition("Brackets")[0]
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("test negative ", "log-likelihood ", "nats [95 %] ", "verdict", "93.3k", "MACs"):
+        assert word in text
+
+
+@pytest.mark.parametrize("metric", ["macro averaged F1 over all folds", "f" * 100])
+def test_long_headings_and_numbers_of_a_table(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    metric: str,
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [f"{arm},{seed},{0.1 * seed}" for arm in ("max", "average") for seed in range(6)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([f"arm,seed,{metric}", *rows]), encoding="utf-8")
+    compare([str(path), "--value", metric, "--higher-is-better", "--margin", "1e-9"])
+    table = capsys.readouterr().out.partition("\n\n")[2].partition("Brackets")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    first = "macro averaged " if "macro" in metric else "f" * 16 + " "
+    for word in (first, "difference", "verdict", "vs max", "0.2500000000", "equivalent"):
+        assert word in table
 
 
 def test_text_is_literal_with_signs_intervals_and_verdicts(

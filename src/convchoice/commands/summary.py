@@ -5,6 +5,7 @@ Examples:
   convchoice summary reports/full
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from convchoice.errors import UserError, printable
 REPORT_FILES = ("index.html", "README.md")
 ANSWER_STYLES = {"Yes": "green", "No": "red", "Partly": "yellow", "Undecided": "dim"}
 VERDICT_STYLES = {"better": "green", "worse": "red", "equivalent": "blue"}
+LONGEST_HEADING = 16
+"""Characters of a heading's line: an interval of accuracies is as long."""
+LONGEST_INTERVAL = 20
+"""Characters of an interval in one line: two such columns and the costs are 80 columns wide."""
 
 
 def _console() -> Console:
@@ -32,6 +37,16 @@ def _console() -> Console:
 
 def _two_lines(first: str, second: str) -> Text:
     return Text.assemble(first, "\n", (second, "dim"))
+
+
+def _with_interval(value: str, interval: str) -> Text:
+    long = len(interval) > LONGEST_INTERVAL
+    return _two_lines(value, interval.replace(", ", ",\n ") if long else interval)
+
+
+def _bottom_aligned(*headings: str) -> list[str]:
+    lines = max(heading.count("\n") for heading in headings)
+    return ["\n" * (lines - heading.count("\n")) + heading for heading in headings]
 
 
 def _table() -> Table:
@@ -44,15 +59,22 @@ def study_table(comparison: Comparison) -> Table:
     Two lines an arm (the value, its interval below), so that 80 columns are enough.
     """
     measure, table = comparison.measure, _table()
-    table.add_column("arm", overflow="fold", min_width=9)
-    heading = f"{printable(measure.label)}\n{measure.shown_unit} [95 %]".replace("\n ", "\n")
-    table.add_column(heading, no_wrap=True)
-    if comparison.contrasts:
-        confidence = text.confidence(comparison.family.level)
-        table.add_column(f"difference\n{measure.short_unit} [{confidence}]", no_wrap=True)
-        table.add_column("verdict", overflow="fold", min_width=12)
     costs = ("parameters", "macs") if comparison.provenance.table is None else ()
-    for heading in ("para-\nmeters", "\nMACs")[: len(costs)]:
+    label = textwrap.fill(printable(measure.label), LONGEST_HEADING)
+    confidence = text.confidence(comparison.family.level)
+    arms, scores, differences, verdicts, *cost_headings = _bottom_aligned(
+        "arm",
+        f"{label}\n{f'{measure.shown_unit} [95 %]'.strip()}",
+        f"difference\n{f'{measure.short_unit} [{confidence}]'.strip()}",
+        "verdict",
+        *("para-\nmeters", "MACs")[: len(costs)],
+    )
+    table.add_column(arms, overflow="fold", min_width=9)
+    table.add_column(scores, no_wrap=True)
+    if comparison.contrasts:
+        table.add_column(differences, no_wrap=True)
+        table.add_column(verdicts, overflow="fold", min_width=12)
+    for heading in cost_headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, arm, contrast in comparison.rows:
         cells: list[Text | str] = ["", ""] if comparison.contrasts else []
@@ -60,12 +82,12 @@ def study_table(comparison: Comparison) -> Table:
             interval = text.difference_interval(contrast, measure)
             style = VERDICT_STYLES.get(contrast.verdict.finding, "dim")
             cells = [
-                _two_lines(text.difference(contrast, measure), interval),
+                _with_interval(text.difference(contrast, measure), interval),
                 Text(text.verdict(contrast), style=style),
             ]
         table.add_row(
             _two_lines(name, f"vs {contrast.reference}" if contrast else f"n = {arm.n}"),
-            _two_lines(*text.score(arm.scores[measure.metric], measure)),
+            _with_interval(*text.score(arm.scores[measure.metric], measure)),
             *cells,
             *(text.short(getattr(arm.costs, name)) for name in costs),
         )
