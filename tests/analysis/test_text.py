@@ -6,6 +6,7 @@ import pytest
 
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, Family, RobustDifference, SeedsNeeded
+from convchoice.analysis.measure import measure_of
 from convchoice.analysis.notes import intervals_line, seed_lines, seed_notes, spike_lines
 from convchoice.analysis.result_types import Interval
 from convchoice.analysis.sentences import alike_lines, answer, see_lines
@@ -22,6 +23,10 @@ from made_up_results import made_up_comparison, made_up_contrast
         (text.percent(0.99215), "99.22"),
         (text.interval(None, 2), "–"),
         (text.interval([-0.1, 0.25], 2, with_signs=True), "[−0.10, +0.25]"),
+        (text.margin(0.1, measure_of("test/accuracy")), "±0.10 pp"),
+        (text.margin(0.125, measure_of("test/accuracy")), "±0.125 pp"),
+        (text.margin(2e-7, measure_of("test/nll")), "±0.0000002 nats"),
+        (text.margin("10% of errors", measure_of("test/nll")), "10 % of the reference's errors"),
         (text.confidence(0.05), "95 %"),
         (text.confidence(0.0491), "95.1 %"),
         (text.confidence(1.172644e-5), "99.9988 %"),

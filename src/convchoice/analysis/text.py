@@ -1,6 +1,7 @@
 """Numbers as text, the same in the terminal, the page and the figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from convchoice.analysis.contrast import Contrast
 from convchoice.analysis.measure import Measure, Sample
@@ -65,11 +66,12 @@ def difference_interval(contrast: Contrast, measure: Measure) -> str:
 
 
 def margin(given: float | str, measure: Measure, *, spelled_out: bool = False) -> str:
-    """A margin: ``±0.10 pp``, or ``10 % of the reference's errors``."""
+    """A margin with all its digits: ``±0.10 pp``, or ``10 % of the reference's errors``."""
     if isinstance(given, str):
         return given.replace("% of errors", " % of the reference's errors")
     unit = measure.unit if spelled_out else measure.short_unit
-    return f"±{number(given, measure.decimals)} {unit}".strip()
+    _, _, exponent = Decimal(str(given)).normalize().as_tuple()
+    return f"±{number(given, max(measure.decimals, -int(exponent)))} {unit}".strip()
 
 
 def score(sample: Sample, measure: Measure) -> tuple[str, str]:
