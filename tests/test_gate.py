@@ -70,6 +70,47 @@ def test_an_arm_with_a_failed_run_does_not_pass(tmp_path):
     assert gate(tmp_path, old=OLD, new=shifted(0.03), gone=[nan] * 6) is Decision.undecided
 
 
+LOOK = ("--looks", "4", "--looks", "5")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "nan", "options", "reason"),
+    [
+        ("01234", "01234", "", (), None),
+        ("01234", "01234", "1", (), "new: has no value of seed 1"),
+        ("01234", "0234", "", (), "new: has no row of seed 1"),
+        ("01234", "014", "0", (), "new: has no value of seed 0 and no row of seeds 2, 3"),
+        ("0134", "01234", "", (), None),  # the baseline's
+        ("0134", "0124", "", (), "new: has no row of seed 3"),
+        ("01234", "0123", "", LOOK, None),  # seed 4 belongs to the next look
+        ("01234", "0124", "", LOOK, "new: has no row of seed 3"),
+    ],
+)
+def test_a_run_without_value_or_row_is_the_reason(tmp_path, capsys, old, new, nan, options, reason):
+    """A crashed run does not pass, whether its value is missing or its row."""
+    rows = [f"old,{seed},{OLD[int(seed)]}" for seed in old]
+    values = {seed: OLD[int(seed)] + 0.03 + int(seed) / 1000 for seed in new}
+    rows += [f"new,{seed},{'NaN' if seed in nan else values[seed]}" for seed in new]
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join(["arm,seed,value", *rows]), encoding="utf-8")
+    for json_option in ([], ["--json"]):
+        with pytest.raises(SystemExit) as caught:
+            main([str(path), *OPTIONS, "--higher-is-better", *options, *json_option])
+        assert caught.value.code == (3 if reason else 0)
+    *lines, document = capsys.readouterr().out.splitlines()
+    assert json.loads(document)["reason"] == reason
+    assert ("passes" in lines[1]) is (reason is None)
+    assert (lines[-1] == f"UNDECIDED, exit status 3: {reason}.") is (reason is not None)
+
+
+def test_one_seed_and_equal_differences_have_no_interval(tmp_path, capsys):
+    assert gate(tmp_path, old=OLD[:1], new=[0.9]) is Decision.undecided
+    one = "new: UNDECIDED: one seed has no interval; run 6 seeds or more; f1 +0.085 (n = 1)"
+    assert one in capsys.readouterr().out
+    assert gate(tmp_path, old=OLD[:3], new=OLD[:3]) is Decision.undecided
+    assert "3 equal differences have no interval; run 6 seeds or more" in capsys.readouterr().out
+
+
 def test_number_of_seeds_that_would_decide_does(tmp_path, capsys):
     """Of equal arms with that many seeds, the share that passes is the promised power."""
     source = np.random.default_rng(1)

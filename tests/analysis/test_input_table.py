@@ -247,6 +247,14 @@ def test_page_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "| cost |" not in text
 
 
+def test_missing_rows_are_named(tmp_path: Path):
+    rows = "a,1,1\na,2,1.2\nb,1,2\nb,2,2.1\nb,5,2\nb,7,3\n"
+    path = write(tmp_path, f"arm,seed,value\n{rows}")
+    found = compare(path, "--metric", "loss", "--margin", "1").cautions
+    text = "Partial: rows are missing (a has no row of seeds 5, 7)."
+    assert [each.text for each in found if each.kind == "partial"] == [text]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [

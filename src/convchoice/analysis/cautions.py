@@ -7,7 +7,7 @@ from convchoice.analysis.provenance import Provenance
 from convchoice.analysis.result import Caution, Comparison
 from convchoice.analysis.statistics import FEWEST_SEEDS
 from convchoice.analysis.study_definition import amendments
-from convchoice.analysis.text import counted, listed
+from convchoice.analysis.text import counted, listed, of_seeds
 from convchoice.analysis.training_length import short_training
 from convchoice.config.field_types import within
 
@@ -143,9 +143,9 @@ def cautions(comparison: Comparison) -> list[Caution]:
     made, missing = comparison.provenance, comparison.missing_seeds
     note, retry = made.dataset.fallback_note or "", made.dataset.retry
     hint = f" To try again: {retry}." if note and retry is not None and retry not in note else ""
-    lacking = "; ".join(
-        f"{arm} without seeds {', '.join(map(str, seeds))}" for arm, seeds in missing.items()
-    )
+    without = "has no row of" if made.table else "without"
+    lacking = "; ".join(f"{arm} {without} {of_seeds(seeds)}" for arm, seeds in missing.items())
+    partial = "rows are missing" if made.table else "planned runs are missing"
     left_out = "; ".join(comparison.left_out)
     commits, dirty = (made.recorded.get(key, []) for key in ("commit", "dirty"))
     found = [
@@ -153,7 +153,7 @@ def cautions(comparison: Comparison) -> list[Caution]:
         ("partial", left_out and f"Left out at this scale: {left_out}."),
         ("fallback", f"{note}{hint}"),
         ("overlap", _overlap(made)),
-        ("partial", lacking and f"Partial: planned runs are missing ({lacking})."),
+        ("partial", lacking and f"Partial: {partial} ({lacking})."),
         ("amended", amended),
         ("confounded", _confounded(comparison)),
         ("scale", "") if made.table else _scale(comparison),

@@ -161,6 +161,11 @@ def seeds(numbers: Sequence[int]) -> str:
     return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
 
 
+def of_seeds(numbers: Sequence[int]) -> str:
+    """``seed 3``, or ``seeds 3, 4``."""
+    return f"{'seed' if len(numbers) == 1 else 'seeds'} {', '.join(map(str, numbers))}"
+
+
 COST_NAMES = {
     "parameters": "parameters", "macs": "multiply-accumulates", "memory_bytes": "memory",
 }  # fmt: skip

@@ -10,7 +10,7 @@ Every other arm is compared with the baseline, paired by seed, with simultaneous
 --looks it decides at these numbers of seeds alone: at another one it says which look is next.
 
 exit status: 0 every arm is shown to be no worse by the margin, 1 an arm is shown to be worse by the
-margin, 3 undecided (also where a run has no value), 2 wrong input
+margin, 3 undecided (also where a run of an arm has no value or no row), 2 wrong input
 """
 
 import argparse
@@ -47,6 +47,7 @@ class Gated(NamedTuple):
         seeds_needed: about how many an undecided arm needs; None if unknown.
         planned: whether its number of seeds is that of a planned look, or no look was planned.
         next_look: the next number of seeds at which a look is planned; None if there is none.
+        lacks: values or rows that it lacks, without which it cannot pass; empty if none.
     """
 
     contrast: Contrast
@@ -54,6 +55,7 @@ class Gated(NamedTuple):
     seeds_needed: int | None
     planned: bool = True
     next_look: int | None = None
+    lacks: str = ""
 
 
 def gated(
@@ -85,6 +87,28 @@ def gated(
     return Gated(contrast, Decision.undecided, needed)
 
 
+def lacking(comparison: Comparison) -> dict[str, str]:
+    """What each arm lacks: a run that crashed would favour its arm if it did not count.
+
+    An arm must have a row of every seed that the baseline has. Where looks are planned, so is the
+    number of seeds, and later ones need not have been run yet.
+    """
+    study, arms, found = comparison.study, comparison.arms, dict[str, str]()
+    for arm in dict.fromkeys([*comparison.failed, *comparison.missing_seeds]):
+        failed, parts = sorted(comparison.failed.get(arm, ())), list[str]()
+        missing = [
+            seed
+            for seed in comparison.missing_seeds.get(arm, ())
+            if seed in arms[study.baseline].seeds
+            and (not study.looks or seed < max(arms[arm].seeds))
+        ]
+        parts += [f"no value of {text.of_seeds(failed)}"] if failed else []
+        parts += [f"no row of {text.of_seeds(missing)}"] if missing else []
+        if parts and arm != study.baseline:
+            found[arm] = f"has {' and '.join(parts)}"
+    return found
+
+
 def decided(comparison: Comparison) -> list[Gated]:
     """The decisions on all arms of a comparison: none at a number of seeds that was not planned.
 
@@ -92,7 +116,7 @@ def decided(comparison: Comparison) -> list[Gated]:
     and a table does not say how often it was looked at before.
     """
     higher, looks = comparison.measure.higher_is_better, comparison.study.looks
-    family = comparison.family
+    family, lacks = comparison.family, lacking(comparison)
     level = last_level(family, looks) / max(1, family.contrasts)
     found = []
     for contrast in comparison.contrasts:
@@ -100,25 +124,42 @@ def decided(comparison: Comparison) -> list[Gated]:
         one = gated(contrast, higher_is_better=higher, level=level, following=following)
         if looks and contrast.n not in looks:
             one = Gated(contrast, Decision.undecided, following, planned=False)
-        found.append(one._replace(next_look=following))
+        if contrast.arm in lacks and one.decision is Decision.passed:
+            one = one._replace(decision=Decision.undecided)
+        found.append(one._replace(next_look=following, lacks=lacks.get(contrast.arm, "")))
     return found
 
 
 def overall(found: Sequence[Gated], comparison: Comparison) -> Decision:
-    """Worse if any arm is; passed if every arm is, and none of their runs has failed."""
+    """Worse if any arm is; passed if every arm is, those that have no value at all included."""
     decisions = {each.decision for each in found}
-    if comparison.failed.keys() - {comparison.study.baseline}:
+    if lacking(comparison):
         decisions.add(Decision.undecided)
     worst = (Decision.worse, Decision.undecided, Decision.passed)
     return next(each for each in worst if each in decisions)
 
 
 def _why_undecided(each: Gated) -> str:
+    n = each.contrast.n
     following = "" if each.next_look is None else f"; next look at {each.next_look}"
     if not each.planned:
-        return f"n = {each.contrast.n} is no planned look{following or ', and none is left'}"
+        return f"n = {n} is no planned look{following or ', and none is left'}"
+    if each.lacks:
+        return each.lacks
+    if each.contrast.interval is None:
+        which = "one seed has" if n == 1 else f"{n} equal differences have"
+        return f"{which} no interval; run {each.seeds_needed} seeds or more{following}"
     needed = "over a million" if each.seeds_needed is None else f"about {each.seeds_needed:,}"
     return f"{needed} seeds would decide{following}"
+
+
+def _reason(found: Sequence[Gated], comparison: Comparison) -> str | None:
+    """Why all arms together are undecided; None if they are not."""
+    if overall(found, comparison) is not Decision.undecided:
+        return None
+    open_ = [each for each in found if each.decision is Decision.undecided]
+    reasons = {each.contrast.arm: _why_undecided(each) for each in open_}
+    return "; ".join(f"{arm}: {why}" for arm, why in (lacking(comparison) | reasons).items())
 
 
 def _line(each: Gated, comparison: Comparison) -> str:
@@ -130,7 +171,9 @@ def _line(each: Gated, comparison: Comparison) -> str:
     }[each.decision]
     if each.decision is Decision.undecided:
         words += f": {_why_undecided(each)}"
-    shown = f"{text.difference(contrast, measure)} {text.difference_interval(contrast, measure)}"
+    shown = text.difference(contrast, measure)
+    if contrast.interval:
+        shown += f" {text.difference_interval(contrast, measure)}"
     return f"{contrast.arm}: {words}; {measure.label} {shown} (n = {contrast.n})"
 
 
@@ -138,6 +181,7 @@ def _document(found: Sequence[Gated], comparison: Comparison) -> dict[str, objec
     unplanned = [each for each in found if not each.planned]
     return {
         "decision": overall(found, comparison).name,
+        "reason": _reason(found, comparison),
         "metric": comparison.measure.metric,
         "higher_is_better": comparison.measure.higher_is_better,
         "baseline": comparison.study.baseline,
@@ -193,7 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         margin = text.margin(comparison.study.margin, comparison.measure)
         print(printable(f"{comparison.study.question} Margin {margin}."))
+        reason = _reason(found, comparison)
+        undecided = f"UNDECIDED, exit status {Decision.undecided}: {reason}."
         for line in [*(_line(each, comparison) for each in found),
-                     *(f"! {each.text}" for each in comparison.cautions)]:  # fmt: skip
+                     *(f"! {each.text}" for each in comparison.cautions),
+                     *([undecided] if reason else [])]:  # fmt: skip
             print(printable(line))
     sys.exit(overall(found, comparison))
