@@ -110,8 +110,12 @@ def test_the_headline_has_every_answer_and_difference(comparison):
         assert headline_figure([made_up_comparison({})]) is None
     assert figure is not None
     assert f"{comparison.claims[0].answer}: {comparison.claims[0].says}" in figure.alt
-    assert "average − max: worse;" in figure.alt
-    assert "var(--bad)" in figure.inline
+    assert "average − max: inconclusive;" in figure.alt
+    with style():
+        other = headline_figure([made_up_comparison({"a": ("base", "worse")})])
+    assert other is not None
+    assert "a − base: worse;" in other.alt
+    assert "var(--bad)" in other.inline
 
 
 def test_the_report_shows_them_where_they_lie_beside_the_result(comparison, tmp_path):
