@@ -9,7 +9,7 @@ from convchoice import CONF_DIR, PROJECT_ROOT
 from convchoice.commands.choose import chosen, study_files
 from convchoice.commands.choose import main as choose
 from convchoice.commands.compose import chosen_studies, composed_arms
-from convchoice.config.composition import options
+from convchoice.config.options import options
 from convchoice.config.parameters import DataFolder, read_parameters
 from convchoice.config.schema import Dataset
 from convchoice.config.study import read_study

@@ -1,12 +1,14 @@
 """The shape table of `convchoice shapes` and its JSON."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from convchoice.commands.shapes import main
-from convchoice.config.composition import options
+from convchoice.config.options import options
+from convchoice.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,13 @@ def test_no_number_is_cut_on_any_terminal(overrides, columns, capsys, monkeypatc
         assert all(formula in table for formula in layer["formula"].split("; "))
     for key in ("parameters", "macs", "pooling_operations"):
         assert f"{values['totals'][key]:,}" in words
+
+
+@pytest.mark.parametrize("value", ["max,average", "glob(m*)"])
+def test_several_networks_are_refused(value):
+    message = f"downsample = '{value}': is several values. convchoice shapes prints one network"
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        main([f"downsample={value}"])
 
 
 def test_height_and_width_are_shown_once_if_they_agree(capsys):

@@ -21,6 +21,8 @@ from convchoice import IN_CLONE
 
 LONGEST_VALUE = 120
 """Characters of a value that a message repeats."""
+NO_VALUE = object()
+"""The value of a key that was given none."""
 
 
 def shortened(value: object) -> str:
@@ -69,11 +71,12 @@ class ConfigurationError(UserError):
 
         Args:
             field: dotted name of the key, such as ``conv.kernel_size``.
-            value: the value that was given.
+            value: the value that was given, or `NO_VALUE`.
             rule: what a legal value is.
             fix: what to change, if the rule does not say it.
         """
-        text = f"{field} = {shortened(value)}: {rule}"
+        given = "" if value is NO_VALUE else f" = {shortened(value)}"
+        text = f"{field}{given}: {rule}"
         super().__init__(f"{text} {fix}" if fix else text)
 
 

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from convchoice import CONF_DIR
-from convchoice.config.composition import ArmComposer, compose_values, options
+from convchoice.config.composition import ArmComposer, compose_values
+from convchoice.config.options import options
 from convchoice.config.validation import arm_text, config_from_mapping
 from convchoice.errors import ConfigurationError
 from made_up_runs import compose_arm
@@ -110,6 +111,14 @@ def test_the_quick_maximum_arm_composes_to_exactly_this():
         (["optimizer.learning_rate=???"], r"learning_rate = '\?\?\?': needs a value"),
         (["seed=[1"], r"command line = 'seed=\[1': .*needs two pairs of quotes"),
         (["conv@x=default"], r"command line = 'conv@x=default': cannot be composed"),
+        (["conv={kernal_size: 5}", "seed=1"], r"conv\.kernal_size = '\{kernal_size: 5\}': there"),
+        (["seed=1", "sed=2", "arm=max"], r"line: sed = '2': there is no such key\. Did you mean"),
+        (["seed=[1", "arm=max"], r"command line = 'seed=\[1': "),
+        (
+            ["downsample=max,average", "seed=0"],
+            r"^downsample = 'max,average': several values .* -m downsample=max,average …$",
+        ),
+        (["seed=range(3)"], r"^seed = 'range\(3\)': several .* train -m 'seed=range\(3\)' …$"),
         (["~nothing"], r"command line = '~nothing': cannot be composed"),
     ],
 )
@@ -140,7 +149,7 @@ def test_an_illegal_arm_is_refused(name, scale, overrides, message):
     ("text", "message"),
     [
         ("operator: maxx", r"downsample\.operator"),
-        ("windw: 2", r"downsample.*windw"),
+        ("windw: 2", r"yaml: downsample\.windw: cannot be composed"),
         ("window: !!timestamp foo", "cannot be composed"),
         ("window: [", "cannot be composed"),
         ("defaults: [nowhere]", "nowhere"),

@@ -7,8 +7,9 @@ import yaml
 
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import numeric_identity
-from convchoice.config.composition import ArmComposer, options
+from convchoice.config.composition import ArmComposer
 from convchoice.config.field_types import flattened
+from convchoice.config.options import options
 from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study
 from convchoice.networks.plan import Kind, Plan, plan

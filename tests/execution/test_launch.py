@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from convchoice.commands.train import main
-from convchoice.config.composition import options
+from convchoice.config.options import options
 from convchoice.config.schema import Config, TrackingConfig, TrainerConfig
 from convchoice.errors import ConfigurationError, exit_codes
 from convchoice.execution import launch
@@ -170,21 +170,29 @@ def test_a_single_run_is_kept_and_evaluated_again_without_training(tmp_path, tra
         (["hydra.launcher=1"], "hydra.launcher = 1: is a group of settings"),
         (["seeds=3"], "-m seed=0,1,2"),
         (["nonsense"], "nonsense"),
+        (["downsample=max,average", "seed=0,1"], "sweep: convchoice train -m downsample=max,aver"),
         (["--config-name", "nope"], "error: command line = 'nope': there is no such file in conf."),
         (["run_root='s3://me:secretpw@bucket/x'"], "no URL"),
         (["-m", "seed=0,1", "hydra.sweeper.zip=[seed,arm]"], "{'seed': 2, 'arm': 0}"),
         (["-m", "seed=0,1", "hydra.sweeper.zip=seed"], "zip = 'seed': must be a list of keys."),
         (["-m", "hydra.sweeper.params=3"], "hydra.sweeper.params = 3: must map keys to their"),
         (["-m", "seed=0,1", "hydra.sweeper.only=3"], "hydra.sweeper.only = 3: must be ARM/seed-N"),
-        (["-m", "arm=glob(z*)"], "error: arm = 'arm=glob(z*)': there is no such value."),
-        (["-m", "seed=range(3,1)"], "error: seed = 'seed=range(3,1)': there is no such value."),
+        (["-m", "arm=glob(z*)"], "error: arm = 'glob(z*)': there is no such value."),
+        (["-m", "seed=range(3,1)"], "error: seed = 'range(3,1)': there is no such value."),
         (["-m", "seed=range(1000000000000)"], "': must be at most 100,000 values."),
         (["-m", "seed=range(2000)", "data.order_seed=range(2000)"], "sweep = 4000000: must be at"),
-        (["-m", "seed=interval(0,9)"], "an interval is no list of values. To search it: convchoic"),
+        (
+            ["-m", "seed=interval(0,9)"],
+            "seed = 'interval(0,9)': an interval is no list of values. To search",
+        ),
         (["optimizer.learning_rate=???", "tracking.uri=//me:secretpw@host"], "needs a value."),
         (
             ["run_root=/tmp/é"],
             "special characters needs two pairs of quotes: 'run_root=\"/tmp/é\"'",
+        ),
+        (
+            ["-m", "sed=0,1", "arm=max,average"],
+            "sed=1 arm=average\n    sweep: sed = '0,1': there is no such key. Did you mean seed?\n",
         ),
         (["arm=max", "-m", "--mine", "tracking.uri=http://me:secretpw@host"], "http://***@host"),
     ],

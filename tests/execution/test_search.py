@@ -45,14 +45,18 @@ def test_a_command_line_gives_the_search_space():
         (["arm=max", "optimizer.rho=interval(1,0)"], "cannot be searched: `low <= high`"),
         (["arm=max", "optimizer.rho=tag(log,interval(0,1))"], "cannot be searched: `low > 0`"),
         (["arm=max", "nonsense"], "command line"),
-        (["arm=glob(z*)", RATE], "arm = 'arm=glob(z*)': there is no such value."),
-        (["arm=max", "optimizer.rho=glob(*)"], "'optimizer.rho=glob(*)': there is no such value."),
+        (["arm=glob(z*)", RATE], "arm = 'glob(z*)': there is no such value."),
+        (["arm=max", "optimizer.rho=glob(*)"], "'glob(*)': there is no such value."),
         (["arm=max", "seed=range(1000000000000)", RATE], "': must be at most 100,000 values."),
         (["arm=max", "optimizer.rho=range(0,1,1e-15)"], "': must be at most 100,000 values."),
         (["arm=max", "optimizer.learning_rate=interval(0.1,0.2)"], "must lie within the search s"),
         (["arm=lecture", RATE], "holds out no validation images"),
         (["arm=max", "conv.kernel_size=3,9"], "a 9×9 window does not fit"),
-        (["arm=max", "optimizer.nothing=interval(1,2)"], "there is no such key to search"),
+        (["arm=max", "optimizer.rat=1,2"], "optimizer.rat: there is no such key to search."),
+        (
+            ["arm=max", "optimizer.learningrate=1,2"],
+            "search. Did you mean optimizer.learning_rate?",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_trained(

@@ -10,7 +10,8 @@ import pytest
 import test_lecture
 from convchoice import PROJECT_ROOT
 from convchoice.commands.shapes import main as shapes
-from convchoice.config.composition import compose_values, options
+from convchoice.config.composition import compose_values
+from convchoice.config.options import options
 from convchoice.config.study import read_study
 from convchoice.config.validation import config_from_mapping
 from convchoice.errors import UserError

@@ -19,8 +19,8 @@ from pathlib import Path
 from convchoice import CONF_DIR
 from convchoice.commands import CommandParser, names_in
 from convchoice.commands.compose import chosen_studies, composed_arms, data_of
-from convchoice.config.composition import check_option, options, study_file
 from convchoice.config.field_types import plain_values
+from convchoice.config.options import check_option, options, study_file
 from convchoice.config.parameters import Parameters, read_parameters, reports_of
 from convchoice.config.schema import Config
 from convchoice.config.study import Study, read_study

@@ -14,8 +14,9 @@ from convchoice.analysis.measure import OTHERS, is_score
 from convchoice.analysis.study_definition import record_definition
 from convchoice.commands import CommandParser
 from convchoice.config.arm_keys import numeric_identity
-from convchoice.config.composition import ArmComposer, options
+from convchoice.config.composition import ArmComposer
 from convchoice.config.field_types import plain_values
+from convchoice.config.options import options
 from convchoice.config.parameters import DataFolder, Parameters, read_parameters
 from convchoice.config.schema import Config, Curve
 from convchoice.config.study import Study, new_arms_of, read_study

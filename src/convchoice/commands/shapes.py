@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from convchoice.commands import CommandParser
-from convchoice.config.composition import compose_values
+from convchoice.config.composition import compose_values, parsed, value_text
 from convchoice.config.field_types import once, shown
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.conversion import with_contents
+from convchoice.errors import require
 from convchoice.networks.geometry_suggestions import fitting_plan
 from convchoice.networks.plan import Kind, Plan, PlannedLayer, Shape
 
@@ -140,6 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: for an illegal configuration, or one whose layers do not fit.
     """
     given = parser().parse_intermixed_args(arguments)
+    for each in parsed(given.overrides, "command line"):
+        rule = "is several values. convchoice shapes prints one network: give one value."
+        require(not each.is_sweep_override(), str(each.key_or_group), value_text(each), rule)
     values = compose_values(given.overrides, "command line")
     config = with_contents(config_from_mapping(values, "command line"))
     plan, batch_size = fitting_plan(config), config.data.batch_size

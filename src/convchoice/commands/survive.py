@@ -20,7 +20,7 @@ from convchoice.analysis.comparison_files import read_beside
 from convchoice.analysis.sentences import survival_lines
 from convchoice.analysis.survival import SURVIVAL, Survival, survival
 from convchoice.commands import CommandParser, names_in
-from convchoice.config.composition import study_file
+from convchoice.config.options import study_file
 from convchoice.config.parameters import USUAL_SCALE, reports_of
 from convchoice.config.study import Study, read_study
 from convchoice.errors import RunFolderError, UserError, printable, require

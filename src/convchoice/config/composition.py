@@ -6,6 +6,7 @@ options once, and merges the arms' values into it.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,11 +31,12 @@ from omegaconf.errors import (
 
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
-from convchoice.config.field_types import flattened, from_mapping, is_inside
+from convchoice.config.field_types import flattened, from_mapping, is_inside, within
+from convchoice.config.options import check_option, options
 from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, arm_from_mapping
-from convchoice.errors import ConfigurationError, did_you_mean, nearest, require
+from convchoice.errors import NO_VALUE, ConfigurationError, did_you_mean, nearest, require
 
 HYDRA_VERSION_BASE = "1.3"
 MOST_VALUES = 100_000
@@ -47,31 +49,6 @@ UNSPECIFIC = (AssertionError, AttributeError, LookupError, TypeError, ValueError
 def register_schema() -> None:
     """Register the schema that `conf/config.yaml` begins with."""
     ConfigStore.instance().store(name="schema", node=Config)
-
-
-def options(group: str, conf: Path = CONF_DIR) -> list[str]:
-    """The options of a group of `conf/`, in alphabetical order."""
-    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
-
-
-def check_option(group: str, option: str, conf: Path = CONF_DIR) -> None:
-    """Raise `ConfigurationError` unless a group of `conf/` has an option."""
-    known = options(group, conf)
-    require(option in known, group, option, "there is no such option.", nearest(option, known))
-
-
-def study_file(name: str, conf: Path = CONF_DIR) -> Path:
-    """The file of a study, which is named as in `conf/study`, or by its path.
-
-    Raises:
-        ConfigurationError: for an unknown name.
-    """
-    path, known = Path(name), options("study", conf)
-    if path.suffix in {".yaml", ".yml"}:
-        return path
-    fix = f"{nearest(name, known)} A study of your own: STUDY=path/to/it.yaml"
-    require(name in known, "STUDY", name, "there is no such study.", fix)
-    return conf / "study" / f"{name}.yaml"
 
 
 def quoted(value: str) -> str:
@@ -115,14 +92,16 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         raise ConfigurationError(group, option, "there is no such option.", fix) from None
     except OverrideParseException as error:
         wrong = next((each for each in overrides if not each.isascii()), "KEY=VALUE")
-        key, _, value = wrong.partition("=")
-        fix = f"Text with special characters needs two pairs of quotes: '{key}=\"{value}\"'"
+        key, _, text = wrong.partition("=")
+        fix = f"Text with special characters needs two pairs of quotes: '{key}=\"{text}\"'"
         [line, *_] = str(error).splitlines()  # of some errors, the name of the parser's exception
         rule = re.sub(r"^\w+Exception: .*", "cannot be read by Hydra's grammar", line).rstrip(".")
-        raise ConfigurationError(origin, given, f"{rule}.", fix) from error
+        raise ConfigurationError(origin, error.override, f"{rule}.", fix) from error
     except (HydraException, OmegaConfBaseException, *UNSPECIFIC) as error:
+        _refuse_several(str(error))
         key = _key(error)
-        name, rule, fix = f"{origin}: {key}" if key else origin, _reason(error), ""
+        name, value = (f"{origin}: {key}", _given(key, overrides)) if key else (origin, given)
+        rule, fix = _reason(error), ""
         cause = error.__cause__ or error
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             groups = [key.partition(".")[0] for key in DEFAULTS]
@@ -135,8 +114,24 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
             if option.startswith("[") and (known := options(group)):
                 rule = "is no option."
                 raise ConfigurationError(group, option, rule, nearest(option, known)) from error
-        values = dict(each.partition("=")[::2] for each in overrides)
-        raise ConfigurationError(name, values.get(key, given), rule, fix) from error
+        raise ConfigurationError(name, value, rule, fix) from error
+
+
+def _given(key: str, overrides: Sequence[str]) -> object:
+    """What overrides set a key to, or a mapping that it is in."""
+    for name, _, value in (each.lstrip("+~").partition("=") for each in reversed(overrides)):
+        if key == name or (value.startswith("{") and within(key, (name,))):
+            return value
+    return NO_VALUE
+
+
+def _refuse_several(text: str) -> None:
+    """Refuse several values of a key, if Hydra does, in our own words."""
+    found = re.search("'(.*)'", text)
+    if found and "--multirun" in text:
+        (key, _, value), sweep = found[1].partition("="), shlex.quote(found[1])
+        rule = f"several values are a sweep: convchoice train -m {sweep} …"
+        raise ConfigurationError(key, value, rule)
 
 
 def _key(error: BaseException) -> str:
@@ -180,6 +175,11 @@ def parsed(overrides: Sequence[str], origin: str) -> list[Override]:
         return list(OverridesParser.create().parse_overrides(list(overrides)))
 
 
+def value_text(override: Override) -> str:
+    """The value of an override as it was written."""
+    return str(override.input_line).partition("=")[2]
+
+
 def given_values(override: Override) -> list[Any]:
     """The values that an override stands for; none for an interval.
 
@@ -199,8 +199,8 @@ def given_values(override: Override) -> list[Any]:
     else:
         return [] if override.is_sweep_override() else [value]
     key, rule = str(override.key_or_group), f"must be at most {MOST_VALUES:,} values."
-    require(bool(found), key, override.input_line, "there is no such value.")
-    require(len(found) <= MOST_VALUES, key, override.input_line, rule)
+    require(bool(found), key, value_text(override), "there is no such value.")
+    require(len(found) <= MOST_VALUES, key, value_text(override), rule)
     return found
 
 

@@ -37,12 +37,12 @@ from convchoice.config.composition import (
     composition_errors,
     given_values,
     in_home,
-    options,
     parsed,
     plain,
     register_schema,
 )
 from convchoice.config.field_types import check_name
+from convchoice.config.options import options
 from convchoice.config.schema import Config, TrackingConfig
 from convchoice.errors import (
     ConfigurationError,
@@ -56,7 +56,7 @@ from convchoice.errors import (
 from convchoice.execution.executors import Executor, JoblibExecutor, LocalExecutor
 from convchoice.execution.job_names import is_named, job_name, run_config, sweep_name
 from convchoice.execution.runner import print_plan, print_result, update_runs
-from convchoice.execution.sweep import Sweep, checked_configs, own_overrides
+from convchoice.execution.sweep import Sweep, checked_configs
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SETTINGS = "hydra.launcher."
@@ -183,8 +183,10 @@ class Application:
         _set_environment(config.hydra)
         swept = [str(item.key_or_group) for item in overrides if item.is_sweep_override()]
 
+        typed = [str(item.input_line) for item in overrides]
+
         def compose(job: Sequence[str]) -> dict[str, Any]:
-            with composition_errors("sweep", [own_overrides(job, swept)]):
+            with composition_errors("sweep", typed):
                 composed = loader.load_sweep_config(config, list(job))
             keys = [str(key) for key in composed if key != "hydra"]
             return plain(OmegaConf.masked_copy(composed, keys))

@@ -25,13 +25,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState
 
 from convchoice.config.arm_keys import is_numeric
-from convchoice.config.composition import check_option, compose_values, given_values, parsed
+from convchoice.config.composition import compose_values, given_values, parsed, value_text
 from convchoice.config.datasets import spec_of
 from convchoice.config.field_types import flattened, within
+from convchoice.config.options import check_option
 from convchoice.config.schema import Config
 from convchoice.config.validation import arm_from_mapping
 from convchoice.data.conversion import prepare, with_contents
-from convchoice.errors import ConfigurationError, UserError, require
+from convchoice.errors import NO_VALUE, ConfigurationError, UserError, did_you_mean, require
 from convchoice.execution.executors import LocalExecutor
 from convchoice.execution.runner import run
 from convchoice.execution.specification import missing_runs, specify
@@ -93,7 +94,7 @@ def _values(override: Override | None) -> list[Any]:
 
 
 def _distribution(key: str, override: Override) -> Distribution:
-    given, value = override.input_line, override.value()
+    given, value = value_text(override), override.value()
     decides = key == "data.batch_size" or (is_numeric(key) and not within(key, ("data",)))
     rule = "cannot be tuned: it chooses the images, or where and how a run is made."
     require(decides, key, given, rule)
@@ -174,7 +175,8 @@ class Search:
         """
         values = flattened(compose_values([f"arm={arm}", *self.space.fixed], f"arm {arm}"))
         for key in self.space.searched:
-            require(key in values, key, None, "there is no such key to search.")
+            rule, fix = "there is no such key to search.", did_you_mean(key, list(values))
+            require(key in values, key, NO_VALUE, rule, fix)
         return {key: values[key] for key in self.space.searched}
 
     def config(self, arm: str, number: int, settings: Mapping[str, Any]) -> Config:

@@ -89,7 +89,11 @@ class ConvchoiceSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Expand the overrides of the command line into jobs."""
-        from convchoice.config.composition import MOST_VALUES, given_values  # noqa: PLC0415
+        from convchoice.config.composition import (  # noqa: PLC0415 - only of a sweep
+            MOST_VALUES,
+            given_values,
+            value_text,
+        )
 
         self._check_options()
         given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
@@ -98,7 +102,7 @@ class ConvchoiceSweeper(Sweeper):
         for each in overrides:
             rule, fix = "an interval is no list of values.", "To search it: convchoice tune"
             key = each.get_key_element()
-            require(not each.is_interval_sweep(), key, each.input_line, rule, fix)
+            require(not each.is_interval_sweep(), key, value_text(each), rule, fix)
         counts = {
             each.get_key_element(): len(given_values(each))
             for each in overrides
