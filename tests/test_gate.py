@@ -190,7 +190,7 @@ def test_a_loop_that_adds_seeds_ends_at_a_planned_look(tmp_path, capsys):
     [
         ([], "name a table or an --mlflow EXPERIMENT"),
         (["runs"], "name a table or an --mlflow EXPERIMENT"),
-        (["none.csv", *OPTIONS], "none.csv: cannot be read as CSV"),
+        (["none.csv", *OPTIONS], "none.csv: there is no such file."),
         (["none.csv", "--margin", "1"], "name the arm that the others are compared with"),
     ],
 )

@@ -164,9 +164,13 @@ def test_paths_of_a_run_an_arm_or_a_parent(sweep: Path):
 
 def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    for missing in ("nowhere", "empty"):
-        with pytest.raises(UserError, match=f"{missing}: has no run folders"):
-            collected_runs([tmp_path / missing])
+    (tmp_path / "a.xlsx").touch()
+    table = r"is not a table that can be read: a table is CSV.*\.parquet\)\. Save it as one"
+    missing = "there is no such file or folder"
+    rules = {"nowhere": missing, "empty": "has no run folders", "a.xlsx": table}
+    for name, rule in rules.items():
+        with pytest.raises(UserError, match=f"{name}: {rule}"):
+            collected_runs([tmp_path / name])
     make_run(sweep / "yesterday", "max", 2)
     with pytest.raises(UserError, match=r"yesterday.*arm max with seed 2 is in .*today.*, too"):
         collected_runs([sweep])

@@ -44,6 +44,9 @@ def table_of(*paths: Path, **columns: Any) -> ResultsTable:
         "\ufeff" + GOOD,  # a byte order mark
         GOOD.replace("\n", "\r\n"),
         GOOD.replace(",", " , "),
+        GOOD.replace(",", ";"),
+        GOOD.replace(",", "\t"),
+        "sep=;\r\n" + GOOD.replace(",", ";").replace("\n", "\r\n"),
         GOOD + "\n ,, \n",
         "note,value,seed,arm\nx,0.99,0,max\nx,0.989,1,max\n,0.988,0,average\n,0.985,1,average\n",
     ],
@@ -105,11 +108,26 @@ def test_json_lines_and_parquet_hold_the_same_table(tmp_path: Path):
         table = table_of(path, arm=["config.arm"], seed="config.seed", value="f1")
         assert table.values == {"a": {0: 0.815, 1: 0.82}, "b": {0: 0.8, 1: 1.0}}
     for text in ("[]", "{", "1" * 5_000, "[" * 100_000):
-        with pytest.raises(UserError, match=r"results\.jsonl: cannot be read as JSON lines"):
-            read_source(write(tmp_path, text, "results.jsonl"))
+        damaged = write(tmp_path, f'\r\n{{"f1": "\u2028"}}\r\n{text}', "results.jsonl")
+        with pytest.raises(UserError, match=r"jsonl: cannot be read as JSON lines: line 3: "):
+            read_source(damaged)
     parquet.write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"results\.parquet: cannot be read as Parquet"):
         read_source(parquet)
+
+
+def test_encodings(tmp_path: Path):
+    text = GOOD.replace("max", "größer")
+    path = tmp_path / "results.tsv"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_bytes(text.replace(",", "\t").encode(encoding))
+        assert list(table_of(path).labels.values()) == ["größer"]
+    path.write_bytes(text.encode("latin-1"))
+    message = r"results\.tsv: cannot be read as CSV: line 2 is not UTF-8. Save the file as UTF-8\."
+    with pytest.raises(UserError, match=message):
+        read_source(path)
+    with pytest.raises(UserError, match=r"none\.csv: there is no such file"):
+        read_source(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +136,11 @@ def test_json_lines_and_parquet_hold_the_same_table(tmp_path: Path):
         ("", "results.csv: has no row of values", ""),
         ("arm,seed,value\n", "results.csv: has no row of values", ""),
         ("arm,seed,value,arm\n", "line 1: the column 'arm' is there twice", ""),
-        ("arm;seed;value\na;0;1\n", "has no column 'arm'; it has arm;seed;value", "--arm"),
+        ("arm|seed|value\na|0|1\n", "has no column 'arm'; it has arm|seed|value", "--arm"),
+        ("arm;seed;value\na;0;0,5\n", "line 2, column value", "a point, not a comma, before"),
+        ("arm\tseed\tvalue\na\t0\t0,5\n", "line 2, column value", "a point, not a comma, before"),
+        ("sep=;\narm;seed;value\na;0;x\n", "line 3, column value: 'x'", "must be a number"),
+        ("sep=;\narm;seed;arm\n", "line 2: the column 'arm' is there twice", ""),
         ("model,seed,value\na,0,1\n", "has no column 'arm'; it has model, seed, value", "--arm"),
         ("arm,seeds,value\na,0,1\n", "no column 'seed'", "Did you mean seeds? Name the"),
         ("arm,seed,value\na,0\n", "line 2: must have 3 cells, and has 2", ""),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from convchoice.analysis.input_table import SUFFIXES
+from convchoice.analysis.input_table import ACCEPTED
 from convchoice.analysis.published_runs import is_published, read_published
 from convchoice.config.study import Study
 from convchoice.errors import UserError
@@ -33,12 +33,13 @@ def collected_runs(
             published = chain(*read_published(path).runs.values())
             found |= {run.path.resolve(): run for run in published}
             continue
+        if not path.exists():
+            raise UserError(f"{path}: there is no such file or folder.")
+        if path.is_file():
+            raise UserError(f"{path}: is not a table that can be read: {ACCEPTED}. Save it as one.")
         folders = run_folders(path)
         if not folders:
-            raise UserError(
-                f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}) and is no table"
-                f" ({', '.join(SUFFIXES)})."
-            )
+            raise UserError(f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}).")
         for folder in folders:
             resolved = folder.resolve()
             if resolved not in found and (wanted is None or resolved.parent.name in wanted):

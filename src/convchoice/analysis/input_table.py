@@ -1,10 +1,12 @@
 """Other people's results: tables with a row a run, of which every cell that is used is checked.
 
-A table is a CSV, JSON lines (a nested key has dots: ``config.seed``), Parquet, or what MLflow
-holds. The caller names its columns; other columns are ignored. In a column ``metric`` several
-metrics may share one column of values. A run whose value is missing or not finite has failed.
+A table is a CSV (with commas, semicolons or tabs), JSON lines (a nested key has dots:
+``config.seed``), Parquet, or what MLflow holds. The caller names
+its columns; other columns are ignored. In a column ``metric`` several metrics may share one column
+of values. A run whose value is missing or not finite has failed.
 """
 
+import codecs
 import csv
 import hashlib
 import io
@@ -27,7 +29,12 @@ MOST_BYTES = 100_000_000
 LARGEST_VALUE = 1e12
 MOST_SHOWN = 20
 """Columns that a message lists."""
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
+FORMATS = {
+    ".csv": "CSV", ".tsv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines",
+    ".parquet": "Parquet",
+}  # fmt: skip
+SUFFIXES = tuple(FORMATS)
+ACCEPTED = f"a table is CSV, JSON lines or Parquet ({', '.join(SUFFIXES)})"
 Row = tuple[str, Mapping[str, Any]]
 """The position of a row, such as ``line 2``, and its cells by column."""
 
@@ -97,12 +104,18 @@ def _text(cell: object) -> str:
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    declared = re.fullmatch(r"sep=(.)\r?", first, re.IGNORECASE)  # a spreadsheet's own line
+    delimiter = declared[1] if declared else next((each for each in ",\t;" if each in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        if declared:
+            next(reader)
         header = [name.strip() for name in next(reader, [])]
         twice = sorted({name for name in header if name and header.count(name) > 1})
         if twice:
-            raise ValueError(f"line 1: the column {shortened(twice[0])} is there twice.")
+            place = f"line {reader.line_num}"
+            raise ValueError(f"{place}: the column {shortened(twice[0])} is there twice.")
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) != len(header):
@@ -114,12 +127,25 @@ def _csv_rows(text: str) -> Iterator[Row]:
 
 
 def _json_rows(text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # other line ends may be within a string
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"line {number}: {getattr(error, 'msg', error)}.") from error
             if not isinstance(row, dict):
                 raise ValueError(f"line {number}: must be an object: {{…}}.")
             yield f"line {number}", flattened(row)
+
+
+def _decoded(raw: bytes) -> str:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")  # spreadsheets put a byte order mark first
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8. Save the file as UTF-8.") from error
 
 
 def _parquet_rows(raw: bytes) -> Iterator[Row]:
@@ -135,17 +161,18 @@ def read_source(path: Path) -> Source:
     Raises:
         UserError: naming file and line, for a file that cannot be read or is damaged.
     """
+    kind = FORMATS.get(path.suffix.lower(), "JSON lines")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{path}: is larger than {MOST_BYTES:,} bytes.")
-        raw, suffix = path.read_bytes(), path.suffix.lower()
-        if suffix == ".parquet":
+        raw = path.read_bytes()
+        if kind == "Parquet":
             rows = list(_parquet_rows(raw))
         else:
-            text = raw.decode("utf-8-sig")  # spreadsheets put a byte order mark first
-            rows = list(_csv_rows(text) if suffix == ".csv" else _json_rows(text))
+            rows = list((_csv_rows if kind == "CSV" else _json_rows)(_decoded(raw)))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file.") from error
     except (OSError, ValueError, RecursionError) as error:
-        kind = {".csv": "CSV", ".parquet": "Parquet"}.get(path.suffix.lower(), "JSON lines")
         raise UserError(f"{path}: cannot be read as {kind}: {error}") from error
     return Source(path.name, hashlib.sha256(raw).hexdigest(), rows)
 
@@ -259,6 +286,7 @@ def results_table(sources: Sequence[Source], columns: Columns) -> ResultsTable:
             table.failed.setdefault(arm, {})[seed] = reason
         elif abs(number) > LARGEST_VALUE:
             rule = f"must be a number between ±{LARGEST_VALUE:g}, such as 0.9912."
+            rule += " Write a point, not a comma, before decimals." if "," in value else ""
             raise _refuse(place, columns.value, value, rule)
         else:
             table.values[arm][seed] = number
