@@ -189,7 +189,9 @@ def test_a_loop_that_adds_seeds_ends_at_a_planned_look(tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "name a table or an --mlflow EXPERIMENT"),
-        (["runs"], "name a table or an --mlflow EXPERIMENT"),
+        ([str(Path(__file__).parent)], "tests is a folder; gate takes tables: CSV,"),
+        ([__file__], "test_gate.py is a file of another kind; gate takes tables: CSV,"),
+        (["runs/none"], "runs/none is no file or folder that exists; gate takes tables"),
         (["none.csv", *OPTIONS], "none.csv: there is no such file."),
         (["none.csv", "--margin", "1"], "name the arm that the others are compared with"),
     ],

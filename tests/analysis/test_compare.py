@@ -165,7 +165,7 @@ def test_paths_of_a_run_an_arm_or_a_parent(sweep: Path):
 def test_illegal_folders_are_refused(sweep: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.xlsx").touch()
-    table = r"is not a table that can be read: a table is CSV.*\.parquet\)\. Save it as one"
+    table = r"is not a table that can be read. Save it as CSV,.*\.parquet\)\."
     missing = "there is no such file or folder"
     rules = {"nowhere": missing, "empty": "has no run folders", "a.xlsx": table}
     for name, rule in rules.items():

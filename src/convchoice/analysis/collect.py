@@ -36,7 +36,7 @@ def collected_runs(
         if not path.exists():
             raise UserError(f"{path}: there is no such file or folder.")
         if path.is_file():
-            raise UserError(f"{path}: is not a table that can be read: {ACCEPTED}. Save it as one.")
+            raise UserError(f"{path}: is not a table that can be read. Save it as {ACCEPTED}.")
         folders = run_folders(path)
         if not folders:
             raise UserError(f"{path}: has no run folders (<arm>/seed-<n> with {CONFIG}).")

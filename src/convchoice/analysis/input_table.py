@@ -34,7 +34,7 @@ FORMATS = {
     ".parquet": "Parquet",
 }  # fmt: skip
 SUFFIXES = tuple(FORMATS)
-ACCEPTED = f"a table is CSV, JSON lines or Parquet ({', '.join(SUFFIXES)})"
+ACCEPTED = f"CSV, JSON lines or Parquet ({', '.join(SUFFIXES)})"
 Row = tuple[str, Mapping[str, Any]]
 """The position of a row, such as ``line 2``, and its cells by column."""
 

@@ -107,7 +107,7 @@ def parser() -> CommandParser:
     add("--study", type=Path, metavar="FILE", help=own)
     first = "the record of the study's first definition, which `convchoice compose` makes"
     add("--definition", type=Path, metavar="FILE", help=first)
-    add_table_options(made)
+    add_table_options(made, run_folders=True)
     return made
 
 

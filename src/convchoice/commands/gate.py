@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from convchoice.analysis import text
 from convchoice.analysis.contrast import Contrast, last_level
+from convchoice.analysis.input_table import ACCEPTED
 from convchoice.analysis.result import Comparison
 from convchoice.analysis.statistics import FEWEST_SEEDS, seeds_needed
 from convchoice.commands import CommandParser
@@ -220,8 +221,13 @@ def parser() -> CommandParser:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     made = parser()
     given = made.parse_args(arguments)
-    if bool(given.paths) == bool(given.mlflow) or not all(map(is_table, given.paths)):
+    if bool(given.paths) == bool(given.mlflow):
         made.error("name a table or an --mlflow EXPERIMENT")
+    for path in given.paths:
+        if not is_table(path):
+            what = "a folder" if path.is_dir() else "a file of another kind"
+            what = what if path.exists() else "no file or folder that exists"
+            made.error(f"{path} is {what}; gate takes tables: {ACCEPTED}")
     if given.baseline is None:
         made.error("name the arm that the others are compared with: --baseline")
     return given

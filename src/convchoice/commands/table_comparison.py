@@ -27,14 +27,26 @@ from convchoice.tracking.experiment_rows import experiment_rows
 PARAMETER, METRIC = "params.", "metrics."
 
 
-def add_table_options(made: argparse.ArgumentParser) -> None:
-    """Add the options of a comparison without a study's file, and of a table's columns."""
+def add_table_options(made: argparse.ArgumentParser, *, run_folders: bool = False) -> None:
+    """Add the options of a comparison without a study's file, and of a table's columns.
+
+    Args:
+        made: the parser.
+        run_folders: whether the command takes run folders, too, with defaults of their own.
+    """
     add = made.add_argument
-    add("--baseline", metavar="ARM", help="the arm to compare with (default: the first)")
+    baseline = "default: the first" if run_folders else "required"
+    add("--baseline", metavar="ARM", help=f"the arm to compare with ({baseline})")
     add("--name", help="name of the comparison (default: that of the output, table or experiment)")
     add("--metric", help="metric to compare, such as test/nll; for a table, the name to show")
-    margin = "the smallest difference that matters, in the metric's own unit; for run folders,"
-    add("--margin", type=float, help=f"{margin} accuracies in percentage points (default: 0.1)")
+    margin = "the smallest difference that matters, in the metric's own unit"
+    if run_folders:
+        margin += (
+            "; of run folders, accuracies in percentage points (default for these: 0.1, else none)"
+        )
+    else:
+        margin += " (required)"
+    add("--margin", type=float, help=margin)
     direction = made.add_mutually_exclusive_group()
     for value, name in ((True, "--higher-is-better"), (False, "--lower-is-better")):
         direction.add_argument(name, action="store_const", const=value, dest="higher_is_better")
