@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from convchoice import CONF_DIR
 from convchoice.commands.train import main
 from convchoice.config.options import options
 from convchoice.config.schema import Config, TrackingConfig, TrainerConfig
@@ -253,9 +255,13 @@ def test_zipped_values_go_together(train: Command):
     assert output.splitlines()[1:] == [f"  to do {a}/seed-{seed}" for a in arms for seed in (0, 1)]
 
 
-def test_new_names_are_offered_but_never_for_a_misspelt_one():
-    offer_new_names(["arm=average_same,max-5x5", "conv.padding=same"])
+def test_new_names_are_offered_but_never_for_a_misspelt_one(capsys):
+    offer_new_names(["arm=average_same,max-5x5", "conv.padding=same", "seed=0,1"])
+    said = "average_same, max-5x5: a new name for the default network with conv.padding=same\n"
+    assert capsys.readouterr() == ("", said)
     offer_new_names(["arm=null"])
+    offer_new_names(["arm=max", "conv.padding=same"])
+    assert capsys.readouterr() == ("", "")
     for arguments, message in (
         (["arm=averge", "conv.padding=same"], "Did you mean average"),
         (["arm=mine", "seed=1"], "give a configuration of your own a new name"),
@@ -263,6 +269,17 @@ def test_new_names_are_offered_but_never_for_a_misspelt_one():
     ):
         with pytest.raises(ConfigurationError, match=message):
             offer_new_names(arguments)
+
+
+def test_an_arm_of_a_folder_that_is_not_in_use_is_not_a_new_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("conf", "arm").mkdir(parents=True)
+    Path("conf", "arm", "mine.yaml").write_text("arm: mine")
+    arguments = ["arm=mine", "conv.padding=same"]
+    message = f"{tmp_path}/conf/arm/mine.yaml is not in use: the arms are those in {CONF_DIR}/arm."
+    with pytest.raises(ConfigurationError, match=f"'mine': {re.escape(message)} Add --config-dir"):
+        offer_new_names(arguments)
+    offer_new_names(arguments, Path("conf"))
 
 
 def test_every_launcher_gives_an_executor_whose_jobs_have_the_threads_of_a_run(tmp_path):

@@ -31,7 +31,7 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from convchoice import CONF_DIR
+from convchoice import CONF_DIR, IN_CLONE
 from convchoice.config.composition import (
     HYDRA_VERSION_BASE,
     composition_errors,
@@ -238,15 +238,21 @@ def offer_new_names(arguments: Sequence[str], more: Path | None = None) -> None:
     sets the name, if something else is set too and the name is not a misspelling of a known one.
 
     Raises:
-        ConfigurationError: for an unknown name alone, or one that is close to a known one.
+        ConfigurationError: for an unknown name alone, one that is close to a known one, or that of
+            a file in a folder `conf` here that is not in use.
     """
     known = options("arm") + (options("arm", more) if more else [])
-    own_settings = any("=" in part and is_named(part) for part in arguments)
+    own_settings = [part for part in arguments if "=" in part and is_named(part)]
     chosen = [each for each in parsed(arguments, "command line") if each.key_or_group == "arm"]
     listed = [each for each in chosen if not isinstance(each.value(), Glob)]
-    for name in (str(value) for each in listed for value in given_values(each) if value):
-        if name in known:
-            continue
+    named = (str(value) for each in listed for value in given_values(each) if value)
+    new = [name for name in named if name not in known]
+    for name in new:
+        own = Path("conf", "arm", f"{name}.yaml")
+        rule = f"{own.absolute()} is not in use: the arms are those in {CONF_DIR / 'arm'}."
+        fix = "Add --config-dir conf"
+        fix += ", or install convchoice without -e (README.md)." if IN_CLONE else "."
+        require(not own.is_file(), "arm", name, rule, fix)
         variant = any(name.startswith((f"{arm}_", f"{arm}-")) for arm in known)
         misspelt = did_you_mean(name, known) and not variant
         if not own_settings or misspelt:
@@ -255,6 +261,9 @@ def offer_new_names(arguments: Sequence[str], more: Path | None = None) -> None:
             raise ConfigurationError("arm", name, rule, fix)
         check_name("arm", name)
         ConfigStore.instance().store(group="arm", name=name, node={"arm": name}, package="_global_")
+    if new:
+        what = f"a new name for the default network with {' '.join(own_settings)}"
+        print(f"{', '.join(new)}: {what}", file=sys.stderr, flush=True)
 
 
 def _refuse(message: str) -> NoReturn:
