@@ -15,6 +15,7 @@ from convchoice.commands.train import main as train
 from convchoice.config.schema import DataConfig, Dataset, TrainerConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.conversion import prepare, with_contents
+from convchoice.errors import UserError
 from convchoice.runs.run import Run, RunSpecification, read_run
 from convchoice.runs.run_folder import run_path
 from own_images import CLASSES, write_images
@@ -93,6 +94,30 @@ def test_a_sweep_compares_within_each_folder(tmp_path, monkeypatch, capfd):
     assert re.findall(r"Data: (\w+) \((\d+) images", printed) == [("pets", "36"), ("birds", "24")]
     arms = {path.parent.name for path in Path("runs").glob("*/seed-0")}
     assert arms == {"birds-average", "birds-max", "pets-average", "pets-max"}
+
+
+@pytest.mark.parametrize("change", ["contents", "added", "removed", "class"])
+def test_a_run_of_other_images_is_never_replaced(tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    pets = Path("pets")
+    write_images(pets, {"train": 8, "test": 4})
+    run = ["data=folder", "data.path=pets", "arm=mine", "trainer.max_epochs=1", "tracking=none"]
+    train(run)
+    made = {path: path.read_bytes() for path in Path("runs/mine").rglob("*") if path.is_file()}
+    dog = pets / "train" / "dog"
+    if change == "contents":
+        (dog / "0.png").write_bytes((dog / "2.png").read_bytes())
+    elif change == "added":
+        (dog / "more.png").write_bytes((dog / "2.png").read_bytes())
+    elif change == "removed":
+        (dog / "0.png").unlink()
+    else:
+        for part in ("train", "test"):
+            (pets / part / "dog").rename(pets / part / "dogs")
+    with pytest.raises(UserError, match=r"holds a run that differs in .*the images \(SHA-256 "):
+        train(run)
+    assert made == {path: path.read_bytes() for path in made}
+    train([*run, "run_root=new"])
 
 
 @pytest.mark.pipeline

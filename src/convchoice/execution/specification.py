@@ -1,6 +1,6 @@
 """The specifications of runs: where each is, what identifies it, and which are missing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -107,25 +107,32 @@ def missing_runs(
 
 
 def refuse_to_replace(run: RunSpecification) -> None:
-    """Refuse a run whose folder holds, or will hold, a run of another configuration.
+    """Refuse a run whose folder holds, or will hold, a run of another configuration or images.
 
     Raises:
         ConfigurationError: naming the folder and the keys that differ.
     """
     arms = run.folder.parents[1]
     composed = arms.with_name("configs") / "arms" / f"{run.arm}.yaml"
-    others: dict[str, Callable[[], Config]] = {
-        f"{run.folder} holds a run that": lambda: config_from_mapping(read_run(run.folder).config)
-    }
+
+    def decides(config: Config, digest: str) -> dict[str, Any]:
+        images = {"the images": f"SHA-256 {digest[:8]}…"}
+        return flattened(numeric_identity(config)) | images
+
+    def of_run() -> dict[str, Any]:
+        found = read_run(run.folder)
+        return decides(config_from_mapping(found.config), found.environment["dataset"]["digest"])
+
+    others = {f"{run.folder} holds a run that": of_run}
     if arms.name == "runs" and composed.is_file():
         what = f"{run.folder.parent} is the pipeline's, whose arm"
-        others[what] = lambda: replace(read_arm(composed), seed=run.seed)
+        others[what] = lambda: decides(replace(read_arm(composed), seed=run.seed), run.data_digest)
+    new = decides(run.config, run.data_digest)
     for what, read in others.items():
         try:
-            other = read()
+            old = read()
         except UserError:
             continue  # nothing, or nothing that could be kept
-        old, new = (flattened(numeric_identity(each)) for each in (other, run.config))
         differing = [
             f"{key} ({old.get(key)} there, {new.get(key)} here)"
             for key in sorted(old.keys() | new.keys())
