@@ -50,6 +50,14 @@ def test_a_free_port_is_found_and_a_server_that_does_not_start_is_an_error(
     assert capsys.readouterr().out.startswith(f"port {used} is in use, so this is port {port}\n")
 
 
+def test_a_store_that_does_not_exist_is_not_created(tmp_path, monkeypatch):
+    for store in (f"sqlite:///{tmp_path / 'none'}", str(tmp_path / "none")):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+        with pytest.raises(UserError, match="none: there is no such MLflow store"):
+            main([])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 def test_the_printed_link_shows_the_arms_with_accuracy_and_costs_and_charts_in_order(tmp_path):

@@ -50,6 +50,25 @@ def test_an_experiment_is_compared(uri, tmp_path, refused, capsys):
     assert "no column 'params.net'" in refused(main, [*command, "--arm", "params.net"])
     command[1] = "segmentatoin"
     assert "Did you mean segmentation?" in refused(main, command)
-    command[3] = f"sqlite:///{tmp_path / 'none.db'}"
-    assert "none.db: there is no such MLflow database" in refused(main, command)
-    assert not (tmp_path / "none.db").exists()
+    stores = (f"sqlite:///{tmp_path / 'none'}", f"file://{tmp_path / 'none'}", tmp_path / "none")
+    for command[3] in map(str, stores):
+        assert "none: there is no such MLflow store. Name another" in refused(main, command)
+        assert not (tmp_path / "none").exists()
+
+
+def test_one_of_two_runs_with_one_name_can_be_left_out(uri, refused, capsys):
+    import mlflow  # noqa: PLC0415 - two seconds
+
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("segmentation").experiment_id
+    run = client.create_run(experiment, run_name="0.1-0").info.run_id
+    for key, text in {"lr": "0.1", "depth": "18", "seed": "0"}.items():
+        client.log_param(run, key, text)
+    client.set_terminated(run)
+    command = ["--mlflow", "segmentation", "--tracking-uri", uri, "--metric", "val/f1"]
+    command += ["--margin", "0.01", "--higher-is-better"]
+    message = refused(main, command)
+    assert f"run 0.1-0 {run} (FINISHED)" in message
+    assert "--filter \"run_id != 'ID'\"" in message
+    main([*command, "--filter", f"run_id != '{run}'"])
+    assert "vs 0.1" in capsys.readouterr().out

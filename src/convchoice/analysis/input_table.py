@@ -274,7 +274,8 @@ def results_table(sources: Sequence[Source], columns: Columns) -> ResultsTable:
         seed, value = int(text.partition(".")[0]), _text(row.get(columns.value))
         if first := places.get((arm, seed)):
             rule = f"arm {label} has this seed twice, first in {first}. Is each column that makes"
-            rule += " two arms different named with --arm? Else leave one of the two runs out."
+            rule += " two arms different named with --arm? Else leave one of the two runs out; of"
+            rule += " MLflow: --filter \"run_id != 'ID'\"."
             raise _refuse(place, columns.seed, text, rule)
         places[arm, seed] = place
         try:

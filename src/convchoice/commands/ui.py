@@ -21,7 +21,7 @@ from urllib.request import urlopen
 from convchoice.commands import CommandParser
 from convchoice.config.schema import TrackingConfig
 from convchoice.errors import JobError, UserError
-from convchoice.tracking.mlflow_store import URI, MlflowStore
+from convchoice.tracking.mlflow_store import URI, MlflowStore, missing_store
 from convchoice.tracking.saved_views import FIRST_VIEW
 
 HOST = "127.0.0.1"
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run MLflow's server in this process and print the link to the runs.
 
     Raises:
-        UserError: for an illegal port, or a store on another server.
+        UserError: for an illegal port, or a store that is on another server or does not exist.
         JobError: if the server ends before it responds.
     """
     wanted = parser().parse_args(arguments).port
@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     uri = os.environ.get(URI, "")
     if uri.startswith("http"):
         raise UserError(f"{URI} = {uri}: the runs are on that server. Open it in a browser.")
+    if uri and (path := missing_store(uri)):
+        raise UserError(f"{path}: there is no such MLflow store. Set another: {URI}")
     store = MlflowStore(TrackingConfig())
     store.update_experiment()
     port = free_port(wanted)

@@ -1,5 +1,6 @@
 """The runs of any MLflow experiment as rows of a table; nothing is created or changed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +9,8 @@ from convchoice.tracking.mlflow_store import (
     TrackingError,
     advice,
     import_mlflow,
+    missing_store,
     search,
-    sqlite_path,
     store_uri,
 )
 from convchoice.tracking.publish import one_line
@@ -18,8 +19,9 @@ from convchoice.tracking.publish import one_line
 def experiment_rows(
     name: str, uri: str | None = None, conditions: str = ""
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Each run's name and status, and its cells: ``params.…``, ``tags.…`` and ``metrics.…``.
+    """Each run: its name and status, its id if another one has that name, and its cells.
 
+    The cells are ``params.…``, ``tags.…`` and ``metrics.…``.
     A metric is the last value logged. A run that has not finished has no metrics.
 
     Args:
@@ -33,11 +35,8 @@ def experiment_rows(
     # A folder `mlruns` of an earlier MLflow can still be read.
     mlflow = import_mlflow(MLFLOW_ALLOW_FILE_STORE="true")
     uri = store_uri(uri)
-    path = sqlite_path(uri)
-    if path and not path.exists():  # MLflow would create it
-        raise TrackingError(
-            f"{path}: there is no such MLflow database. Name another: --tracking-uri"
-        )
+    if path := missing_store(uri):
+        raise TrackingError(f"{path}: there is no such MLflow store. Name another: --tracking-uri")
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         found = {each.name: each.experiment_id for each in client.search_experiments()}
@@ -49,6 +48,7 @@ def experiment_rows(
         known = f"{fix} It has: {', '.join(map(shortened, found))}.".strip()
         rule = f"there is no such experiment, or it was deleted. {known}"
         raise TrackingError(f"--mlflow {shortened(name)}: {rule}")
+    names = Counter(run.info.run_name for run in runs)
     rows = list[tuple[str, Mapping[str, Any]]]()
     for run in runs:
         metrics = run.data.metrics
@@ -56,5 +56,7 @@ def experiment_rows(
             metrics = dict.fromkeys(metrics)
         kinds = {"params": run.data.params, "tags": run.data.tags, "metrics": metrics}
         cells = {f"{kind}.{key}": kinds[kind][key] for kind in kinds for key in kinds[kind]}
-        rows.append((f"run {run.info.run_name} ({run.info.status})", cells))
+        name, run_id = run.info.run_name, run.info.run_id
+        described = name if names[name] == 1 else f"{name} {run_id}"
+        rows.append((f"run {described} ({run.info.status})", cells))
     return rows

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from convchoice import PROJECT_ROOT
 from convchoice.config.schema import TrackingConfig
@@ -200,6 +201,14 @@ def sqlite_path(uri: str) -> Path | None:
 
     database = make_url(uri).database if uri.startswith("sqlite:") else None
     return None if database in {None, "", ":memory:"} else Path(str(database))
+
+
+def missing_store(uri: str) -> Path | None:
+    """The file or folder of a store that is not there, and that MLflow would create; else None."""
+    parts = urlsplit(uri)
+    is_folder = parts.scheme in {"", "file"} and uri != "databricks"
+    path = Path(unquote(parts.path)) if is_folder else sqlite_path(uri)
+    return None if path is None or path.exists() else path
 
 
 def sqlite_lock(path: Path) -> AbstractContextManager[Any]:
