@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import small_runs
 from convchoice.config.schema import Curve, EvaluationConfig
 from convchoice.data import dataset as datasets
 from convchoice.errors import UserError
+from convchoice.evaluation import evaluate as evaluate_module
 from convchoice.evaluation.evaluate import (
     _seeds_together,
     evaluate,
@@ -28,6 +30,7 @@ from convchoice.runs.evaluation_files import summary_metrics
 from convchoice.runs.events import Event, RunEnded
 from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import CURVES, INSIDE, WEIGHTS, run_path
+from convchoice.training import device
 from made_up_runs import altered
 from small_data import store_digits
 from small_runs import evaluate_run, small_run
@@ -199,9 +202,32 @@ def test_nothing_to_evaluate():
 def test_as_many_seeds_as_the_configuration_says_are_evaluated_together(
     monkeypatch, gpu, trainer, size
 ):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(device, "gpu_fault", lambda: "" if gpu else device.NO_GPU)
     run = small_run(Path("runs"), Path("raw"), trainer={"accelerator": "auto", **trainer})
     assert _seeds_together([run] * 3) == size
+
+
+def test_seeds_that_the_memory_does_not_hold_together_are_evaluated_in_parts(
+    once_trained, tmp_path, monkeypatch, capsys
+):
+    measured, sizes = evaluate_module._measured, []
+
+    def of_one(runs: Any, *arguments: Any) -> Any:
+        sizes.append(len(runs))
+        if len(runs) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measured(runs, *arguments)
+
+    monkeypatch.setattr(evaluate_module, "_measured", of_one)
+    items = [small_run(tmp_path, once_trained / "raw", seed=seed) for seed in (0, 3)]
+    for item in items:
+        small_runs.trained(item)
+    events: list[Event] = []
+    evaluate_together([read_trained(each) for each in items], events.append)
+    assert sizes == [2, 1, 1]
+    assert [event.failure for event in events if isinstance(event, RunEnded)] == ["", ""]
+    assert all(read_run(item.folder).evaluated for item in items)
+    assert "does not hold 2 seeds together: 1 are" in capsys.readouterr().out
 
 
 ALL_KINDS = [Curve.rotation, Curve.consistency, Curve.equivariance, Curve.input_size]

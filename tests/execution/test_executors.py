@@ -11,13 +11,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from convchoice.config.schema import Accelerator, Config, TrainerConfig
+from convchoice.errors import ConfigurationError
 from convchoice.execution import executors
 from convchoice.execution.executors import LocalExecutor, default_workers, gpu_is_usable
 from convchoice.execution.job import Job
 from convchoice.execution.specification import specify
+from convchoice.execution.worker import Worker
 from convchoice.runs.events import Event, Listener, RunEnded, RunKey, RunStarted
+from convchoice.training import device
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,21 @@ class ScriptedJob:
         for _ in range(600 if self.action == "talks" else 0):
             time.sleep(0.1)
             listener(RunStarted(*self.keys[0], epochs=1, epochs_done=0))
+        if self.action == "fails":
+            for key in self.keys:
+                listener(RunEnded(*key, "RuntimeError: CUDA error", "Traceback: …"))
+            return
         if self.action == "sleeps":
             time.sleep(60)
         if self.folder is not None:
             (self.folder / f"{os.getpid()}").touch()
         for key in self.keys:
             listener(RunEnded(*key))
+
+
+def broken_gpu(_variables: object) -> tuple[str, bool]:
+    """Runs in a worker process, which finds it by its name."""
+    return "torch cannot use the GPU: no kernel image.", True
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -72,19 +85,58 @@ def test_each_job_has_a_process_and_one_that_dies_ends_no_other(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_on_a_gpu_a_process_takes_the_jobs_one_after_another_until_it_dies(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("breaks", "failing"),
+    [(["killed"], [("killed", 1)]), (["fails"], [("fails", 0), ("fails", 1)])],
+)
+def test_on_a_gpu_a_process_takes_the_jobs_one_after_another_until_it_dies_or_has_a_fault(
+    tmp_path, monkeypatch, breaks, failing
+):
     monkeypatch.setattr(executors, "uses_gpu", lambda config: True)
     events: list[Event] = []
     folders = [tmp_path / name for name in "abcd"]
     for folder in folders:
         folder.mkdir()
-    actions = ("a", "b", "killed", "c", "d")
+    actions = ("a", "b", *breaks, "c", "d")
     jobs: Any = [ScriptedJob(name, tmp_path / name) for name in actions]
     LocalExecutor(1).run(jobs, events.append)
     a, b, c, d = ([each.name for each in folder.iterdir()] for folder in folders)
     assert a == b != c == d
     failed = [event.key for event in events if isinstance(event, RunEnded) and event.failure]
-    assert failed == [("killed", 1)]
+    assert failed == failing
+
+
+def test_a_process_that_was_deterministic_takes_no_job_that_is_not(tmp_path, configs):
+    worker, jobs = Worker(), []
+    for deterministic in (True, False):
+        trainer = {"accelerator": "cpu", "deterministic": deterministic}
+        jobs.append(Job(tuple(specify(configs(1, trainer=trainer), tmp_path))))
+    assert all(map(worker.takes, jobs))
+    worker.start(jobs[0])
+    assert [worker.takes(job) for job in jobs] == [True, False]
+    worker.stop()
+
+
+def test_a_gpu_that_torch_cannot_use_is_named_once_and_not_used(monkeypatch, capfd):
+    def unsupported(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available\nmore")
+
+    device.gpu_fault.cache_clear()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", unsupported)
+    fault = "torch cannot use the GPU: CUDA error: no kernel image is available."
+    assert device.gpu_fault() == fault
+    assert device.device_of(Accelerator.auto) == torch.device("cpu")
+    with pytest.raises(ConfigurationError, match="no kernel image is available"):
+        device.device_of(Accelerator.gpu)
+    device.gpu_fault.cache_clear()
+    gpu_is_usable.cache_clear()
+    monkeypatch.setattr(executors, "_gpu_fault", broken_gpu)
+    assert not gpu_is_usable()
+    assert not gpu_is_usable()
+    warning = "warning: torch cannot use the GPU: no kernel image. trainer.accelerator=auto takes"
+    assert capfd.readouterr().err.count(warning) == 1
+    gpu_is_usable.cache_clear()
 
 
 def test_workers_are_as_many_as_asked_for_or_one_on_a_gpu_or_the_cores(

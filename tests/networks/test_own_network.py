@@ -1,6 +1,8 @@
 """A network and an optimiser of one's own: sizes by hand, seeds, stacking, evaluation, trust."""
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from convchoice.runs.fingerprint import fingerprint
 from convchoice.runs.ownership import finalise
 from convchoice.runs.run import RunSpecification, read_run
 from convchoice.runs.run_folder import WEIGHTS, partial_path
+from convchoice.training.environment_variables import AVX2
 from convchoice.training.lightning_module import can_stack
 from made_up_runs import study_values
 from small_runs import SMALL, evaluate_run, events_of
@@ -116,6 +119,24 @@ def test_seeds_together_have_the_weights_that_they_have_alone(
         assert ours.keys() == theirs.keys()
         for name, values in theirs.items():
             torch.testing.assert_close(ours[name], values, rtol=1e-9, atol=1e-12)
+
+
+def test_seeds_together_compute_with_the_instructions_of_their_configuration(
+    conf: Path, tmp_path: Path, data_root: Path
+) -> None:
+    """Trying whether a module can be stacked computes, in a process that has chosen no others."""
+    command = [
+        sys.executable, "-m", "convchoice", "train", "-m", "arm=mine", "seed=0,1",
+        "trainer.seeds_together=2", "trainer.max_epochs=1", "data.train_size=100", "tracking=none",
+        f"data.root={data_root}",
+    ]  # fmt: skip
+    environment = {key: value for key, value in os.environ.items() if key not in AVX2}
+    done = subprocess.run(
+        command, cwd=conf.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = read_run(tmp_path / "runs" / "mine" / "seed-1")
+    assert run.environment["seeds_together"] == 2
 
 
 def test_run_is_evaluated_and_lists_its_code(conf: Path, tmp_path: Path, data_root: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from convchoice.config.schema import OptimizerConfig
+from convchoice.config.schema import Config, OptimizerConfig
+from convchoice.config.validation import config_from_mapping
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.runs import run_folder
 from convchoice.runs.events import EpochProgress, RunEnded, RunStarted
@@ -20,8 +22,13 @@ from convchoice.runs.run import read_run
 from convchoice.runs.run_folder import CHECKPOINT, SUMS, partial_path
 from convchoice.training import batches
 from convchoice.training.callbacks import Recorder
-from convchoice.training.device import fitting_memory, use_precision
-from convchoice.training.lightning_module import RunningMeans, optimizer_of
+from convchoice.training.device import use_precision
+from convchoice.training.lightning_module import (
+    Classifier,
+    RunningMeans,
+    can_stack,
+    optimizer_of,
+)
 from convchoice.training.train import AtomicCheckpoints, train
 from small_runs import SMALL, events_of, small_run, train_until, trained
 from stages import numbers
@@ -104,14 +111,60 @@ def test_a_data_set_that_changed_after_the_start_is_not_trained_on(tmp_path, dat
         train([run], lambda event: None)
 
 
-@pytest.mark.parametrize(
-    ("seeds", "message"),
-    [(30, r"does not hold 30 seeds together\. .*trainer\.seeds_together=15$"),
-     (1, r"does not hold a single seed\. .*data\.batch_size")],
-)  # fmt: skip
-def test_too_little_memory_names_the_setting(seeds, message):
-    with pytest.raises(UserError, match=message), fitting_memory(seeds):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+@pytest.mark.parametrize("most", [2, 0])
+def test_seeds_that_the_memory_does_not_hold_together_are_trained_in_parts(
+    tmp_path, data_root, monkeypatch, capsys, most
+):
+    def classifier(configs: Sequence[Config]) -> Classifier:
+        sizes.append(len(configs))
+        if len(configs) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Classifier(configs)
+
+    sizes: list[int] = []
+    monkeypatch.setattr("convchoice.training.train.Classifier", classifier)
+    runs = [small_run(tmp_path, data_root, seed=seed) for seed in range(3)]
+    if not most:
+        with pytest.raises(UserError, match=r"does not hold a single seed\. .*data\.batch_size"):
+            train(runs, lambda event: None)
+        return
+    train(runs, lambda event: None)
+    assert sizes == [3, 1, 2]
+    for run, together in zip(runs, (1, 2, 2), strict=True):
+        finalise(run.folder)
+        assert read_run(run.folder).environment["seeds_together"] == together
+    expected = "does not hold 3 seeds together: 2 are computed at a time. trainer.seeds_together=2"
+    assert expected in capsys.readouterr().out
+
+
+def test_no_more_seeds_go_together_than_the_configuration_says(tmp_path, data_root):
+    trainer = SMALL["trainer"] | {"max_epochs": 1, "seeds_together": 2}
+    runs = [small_run(tmp_path, data_root, seed=seed, trainer=trainer) for seed in range(3)]
+    train(runs, lambda event: None)
+    for run, together in zip(runs, (2, 2, 1), strict=True):
+        finalise(run.folder)
+        assert read_run(run.folder).environment["seeds_together"] == together
+
+
+def test_in_float16_each_seed_is_trained_alone():
+    assert can_stack(config_from_mapping(SMALL))
+    assert not can_stack(config_from_mapping(SMALL | {"trainer": {"precision": "16-mixed"}}))
+
+
+def test_a_checkpoint_of_a_gpu_resumes_on_the_cpu(tmp_path, data_root):
+    """On a GPU the optimiser counts its steps there, which the checkpoint records."""
+    run = small_run(tmp_path, data_root)
+    train_until([run], 2)
+    file = partial_path(run.folder) / CHECKPOINT
+    checkpoint = torch.load(file, weights_only=True)
+    [state] = checkpoint["optimizer_states"]
+    [group] = state["param_groups"]
+    assert group["capturable"] is False
+    group["capturable"] = True
+    torch.save(checkpoint, file)
+    assert events_of([run])[0] == RunStarted("tiny", 0, epochs=3, epochs_done=1)
+    finalise(run.folder)
+    assert len(read_run(run.folder).history) == 3
 
 
 @pytest.mark.parametrize("precision", ["16-mixed", "tf32"])

@@ -4,8 +4,9 @@ The evaluated run folder holds the files of the training, the predictions, the t
 curves, some images with wrong predictions, and the introspection of the network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convchoice.config.field_types import plain_values
-from convchoice.config.schema import Accelerator, Config, EvaluationConfig
+from convchoice.config.schema import Config, EvaluationConfig
 from convchoice.config.validation import config_from_mapping
 from convchoice.data.dataset import StoredDataset, load
 from convchoice.data.preparation import on_canvas, test_images
@@ -42,7 +43,7 @@ from convchoice.runs.run_folder import FIX
 from convchoice.training.batches import EVALUATION_BATCH, Batches
 from convchoice.training.device import (
     device_of,
-    fitting_memory,
+    in_memory,
     keep_freed_memory,
     use_precision,
 )
@@ -101,8 +102,7 @@ def _seeds_together(runs: Sequence[RunSpecification]) -> int:
     if not runs:
         return 1
     config = runs[0].config
-    on_gpu = config.trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
-    stacks = on_gpu and not config.network
+    stacks = device_of(config.trainer.accelerator).type == "cuda" and not config.network
     return config.trainer.seeds_together or len(runs) if stacks else 1
 
 
@@ -135,15 +135,23 @@ def evaluate_together(runs: Sequence[TrainedRun], listener: Listener) -> None:
 
     Each run ends with an event.
     """
+    left = {run.specification.key for run in runs}
+
+    def end(run: TrainedRun, failure: str) -> None:
+        left.remove(run.specification.key)
+        listener(RunEnded(*run.specification.key, failure))
+
     try:
-        with fitting_memory(len(runs)):
-            images, classes = runs[0].stored.test()
-            pixels, labels = torch.from_numpy(images), torch.from_numpy(classes.astype(np.int64))
-            logits, points = _measured(runs, pixels, labels)
+        in_memory(partial(_evaluate_together, end=end), runs)
     except UserError as error:
-        for each in runs:
-            listener(RunEnded(*each.specification.key, str(error)))
-        return
+        for run in [run for run in runs if run.specification.key in left]:
+            end(run, str(error))
+
+
+def _evaluate_together(runs: Sequence[TrainedRun], end: Callable[[TrainedRun, str], None]) -> None:
+    images, classes = runs[0].stored.test()
+    pixels, labels = torch.from_numpy(images), torch.from_numpy(classes.astype(np.int64))
+    logits, points = _measured(runs, pixels, labels)
     for each, predicted, measured in zip(runs, logits, points, strict=True):
         failure = ""
         try:
@@ -151,7 +159,7 @@ def evaluate_together(runs: Sequence[TrainedRun], listener: Listener) -> None:
                 _write(each, predicted, measured, pixels, labels)
         except UserError as error:
             failure = str(error)
-        listener(RunEnded(*each.specification.key, failure))
+        end(each, failure)
 
 
 def _measured(

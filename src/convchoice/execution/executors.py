@@ -6,6 +6,7 @@ GPU, whose own start takes seconds, a process takes one job after another.
 """
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -47,17 +48,23 @@ class Executor(Protocol):
         """
 
 
-def _cuda_is_available() -> bool:
-    import torch  # noqa: PLC0415 - only in the worker
+def _gpu_fault(variables: Mapping[str, str]) -> tuple[str, bool]:
+    """Why torch can use no GPU, and whether there is one."""
+    os.environ.update(variables)  # the server may have started before they were set
+    from convchoice.training.device import NO_GPU, gpu_fault  # noqa: PLC0415 - torch
 
-    return torch.cuda.is_available()
+    fault = gpu_fault()
+    return fault, fault != NO_GPU
 
 
 @cache
 def gpu_is_usable() -> bool:
     """Whether torch can use a GPU here. A worker process asks the device itself."""
     with ProcessPoolExecutor(1, worker_context()) as pool, worker_surroundings():
-        return pool.submit(_cuda_is_available).result()
+        fault, exists = pool.submit(_gpu_fault, dict(os.environ)).result()
+    if fault and exists:
+        print(f"warning: {fault} trainer.accelerator=auto takes the CPU.", file=sys.stderr)
+    return not fault
 
 
 def uses_gpu(config: Config) -> bool:
@@ -109,7 +116,7 @@ class LocalExecutor:
                 for worker in [worker for worker in running if worker.connection in ready]:
                     worker.forward(listener)
                 for worker in [worker for worker in running if not worker.left]:
-                    if waiting and not worker.ended and uses_gpu(waiting[0].runs[0].config):
+                    if waiting and worker.takes(waiting[0]) and uses_gpu(waiting[0].runs[0].config):
                         worker.start(waiting.popleft())
                     else:
                         running.remove(worker)
@@ -192,6 +199,9 @@ class JoblibExecutor:
         import joblib  # noqa: PLC0415 - only if it is used
 
         n_jobs = self.n_jobs or default_workers(jobs)
+        if n_jobs == 1 and self.n_jobs is None:  # on a GPU: one process, which starts it once
+            LocalExecutor(1).run(jobs, listener)
+            return
         left = dict.fromkeys(key for job in jobs for key in job.keys)
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", **self.options)
         sender = str(Path.cwd()), os.getpid()

@@ -156,6 +156,7 @@ class Job:
             for run in missing:
                 if run.key in left:
                     finalise(run.folder)
+        release_memory()  # of the training
         if self.evaluates:
             from convchoice.evaluation.evaluate import evaluate  # noqa: PLC0415 - torch
 

@@ -19,12 +19,15 @@ from convchoice.runs.events import Listener, RunEnded, count
 POLL_SECONDS = 1.0
 
 
-def _run_on_node(job: Job, folder: Path, log: Path) -> list[RunEnded]:
+def _run_on_node(job: Job, folder: Path, log: Path, *, on_gpu: bool) -> list[RunEnded]:
     """Run a job in the process that a node started for it, in the sender's working directory.
 
-    All output, that of child processes too, goes to `log`.
+    All output, that of child processes too, goes to `log`. Ray leaves a node's GPUs visible to jobs
+    that have asked for none.
     """
     os.chdir(folder)
+    if not on_gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab", buffering=0) as file:
         for stream in (sys.stdout, sys.stderr):
@@ -82,7 +85,10 @@ class RayExecutor:
         )(_run_on_node)  # fmt: skip
         names = [", ".join(job.names).replace("/", ".")[:100] for job in jobs]
         logs = [self.logs / f"{name}.log" for name in names]
-        sent = {task.remote(job, Path.cwd(), log): job for job, log in zip(jobs, logs, strict=True)}
+        sent = {
+            task.remote(job, Path.cwd(), log, on_gpu=self.num_gpus > 0): job
+            for job, log in zip(jobs, logs, strict=True)
+        }
         to = f"{count(len(sent), 'job')} sent to {count(len(ray.nodes()), 'node')}"
         print(f"ray: {to}; logs in {self.logs}")
         waiting = list(sent)

@@ -135,7 +135,7 @@ def print_plan(configs: Sequence[Config], name: str) -> None:
             print(f"  kept  {item.arm}/seed-{item.seed}")
     if kept and missing:
         minutes = len(missing) * fmean(kept) / 60
-        print(f"about {minutes:.1f} minutes of training on one core, by the runs that are kept")
+        print(f"about {minutes:.1f} minutes of training, one by one, judged by those that are kept")
 
 
 def update_runs(

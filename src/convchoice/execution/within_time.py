@@ -94,11 +94,13 @@ class _Lane:
 
     def start(self, arm: Arm) -> None:
         """Give the worker an arm."""
-        if self.worker.ended:
+        trains = self.verb == TRAINED
+        job = Job(arm.runs, trains=trains, evaluates=not trains)
+        if not self.worker.takes(job):
+            self.worker.close()
             self.worker = Worker()
         self.arm, self.started, self.failures = arm, time.monotonic(), []
-        trains = self.verb == TRAINED
-        self.worker.start(Job(arm.runs, trains=trains, evaluates=not trains))
+        self.worker.start(job)
 
     def listen(self, event: Event) -> None:
         """Keep how a run failed."""

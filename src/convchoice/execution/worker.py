@@ -83,13 +83,15 @@ class Worker:
     Attributes:
         left: keys of the runs of its job that have not ended; without any, it has nothing to do.
         connection: where its events arrive.
-        ended: whether the process has ended by itself, so that it takes no other job.
+        ended: whether it takes no other job: the process has ended, or had a fault that may last,
+            as those of a GPU do.
     """
 
     def __init__(self) -> None:
         """Start the process."""
         self.left: set[RunKey] = set()
         self.ended = False
+        self._deterministic: bool | None = None
         self.connection, theirs = worker_context().Pipe()
         with worker_surroundings():
             given = (theirs, dict(os.environ))
@@ -110,9 +112,14 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             os._exit(1)  # the parent is gone
 
+    def takes(self, job: Job) -> bool:
+        """Whether it can take a job: cuBLAS stays deterministic, or not, as long as its process."""
+        used = self._deterministic
+        return not self.ended and used in {None, job.runs[0].config.trainer.deterministic}
+
     def start(self, job: Job) -> None:
         """Give it a job; it must have none."""
-        self.left = set(job.keys)
+        self.left, self._deterministic = set(job.keys), job.runs[0].config.trainer.deterministic
         with suppress(BrokenPipeError):  # it has died; `forward` reports that
             self.connection.send(job)
 
@@ -127,6 +134,7 @@ class Worker:
             time.sleep(POLL_SECONDS)
             reason = f"the process ended with exit status {self.process.exitcode}"
             events = [RunEnded(arm, seed, reason) for arm, seed in sorted(self.left)]
+        self.ended |= any(isinstance(event, RunEnded) and event.details for event in events)
         self.left -= {event.key for event in events if isinstance(event, RunEnded)}
         for event in events:
             listener(event)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from subprocess import CalledProcessError
 from typing import Any, cast
 
 import torch
@@ -45,15 +46,26 @@ def _compiled_kernels(device: torch.device) -> Any:
     try:
         kernels = import_module("convchoice.networks.triton_kernels")
         kernels.PooledWindows.apply(torch.zeros(1, 1, 2, 2, device=device), (2, 2), True)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - Triton raises many types
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        compiles = isinstance(error, CalledProcessError) or "compiler" in str(error).lower()
+        fix = (
+            " They need a C compiler and Python's headers: install gcc and python3-dev, or set CC."
+        )
         print(
             f"warning: PyTorch's own layers replace the Triton kernels, and are slower: {reason}"
-            " The kernels need a C compiler: install gcc, or set CC.",
+            f"{fix if compiles else ''}",
             file=sys.stderr,
         )
         return None
     return kernels
+
+
+def kernels_of(device: torch.device) -> str:
+    """What computes stacked layers on a GPU: ``triton``, or ``torch`` where Triton cannot."""
+    return "triton" if _compiled_kernels(device) else "torch"
 
 
 def triton_kernels(maps: Tensor) -> Any:

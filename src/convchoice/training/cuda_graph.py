@@ -64,6 +64,8 @@ class CapturedStep:
             # The outer context brings the stream back, which `graph` does not after a failure.
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 self._results = self._step(self._images, self._labels)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             print(f"warning: steps are not captured as a CUDA graph: {reason}", file=sys.stderr)

@@ -4,9 +4,11 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -19,21 +21,40 @@ MALLOC_SETTINGS = {
     -1: 2**31 - 1,  # M_TRIM_THRESHOLD
     -2: 64 * 1024 * 1024,  # M_TOP_PAD
 }
+NO_GPU = "torch finds no CUDA GPU."
+Item = TypeVar("Item")
+
+
+@cache
+def gpu_fault() -> str:
+    """Why torch cannot compute on the first GPU, or that there is none; empty if it can.
+
+    torch also finds GPUs that its binaries do not support, or that another process uses alone.
+    """
+    if not torch.cuda.is_available():
+        return NO_GPU
+    try:
+        torch.ones(1, device="cuda").add(1).item()
+    except torch.OutOfMemoryError:
+        return ""  # a training will say how much it needs
+    except RuntimeError as error:
+        return f"torch cannot use the GPU: {str(error).splitlines()[0].rstrip('.')}."
+    return ""
 
 
 def device_of(accelerator: Accelerator) -> torch.device:
     """The device of a configuration.
 
     Raises:
-        ConfigurationError: if a GPU is required and torch finds none.
+        ConfigurationError: if a GPU is required and torch can use none.
     """
-    if accelerator is not Accelerator.cpu and torch.cuda.is_available():
-        return torch.device("cuda", 0)
-    if accelerator is Accelerator.gpu:
+    if accelerator is Accelerator.cpu:
+        return torch.device("cpu")
+    fault = gpu_fault()
+    if fault and accelerator is Accelerator.gpu:
         fix = "Use trainer.accelerator=auto or cpu."
-        rule = "torch finds no CUDA GPU."
-        raise ConfigurationError("trainer.accelerator", accelerator.name, rule, fix)
-    return torch.device("cpu")
+        raise ConfigurationError("trainer.accelerator", accelerator.name, fault, fix)
+    return torch.device("cpu") if fault else torch.device("cuda", 0)
 
 
 def device_name(device: torch.device) -> str:
@@ -67,20 +88,29 @@ def use_precision(precision: str, device: torch.device) -> str:
     return "32-true" if precision in {"auto", "tf32"} else precision
 
 
-@contextmanager
-def fitting_memory(seeds: int) -> Iterator[None]:
-    """Say what to do if the GPU's memory does not hold so many seeds.
+def in_memory(work: Callable[[Sequence[Item]], object], runs: Sequence[Item]) -> None:
+    """Do something to runs together, or to each half of them if the GPU's memory holds no more.
 
     Raises:
-        UserError: in the place of torch's error.
+        UserError: if it does not hold a single run.
     """
     try:
-        yield
+        work(runs)
     except torch.OutOfMemoryError as error:
-        fewer = f"Compute fewer at once: trainer.seeds_together={seeds // 2}"
-        fix = fewer if seeds > 1 else "Choose a smaller data.batch_size, image or network."
-        together = f"{seeds} seeds together" if seeds > 1 else "a single seed"
-        raise UserError(f"the GPU's memory does not hold {together}. {fix}") from error
+        if len(runs) == 1:
+            fix = "Choose a smaller data.batch_size, image or network."
+            raise UserError(f"the GPU's memory does not hold a single seed. {fix}") from error
+    else:
+        return
+    release_memory()  # here, where the error does not hold it any more
+    middle = len(runs) // 2
+    print(
+        f"the GPU's memory does not hold {len(runs)} seeds together: {len(runs) - middle} are"
+        f" computed at a time. trainer.seeds_together={len(runs) - middle} spares the attempt.",
+        flush=True,
+    )
+    for part in (runs[:middle], runs[middle:]):
+        in_memory(work, part)
 
 
 def finished_time(device: torch.device) -> float:

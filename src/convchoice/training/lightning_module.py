@@ -86,8 +86,10 @@ def can_stack(config: Config) -> bool:
     """Whether several seeds can be trained in one network: always, but for code of one's own.
 
     A module of one's own is tried: batch normalisation, dropout, or a step that depends on values
-    cannot be stacked.
+    cannot be stacked. In float16 each seed needs a loss scale of its own.
     """
+    if config.trainer.precision == "16-mixed":
+        return False
     if config.optimizer.own and config.optimizer.own[TARGET] not in ELEMENTWISE:
         return False
     if not config.network:
@@ -178,6 +180,14 @@ class Classifier(LightningModule):
             step = self._full_step if count == size else self._step
             self.last_losses, correct = step(images, labels)
             self.training_means.add(self.last_losses, correct, count)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the optimiser count where this device wants it: a checkpoint may be of another."""
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"  # this module is moved later
+        for state in checkpoint["optimizer_states"]:
+            for group in state["param_groups"]:
+                if "capturable" in group:
+                    group["capturable"] = on_gpu
 
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Add a batch to the validation means."""

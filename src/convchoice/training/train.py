@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from convchoice.config.validation import config_to_mapping
 from convchoice.data.dataset import RETRY, StoredDataset, load
 from convchoice.errors import UserError, storing_in
 from convchoice.networks.plan import Plan
+from convchoice.networks.stacked_networks import kernels_of
 from convchoice.runs.events import Listener, RunEnded
 from convchoice.runs.output_files import replace_files
 from convchoice.runs.ownership import mark_of, start_partial
@@ -40,7 +42,7 @@ from convchoice.training.callbacks import DivergedError, Recorder
 from convchoice.training.device import (
     device_name,
     device_of,
-    fitting_memory,
+    in_memory,
     keep_freed_memory,
     peak_memory_bytes,
     use_precision,
@@ -58,20 +60,28 @@ def train(runs: Sequence[RunSpecification], listener: Listener) -> None:
             read-only disk. A run whose loss is not finite is reported to the listener as `RunEnded`
             with ``diverged=True``, and its folder stays incomplete.
     """
-    with storing_in(partial_path(runs[0].folder)):
-        stacked = len(runs) == 1 or can_stack(runs[0].config)
-        for together in [runs] if stacked else [[run] for run in runs]:
-            with fitting_memory(len(together)):
-                _train(together, listener)
-
-
-def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
     _silence_lightning()
     keep_freed_memory()
     config = runs[0].config
     device = device_of(config.trainer.accelerator)
     used = use_instructions(config.trainer.instructions) if device.type == "cpu" else None
     torch.set_num_threads(config.trainer.threads)
+    size = config.trainer.seeds_together or len(runs)
+    if len(runs) > 1 and not can_stack(config):
+        size = 1
+    work = partial(_train, device=device, instructions=used, listener=listener)
+    with storing_in(partial_path(runs[0].folder)):
+        for first in range(0, len(runs), size):
+            in_memory(work, runs[first : first + size])
+
+
+def _train(
+    runs: Sequence[RunSpecification],
+    device: torch.device,
+    instructions: str | None,
+    listener: Listener,
+) -> None:
+    config = runs[0].config
     torch.manual_seed(config.seed)
     environment: dict[str, Any] = {"started": _now()}
     checkpoint = _prepare_folders(runs)
@@ -91,7 +101,10 @@ def _train(runs: Sequence[RunSpecification], listener: Listener) -> None:
             listener(RunEnded(*runs[place].key, str(error), diverged=True))
         return
     environment |= _environment(config, stored, images, validation)
-    environment |= {"instructions": used, "seeds_together": len(runs)}
+    environment |= {"instructions": instructions, "seeds_together": len(runs)}
+    if device.type == "cuda":
+        made_by = kernels_of(device) if len(runs) > 1 else None
+        environment |= {"cuda": torch.version.cuda, "kernels": made_by}
     if files := code_files(config):
         environment["code"] = files
     cost = _cost(config, classifier.network.plan, device, len(runs))
