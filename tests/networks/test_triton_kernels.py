@@ -88,11 +88,19 @@ def test_a_window_with_nan_pools_to_nan():
     assert found.isnan().flatten().tolist() == [True, False, False, False]
 
 
-def test_without_a_c_compiler_a_warning_is_printed_once_and_there_are_no_kernels(
-    monkeypatch, capsys
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("Failed to find C compiler.", " They need a C compiler and Python's headers: install gcc"
+         " and python3-dev, or set CC."),
+        ("Permission denied: /root/.triton", ""),
+    ],
+)  # fmt: skip
+def test_where_triton_fails_a_warning_is_printed_once_and_there_are_no_kernels(
+    monkeypatch, capsys, reason, fix
 ):
     def launch(*_: object) -> None:
-        raise RuntimeError("Failed to find C compiler.\nMore.")
+        raise RuntimeError(f"{reason}\nMore.")
 
     maps = Mock(is_cuda=True, device=torch.device("cuda" if ON_GPU else "cpu"), shape=(1, 1))
     maps.numel.return_value = 1
@@ -105,8 +113,7 @@ def test_without_a_c_compiler_a_warning_is_printed_once_and_there_are_no_kernels
     assert stacked_networks.triton_kernels(maps) is None
     compiled.cache_clear()
     assert capsys.readouterr().err == (
-        "warning: PyTorch's own layers replace the Triton kernels, and are slower: Failed to find C"
-        " compiler. The kernels need a C compiler: install gcc, or set CC.\n"
+        f"warning: PyTorch's own layers replace the Triton kernels, and are slower: {reason}{fix}\n"
     )
 
 

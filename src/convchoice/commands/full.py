@@ -131,8 +131,10 @@ def pack(work: Work, packed: Path) -> None:
                 _copy_arm(work.runs[arm], folder / RUNS / arm)
                 continue
             unfinished = work.output / RUNS / arm
-            files = [path for path in unfinished.rglob("*") if path.is_file()]
-            if files and sum(path.stat().st_size for path in files) < MOST_PARTS * PART_BYTES:
+            size = sum(path.stat().st_size for path in unfinished.rglob("*") if path.is_file())
+            if size >= MOST_PARTS * PART_BYTES:
+                print(f"{unfinished}: takes too much room and is left out", flush=True)
+            elif size:
                 shutil.copytree(unfinished, folder / UNFINISHED / arm)
         parts = write_archive(folder, packed, without=(RUNS, UNFINISHED))
     size = sum(part.stat().st_size for part in parts)

@@ -101,6 +101,13 @@ def _patches(maps: Tensor, seeds: int, layer: Convolution | LocallyConnected) ->
     return functional.pad(with_ones, (0, 0, 0, rows - size - 1))
 
 
+def _with_bias(weight: Tensor, bias: Tensor, patches: Tensor) -> Tensor:
+    """Weights along axis 2, then the bias, then zeros: one for each row of the patches."""
+    filters = torch.cat([weight, bias.unsqueeze(2)], 2)
+    zeros = patches.shape[1] - filters.shape[2]
+    return functional.pad(filters, [0, 0] * (filters.ndim - 3) + [0, zeros])
+
+
 def _convolution(layer: Convolution, weights: Weights, maps: Tensor) -> Tensor:
     """Patches and a batched product; of single channels a grouped convolution."""
     weight, bias = weights["weight"], weights.get("bias")
@@ -109,8 +116,7 @@ def _convolution(layer: Convolution, weights: Weights, maps: Tensor) -> Tensor:
         maps, groups = padded(maps, layer.axes, layer.border_mode), seeds * layer.groups
         return functional.conv2d(maps, weight.flatten(0, 1), None, layer.stride, groups=groups)
     patches = _patches(maps, seeds, layer)
-    filters = torch.cat([weight.flatten(2), bias.unsqueeze(2)], 2)
-    filters = functional.pad(filters, (0, patches.shape[1] - filters.shape[2]))  # (S, F, rows)
+    filters = _with_bias(weight.flatten(2), bias, patches)  # (S, F, rows)
     if layer.in_channels <= FEW_CHANNELS:
         # A product for each image: the gradient of so few weights is slow as a single one.
         of_images = patches.view(*patches.shape[:2], images, -1).permute(2, 0, 1, 3)
@@ -122,8 +128,7 @@ def _convolution(layer: Convolution, weights: Weights, maps: Tensor) -> Tensor:
 def _locally_connected(layer: LocallyConnected, weights: Weights, maps: Tensor) -> Tensor:
     """Patches and a product for each position of each network."""
     patches = _patches(maps, len(weights["weight"]), layer)
-    filters = torch.cat([weights["weight"], weights["bias"].unsqueeze(2)], 2)
-    filters = functional.pad(filters, (0, 0, 0, patches.shape[1] - filters.shape[2]))
+    filters = _with_bias(weights["weight"], weights["bias"], patches)
     of_images = patches.view(*patches.shape[:2], len(maps), -1)
     products: Tensor = torch.einsum("sknp,spkf->nsfp", of_images, filters)
     return products.reshape(len(maps), -1, *layer.axes.output)

@@ -36,10 +36,11 @@ def copy_compact(source: Path, target: Path, *, weights: bool) -> None:
     run = read_run(source)
     with storing_in(target):
         target.mkdir(parents=True)
+        kept = weights and (source / WEIGHTS).stat().st_size <= KEPT_WEIGHTS
         for name in CONTENT:
-            if run.verified(name).is_file():
+            if (kept or name != WEIGHTS) and run.verified(name).is_file():
                 shutil.copyfile(source / name, target / name)
-        if not weights or (target / WEIGHTS).stat().st_size > KEPT_WEIGHTS:
+        if not kept:
             save_file({}, target / WEIGHTS)
         write_classes(target, *run.classes())
         write_checksums(target)
