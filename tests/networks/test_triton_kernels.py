@@ -91,8 +91,8 @@ def test_a_window_with_nan_pools_to_nan():
 @pytest.mark.parametrize(
     ("reason", "fix"),
     [
-        ("Failed to find C compiler.", " They need a C compiler and Python's headers: install gcc"
-         " and python3-dev, or set CC."),
+        ("Failed to find C compiler.", (" They need a C compiler and Python's headers: install gcc"
+         " and python3-dev, or set CC.")),
         ("Permission denied: /root/.triton", ""),
     ],
 )  # fmt: skip
