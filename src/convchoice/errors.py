@@ -90,6 +90,10 @@ class RunFolderError(UserError):
     """A run folder that is missing, unfinished, altered or foreign."""
 
 
+class ImagesError(UserError):
+    """Images that cannot be used, by whatever configuration."""
+
+
 class StorageError(UserError):
     """A file or folder that cannot be read or written."""
 

@@ -211,6 +211,13 @@ UNUSABLE: list[tuple[Callable[[], object], str]] = [
         lambda: remove("test"),
         r"path = images: there is no folder test/ in it\. It must hold train/<c",
     ),
+    *(
+        (
+            lambda name=name: Path(f"images/{name}").mkdir(),  # type: ignore[misc]
+            rf"path = images: {name}/ would not be used: the name of this part is {part}/\.",
+        )
+        for name, part in (("validation", "val"), ("Valid", "val"), ("Train", "train"))
+    ),
     (
         lambda: without_images("train"),
         r"images/train: there must be 2 to 10,000 folders, .*not 0\.",
@@ -229,7 +236,7 @@ UNUSABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: Path(f"images/{DOG}").write_text("not an image"),
-        r"images/train/dog/0\.png: cannot be read as an image: cannot identify",
+        r"images/train/dog/0\.png: cannot be read as an image: cannot identify image file\. Repl",
     ),
     (
         lambda: os.truncate("images/test/owl/0.png", 200),
@@ -265,6 +272,18 @@ def test_a_folder_that_cannot_be_used_is_refused_and_nothing_is_stored(change, m
     assert not root.exists() or list(root.iterdir()) == []
     if "size=" in message:
         assert prepare(folder(size=20)).spec.image_shape == (3, 20, 20)
+
+
+def test_files_that_are_no_images_of_a_class_are_counted(capsys):
+    write_images(Path("images"), PARTS)
+    prepare(folder())
+    assert "left out" not in capsys.readouterr().err
+    for name in ("train/cat/1.gif", "train/cat/2.GIF", "test/dog/LICENSE", "train/cat/.hidden"):
+        Path("images", name).write_text("")
+    shutil.copy("images/train/cat/0.png", "images/train/0.png")
+    prepare(folder())
+    said = "caution: images: files that are no images of a class are left out: 2 .gif, 1 .png, "
+    assert said + "1 no ending.\n" in capsys.readouterr().err
 
 
 def test_more_images_than_memory_holds_are_refused():

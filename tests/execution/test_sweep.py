@@ -10,6 +10,7 @@ from convchoice.config.composition import compose_values
 from convchoice.errors import ConfigurationError, UserError
 from convchoice.execution.job_names import derived_name, job_name, run_config, sweep_name
 from convchoice.execution.sweep import Sweep, checked_configs
+from own_images import write_images
 
 
 class Composition:
@@ -59,6 +60,16 @@ def test_every_illegal_job_is_named_and_each_reason_given_once():
         f"  conv.kernel_size={kernel} seed={seed}" for kernel in (9, 0) for seed in (0, 1)
     ]
     assert text.count("a 9×9 window does not fit") == 1
+
+
+def test_images_that_cannot_be_used_are_read_once_for_all_jobs(tmp_path, capsys):
+    write_images(tmp_path, {"train": 4, "test": 2})
+    (tmp_path / "train" / "dog" / "0.png").write_text("no image")
+    paths = {"path": str(tmp_path), "root": str(tmp_path / "data")}
+    compose = Composition(data={"name": "folder", "fallback": None, **paths})
+    with pytest.raises(UserError, match=r"^no job can start; nothing was trained\.\n.*0\.png: c"):
+        checked_configs(batch(3, 2), SWEPT, compose)
+    assert capsys.readouterr().err.count("converting") == 1
 
 
 def test_jobs_that_would_replace_one_another_are_refused():

@@ -43,7 +43,7 @@ from convchoice.data.image_sources import (
     signature_of,
     source_of,
 )
-from convchoice.errors import UserError, require, storing_in
+from convchoice.errors import ImagesError, UserError, require, storing_in
 
 Pixels = NDArray[np.uint8]
 LIMITS = [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory/memory.limit_in_bytes")]
@@ -82,11 +82,15 @@ def with_contents(config: Config) -> Config:
     That of a published data set is unchanged.
 
     Raises:
-        UserError: for images that cannot be used, or that the configuration does not fit.
+        ImagesError: for images that cannot be used.
+        UserError: for a configuration that does not fit them.
     """
     if config.data.name.name in SPECS:
         return config
-    made = prepare(config.data, verify=False).provenance.conversion
+    try:
+        made = prepare(config.data, verify=False).provenance.conversion
+    except UserError as error:
+        raise ImagesError(str(error)) from error
     assert made is not None  # noqa: S101 - it was converted
     splits = not made.contents.validation_images and config.data.validation_size != 0
     for name, count in zip(made.class_names, made.images, strict=True):

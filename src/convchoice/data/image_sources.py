@@ -8,7 +8,9 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +23,12 @@ from convchoice.data.download import TIMEOUT_SECONDS, reason_of, temporary_folde
 from convchoice.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
+OTHER_NAMES = {
+    "training": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
+    "testing": TEST,
+}  # fmt: skip
+"""Other names of the parts, which would be left out without a word."""
 CONVERSION = 2
 """Version of the conversion: raised with every change that may change a pixel or a label."""
 MOST_CLASSES = 10_000
@@ -64,7 +72,7 @@ def signature_of(data: DataConfig) -> str:
 
     Raises:
         UserError: for a folder that is not there, or lacks `train/` or `test/`, or holds a link
-            that leads to nothing or to a folder above it.
+            that leads to nothing or to a folder above it, or a part under another name.
     """
     digest = hashlib.sha256(f"{CONVERSION} {data.size}".encode())
     if data.name is Dataset.folder:
@@ -97,10 +105,16 @@ def _part_folders(path: Path) -> list[Path]:
     layout = "It must hold train/<class>/… and test/<class>/…, and may hold val/<class>/…"
     if not path.is_dir():
         raise UserError(f"data.path = {path}: there is no such folder. {layout}")
+    for each in sorted(path.iterdir()):
+        name = each.name.lower()
+        part = OTHER_NAMES.get(name, name)
+        if part in PARTS and each.name not in PARTS and each.is_dir():
+            rule = f"{each.name}/ would not be used: the name of this part is {part}/."
+            raise UserError(f"data.path = {path}: {rule} Rename the folder, or move it elsewhere.")
     for part in (TRAIN, TEST):
         if not (path / part).is_dir():
             raise UserError(f"data.path = {path}: there is no folder {part}/ in it. {layout}")
-    return [path / part for part in (TRAIN, VALIDATION, TEST) if (path / part).is_dir()]
+    return [path / part for part in PARTS if (path / part).is_dir()]
 
 
 def _folder(path: Path) -> Source:
@@ -134,7 +148,19 @@ def _folder(path: Path) -> Source:
                 extensions = ", ".join(IMG_EXTENSIONS)
                 empty = path / name / class_name
                 raise UserError(f"{empty}: a class without an image ({extensions}).")
+    _name_left_out(path, {file for images in parts.values() for file, _ in images.samples})
     return Source(parts, dict(enumerate(train)))
+
+
+def _name_left_out(path: Path, taken: Set[str]) -> None:
+    """Print how many files are no images of a class, by the ends of their names."""
+    files = (part / name for part in _part_folders(path) for name, _ in _files(part))
+    seen = (each for each in files if str(each) not in taken and not each.name.startswith("."))
+    left = Counter(each.suffix.lower() or "no ending" for each in seen)
+    if left:
+        listed = ", ".join(f"{number:,} {end}" for end, number in left.most_common(10))
+        what = f"files that are no images of a class are left out: {listed}"
+        print(f"caution: {path}: {what}.", file=sys.stderr, flush=True)
 
 
 def _opened(path: str) -> Any:
@@ -152,8 +178,9 @@ def _opened(path: str) -> Any:
                 return image.convert("RGB")
             mode = found[0] if found else image.mode
     except Exception as error:  # Pillow raises many types for a damaged file
-        reason = str(error).replace(repr(path), "it")
-        raise UserError(f"{path}: cannot be read as an image: {reason}. Replace it.") from error
+        reason = str(error).replace(f" {path!r}", "").rstrip(".")
+        fix = "Replace or remove it."
+        raise UserError(f"{path}: cannot be read as an image: {reason}. {fix}") from error
     raise UserError(
         f"{path}: has more than 8 bits a channel (mode {mode}), which a conversion would cut off."
         " Save it with 8 bits."

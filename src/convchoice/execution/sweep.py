@@ -23,7 +23,7 @@ from convchoice.config.composition import quoted
 from convchoice.config.parameters import DataFolder
 from convchoice.config.schema import Config
 from convchoice.config.validation import config_from_mapping
-from convchoice.errors import JobError, UserError, require, without_password
+from convchoice.errors import ImagesError, JobError, UserError, require, without_password
 from convchoice.execution.executors import Executor
 from convchoice.execution.job_names import job_name, run_config
 from convchoice.execution.runner import OnComplete, update_runs
@@ -52,7 +52,8 @@ def checked_configs(
     override refers to another key, which may be the seed.
 
     Raises:
-        UserError: naming every illegal job and why, each reason once.
+        UserError: naming every illegal job and why, each reason once; or the images that cannot be
+            used.
     """
     values: dict[tuple[str, ...], Mapping[str, Any]] = {}
     jobs: list[tuple[str, Config]] = []
@@ -68,6 +69,8 @@ def checked_configs(
             if key not in values:
                 values[key] = compose(overrides)
             jobs.append((own, run_config({**values[key], **seed}, overrides, swept)))
+        except ImagesError as error:  # of every job with these images; reading them takes time
+            raise UserError(f"no job can start; nothing was trained.\n  {error}") from error
         except UserError as error:
             refused[str(error)].append(own)
     illegal = sum(map(len, refused.values()))
