@@ -277,6 +277,14 @@ def test_missing_rows_are_named(tmp_path: Path):
     assert [each.text for each in found if each.kind == "partial"] == [text]
 
 
+def test_a_folder_that_cannot_have_a_page_names_one_that_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = ["--metric", "loss", "--margin", "1", "--output"]
+    main([str(write(tmp_path, GOOD)), *options, str(tmp_path / "out" / "my f1")])
+    assert capsys.readouterr().out.endswith(f"For a page, use --output {tmp_path}/out/my_f1\n")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [

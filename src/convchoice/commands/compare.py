@@ -15,6 +15,7 @@ a result can be recomputed from without them (runs.csv and others); equal inputs
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from convchoice.analysis.arm import effective_configuration
 from convchoice.analysis.collect import collected_runs, failures_of_study, runs_of_study
@@ -151,6 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         print_study(comparison)
         table = (tables or given.mlflow) and not given.study
-        if table and given.output and given.output.name == comparison.study.name:
-            folder = printable(str(given.output.parent))
-            print(f"The page: convchoice report --reports {folder} --studies {given.output.name}")
+        if table and given.output:
+            folder, name = given.output.parent, comparison.study.name
+            page = f"The page: convchoice report --reports {quote(str(folder))} --studies {name}"
+            same = given.output.name == name
+            print(
+                printable(page if same else f"For a page, use --output {quote(str(folder / name))}")
+            )
