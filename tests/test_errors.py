@@ -10,6 +10,7 @@ from convchoice.errors import (
     JobError,
     StorageError,
     UserError,
+    did_you_mean,
     exit_codes,
     install_extra,
     is_circular_link,
@@ -70,6 +71,16 @@ def test_exit_status_tells_wrong_input_from_a_failed_job(error, status):
 def test_a_misspelling_is_answered_with_the_nearest_choice():
     assert nearest("averge", ["max", "average"]) == "Did you mean average? Legal: average, max."
     assert nearest("zzz", ["max", "average"]) == "Legal: average, max."
+    assert nearest("F1", ["model", "f1"]) == "Did you mean f1? Legal: f1, model."
+
+
+def test_of_a_key_whose_group_is_right_the_last_part_is_compared():
+    keys = ["conv.padding", "conv.kernel_size", "optimizer.learning_rate", "conv"]
+    assert did_you_mean("conv.dilation", keys) == ""
+    assert did_you_mean("conv.kernal_size", keys) == "Did you mean conv.kernel_size?"
+    assert did_you_mean("cnv.padding", keys) == "Did you mean conv.padding?"
+    assert did_you_mean("optimiser.learning_rate", keys) == "Did you mean optimizer.learning_rate?"
+    assert did_you_mean(5, keys) == ""
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,21 @@ def install_extra(extra: str) -> str:
 
 
 def did_you_mean(word: object, choices: Sequence[str]) -> str:
-    """``Did you mean max?`` for the choice that is most like a word; empty if none is like it."""
-    close = difflib.get_close_matches(word[:100], choices, n=1) if isinstance(word, str) else []
-    return f"Did you mean {close[0]}?" if close else ""
+    """``Did you mean max?`` for the choice that is most like a word; empty if none is like it.
+
+    Capitals count as small letters. Of a dotted key whose group is right, the last part decides:
+    ``conv.dilation`` is not like ``conv.padding``.
+    """
+    if not isinstance(word, str):
+        return ""
+    group = "".join(word[:100].rpartition(".")[:2])
+    if not any(choice.startswith(group) for choice in choices):
+        group = ""
+    known = {
+        each.removeprefix(group).casefold(): each for each in choices if each.startswith(group)
+    }
+    close = difflib.get_close_matches(word[:100].removeprefix(group).casefold(), known, n=1)
+    return f"Did you mean {known[close[0]]}?" if close else ""
 
 
 def nearest(word: object, choices: Sequence[str]) -> str:

@@ -119,6 +119,9 @@ def test_the_quick_maximum_arm_composes_to_exactly_this():
             r"^downsample = 'max,average': several values .* -m downsample=max,average …$",
         ),
         (["seed=range(3)"], r"^seed = 'range\(3\)': several .* train -m 'seed=range\(3\)' …$"),
+        (["data=cifar100"], r"data = 'cifar100': .* Use data=torchvision data\.dataset=CIFAR100\."),
+        (["data=MNIST"], r"Did you mean mnist\?"),
+        (["conv.dilation=9"], r"conv\.dilation = '9': there is no such key\.$"),
         (["~nothing"], r"command line = '~nothing': cannot be composed"),
     ],
 )

@@ -32,7 +32,7 @@ from omegaconf.errors import (
 from convchoice import CONF_DIR
 from convchoice.config.arm_keys import check_references, read_arm_file
 from convchoice.config.field_types import flattened, from_mapping, is_inside, within
-from convchoice.config.options import check_option, options
+from convchoice.config.options import check_option, nearest_option, options
 from convchoice.config.own_code import FIELDS
 from convchoice.config.schema import Config
 from convchoice.config.validation import DEFAULTS, arm_from_mapping
@@ -88,7 +88,7 @@ def composition_errors(origin: str, overrides: Sequence[str]) -> Iterator[None]:
         group, _, option = (error.missing_cfg_file or given).rpartition("/")
         if not group:
             raise ConfigurationError(origin, option, "there is no such file in conf.") from None
-        fix = nearest(option, error.options or [])
+        fix = nearest_option(group, option, error.options or [])
         raise ConfigurationError(group, option, "there is no such option.", fix) from None
     except OverrideParseException as error:
         wrong = next((each for each in overrides if not each.isascii()), "KEY=VALUE")

@@ -1,8 +1,10 @@
 """What the folder `conf/` offers by name: the options of its groups, and its studies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from convchoice import CONF_DIR
+from convchoice.config.torchvision_datasets import TORCHVISION
 from convchoice.errors import nearest, require
 
 
@@ -11,10 +13,18 @@ def options(group: str, conf: Path = CONF_DIR) -> list[str]:
     return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
+def nearest_option(group: str, option: str, known: Sequence[str]) -> str:
+    """What to write instead of an option that a group of `conf/` does not have."""
+    classes = [each for each in TORCHVISION if each.lower() == option.lower()]
+    if group == "data" and classes:
+        return f"Use data=torchvision data.dataset={classes[0]}."
+    return nearest(option, known)
+
+
 def check_option(group: str, option: str, conf: Path = CONF_DIR) -> None:
     """Raise `ConfigurationError` unless a group of `conf/` has an option."""
-    known = options(group, conf)
-    require(option in known, group, option, "there is no such option.", nearest(option, known))
+    known, rule = options(group, conf), "there is no such option."
+    require(option in known, group, option, rule, nearest_option(group, option, known))
 
 
 def study_file(name: str, conf: Path = CONF_DIR) -> Path:
