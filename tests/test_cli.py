@@ -136,8 +136,19 @@ def test_a_terminal_of_no_width_gets_a_table(columns: str):
     assert "max pooling" in summary.decode()
 
 
+def test_flags_of_a_sweep_are_in_the_help_of_train_and_none_of_its_stage(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [])
+    text = importlib.import_module("convchoice.commands.train").parser().format_help()
+    for flag in ("-m, --multirun", "--dry-run", "--allow-code", "--composed PATH"):
+        assert re.search(rf"^  {flag}  ", text, re.MULTILINE)
+    for flag in ("-m", "--dry-run"):
+        with pytest.raises(SystemExit):
+            main(["train", "--composed", "configs/arms", "--output", "trained", flag])
+        assert "error: -m and --dry-run are of a sweep" in capsys.readouterr().err
+
+
 def test_completion_script_is_valid_bash_with_verbs_and_options():
     script = completion("bash")
-    for word in [*VERBS, "--json", "--print-completion"]:
+    for word in [*VERBS, "--json", "--print-completion", "--multirun", "--dry-run", "--allow-code"]:
         assert word in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)

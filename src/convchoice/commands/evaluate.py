@@ -21,11 +21,13 @@ EXAMPLE = "example: convchoice evaluate --composed configs/arms --trained traine
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = CommandParser("convchoice evaluate", __doc__, epilog=EXAMPLE)
-    made.add_argument(
-        "--composed", type=Path, required=True, help="composed YAML of an arm, or a folder"
-    )
-    made.add_argument("--trained", type=Path, required=True, help="folder of trained arms")
-    made.add_argument("--output", type=Path, required=True, help="folder of run folders")
+    composed = "folder of composed arms (configs/arms), or one arm's file"
+    for option, metavar, text in (
+        ("--composed", "PATH", composed),
+        ("--trained", "FOLDER", "folder of trained arms"),
+        ("--output", "FOLDER", "folder of run folders"),
+    ):
+        made.add_argument(option, type=Path, required=True, metavar=metavar, help=text)
     return made
 
 

@@ -22,13 +22,13 @@ from convchoice.tracking.publish import import_mlflow, publish
 
 LAUNCH = "CONVCHOICE_LAUNCH"
 SWEEP = ("-m", "--multirun")
-USAGE = """convchoice train [-m] [KEY=VALUE ...]
+USAGE = """convchoice train [-m] [--dry-run] [--allow-code] [KEY=VALUE ...]
        convchoice train --composed PATH --output FOLDER"""
 EXAMPLES = """examples:
   convchoice train arm=max seed=3 trainer.max_epochs=2             one run
   convchoice train -m downsample=max,average seed=0,1              a sweep
-  convchoice train -m seed=range(9) launch=slurm                   a launcher
-  convchoice train -m seed=range(9) --dry-run                      what it would do
+  convchoice train -m 'seed=range(9)' launch=slurm                 a launcher
+  convchoice train -m 'seed=range(9)' --dry-run                    what it would do
   convchoice train --cfg job arm=max                               show the keys
   convchoice train --composed configs/arms --output trained        the pipeline's stage
 
@@ -36,12 +36,17 @@ A run or sweep takes overrides and flags of Hydra (--hydra-help): docs/sweeps.md
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line of the stage; other arguments are Hydra's."""
+    """The command line of the stage; what is of a run or sweep is for the help: Hydra parses it."""
     made = CommandParser("convchoice train", __doc__, usage=USAGE, epilog=EXAMPLES)
-    made.add_argument(
-        "--composed", type=Path, required=True, help="composed YAML of an arm, or a folder"
-    )
-    made.add_argument("--output", type=Path, required=True, help="folder of trained arms")
+    of_hydra = made.add_argument_group("a run or a sweep")
+    of_hydra.add_argument(*SWEEP, action="store_true", help="every combination of the values")
+    of_hydra.add_argument("--dry-run", action="store_true", help="print what would be trained")
+    allowed = "import code that a configuration from elsewhere names"
+    of_hydra.add_argument("--allow-code", action="store_true", help=allowed)
+    add = made.add_argument_group("the pipeline's stage").add_argument
+    composed = "folder of composed arms (configs/arms), or one arm's file"
+    add("--composed", type=Path, required=True, metavar="PATH", help=composed)
+    add("--output", type=Path, required=True, metavar="FOLDER", help="folder of trained arms")
     return made
 
 
@@ -106,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     stage = any(argument.partition("=")[0] == "--composed" for argument in given)
     if stage or not {"-h", "--help"}.isdisjoint(given):
-        options = parser().parse_args(given)
+        made = parser()
+        options = made.parse_args(given)
+        if options.multirun or options.dry_run:
+            made.error("-m and --dry-run are of a sweep, and --composed is the pipeline's stage")
         train_stage(options.composed, options.output, _command(given))
     else:
         if all("launch" not in each and (each[0:1] != "-" or each in SWEEP) for each in given):
