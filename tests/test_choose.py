@@ -87,13 +87,17 @@ def test_a_scale_has_its_own_reports_and_the_committed_file_is_what_choose_write
         (["--scale", "ful"], r"scale = 'ful': there is no such option\. Did you mean full"),
         (["--scale", "../etc"], r"scale = '\.\./etc'"),
         (["--study", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+        (
+            ["--params", "elsewhere.yaml"],
+            r"elsewhere\.yaml: there is no .* the project's",
+        ),
         (["--launch", "dask", "--study", "pooling"], "no such launcher"),
     ],
 )
 def test_after_a_mistake_the_file_is_unchanged(params, arguments, message):
     before = params.read_bytes()
     with pytest.raises(UserError, match=message):
-        choose([*arguments, "--params", str(params)])
+        choose(["--params", str(params), *arguments])
     assert params.read_bytes() == before
 
 

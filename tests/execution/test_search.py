@@ -51,7 +51,10 @@ def test_a_command_line_gives_the_search_space():
         (["arm=max", "optimizer.rho=range(0,1,1e-15)"], "': must be at most 100,000 values."),
         (["arm=max", "optimizer.learning_rate=interval(0.1,0.2)"], "must lie within the search s"),
         (["arm=lecture", RATE], "holds out no validation images"),
-        (["arm=max", "conv.kernel_size=3,9"], "a 9×9 window does not fit"),
+        (
+            ["arm=max", "conv.kernel_size=3,9"],
+            "arm max with conv.kernel_size=9: block3.convolution: a 9×9",
+        ),
         (["arm=max", "optimizer.rat=1,2"], "optimizer.rat: there is no such key to search."),
         (
             ["arm=max", "optimizer.learningrate=1,2"],

@@ -122,6 +122,14 @@ def test_only_existing_jobs_and_baselines_can_be_chosen():
         # Hydra writes a swept truth value with a capital.
         (["data=kmnist", "data.rotated=True"], ["data", "data.rotated"], "kmnist-rotated=True"),
         (["downsample=max", "conv.padding=same", "data.train_size=9"], ["conv.padding"], "same"),
+        (
+            ["conv.kernel_size=2", "downsample.kernel_size=3", "conv.stride=2"], [],
+            "conv.kernel_size=2-downsample.kernel_size=3-stride=2",
+        ),
+        (
+            ["conv.kernel_size=2", "downsample.kernel_size=3"], ["conv.kernel_size"],
+            "kernel_size=2",
+        ),
     ],
 )  # fmt: skip
 def test_a_configuration_without_a_name_gets_one_from_its_overrides(overrides, swept, name):
@@ -131,6 +139,8 @@ def test_a_configuration_without_a_name_gets_one_from_its_overrides(overrides, s
 def test_a_sweep_is_named_after_its_swept_keys():
     assert sweep_name(["downsample", "conv.padding", "seed"]) == "downsample-padding"
     assert sweep_name(["seed"]) == sweep_name([]) == "seed"
+    alike = ["conv.kernel_size", "downsample.kernel_size", "conv.padding"]
+    assert sweep_name(alike) == "conv.kernel_size-downsample.kernel_size-padding"
     assert sweep_name(["hydra/launcher"]) == "launcher"
 
 

@@ -8,7 +8,7 @@ from convchoice.config.datasets import SPECS, data_folder
 from convchoice.config.field_types import Name, from_mapping, is_inside, legal
 from convchoice.config.schema import DataConfig, Dataset
 from convchoice.config.yaml_files import read_yaml
-from convchoice.errors import require
+from convchoice.errors import UserError, require
 
 USUAL_SCALE = "quick"
 
@@ -68,8 +68,11 @@ def read_parameters(path: Path) -> Parameters:
     """The parameters of the pipeline.
 
     Raises:
-        UserError: if the file cannot be read, or a value is not legal.
+        UserError: if the file is not there or cannot be read, or a value is not legal.
     """
+    if not path.exists():
+        fix = "Run the command in the project's folder, where it is."
+        raise UserError(f"{path}: there is no such file. {fix}")
     parameters = from_mapping(Parameters, read_yaml(path), str(path))
     for key, names in (("arms", parameters.arms), ("studies", parameters.studies)):
         require(bool(names), f"{path}: {key}", names, "must be a list of at least one name.")

@@ -1,6 +1,7 @@
 """Names of runs and sweeps that were given none, derived from what the command line sets."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,16 +28,19 @@ def derived_name(overrides: Sequence[str], swept: Sequence[str] = ()) -> str:
     """A name for a configuration that was given none.
 
     In a sweep the swept keys make the name, else all that was set: ``downsample=average
-    conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``.
+    conv.padding=same conv.kernel_size=[3,2]`` gives ``average-same-kernel_size=3x2``. A key is
+    without its group, unless another one ends alike.
     """
+    given = [part.lstrip("+~").partition("=")[::2] for part in filter(is_named, overrides)]
+    chosen = [(key, value) for key, value in given if not swept or key in swept]
+    short = _short_keys(key for key, _ in chosen)
     parts = []
-    for key, _, value in (part.lstrip("+~").partition("=") for part in filter(is_named, overrides)):
-        if not swept or key in swept:
-            word = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
-            if listed := LIST.fullmatch(word):
-                word = re.sub(r"\s*,\s*", "x", listed[1])
-            alone = word.isidentifier() and not listed and word.lower() not in AMBIGUOUS_VALUES
-            parts.append(word if alone else f"{key.rpartition('.')[2]}={word}")
+    for key, value in chosen:
+        word = re.sub(r"(\d)e\+", r"\1e", value.strip("'\""))  # a name may not hold a +
+        if listed := LIST.fullmatch(word):
+            word = re.sub(r"\s*,\s*", "x", listed[1])
+        alone = word.isidentifier() and not listed and word.lower() not in AMBIGUOUS_VALUES
+        parts.append(word if alone else f"{short[key]}={word}")
     return _legal(parts)
 
 
@@ -46,7 +50,14 @@ def sweep_name(swept: Sequence[str]) -> str:
     ``downsample=max,average conv.padding=valid,same seed=0,1`` is ``downsample-padding``. The same
     keys in the same folder are the same sweep, continued, whatever their values.
     """
-    return _legal(re.split(r"[./]", key)[-1] for key in swept if key != "seed") or "seed"
+    return _legal(_short_keys(key for key in swept if key != "seed").values()) or "seed"
+
+
+def _short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """The keys without their groups; whole, where others end alike."""
+    short = {key: re.split(r"[./]", key)[-1] for key in keys}
+    ends = Counter(short.values())
+    return {key: end if ends[end] == 1 else key for key, end in short.items()}
 
 
 def _legal(parts: Iterable[str]) -> str:

@@ -141,8 +141,7 @@ class Search:
         Raises:
             ConfigurationError: for an illegal value, an arm without a validation split, or an arm
                 whose own recipe lies outside the search space.
-            GeometryError: if a layer does not fit its input.
-            UserError: if there is no data.
+            UserError: for a limit that an arm cannot have; if there is no data.
         """
         for arm in self.space.arms:
             recipe = self.recipe(arm)
@@ -156,7 +155,10 @@ class Search:
                     inside = allowed.low <= value <= allowed.high
                 require(inside, key, value, rule)
                 for limit in limits:
-                    self.config(arm, 0, {key: limit})
+                    try:
+                        self.config(arm, 0, {key: limit})
+                    except UserError as error:
+                        raise UserError(f"arm {arm} with {key}={limit}: {error}") from error
             data = self.config(arm, 0, {}).data
             spec = spec_of(data)
             number = "null" if spec.own_validation else spec.validation_size
