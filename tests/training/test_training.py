@@ -133,7 +133,7 @@ def test_seeds_that_the_memory_does_not_hold_together_are_trained_in_parts(
     for run, together in zip(runs, (1, 2, 2), strict=True):
         finalise(run.folder)
         assert read_run(run.folder).environment["seeds_together"] == together
-    expected = "does not hold 3 seeds together: 2 are computed at a time. trainer.seeds_together=2"
+    expected = "does not hold 3 seeds together: 2 are computed at a time."
     assert expected in capsys.readouterr().out
 
 

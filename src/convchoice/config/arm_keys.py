@@ -19,12 +19,11 @@ from convchoice.config.yaml_files import read_yaml
 from convchoice.errors import nearest, require
 
 NOT_NUMERIC = (
-    "arm", "run_root", "tracking", "evaluation", "trainer.workers", "trainer.seeds_together",
-    "data.root", "data.fallback", "data.path",
+    "arm", "run_root", "tracking", "evaluation", "trainer.workers", "data.root", "data.fallback",
+    "data.path",
 )  # fmt: skip
 """Keys, and groups of keys, that decide no number of a training: names, folders, tracking, the
-number of processes, how many seeds go together (as many as the GPU's memory holds, which changes
-last digits as another GPU does, and is in `environment.json`), and what is evaluated afterwards."""
+number of processes, and what is evaluated afterwards."""
 SEEDS = ("seed", "seeds")
 """Keys that differ between the runs of one arm."""
 

@@ -232,7 +232,7 @@ class TrainerConfig:
     """Processes side by side; null takes one per CPU core, or one on a GPU."""
     seeds_together: Annotated[int, between(1, 10_000)] | None = None
     """Seeds that one process trains at once, stacked; null takes as many as the memory holds on a
-    GPU, one on the CPU. Decides no number but the last digits."""
+    GPU, one on the CPU. Changes the last digits."""
 
 
 @dataclass

@@ -106,7 +106,7 @@ def in_memory(work: Callable[[Sequence[Item]], object], runs: Sequence[Item]) ->
     middle = len(runs) // 2
     print(
         f"the GPU's memory does not hold {len(runs)} seeds together: {len(runs) - middle} are"
-        f" computed at a time. trainer.seeds_together={len(runs) - middle} spares the attempt.",
+        " computed at a time.",
         flush=True,
     )
     for part in (runs[:middle], runs[middle:]):
