@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from convchoice.analysis import text
 from convchoice.analysis.notes import extended_looks
-from convchoice.analysis.sentences import RANGES, shares_text, spoken, survival_lines
+from convchoice.analysis.sentences import shares_text, spoken, survival_lines
 from convchoice.analysis.survival import Cell, Survival, SurvivingContrast
 from convchoice.analysis.training_length import training_length
 from convchoice.analysis.variance_sources import SOURCES, VarianceSources
@@ -162,7 +162,18 @@ def variance_figure(found: VarianceSources, label: Label) -> RenderedFigure:
         "Where the spread between runs comes from",
         f"Variance of {found.measure.label} by source, of each arm and of each paired difference;"
         " the number behind a name is the standard deviation over all runs. One run for each"
-        f" combination of {counts}, after {training_length(found.provenance.recorded)}."
-        f" {'; '.join(words)}. {RANGES}",
+        f" combination of {counts}, after {training_length(found.provenance.recorded)}. From so few"
+        " seeds shares are rough: those of 95 % of designs of this size with these components lie"
+        f" within {_largest_deviation(found):.0f} points of them.",
         f"{'; '.join(words)}.",
+    )
+
+
+def _largest_deviation(found: VarianceSources) -> float:
+    """How far a share's range reaches from the share at most, in percentage points."""
+    return max(
+        100 * abs(end - each.shares[source])
+        for each in found.decompositions
+        for source, ends in each.ranges.items()
+        for end in ends
     )
