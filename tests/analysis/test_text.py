@@ -148,14 +148,14 @@ def test_what_intervals_hold_for(family: dict[str, Any], sentence: str):
 def test_runs_that_end_in_a_spike_and_means_that_they_decide():
     result = made_up_comparison({"a": ("base", "worse")})
     assert spike_lines(result) == []
-    spiking = result.arms["a"].model_copy(update={"outlying_seeds": [1]})
+    spiking = result.arms["a"].model_copy(update={"outlying_seeds": [0, 1]})
     robust = RobustDifference(mean=0.01, interval=Interval(-0.02, 0.04), verdict=Verdict.equivalent)
     [none_far] = result.contrasts
     far = none_far.difference.model_copy(update={"values": [1.2, 1.3, 1.25, 1.1, -9.0]})
     decided = none_far.model_copy(update={"robust": robust, "difference": far})
     changed = {"arms": result.arms | {"a": spiking}, "contrasts": [decided]}
     spikes, unequal, decides = spike_lines(result.model_copy(update=changed))
-    assert spikes == "Runs that end much worse than their arm's others (a spike): 1 of 2 of a."
+    assert spikes == "Runs that end much worse than their arm's others (a spike): 2 of 2 of a."
     assert decides == (
         "a against base is worse by the mean, and equivalent by the 20 % trimmed mean,"
         " +0.01 [−0.02, +0.04], which a few far runs do not move."

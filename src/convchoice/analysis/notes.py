@@ -97,9 +97,9 @@ def seed_lines(comparison: Comparison) -> list[str]:
 def spike_lines(comparison: Comparison) -> list[str]:
     """The share of runs that end far on the bad side of their arm's others; none if there is none.
 
-    One sentence more where an arm and its reference differ in it, for which intervals are not
-    calibrated. One more for each contrast with a difference far from the others, if the trimmed
-    mean, which it does not move, leads to another finding.
+    One sentence more where an arm and its reference differ by two runs or more, for which intervals
+    are not calibrated. One more for each contrast with a difference far from the others, if the
+    trimmed mean, which it does not move, leads to another finding.
     """
     counts = [
         f"{len(arm.outlying_seeds)} of {arm.n} of {name}"
@@ -112,7 +112,7 @@ def spike_lines(comparison: Comparison) -> list[str]:
             f"Runs that end much worse than their arm's others (a spike): {', '.join(counts)}."
         )
     often = {name: len(arm.outlying_seeds) for name, arm in comparison.arms.items()}
-    if any(often[each.arm] != often[each.reference] for each in comparison.contrasts):
+    if any(abs(often[each.arm] - often[each.reference]) > 1 for each in comparison.contrasts):
         lines.append(
             "An interval holds with 95 % where an arm and its reference have spikes equally often;"
             " where one has them more often, it misses the true difference more often."
