@@ -10,7 +10,7 @@ import re
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -152,7 +152,7 @@ def _folder(path: Path) -> Source:
     return Source(parts, dict(enumerate(train)))
 
 
-def _name_left_out(path: Path, taken: Set[str]) -> None:
+def _name_left_out(path: Path, taken: Collection[str]) -> None:
     """Print how many files are no images of a class, by the ends of their names."""
     files = (part / name for part in _part_folders(path) for name, _ in _files(part))
     seen = (each for each in files if str(each) not in taken and not each.name.startswith("."))
