@@ -122,21 +122,27 @@ def test_seeds_together_have_the_weights_that_they_have_alone(
 
 
 def test_seeds_together_compute_with_the_instructions_of_their_configuration(
-    conf: Path, tmp_path: Path, data_root: Path
+    tmp_path: Path, data_root: Path
 ) -> None:
     """Trying whether a module can be stacked computes, in a process that has chosen no others."""
+    layers = (
+        "{_target_: torch.nn.Flatten},"
+        " {_target_: torch.nn.Linear, in_features: 784, out_features: 10}"
+    )
     command = [
-        sys.executable, "-m", "convchoice", "train", "-m", "arm=mine", "seed=0,1",
+        sys.executable, "-m", "convchoice", "train", "-m",
+        f"+network={{_target_: torch.nn.Sequential, _args_: [{layers}]}}", "arm=mine", "seed=0,1",
         "trainer.seeds_together=2", "trainer.max_epochs=1", "data.train_size=100", "tracking=none",
         f"data.root={data_root}",
     ]  # fmt: skip
     environment = {key: value for key, value in os.environ.items() if key not in AVX2}
     done = subprocess.run(
-        command, cwd=conf.parent, env=environment, capture_output=True, text=True, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     run = read_run(tmp_path / "runs" / "mine" / "seed-1")
     assert run.environment["seeds_together"] == 2
+    assert run.config["network"]["_target_"] == "torch.nn.Sequential"
 
 
 def test_run_is_evaluated_and_lists_its_code(conf: Path, tmp_path: Path, data_root: Path) -> None:
