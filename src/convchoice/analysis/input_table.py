@@ -1,9 +1,9 @@
 """Other people's results: tables with a row a run, of which every cell that is used is checked.
 
 A table is a CSV (with commas, semicolons or tabs), JSON lines (a nested key has dots:
-``config.seed``), Parquet, or what MLflow holds. The caller names
-its columns; other columns are ignored. In a column ``metric`` several metrics may share one column
-of values. A run whose value is missing or not finite has failed.
+``config.seed``), Parquet, or what MLflow holds. The caller names its columns; other columns are
+ignored. In a column ``metric`` several metrics may share one column of values. A run whose value is
+missing or not finite has failed.
 """
 
 import codecs

@@ -136,7 +136,7 @@ def peak_memory_bytes(device: torch.device) -> int | None:
 
 
 def release_memory() -> None:
-    """Free the GPU memory of this process's earlier work, and start its peak anew."""
+    """Free the GPU memory of this process's earlier work, and reset its peak."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         gc.collect()  # a trainer and its module refer to each other
         torch.cuda.empty_cache()
@@ -147,7 +147,7 @@ def keep_freed_memory() -> None:
     """Make glibc keep freed memory for the next step; another C library is left as it is.
 
     A training step frees and allocates the same megabytes again and again. glibc returns blocks of
-    that size to the system at once, and each page has to be cleared and mapped anew. Without that,
+    that size to the system at once, and each page has to be cleared and mapped again. Without that,
     the lecture's network trains 1.53 times as many images a second (1.34 to 1.72 in five rounds on
     one AMD EPYC core; `python bench/freed_memory.py`).
     """
